@@ -1,0 +1,85 @@
+//! Exit codes, and how an error becomes text: the only place that decides either.
+
+use std::{error::Error, process::ExitCode};
+
+use super::output;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is done.
+    Done,
+    /// Some job failed; what could be reported was.
+    JobFailed,
+    /// The spec or the arguments are wrong.
+    Usage,
+    /// Something is not there: a device, data, Python.
+    Missing,
+    /// A bug of this program.
+    Bug,
+    /// Stopped on request; the same command goes on.
+    Stopped,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::JobFailed => 1,
+            Self::Usage => 2,
+            Self::Missing => 3,
+            Self::Bug => 70,
+            Self::Stopped => 75,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command could not do its work, in words for the person who typed it.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure whose text is `error` and its causes, joined by colons.
+    pub fn new(exit: Exit, error: &dyn Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message.push_str(": ");
+            message.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self { exit, message, hint: None }
+    }
+
+    /// A failure with a text of its own.
+    pub fn text(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says it on stderr.
+    pub fn report(&self) -> Exit {
+        output::error_line(&format!("error: {}", self.message));
+        if let Some(hint) = &self.hint {
+            output::error_line(&format!("help: {hint}"));
+        }
+        self.exit
+    }
+}

@@ -1,0 +1,110 @@
+//! Arguments, printing, exit codes.
+//!
+//! One file a subcommand; each has its arguments and a `run` that returns how it ended.
+
+mod check;
+mod exit;
+mod fetch;
+mod job;
+mod judge;
+mod output;
+mod plan;
+mod report;
+mod run;
+mod score;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use exit::{Exit, Failure};
+
+/// Reproducible reinforcement-learning experiments on code models.
+///
+/// A spec (TOML) says what to measure: model, algorithm, reward, benchmarks, and the axes of a
+/// grid. `recode run` expands it into jobs, runs what is not done yet, and prints the table.
+#[derive(Debug, Parser)]
+#[command(name = "recode", version, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  recode run experiments/quickstart.toml     train a tiny model and print a table, on any laptop
+  recode plan experiments/paper/table1.toml  what the paper's Table 1 takes; runs nothing
+  recode score completions.jsonl --reward es_star --json
+  recode judge --benchmark humaneval --data HumanEval.jsonl.gz --samples samples.jsonl --out verdicts.json
+
+Exit codes: 0 done, 1 a job failed, 2 the spec or the arguments are wrong,
+3 something is missing here (device, data, Python), 70 a bug, 75 stopped and resumable.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run what an experiment still lacks, then print its table
+    Run(run::Arguments),
+    /// Print the jobs of an experiment with their state and its reason; writes nothing
+    Plan(plan::Arguments),
+    /// Check specs and print every mistake at once; writes nothing
+    Check(check::Arguments),
+    /// Print the table from what is there, holes marked; runs nothing
+    Report(report::Arguments),
+    /// Print what runs, is done or has failed; reads only files
+    Status(status::Arguments),
+    /// Download the models and data sets that an experiment names
+    Fetch(fetch::Arguments),
+    /// Score completions against their targets with one of the rewards
+    Score(score::Arguments),
+    /// Judge samples of a benchmark by running their tests in a sandbox
+    Judge(judge::Arguments),
+    /// Run one job in its folder (started by `run`)
+    #[command(hide = true)]
+    Job(job::Arguments),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Only a closed pipe makes this fail, and then nobody reads it.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    log_to_stderr();
+    match arguments.command.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report().into(),
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Run(arguments) => run::run(&arguments),
+            Self::Plan(arguments) => plan::run(&arguments),
+            Self::Check(arguments) => check::run(&arguments),
+            Self::Report(arguments) => report::run(&arguments),
+            Self::Status(arguments) => status::run(&arguments),
+            Self::Fetch(arguments) => fetch::run(&arguments),
+            Self::Score(arguments) => score::run(&arguments),
+            Self::Judge(arguments) => judge::run(&arguments),
+            Self::Job(arguments) => job::run(&arguments),
+        }
+    }
+}
+
+/// Sends log lines to stderr; `RUST_LOG` chooses which, warnings by default.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

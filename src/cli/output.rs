@@ -1,0 +1,23 @@
+//! The only functions that print: results to stdout, everything else to stderr.
+//!
+//! A closed pipe (`recode plan x.toml | head`) is not an error of ours: what cannot be written is
+//! dropped.
+
+use std::io::{self, Write as _};
+
+/// Writes a result to stdout, and a line break if it has none at its end.
+pub fn result(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = stdout.write_all(b"\n");
+    }
+    let _ = stdout.flush();
+}
+
+/// Writes a line for the person at the terminal to stderr.
+pub fn error_line(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.write_all(b"\n");
+}

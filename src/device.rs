@@ -1,0 +1,113 @@
+//! The compute backends that this binary was built with.
+//!
+//! The only file that knows Cargo features: everything above asks here.
+
+use std::{fmt, path::Path};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// A kind of device that a spec can ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// Burn's `flex` backend on the processor.
+    #[default]
+    Cpu,
+    /// Any GPU, through WebGPU.
+    Wgpu,
+    /// An NVIDIA GPU.
+    Cuda,
+}
+
+impl Backend {
+    /// Every backend, whether this binary has it or not.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Wgpu, Self::Cuda];
+
+    /// The names that a spec may use.
+    pub const NAMES: [&str; 3] = ["cpu", "wgpu", "cuda"];
+
+    /// The name that a spec uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Wgpu => "wgpu",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// Whether this binary was built with the backend.
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::Cpu => cfg!(feature = "cpu"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cuda => cfg!(feature = "cuda"),
+        }
+    }
+
+    /// Why the backend cannot be used here, or nothing if it can.
+    pub fn missing(self) -> Option<Unavailable> {
+        if !self.is_built_in() {
+            return Some(Unavailable::NotBuilt(self));
+        }
+        // Burn panics where no driver answers, so the driver is looked for beforehand.
+        let traces = ["/dev/nvidiactl", "/dev/nvidia0", "/proc/driver/nvidia/version", "/dev/dxg"];
+        let has_driver = self != Self::Cuda
+            || cfg!(target_os = "windows")
+            || traces.iter().any(|trace| Path::new(trace).exists());
+        (!has_driver).then_some(Unavailable::NoDriver(self))
+    }
+
+    /// The first device of the backend.
+    pub fn open(self) -> Result<Device, Unavailable> {
+        if let Some(reason) = self.missing() {
+            return Err(reason);
+        }
+        match self {
+            #[cfg(feature = "cpu")]
+            Self::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0usize)),
+            #[expect(unreachable_patterns, reason = "reached where a feature is off")]
+            _ => Err(Unavailable::NotBuilt(self)),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Why a backend cannot be used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The Cargo feature of the backend was off.
+    #[error("this binary was built without the backend `{0}`, build it with `--features {0}`")]
+    NotBuilt(Backend),
+    /// No driver answers.
+    #[error("no driver for the backend `{0}` was found on this machine")]
+    NoDriver(Backend),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_always_there() {
+        assert_eq!(Backend::Cpu.missing(), None);
+        assert!(Backend::Cpu.open().is_ok());
+    }
+
+    #[test]
+    fn names_are_those_of_the_spec() {
+        for (backend, name) in Backend::ALL.into_iter().zip(Backend::NAMES) {
+            assert_eq!(serde_json::to_value(backend).unwrap(), name);
+            assert_eq!(backend.name(), name);
+        }
+    }
+}

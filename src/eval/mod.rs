@@ -1,0 +1,5 @@
+//! Measuring a model.
+
+mod settings;
+
+pub use settings::EvalSettings;

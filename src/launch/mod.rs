@@ -1,0 +1,1 @@
+//! Starting a command somewhere and waiting for it.

@@ -1,0 +1,103 @@
+//! What a spec may say about the model: `[model]`, and about sampling from it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The section `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// A name of `datasets/manifest.toml`, a folder in the Hugging Face layout, or `scratch` for a
+    /// model with random weights in the shape of `[model.scratch]`.
+    pub base: String,
+    /// The type of the weights in memory.
+    pub dtype: Dtype,
+    /// What is trained: all weights, or an adapter.
+    pub adapter: AdapterSettings,
+    /// The shape of a model that starts from nothing; read only if `base = "scratch"`.
+    pub scratch: ScratchSettings,
+}
+
+/// A type of floating-point numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// 32 bits.
+    F32,
+    /// 16 bits, IEEE 754.
+    F16,
+    /// 16 bits, with the exponent of `f32`.
+    Bf16,
+}
+
+/// The table `model.adapter`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterSettings {
+    /// Which adapter, if any.
+    pub kind: AdapterKind,
+    /// Rank.
+    pub r: usize,
+    /// Numerator of the scale `alpha / r`.
+    pub alpha: f64,
+    /// Probability of dropping an element of the adapter's input in training, in `[0, 1)`.
+    pub dropout: f64,
+    /// The projections that carry an adapter.
+    pub targets: Targets,
+}
+
+/// A kind of adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterKind {
+    /// None: all weights are trained.
+    None,
+    /// Low-rank adaptation (arXiv 2106.09685).
+    Lora,
+    /// Weight-decomposed low-rank adaptation (arXiv 2402.09353).
+    Dora,
+}
+
+/// The projections that carry an adapter: a named set, or a list such as `["q_proj", "v_proj"]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Targets(pub Vec<String>);
+
+/// The table `model.scratch`: a small decoder with random weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScratchSettings {
+    /// A `tokenizer.json`, whose vocabulary is the model's.
+    pub tokenizer: PathBuf,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width of the gated feed-forward layer.
+    pub intermediate_size: usize,
+    /// Number of blocks.
+    pub num_hidden_layers: usize,
+    /// Number of query heads.
+    pub num_attention_heads: usize,
+    /// Number of key and value heads.
+    pub num_key_value_heads: usize,
+    /// Base of the rotary embedding's wave lengths.
+    pub rope_theta: f64,
+    /// The longest sequence, in tokens.
+    pub max_position_embeddings: usize,
+    /// Seed of the initial weights; the same for every seed of a run, so that all start alike.
+    pub init_seed: u64,
+}
+
+/// How tokens are drawn from the model's distribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplingSettings {
+    /// Divides the logits; 0 takes the most likely token.
+    pub temperature: f64,
+    /// Keeps the most likely tokens only; 0 keeps all.
+    pub top_k: usize,
+    /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.
+    pub top_p: f64,
+    /// The longest completion, in tokens.
+    pub max_completion_tokens: usize,
+}

@@ -1,0 +1,103 @@
+//! A job: all that one process is told, and the name that follows from it.
+
+use std::{fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
+    model::ModelSettings, train::TrainSettings,
+};
+
+/// Raised by hand when the code of a job starts to give other results from the same inputs.
+///
+/// The commit is not part of a job's identity: a comment must not invalidate a week of training.
+pub const RECIPE_VERSION: u32 = 1;
+
+/// The name of a job and of its folder, such as `train-7c1e9a02`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub String);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One process to run: written to `job.json`, and all that the worker reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// `train-` or `eval-` and the first digits of the identity's digest.
+    pub id: JobId,
+    /// What to do.
+    pub work: Work,
+    /// The jobs that must be done before.
+    pub after: Vec<JobId>,
+}
+
+/// What a job does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Trains a model.
+    Train(TrainWork),
+    /// Measures a model on one benchmark.
+    Eval(EvalWork),
+}
+
+/// Where a job's model comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// The base model of `ModelSettings`.
+    Base,
+    /// The model that another job has trained.
+    Job(JobId),
+}
+
+/// A training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainWork {
+    /// The model.
+    pub model: ModelSettings,
+    /// The folder of `model.base`, or nothing for a model from scratch.
+    pub model_path: Option<PathBuf>,
+    /// Where the weights come from.
+    pub start: Start,
+    /// The training.
+    pub train: TrainSettings,
+    /// The file of migrations.
+    pub data: PathBuf,
+    /// The prompt templates.
+    pub prompts: PromptSettings,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The backend.
+    pub backend: Backend,
+    /// Digests of all files that the job reads, by their path in the job.
+    pub digests: std::collections::BTreeMap<String, Digest>,
+}
+
+/// An evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalWork {
+    /// The model.
+    pub model: ModelSettings,
+    /// The folder of `model.base`, or nothing for a model from scratch.
+    pub model_path: Option<PathBuf>,
+    /// Where the weights come from.
+    pub start: Start,
+    /// The evaluation.
+    pub eval: EvalSettings,
+    /// The benchmark's file.
+    pub data: PathBuf,
+    /// The prompt templates.
+    pub prompts: PromptSettings,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The backend.
+    pub backend: Backend,
+    /// Digests of all files that the job reads, by their path in the job.
+    pub digests: std::collections::BTreeMap<String, Digest>,
+}

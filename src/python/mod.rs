@@ -1,0 +1,1 @@
+//! Running untrusted Python under limits, with a verdict; Python syntax.

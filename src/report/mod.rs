@@ -1,0 +1,1 @@
+//! Rows to tables, beside the figures of the paper.

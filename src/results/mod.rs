@@ -1,0 +1,1 @@
+//! Job folders, and the rows read from them.

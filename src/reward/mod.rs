@@ -1,0 +1,5 @@
+//! Scoring one completion.
+
+mod settings;
+
+pub use settings::{Normalizer, RewardSettings, Variant};

@@ -1,0 +1,1 @@
+//! Which job runs now, retries, resuming, events.

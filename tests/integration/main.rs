@@ -1,0 +1,1 @@
+//! What a user sees: the program, run as they run it.
