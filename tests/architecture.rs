@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data", &["digest"]),
     ("reward", &["data", "python"]),
     ("model", &["seed"]),
-    ("train", &["data", "model", "reward", "seed"]),
+    ("train", &["digest", "model", "reward", "seed"]),
     ("eval", &["data", "digest", "model", "python", "seed"]),
     ("spec", &["data", "device", "digest", "eval", "launch", "model", "reward", "train"]),
     ("plan", &["data", "device", "digest", "eval", "model", "reward", "spec", "train"]),

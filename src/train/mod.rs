@@ -1,8 +1,9 @@
 //! Turning a model into a better one.
 
+mod algorithm;
 mod settings;
 
+pub use algorithm::{Algorithm, DapoSettings, GrpoSettings, SftSettings};
 pub use settings::{
-    AdvantageScale, Aggregation, Algorithm, DapoSettings, GrpoSettings, LearningRate, OptimizerSettings, Schedule, SftSettings,
-    TrainSettings,
+    AdvantageScale, Aggregation, LearningRate, OptimizerSettings, Schedule, TrainSettings,
 };

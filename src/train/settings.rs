@@ -2,7 +2,7 @@
 //!
 //! In a spec, `[train]` holds what all algorithms share and `[train.sft]`, `[train.grpo]`,
 //! `[train.dapo]` what belongs to one; each of these tables may also repeat any shared key
-//! (`max_steps`, `learning_rate`, ...), which then holds for that algorithm alone. `spec` resolves
+//! (`max_steps`, `lr`, ...), which then holds for that algorithm alone. `spec` resolves
 //! that before a job is made: what stands here is final.
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::SamplingSettings,
     reward::{RewardSettings, Variant},
+    train::Algorithm,
 };
 
 /// Everything that one training is told, save the model and the data.
@@ -26,7 +27,10 @@ pub struct TrainSettings {
     pub max_steps: usize,
     /// Rows a step for SFT; prompts a step for the others.
     pub batch_size: usize,
-    /// The step size over time.
+    /// Completions a prompt; not used by SFT.
+    pub group_size: usize,
+    /// The step size over time; the key `lr` of a spec.
+    #[serde(rename = "lr")]
     pub learning_rate: LearningRate,
     /// The optimiser.
     pub optimizer: OptimizerSettings,
@@ -40,74 +44,6 @@ pub struct TrainSettings {
     pub save_every: usize,
     /// How many checkpoints stay; not part of a job's identity.
     pub keep_checkpoints: usize,
-}
-
-/// An algorithm with its own settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    /// Supervised fine-tuning on completions.
-    Sft(SftSettings),
-    /// Group relative policy optimisation (arXiv 2402.03300).
-    Grpo(GrpoSettings),
-    /// Decoupled clip and dynamic sampling policy optimisation (arXiv 2503.14476).
-    Dapo(DapoSettings),
-}
-
-/// What SFT alone is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SftSettings {
-    /// Weight of the prompt's tokens in the loss; 0 trains on completions only.
-    pub prompt_weight: f64,
-}
-
-/// What GRPO alone is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GrpoSettings {
-    /// Completions a prompt.
-    pub group_size: usize,
-    /// Weight of the KL divergence from the frozen start (estimator k3).
-    pub beta: f64,
-    /// The ratio is clipped to `1 - clip_low ..= 1 + clip_high`.
-    pub clip_low: f64,
-    /// See `clip_low`.
-    pub clip_high: f64,
-    /// How token losses become one number.
-    pub aggregation: Aggregation,
-    /// What a group's centred rewards are divided by.
-    pub advantage_scale: AdvantageScale,
-    /// Added to the divisor of the advantages.
-    pub advantage_epsilon: f64,
-    /// Whether completions without a stop token are left out of the loss.
-    pub mask_truncated: bool,
-}
-
-/// What DAPO alone is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DapoSettings {
-    /// Completions a prompt.
-    pub group_size: usize,
-    /// The ratio is clipped to `1 - clip_low ..= 1 + clip_high`.
-    pub clip_low: f64,
-    /// See `clip_low`.
-    pub clip_high: f64,
-    /// Bound `c` of the dual clip: where the advantage is negative the loss is at most `-c A`.
-    pub clip_ratio_c: f64,
-    /// Added to the divisor of the advantages.
-    pub advantage_epsilon: f64,
-    /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
-    pub mini_batch_size: usize,
-    /// Whether groups without a spread of rewards are replaced by sampling more prompts.
-    pub dynamic_sampling: bool,
-    /// The most generation batches a step.
-    pub max_generation_batches: usize,
-    /// Tokens before the limit over which the overlong penalty grows; 0 turns it off.
-    pub overlong_buffer: usize,
-    /// The penalty at the limit.
-    pub overlong_factor: f64,
 }
 
 /// How the losses of tokens become one number.
@@ -134,7 +70,7 @@ pub enum AdvantageScale {
     None,
 }
 
-/// The table `learning_rate`: linear warm-up, then a schedule.
+/// The table `lr`: linear warm-up, then a schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearningRate {
@@ -144,6 +80,9 @@ pub struct LearningRate {
     pub warmup_steps: usize,
     /// What follows the warm-up.
     pub schedule: Schedule,
+    /// The share of the peak at which warm-up starts and the schedule ends; 0 in the paper.
+    #[serde(default)]
+    pub floor: f64,
 }
 
 /// What follows the warm-up.
