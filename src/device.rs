@@ -51,7 +51,12 @@ impl Backend {
             return Some(Unavailable::NotBuilt(self));
         }
         // Burn panics where no driver answers, so the driver is looked for beforehand.
-        let traces = ["/dev/nvidiactl", "/dev/nvidia0", "/proc/driver/nvidia/version", "/dev/dxg"];
+        let traces = [
+            "/dev/nvidiactl",
+            "/dev/nvidia0",
+            "/proc/driver/nvidia/version",
+            "/dev/dxg",
+        ];
         let has_driver = self != Self::Cuda
             || cfg!(target_os = "windows")
             || traces.iter().any(|trace| Path::new(trace).exists());

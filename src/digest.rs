@@ -36,7 +36,10 @@ impl Digest {
     /// The hash of the names and bytes of all files below a folder, in the order of their names.
     pub fn of_folder(path: &Path) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
+        for entry in walkdir::WalkDir::new(path)
+            .follow_links(true)
+            .sort_by_file_name()
+        {
             let entry = entry?;
             if entry.file_type().is_file() {
                 let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
@@ -86,7 +89,10 @@ mod tests {
         let two: HashMap<_, _> = [("c", 3), ("b", 2), ("a", 1)].into();
 
         assert_eq!(Digest::of_json(&one), Digest::of_json(&two));
-        assert_ne!(Digest::of_json(&one), Digest::of_json(&HashMap::from([("a", 1)])));
+        assert_ne!(
+            Digest::of_json(&one),
+            Digest::of_json(&HashMap::from([("a", 1)]))
+        );
     }
 
     #[test]

@@ -2,22 +2,22 @@
 //!
 //! A TOML spec declares what to measure; the program expands it into training and evaluation jobs,
 //! runs them, and writes tables beside the paper's (ReCode, arXiv 2506.20495). `ARCHITECTURE.md`
-//! explains how the modules fit together; they are listed here leaves first.
+//! explains how the modules fit together and who may import whom.
 
-pub mod seed;
-pub mod digest;
-pub mod device;
-pub mod python;
-pub mod launch;
-pub mod data;
-pub mod reward;
-pub mod model;
-pub mod train;
-pub mod eval;
-pub mod spec;
-pub mod plan;
-pub mod results;
-pub mod report;
-pub mod schedule;
-pub mod worker;
 pub mod cli;
+pub mod data;
+pub mod device;
+pub mod digest;
+pub mod eval;
+pub mod launch;
+pub mod model;
+pub mod plan;
+pub mod python;
+pub mod report;
+pub mod results;
+pub mod reward;
+pub mod schedule;
+pub mod seed;
+pub mod spec;
+pub mod train;
+pub mod worker;

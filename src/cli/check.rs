@@ -16,5 +16,8 @@ pub(super) struct Arguments {
 /// Runs `recode check`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode check` is not written yet"))
+    Err(Failure::text(
+        Exit::Bug,
+        "`recode check` is not written yet",
+    ))
 }

@@ -6,7 +6,7 @@ use super::output;
 
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(super) enum Exit {
     /// All is done.
     Done,
     /// Some job failed; what could be reported was.
@@ -23,7 +23,7 @@ pub enum Exit {
 
 impl Exit {
     /// The process's exit code.
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::JobFailed => 1,
@@ -43,7 +43,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a command could not do its work, in words for the person who typed it.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     exit: Exit,
     message: String,
     hint: Option<String>,
@@ -51,7 +51,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure whose text is `error` and its causes, joined by colons.
-    pub fn new(exit: Exit, error: &dyn Error) -> Self {
+    pub(super) fn new(exit: Exit, error: &dyn Error) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -59,23 +59,31 @@ impl Failure {
             message.push_str(&error.to_string());
             cause = error.source();
         }
-        Self { exit, message, hint: None }
+        Self {
+            exit,
+            message,
+            hint: None,
+        }
     }
 
     /// A failure with a text of its own.
-    pub fn text(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+    pub(super) fn text(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Adds what to do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Says it on stderr.
-    pub fn report(&self) -> Exit {
+    pub(super) fn report(&self) -> Exit {
         output::error_line(&format!("error: {}", self.message));
         if let Some(hint) = &self.hint {
             output::error_line(&format!("help: {hint}"));

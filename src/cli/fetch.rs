@@ -16,5 +16,8 @@ pub(super) struct Arguments {
 /// Runs `recode fetch`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode fetch` is not written yet"))
+    Err(Failure::text(
+        Exit::Bug,
+        "`recode fetch` is not written yet",
+    ))
 }

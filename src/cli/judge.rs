@@ -17,5 +17,8 @@ pub(super) struct Arguments {
 /// Runs `recode judge`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode judge` is not written yet"))
+    Err(Failure::text(
+        Exit::Bug,
+        "`recode judge` is not written yet",
+    ))
 }

@@ -6,7 +6,7 @@
 use std::io::{self, Write as _};
 
 /// Writes a result to stdout, and a line break if it has none at its end.
-pub fn result(text: &str) {
+pub(super) fn result(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes());
     if !text.ends_with('\n') {
@@ -16,7 +16,7 @@ pub fn result(text: &str) {
 }
 
 /// Writes a line for the person at the terminal to stderr.
-pub fn error_line(text: &str) {
+pub(super) fn error_line(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.write_all(b"\n");

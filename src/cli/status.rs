@@ -16,5 +16,8 @@ pub(super) struct Arguments {
 /// Runs `recode status`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode status` is not written yet"))
+    Err(Failure::text(
+        Exit::Bug,
+        "`recode status` is not written yet",
+    ))
 }
