@@ -75,7 +75,7 @@ impl Backend {
             Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[cfg(feature = "cuda")]
             Self::Cuda => Ok(Device::cuda(0usize)),
-            #[expect(unreachable_patterns, reason = "reached where a feature is off")]
+            #[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
             _ => Err(Unavailable::NotBuilt(self)),
         }
     }
