@@ -1,6 +1,13 @@
 //! The training data: old code, a note about an update, new code.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::{
+    error::DataError,
+    jsonl::{self, json_reason},
+};
 
 /// One row of a migration data set, in the paper's format (JSON lines).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,4 +25,102 @@ pub struct Migration {
     pub old_code: String,
     /// The same code with the new API: the target.
     pub new_code: String,
+}
+
+/// The comparisons that a version may begin with (PEP 440), longest first.
+const OPERATORS: [&str; 8] = ["===", "==", ">=", "<=", "~=", "!=", ">", "<"];
+
+impl Migration {
+    /// The version without its operator: what a prompt shows.
+    pub fn version(&self) -> &str {
+        without_operator(&self.new_version).unwrap_or(&self.new_version)
+    }
+
+    fn check(self) -> Result<Self, String> {
+        let required = [
+            ("dependency", &self.dependency),
+            ("new_version", &self.new_version),
+            ("update_info", &self.update_info),
+            ("old_code", &self.old_code),
+            ("new_code", &self.new_code),
+        ];
+        for (name, value) in required {
+            if value.trim().is_empty() {
+                return Err(format!("`{name}` is empty"));
+            }
+        }
+        if without_operator(&self.new_version).is_none_or(str::is_empty) {
+            let version = &self.new_version;
+            return Err(format!(
+                "`new_version` is `{version}`, expected an operator and a version such as `==2.2.0`"
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Reads a file of migrations.
+pub fn read_migrations(path: &Path) -> Result<Vec<Migration>, DataError> {
+    jsonl::read_with(path, |line| {
+        let row: Migration = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+        Ok(vec![row.check()?])
+    })
+}
+
+fn without_operator(version: &str) -> Option<&str> {
+    let version = version.trim();
+    OPERATORS
+        .iter()
+        .find_map(|operator| version.strip_prefix(operator))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn row(version: &str) -> Migration {
+        Migration {
+            dependency: "math".to_owned(),
+            new_version: version.to_owned(),
+            description: String::new(),
+            update_info: "note".to_owned(),
+            old_code: "old".to_owned(),
+            new_code: "new".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_version_is_shown_without_its_operator() {
+        for (written, shown) in [("==2.2.0", "2.2.0"), (">= 1.3", "1.3"), (">2", "2")] {
+            assert_eq!(row(written).check().unwrap().version(), shown);
+        }
+        for wrong in ["2.2.0", "==", " "] {
+            assert!(
+                row(wrong).check().unwrap_err().contains("new_version"),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_that_lack_a_field_or_leave_it_empty_are_named() {
+        let good = serde_json::to_string(&row("==1")).unwrap();
+        let empty = good.replace("\"old\"", "\" \"");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(
+            file.path(),
+            format!("{good}\n{empty}\n{{\"dependency\": \"d\"}}\n"),
+        )
+        .unwrap();
+
+        let error = read_migrations(file.path()).unwrap_err().to_string();
+
+        assert!(
+            error.contains("line 2: `old_code` is empty; line 3: missing field"),
+            "{error}"
+        );
+    }
 }

@@ -1,7 +1,17 @@
 //! Data sets: where from, which bytes, typed rows, prompts.
 
+mod code_update_arena;
+mod error;
+mod human_eval;
+mod jsonl;
 mod migration;
+mod python_literal;
+mod raw_json;
 mod settings;
 
-pub use migration::Migration;
+pub use code_update_arena::{ArenaTask, ArenaUpdate, read_code_update_arena};
+pub use error::{BadLine, BadLines, DataError};
+pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
+pub use jsonl::read_json_lines;
+pub use migration::{Migration, read_migrations};
 pub use settings::{DataSettings, PromptSettings};

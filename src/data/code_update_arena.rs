@@ -1,0 +1,343 @@
+//! CodeUpdateArena: fictitious updates of functions, and tasks that need them.
+//!
+//! Three shapes of file are read alike: a row an update with its tasks, tests and imports as lists;
+//! the same with lists joined into one text; a row a task with its update nested inside.
+
+use std::path::Path;
+
+use ruff_python_ast::Stmt;
+use ruff_python_parser::parse_module;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    error::DataError,
+    jsonl::{self, json_reason},
+    python_literal,
+};
+
+/// A fictitious change of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ArenaUpdate {
+    /// `[math.sin]:[add-argument]:[update-0]`.
+    pub update_id: String,
+    /// The kind of change, such as `modify-function-name`.
+    pub update_type: String,
+    /// The full path of the function before the change.
+    pub function_path: String,
+    /// The package that it belongs to.
+    pub package: String,
+    /// The change in one sentence.
+    pub description: String,
+    /// Why somebody might want it; never shown to a model.
+    #[serde(default)]
+    pub rationale: String,
+    /// The documentation of the change.
+    pub docstring: String,
+    /// The call after the change, with the full path.
+    pub signature: String,
+    /// Python that imports the package and keeps the old function as `old_f`.
+    #[serde(deserialize_with = "joined_lines")]
+    pub imports: String,
+    /// Python that defines the new function.
+    pub implementation: String,
+}
+
+/// A function to write, which is easy with an updated function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArenaTask {
+    /// The identifier of the update, and `[prog_syn-0]`.
+    pub task_id: String,
+    /// The change that the task is about.
+    pub update: ArenaUpdate,
+    /// A situation.
+    pub scenario: String,
+    /// What the function shall do.
+    pub problem: String,
+    /// The `def` line of the function.
+    pub solution_signature: String,
+    /// Python that precedes everything else in the program.
+    pub imports: String,
+    /// A solution that passes with the update.
+    pub reference_solution: String,
+    /// Python texts, each with one test function without parameters.
+    pub unit_tests: Vec<String>,
+}
+
+/// Reads a file of CodeUpdateArena in any of its shapes.
+pub fn read_code_update_arena(path: &Path) -> Result<Vec<ArenaTask>, DataError> {
+    let tasks = jsonl::read_with(path, parse_line)?;
+    jsonl::refuse_duplicates(path, tasks.iter().map(|task| task.task_id.as_str()))?;
+    Ok(tasks)
+}
+
+#[derive(Deserialize)]
+struct Example {
+    prog_syn_id: String,
+    #[serde(default)]
+    scenario: String,
+    problem: String,
+    solution_signature: String,
+    #[serde(alias = "prog_syn_imports", deserialize_with = "joined_lines")]
+    imports: String,
+    ref_solution: String,
+    unit_tests: Lines,
+}
+
+/// The same content as a list, or joined into one text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lines {
+    List(Vec<String>),
+    Joined(String),
+}
+
+fn joined_lines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Lines::deserialize(deserializer)? {
+        Lines::List(lines) => lines.join("\n"),
+        Lines::Joined(text) => text,
+    })
+}
+
+fn parse_line(line: &str) -> Result<Vec<ArenaTask>, String> {
+    let mut row: Value = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+    let update = structured(row.get_mut("update"), "update")?;
+    let update: ArenaUpdate =
+        serde_json::from_value(update).map_err(|error| format!("in `update`: {error}"))?;
+    let examples = match row.get_mut("prog_syn_examples") {
+        Some(examples) => structured(Some(examples), "prog_syn_examples")?,
+        None => Value::Array(vec![row]),
+    };
+    let examples: Vec<Example> =
+        serde_json::from_value(examples).map_err(|error| error.to_string())?;
+    examples
+        .into_iter()
+        .map(|example| task(&update, example))
+        .collect()
+}
+
+/// A part of a row that may also be written as a text: the literal that Python's `repr` prints.
+fn structured(part: Option<&mut Value>, name: &str) -> Result<Value, String> {
+    match part.map(Value::take) {
+        Some(Value::String(text)) => {
+            python_literal::parse(&text).map_err(|reason| format!("in `{name}`: {reason}"))
+        }
+        Some(value) => Ok(value),
+        None => Err(format!("missing field `{name}`")),
+    }
+}
+
+fn task(update: &ArenaUpdate, example: Example) -> Result<ArenaTask, String> {
+    let unit_tests = match example.unit_tests {
+        Lines::List(tests) => tests,
+        Lines::Joined(text) => split_tests(&text)
+            .map_err(|reason| format!("in `unit_tests` of `{}`: {reason}", example.prog_syn_id))?,
+    };
+    if unit_tests.is_empty() {
+        return Err(format!("`{}` has no unit tests", example.prog_syn_id));
+    }
+    Ok(ArenaTask {
+        task_id: example.prog_syn_id,
+        update: update.clone(),
+        scenario: example.scenario,
+        problem: example.problem,
+        solution_signature: example.solution_signature,
+        imports: example.imports,
+        reference_solution: example.ref_solution,
+        unit_tests,
+    })
+}
+
+/// Cuts a Python text into one text a function, at the first blank line between two functions.
+///
+/// A test may hold blank lines itself, so that only a parse finds where one ends; comments before a
+/// test stay with it.
+fn split_tests(text: &str) -> Result<Vec<String>, String> {
+    let module = parse_module(text).map_err(|error| error.to_string())?;
+    let functions: Vec<_> = module
+        .syntax()
+        .body
+        .iter()
+        .filter_map(|statement| match statement {
+            Stmt::FunctionDef(function) => Some(function.range),
+            _ => None,
+        })
+        .collect();
+    let mut tests = Vec::new();
+    let mut start = 0;
+    for pair in functions.windows(2) {
+        let (end, next) = (pair[0].end().to_usize(), pair[1].start().to_usize());
+        let gap = text.get(end..next).unwrap_or_default();
+        let (cut, blank) = gap.find("\n\n").map_or((gap.len(), 0), |at| (at, 2));
+        tests.push(text.get(start..end + cut).unwrap_or_default().to_owned());
+        start = end + cut + blank;
+    }
+    if !functions.is_empty() {
+        tests.push(text.get(start..).unwrap_or_default().to_owned());
+    }
+    Ok(tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use serde_json::json;
+
+    use super::*;
+
+    const TESTS: [&str; 2] = [
+        "# a comment before\ndef test_a():\n    x = 1\n\n    assert f(x) == 1\n    ",
+        "def test_b():\n    text = \"\"\"\n\ndef no():\n\"\"\"\n    assert f(2) == 2",
+    ];
+
+    fn update(imports: Value) -> Value {
+        let mut update = json!({
+            "update_id": "u", "update_type": "add-argument", "function_path": "math.sin",
+            "package": "math", "description": "d", "rationale": "r", "docstring": "it's \"s\"\n",
+            "signature": "math.sin(x, y)", "implementation": "def sin(x, y): pass",
+        });
+        update["imports"] = imports;
+        update
+    }
+
+    fn example(imports: &str, lines: Value, tests: Value) -> Value {
+        let mut example = json!({
+            "prog_syn_id": "u:0", "scenario": "s", "problem": "p",
+            "solution_signature": "def f(x):", "ref_solution": "def f(x): return x",
+        });
+        example[imports] = lines;
+        example["unit_tests"] = tests;
+        example
+    }
+
+    fn read(row: &Value) -> Result<Vec<ArenaTask>, String> {
+        parse_line(&row.to_string())
+    }
+
+    /// The text that Python's `repr` would print, for values without other literals than strings.
+    fn repr(value: &Value) -> String {
+        match value {
+            Value::String(text) => format!("'{}'", text.escape_default()),
+            Value::Array(items) => {
+                format!(
+                    "[{}]",
+                    items.iter().map(repr).collect::<Vec<_>>().join(", ")
+                )
+            }
+            Value::Object(map) => {
+                let items = map
+                    .iter()
+                    .map(|(key, value)| format!("'{key}': {}", repr(value)));
+                format!("{{{}}}", items.collect::<Vec<_>>().join(", "))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_shapes_of_the_file_give_the_same_task() {
+        let lists = json!({
+            "update": update(json!(["import math", "old_sin = math.sin"])),
+            "prog_syn_examples":
+                [example("imports", json!(["import math", "import re"]), json!(TESTS))],
+        });
+        let update = update(json!("import math\nold_sin = math.sin"));
+        let example = example(
+            "prog_syn_imports",
+            json!("import math\nimport re"),
+            json!(TESTS.join("\n\n")),
+        );
+        let joined = json!({"update": update, "prog_syn_examples": [example]});
+        let written = json!({
+            "update": repr(&update), "prog_syn_examples": repr(&json!([example])),
+        });
+        let mut flat = example.clone();
+        flat["update"] = update;
+
+        let expected = read(&lists).unwrap();
+
+        assert_eq!(expected[0].unit_tests, TESTS);
+        assert_eq!(expected[0].imports, "import math\nimport re");
+        assert_eq!(
+            expected[0].update.imports,
+            "import math\nold_sin = math.sin"
+        );
+        for (shape, row) in [("joined", joined), ("repr", written), ("flat", flat)] {
+            assert_eq!(read(&row).unwrap(), expected, "{shape}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_lacks_something_is_refused_with_its_name() {
+        let whole = json!({
+            "update": update(json!([])),
+            "prog_syn_examples": [example("imports", json!([]), json!(TESTS))],
+        });
+        let mut without_update = whole.clone();
+        without_update.as_object_mut().unwrap().remove("update");
+        let mut without_docstring = whole.clone();
+        without_docstring["update"]
+            .as_object_mut()
+            .unwrap()
+            .remove("docstring");
+        let mut without_tests = whole.clone();
+        without_tests["prog_syn_examples"][0]["unit_tests"] = json!("");
+        let mut broken_tests = whole;
+        broken_tests["prog_syn_examples"][0]["unit_tests"] = json!("def (");
+
+        for (row, reason) in [
+            (without_update, "missing field `update`"),
+            (without_docstring, "in `update`: missing field `docstring`"),
+            (without_tests, "`u:0` has no unit tests"),
+            (broken_tests, "in `unit_tests` of `u:0`: "),
+        ] {
+            let error = read(&row).unwrap_err();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_tasks_of_one_name_are_refused() {
+        let mut row = example("imports", json!(""), json!(TESTS));
+        row["update"] = update(json!(""));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("{row}\n{row}\n")).unwrap();
+
+        let error = read_code_update_arena(file.path()).unwrap_err().to_string();
+
+        assert!(
+            error.ends_with("task `u:0` is the same as task number 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    #[ignore = "needs the conformance data: just conformance"]
+    fn the_published_files_agree_in_both_shapes() {
+        let folder = shared().join("data/code_update_arena");
+
+        let lists = read_code_update_arena(&folder.join("arena.jsonl.gz")).unwrap();
+        let joined = read_code_update_arena(&folder.join("arena_joined.jsonl.gz")).unwrap();
+
+        // Oracle: the counts that come with the data: 577 tasks, 3,611 unit tests. The lists are
+        // what splitting must find again; a cut at every blank line would miss 4 tasks.
+        assert_eq!(lists.len(), 577);
+        assert_eq!(
+            lists
+                .iter()
+                .map(|task| task.unit_tests.len())
+                .sum::<usize>(),
+            3_611
+        );
+        for (list, joined) in lists.iter().zip(&joined) {
+            assert_eq!(list, joined);
+        }
+        assert_eq!(lists.len(), joined.len());
+    }
+
+    fn shared() -> PathBuf {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        std::env::var_os("RECODE_SHARED").map_or(beside, PathBuf::from)
+    }
+}
