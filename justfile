@@ -1,0 +1,50 @@
+# Recipes of the project; `just` alone lists them. Everything is built with one profile, so that
+# Burn is compiled once, whether you run or test.
+
+set positional-arguments
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Run an experiment and print its table: just run experiments/quickstart.toml [--set key=value]
+run *arguments: build
+    @cargo run --release --locked --quiet -- run "$@"
+
+# Print what an experiment would do; runs nothing
+plan *arguments: build
+    @cargo run --release --locked --quiet -- plan "$@"
+
+# Print an experiment's table from what is there
+report *arguments: build
+    @cargo run --release --locked --quiet -- report "$@"
+
+# Download what an experiment names
+fetch *arguments: build
+    @cargo run --release --locked --quiet -- fetch "$@"
+
+# Any other command: just recode judge --help
+recode *arguments: build
+    @cargo run --release --locked --quiet -- "$@"
+
+# Build the program
+build:
+    @cargo build --release --locked
+
+# Run the tests
+test *arguments:
+    cargo test --release --locked "$@"
+
+# Check formatting, lints and documentation
+check:
+    cargo fmt --check
+    cargo clippy --release --locked --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
+
+# Run the tests against reference data (RECODE_SHARED, or ../shared)
+conformance *arguments:
+    cargo test --release --locked -- --ignored conformance "$@"
+
+# Accept changed snapshots of texts
+snapshots:
+    INSTA_UPDATE=always cargo test --release --locked
