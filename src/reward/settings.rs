@@ -10,22 +10,6 @@ pub struct RewardSettings {
     pub normalizer: Normalizer,
 }
 
-/// The correctness measure that is added to the format reward (paper, Table 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Variant {
-    /// Format alone.
-    Format,
-    /// Exact match, in {0, 1}.
-    Em,
-    /// Edit similarity, in [0, 1].
-    Es,
-    /// Exact match with a syntax check, in {-2, -1.5, 2}.
-    EmStar,
-    /// Edit similarity with a syntax check, in [-2, 2].
-    EsStar,
-}
-
 /// How code is prepared before it is compared and parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

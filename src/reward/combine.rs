@@ -1,0 +1,59 @@
+//! From the parts to the score: total = format + correctness.
+
+use rayon::prelude::*;
+
+use super::{Detail, Fault, Pair, RewardSettings, Variant, format::format_reward};
+
+/// Scores completions with one variant and one way to prepare code.
+#[derive(Clone, Copy, Debug)]
+pub struct Scorer {
+    variant: Variant,
+    normalizer: super::Normalizer,
+}
+
+/// The reward of one completion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// +1 for the format that the prompt asks for, else -1.
+    pub format: f64,
+    /// What the variant measures.
+    pub correctness: f64,
+    /// The sum of both: the reward of training.
+    pub total: f64,
+    /// Where the reference raises: the fault. The scores beside it are those that training uses.
+    pub error: Option<Fault>,
+    /// What the correctness rests on.
+    pub detail: Detail,
+}
+
+impl Scorer {
+    /// A scorer of `variant`.
+    pub fn new(variant: Variant, settings: &RewardSettings) -> Self {
+        Self {
+            variant,
+            normalizer: settings.normalizer,
+        }
+    }
+
+    /// Scores `completion`, which starts inside the thinking, against the target code.
+    pub fn score(&self, completion: &str, target: &str) -> Score {
+        let pair = Pair::new(completion, target, self.normalizer);
+        let measured = self.variant.reward().correctness(&pair);
+        let format = format_reward(completion);
+        Score {
+            format,
+            correctness: measured.value,
+            total: format + measured.value,
+            error: measured.fault,
+            detail: measured.detail,
+        }
+    }
+
+    /// Scores pairs of completion and target in parallel; the order stays.
+    pub fn score_batch<S: AsRef<str> + Sync>(&self, pairs: &[(S, S)]) -> Vec<Score> {
+        pairs
+            .par_iter()
+            .map(|(completion, target)| self.score(completion.as_ref(), target.as_ref()))
+            .collect()
+    }
+}

@@ -1,0 +1,104 @@
+//! A completion beside its target, and what a reward may ask of the two.
+
+use crate::python::{
+    Grammar, NormalizeError, SyntaxFault, check_syntax, normalize_fixed, normalize_published,
+};
+
+use super::{Detail, Fault, Measured, Normalizer, extract::first_fence};
+
+/// A completion beside its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
+    completion: &'a str,
+    target: &'a str,
+    normalizer: Normalizer,
+}
+
+/// Why there is no code to compare.
+#[derive(Debug)]
+pub(super) enum NoCode {
+    /// There is no fence.
+    NoFence,
+    /// CPython would raise `SyntaxError`.
+    DoesNotParse,
+    /// The reference would not end, or end with another exception.
+    Raises(Fault),
+}
+
+impl NoCode {
+    /// The score `value`, and why it is that.
+    pub(super) fn measured(self, value: f64) -> Measured {
+        match self {
+            Self::NoFence => Measured::new(value, Detail::NoCode),
+            Self::DoesNotParse => Measured::new(value, Detail::DoesNotParse),
+            Self::Raises(fault) => Measured::new(value, Detail::DoesNotParse).with(fault),
+        }
+    }
+}
+
+impl<'a> Pair<'a> {
+    pub(super) fn new(completion: &'a str, target: &'a str, normalizer: Normalizer) -> Self {
+        Self {
+            completion,
+            target,
+            normalizer,
+        }
+    }
+
+    pub(super) fn normalizer(&self) -> Normalizer {
+        self.normalizer
+    }
+
+    /// The completion's code, normalised.
+    pub(super) fn code(&self) -> Result<String, NoCode> {
+        self.normalize(self.fence()?)
+    }
+
+    /// The completion's code, normalised, if it parses.
+    ///
+    /// As published, the syntax of what is left after normalising counts; as fixed, that of the
+    /// code itself, so that taking out a docstring cannot break it.
+    pub(super) fn code_that_parses(&self) -> Result<String, NoCode> {
+        let code = self.fence()?;
+        match self.normalizer {
+            Normalizer::Published => {
+                let code = self.normalize(code)?;
+                self.check(&code)?;
+                Ok(code)
+            }
+            Normalizer::Fixed => {
+                self.check(code)?;
+                self.normalize(code)
+            }
+        }
+    }
+
+    /// The target, normalised.
+    pub(super) fn target_code(&self) -> Result<String, NoCode> {
+        self.normalize(self.target)
+    }
+
+    fn fence(&self) -> Result<&'a str, NoCode> {
+        first_fence(self.completion, self.normalizer).ok_or(NoCode::NoFence)
+    }
+
+    fn normalize(&self, code: &str) -> Result<String, NoCode> {
+        match self.normalizer {
+            Normalizer::Published => normalize_published(code)
+                .map_err(|NormalizeError::TooLarge| NoCode::Raises(Fault::TooLarge)),
+            Normalizer::Fixed => Ok(normalize_fixed(code)),
+        }
+    }
+
+    fn check(&self, code: &str) -> Result<(), NoCode> {
+        let grammar = match self.normalizer {
+            Normalizer::Published => Grammar::Python311,
+            Normalizer::Fixed => Grammar::Python313,
+        };
+        let is_published = self.normalizer == Normalizer::Published;
+        check_syntax(code, grammar).map_err(|fault| match fault {
+            SyntaxFault::TooDeep if is_published => NoCode::Raises(Fault::TooDeep),
+            _ => NoCode::DoesNotParse,
+        })
+    }
+}
