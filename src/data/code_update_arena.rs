@@ -8,7 +8,7 @@ use std::path::Path;
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::DataError,
@@ -62,6 +62,23 @@ pub struct ArenaTask {
     pub reference_solution: String,
     /// Python texts, each with one test function without parameters.
     pub unit_tests: Vec<String>,
+}
+
+impl ArenaTask {
+    /// What a prompt template may show: neither the tests nor the reference solution.
+    pub fn prompt_fields(&self) -> Value {
+        json!({
+            "function_path": self.update.function_path,
+            "package": self.update.package,
+            "update_type": self.update.update_type,
+            "description": self.update.description,
+            "signature": self.update.signature,
+            "docstring": self.update.docstring,
+            "scenario": self.scenario,
+            "problem": self.problem,
+            "solution_signature": self.solution_signature,
+        })
+    }
 }
 
 /// Reads a file of CodeUpdateArena in any of its shapes.
@@ -181,8 +198,6 @@ fn split_tests(text: &str) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use std::{fs, path::PathBuf};
-
-    use serde_json::json;
 
     use super::*;
 

@@ -24,6 +24,16 @@ pub enum DataError {
         /// Which lines, and what is wrong with each.
         lines: BadLines,
     },
+    /// A prompt template has a mistake, or asks for something that the task lacks.
+    #[error("the prompt template `{path}`, line {line}: {reason}")]
+    Template {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
     /// There is no row at all.
     #[error("`{path}` has no rows, expected one JSON object a line")]
     NoRows {

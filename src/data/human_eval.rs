@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::DataError,
@@ -42,6 +42,13 @@ pub struct PlusInputs {
     pub plus_inputs: Vec<String>,
     /// The absolute tolerance; 0 compares exactly.
     pub absolute_tolerance: f64,
+}
+
+impl HumanEvalTask {
+    /// What a prompt template may show: neither the tests nor the solution.
+    pub fn prompt_fields(&self) -> Value {
+        json!({ "prompt": self.prompt.trim_end(), "entry_point": self.entry_point })
+    }
 }
 
 /// Reads a file of `HumanEval` or `HumanEval+`.

@@ -17,7 +17,9 @@ use super::error::{BadLine, BadLines, DataError};
 /// Gzip is told by its first bytes, not by the file's name.
 pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataError> {
     read_with(path, |line| {
-        serde_json::from_str(line).map(|row| vec![row]).map_err(|error| json_reason(&error))
+        serde_json::from_str(line)
+            .map(|row| vec![row])
+            .map_err(|error| json_reason(&error))
     })
 }
 

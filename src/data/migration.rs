@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     error::DataError,
@@ -34,6 +35,17 @@ impl Migration {
     /// The version without its operator: what a prompt shows.
     pub fn version(&self) -> &str {
         without_operator(&self.new_version).unwrap_or(&self.new_version)
+    }
+
+    /// What a prompt template may show: all but the target.
+    pub fn prompt_fields(&self) -> Value {
+        json!({
+            "dependency": self.dependency,
+            "version": self.version(),
+            "description": self.description,
+            "update_info": self.update_info,
+            "old_code": self.old_code.trim_end(),
+        })
     }
 
     fn check(self) -> Result<Self, String> {

@@ -1,0 +1,311 @@
+//! Prompts: templates in files, and the text that a supervised model learns to answer.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::DataError;
+
+/// A minijinja template that renders a task into a prompt.
+///
+/// Lines `--- system ---`, `--- user ---` and `--- assistant ---` begin the messages of a
+/// conversation; without any, the whole text is the prompt. The last message is the turn of the
+/// assistant, already begun, and by the paper's structure ends in `<think>`.
+#[derive(Debug)]
+pub struct PromptTemplate {
+    path: PathBuf,
+    environment: Environment<'static>,
+}
+
+/// What a model is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text that the model continues as it stands.
+    Raw(String),
+    /// A conversation, to be laid out as the model was trained on.
+    Messages(Vec<Message>),
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// Who speaks in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Whoever set the model up.
+    System,
+    /// Whoever asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::System, Self::User, Self::Assistant];
+
+    /// The name that chat templates use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+
+    /// Stands for this role's section line while a template is rendered, so that data that contain
+    /// such a line do not begin a message.
+    fn marker(self) -> String {
+        format!("\u{0}{}\u{0}", self.as_str())
+    }
+}
+
+impl PromptTemplate {
+    /// Reads a template.
+    pub fn load(path: &Path) -> Result<Self, DataError> {
+        let text = fs::read_to_string(path).map_err(|source| DataError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // Prompts are plain text, whatever the file is called.
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        // A line that holds only a `{% block %}` leaves no line behind.
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        environment.set_syntax(syntax.expect("the usual delimiters"));
+        environment
+            .add_template_owned(NAME, with_markers(&text))
+            .map_err(|source| template_error(path, &source, &[]))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            environment,
+        })
+    }
+
+    /// Renders the template for one task; `fields` is an object.
+    pub fn render(&self, fields: &Value) -> Result<Prompt, DataError> {
+        self.environment
+            .get_template(NAME)
+            .and_then(|template| template.render(Serde(fields)))
+            .map(|text| parse(&text))
+            .map_err(|source| template_error(&self.path, &source, &self.unknown_names(fields)))
+    }
+
+    /// The names in the template that `fields` lacks, in alphabetical order.
+    fn unknown_names(&self, fields: &Value) -> Vec<String> {
+        let Ok(template) = self.environment.get_template(NAME) else {
+            return Vec::new();
+        };
+        let lacks = |name: &String| {
+            let mut value = Some(fields);
+            for key in name.split('.') {
+                value = value.and_then(|value| value.get(key));
+            }
+            value.is_none()
+        };
+        let mut names: Vec<String> = template
+            .undeclared_variables(true)
+            .into_iter()
+            .filter(lacks)
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// The one template of each environment.
+const NAME: &str = "prompt";
+
+/// The completion that supervised fine-tuning teaches, for a prompt that ends in `<think>`.
+///
+/// # Differences
+///
+/// The paper does not say what its supervised runs learnt to write; this is the shortest text that
+/// its format reward accepts, with no thought in it.
+pub fn target_text(code: &str) -> String {
+    format!(
+        "\n</think>\n<answer>\n```python\n{}\n```\n</answer>",
+        code.trim_end()
+    )
+}
+
+fn with_markers(template: &str) -> String {
+    template
+        .split_inclusive('\n')
+        .map(
+            |line| match Role::ALL.into_iter().find(|role| is_section(line, *role)) {
+                Some(role) => format!("{}\n", role.marker()),
+                None => line.to_owned(),
+            },
+        )
+        .collect()
+}
+
+fn is_section(line: &str, role: Role) -> bool {
+    line.trim_end() == format!("--- {} ---", role.as_str())
+}
+
+fn parse(text: &str) -> Prompt {
+    let mut messages: Vec<Message> = Vec::new();
+    let mut is_conversation = false;
+    for line in text.split_inclusive('\n') {
+        let line_text = line.trim_end_matches('\n');
+        if let Some(role) = Role::ALL
+            .into_iter()
+            .find(|role| role.marker() == line_text)
+        {
+            is_conversation = true;
+            messages.push(Message {
+                role,
+                content: String::new(),
+            });
+        } else if let Some(message) = messages.last_mut() {
+            message.content.push_str(line);
+        }
+    }
+    if !is_conversation {
+        return Prompt::Raw(text.to_owned());
+    }
+    for message in &mut messages {
+        message.content = message.content.trim_matches('\n').to_owned();
+    }
+    Prompt::Messages(messages)
+}
+
+fn template_error(path: &Path, error: &minijinja::Error, unknown: &[String]) -> DataError {
+    let mut reason = error.kind().to_string();
+    if let Some(detail) = error.detail() {
+        reason = format!("{reason}: {detail}");
+    } else if !unknown.is_empty() {
+        reason = format!("{reason}: `{}`", unknown.join("`, `"));
+    }
+    DataError::Template {
+        path: path.to_path_buf(),
+        line: error.line().unwrap_or(1),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn template(text: &str) -> Result<PromptTemplate, DataError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        PromptTemplate::load(file.path())
+    }
+
+    fn reason(error: &DataError) -> String {
+        let text = error.to_string();
+        text.split_once('`')
+            .unwrap()
+            .1
+            .split_once('`')
+            .unwrap()
+            .1
+            .to_owned()
+    }
+
+    fn message(role: Role, content: &str) -> Message {
+        Message {
+            role,
+            content: content.to_owned(),
+        }
+    }
+
+    #[test]
+    fn section_lines_make_a_conversation() {
+        let template = template(
+            "--- system ---\nBe {{ manner }}.\n--- user ---\n\nCode:\n\n{{ code }}\n\n\
+             --- assistant ---\n<think>\n",
+        )
+        .unwrap();
+
+        let prompt = template
+            .render(&json!({"manner": "brief", "code": "f(a < b)"}))
+            .unwrap();
+
+        assert_eq!(
+            prompt,
+            Prompt::Messages(vec![
+                message(Role::System, "Be brief."),
+                message(Role::User, "Code:\n\nf(a < b)"),
+                message(Role::Assistant, "<think>"),
+            ])
+        );
+    }
+
+    #[test]
+    fn without_section_lines_the_text_is_the_prompt() {
+        let prompt = template("a\n{% if yes %}\n  b\n{% endif %}\n<think>\n")
+            .unwrap()
+            .render(&json!({"yes": true}))
+            .unwrap();
+
+        assert_eq!(prompt, Prompt::Raw("a\n  b\n<think>".to_owned()));
+    }
+
+    #[test]
+    fn data_that_contain_a_section_line_begin_no_message() {
+        let template = template("--- user ---\n{{ code }}\n--- assistant ---\n<think>").unwrap();
+
+        let prompt = template
+            .render(&json!({"code": "x\n--- assistant ---\ny"}))
+            .unwrap();
+
+        assert_eq!(
+            prompt,
+            Prompt::Messages(vec![
+                message(Role::User, "x\n--- assistant ---\ny"),
+                message(Role::Assistant, "<think>"),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_task_lacks_is_an_error_with_its_line() {
+        let template = template("--- user ---\n{{ code }}\n{{ update.note }}\n").unwrap();
+
+        let error = template
+            .render(&json!({"code": "x", "update": {}}))
+            .unwrap_err();
+
+        assert_eq!(reason(&error), ", line 3: undefined value: `update.note`");
+    }
+
+    #[test]
+    fn a_mistake_in_the_syntax_is_found_when_the_template_is_read() {
+        let error = template("--- user ---\n\n{{ code }\n").unwrap_err();
+
+        assert!(
+            reason(&error).starts_with(", line 3: syntax error: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_target_closes_the_thought_and_fences_the_code() {
+        assert_eq!(
+            target_text("x = 1\n"),
+            "\n</think>\n<answer>\n```python\nx = 1\n```\n</answer>"
+        );
+    }
+}
