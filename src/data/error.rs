@@ -24,6 +24,14 @@ pub enum DataError {
         /// Which lines, and what is wrong with each.
         lines: BadLines,
     },
+    /// The manifest is not what it should be.
+    #[error("in the manifest `{path}`: {reason}")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A prompt template has a mistake, or asks for something that the task lacks.
     #[error("the prompt template `{path}`, line {line}: {reason}")]
     Template {

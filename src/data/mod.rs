@@ -1,19 +1,23 @@
 //! Data sets: where from, which bytes, typed rows, prompts.
 
+mod cache;
 mod code_update_arena;
 mod error;
 mod human_eval;
 mod jsonl;
+mod manifest;
 mod migration;
 mod prompt;
 mod python_literal;
 mod raw_json;
 mod settings;
 
+pub use cache::{Cache, Resolved};
 pub use code_update_arena::{ArenaTask, ArenaUpdate, read_code_update_arena};
 pub use error::{BadLine, BadLines, DataError};
 pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
 pub use jsonl::read_json_lines;
+pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};
 pub use settings::{DataSettings, PromptSettings};

@@ -1,0 +1,378 @@
+//! The folder of downloads, and what was downloaded when.
+
+use std::{
+    collections::BTreeMap,
+    env, fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{Entry, Host, Kind, Remote, Source};
+
+/// The folder that holds what was downloaded: a folder an entry, and its lock file beside it.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// Where the content of an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// On this machine: a folder for a model, a file for data.
+    Here(PathBuf),
+    /// Not on this machine.
+    Missing {
+        /// What is missing, as the beginning of a sentence.
+        what: String,
+        /// How to get it.
+        how: String,
+    },
+}
+
+/// What was downloaded: later downloads must give the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lock {
+    pub(super) repository: String,
+    /// What the manifest asked for.
+    pub(super) revision: String,
+    /// The commit that this was, where the host tells.
+    pub(super) commit: Option<String>,
+    pub(super) files: BTreeMap<String, LockedFile>,
+}
+
+/// One file of a download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LockedFile {
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+impl Cache {
+    /// The cache in this folder.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// `RECODE_CACHE`, else `recode` in the user's folder for caches.
+    pub fn from_environment() -> Self {
+        let folder = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let parent = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+        let chosen = folder("RECODE_CACHE").or_else(|| Some(parent()?.join("recode")));
+        Self::at(chosen.unwrap_or_else(|| PathBuf::from(".cache/recode")))
+    }
+
+    /// The folder of an entry's files once they are complete.
+    pub(super) fn complete(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The folder of an entry's files while they are being downloaded.
+    pub(super) fn partial(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.partial"))
+    }
+
+    fn lock_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.lock.toml"))
+    }
+
+    /// What was recorded at the first download of an entry, if that was of the same revision.
+    pub(super) fn lock(&self, name: &str, remote: &Remote) -> Option<Lock> {
+        let text = fs::read_to_string(self.lock_path(name)).ok()?;
+        let lock: Lock = toml::from_str(&text).ok()?;
+        let is_same = lock.repository == remote.repository && lock.revision == remote.revision;
+        is_same.then_some(lock)
+    }
+
+    pub(super) fn write_lock(&self, name: &str, lock: &Lock) -> io::Result<()> {
+        let text = toml::to_string(lock).map_err(io::Error::other)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        file.persist(self.lock_path(name))?;
+        Ok(())
+    }
+
+    /// See [`Entry::resolve`].
+    pub(super) fn resolve(&self, entry: &Entry) -> Resolved {
+        match entry.source() {
+            Source::Shipped(path) if path.is_file() => Resolved::Here(path.clone()),
+            Source::Shipped(path) => Resolved::Missing {
+                what: format!("`{}`, a part of this project, is not there", path.display()),
+                how: "restore it with `git checkout -- datasets`".to_owned(),
+            },
+            Source::Remote(remote) => self
+                .downloaded(entry, remote)
+                .map_or_else(|| self.missing(entry, remote), Resolved::Here),
+        }
+    }
+
+    /// The folder or file of a download, or of files that were put there by hand.
+    fn downloaded(&self, entry: &Entry, remote: &Remote) -> Option<PathBuf> {
+        let folder = self.complete(entry.name());
+        let present = match self.lock(entry.name(), remote) {
+            Some(lock) if lock.is_complete_in(&folder) => lock.files.into_keys().collect(),
+            Some(_) => return None,
+            None => files_below(&folder),
+        };
+        let wanted = |pattern: &String| present.iter().find(|name| matches(pattern, name));
+        let first = remote
+            .files
+            .iter()
+            .map(wanted)
+            .collect::<Option<Vec<_>>>()?;
+        match entry.kind() {
+            Kind::Model => Some(folder),
+            Kind::Migrations | Kind::Benchmark => first.first().map(|name| folder.join(name)),
+        }
+    }
+
+    fn missing(&self, entry: &Entry, remote: &Remote) -> Resolved {
+        let name = entry.name();
+        let size = entry
+            .gigabytes()
+            .map_or_else(String::new, |size| format!(", {size:.1} GB"));
+        let what = format!(
+            "the {} `{name}` ({remote}{size}) is not here",
+            entry.kind().noun()
+        );
+        let path = if entry.kind() == Kind::Model {
+            "folder"
+        } else {
+            "file"
+        };
+        let how = format!(
+            "`recode fetch SPEC` downloads it; or put {} of {} into `{}`; or write the path of a \
+             {path} in place of the name",
+            listed(&remote.files),
+            remote.page(),
+            self.complete(name).display(),
+        );
+        Resolved::Missing { what, how }
+    }
+}
+
+impl Kind {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Migrations => "set of migrations",
+            Self::Benchmark => "benchmark",
+        }
+    }
+}
+
+impl Lock {
+    fn is_complete_in(&self, folder: &Path) -> bool {
+        self.files.iter().all(|(name, file)| {
+            fs::metadata(folder.join(name)).is_ok_and(|found| found.len() == file.bytes)
+        })
+    }
+}
+
+impl Remote {
+    /// The page on which a person finds the files.
+    pub(super) fn page(&self) -> String {
+        let (repository, revision) = (&self.repository, &self.revision);
+        match self.host {
+            Host::HubModel => format!("https://huggingface.co/{repository}/tree/{revision}"),
+            Host::HubDataset => {
+                format!("https://huggingface.co/datasets/{repository}/tree/{revision}")
+            }
+            Host::Github => format!("https://github.com/{repository}/tree/{revision}"),
+            Host::GithubRelease => {
+                format!("https://github.com/{repository}/releases/tag/{revision}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.repository)
+    }
+}
+
+/// `a`, `b` and `c`, each in backticks.
+pub(super) fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// Whether `name` has the form of `pattern`, in which `*` stands for any characters.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = pattern.split('*').skip(1).last() else {
+        return rest.is_empty();
+    };
+    let between = pattern.matches('*').count().saturating_sub(1);
+    for part in parts.take(between) {
+        let Some((_, after)) = rest.split_once(part) else {
+            return false;
+        };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// The paths of the files below a folder, relative to it.
+fn files_below(folder: &Path) -> Vec<String> {
+    walkdir::WalkDir::new(folder)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .filter_map(|entry| Some(entry.path().strip_prefix(folder).ok()?.to_str()?.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Manifest;
+
+    const MANIFEST: &str = r#"
+[model]
+kind = "model"
+description = "d"
+licence = "MIT"
+host = "hub_model"
+repository = "a/b"
+revision = "main"
+files = ["config.json", "*.safetensors"]
+gigabytes = 1.25
+
+[tasks]
+kind = "benchmark"
+description = "d"
+licence = "MIT"
+host = "github"
+repository = "c/d"
+revision = "v1"
+files = ["data/tasks.jsonl"]
+
+[shipped]
+kind = "migrations"
+description = "d"
+licence = "MIT"
+path = "rows.jsonl"
+"#;
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        manifest: Manifest,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("manifest.toml");
+            fs::write(&path, MANIFEST).unwrap();
+            let manifest = Manifest::load(&path).unwrap();
+            Self { folder, manifest }
+        }
+
+        fn put(&self, name: &str, text: &str) {
+            let path = self.folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn resolve(&self, name: &str) -> Option<PathBuf> {
+            let cache = Cache::at(self.folder.path().join("cache"));
+            match self.manifest.get(name).unwrap().resolve(&cache) {
+                Resolved::Here(path) => {
+                    Some(path.strip_prefix(self.folder.path()).unwrap().to_path_buf())
+                }
+                Resolved::Missing { .. } => None,
+            }
+        }
+    }
+
+    #[test]
+    fn files_put_there_by_hand_are_found_once_all_are_there() {
+        let fixture = Fixture::new();
+        fixture.put("cache/model/config.json", "{}");
+        assert_eq!(fixture.resolve("model"), None);
+
+        fixture.put("cache/model/model-1-of-1.safetensors", "w");
+        fixture.put("cache/tasks/data/tasks.jsonl", "{}");
+        fixture.put("rows.jsonl", "{}");
+
+        assert_eq!(fixture.resolve("model"), Some("cache/model".into()));
+        assert_eq!(
+            fixture.resolve("tasks"),
+            Some("cache/tasks/data/tasks.jsonl".into())
+        );
+        assert_eq!(fixture.resolve("shipped"), Some("rows.jsonl".into()));
+    }
+
+    #[test]
+    fn a_download_that_has_lost_bytes_is_not_complete() {
+        let fixture = Fixture::new();
+        fixture.put("cache/tasks/data/tasks.jsonl", "{}");
+        let lock = |bytes| Lock {
+            repository: "c/d".to_owned(),
+            revision: "v1".to_owned(),
+            commit: None,
+            files: [(
+                "data/tasks.jsonl".to_owned(),
+                LockedFile {
+                    bytes,
+                    sha256: String::new(),
+                },
+            )]
+            .into(),
+        };
+        let cache = Cache::at(fixture.folder.path().join("cache"));
+
+        cache.write_lock("tasks", &lock(3)).unwrap();
+        assert_eq!(fixture.resolve("tasks"), None);
+
+        cache.write_lock("tasks", &lock(2)).unwrap();
+        assert!(fixture.resolve("tasks").is_some());
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_all_ways_to_get_it() {
+        let manifest = Fixture::new().manifest;
+
+        let resolved = manifest.get("model").unwrap().resolve(&Cache::at("cache"));
+
+        let Resolved::Missing { what, how } = resolved else {
+            panic!("{resolved:?}")
+        };
+        insta::assert_snapshot!(what, @"the model `model` (a/b, 1.2 GB) is not here");
+        insta::assert_snapshot!(how, @"`recode fetch SPEC` downloads it; or put `config.json` and `*.safetensors` of https://huggingface.co/a/b/tree/main into `cache/model`; or write the path of a folder in place of the name");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, name, expected) in [
+            ("a.json", "a.json", true),
+            ("a.json", "a.jsonl", false),
+            ("*.json", "b.json", true),
+            ("*.json", "b.jsonl", false),
+            ("a*", "a", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "a1c", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
