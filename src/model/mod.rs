@@ -1,7 +1,47 @@
 //! Decoder, tokenizer, weights, adapters, generation.
+//!
+//! A [`Decoder`] is a plain value made of tensors: cloning it shares them, and no tensor is ever
+//! changed in place. So a frozen reference is a clone ([`Decoder::frozen`]), the base of an adapted
+//! model is a clone ([`Decoder::without_adapter`]), and an update makes a new decoder
+//! ([`Decoder::map_trainable`]). Parameters carry the names of the checkpoint; matrices lie in
+//! memory as `[in, out]`, vectors as `[1, n]`, so that every parameter is a `Tensor<2>`.
 
+pub mod chat;
+
+mod adapter;
+mod attention;
+mod config;
+mod decoder;
+mod error;
+mod family;
+#[cfg(test)]
+mod fixture;
+mod generate;
+mod kv_cache;
+mod language_model;
+mod log_prob;
+mod mlp;
+mod norm;
+mod parameter;
+mod projection;
+mod rope;
+mod rounding;
 mod settings;
+mod token_batch;
+mod tokenizer;
+mod weights;
 
+pub use adapter::Dropout;
+pub use config::DecoderConfig;
+pub use decoder::Decoder;
+pub use error::ModelError;
+pub use generate::{Completion, Finish, generate};
+pub use kv_cache::KvCache;
+pub use language_model::LanguageModel;
+pub use log_prob::LogProbs;
 pub use settings::{
     AdapterKind, AdapterSettings, Dtype, ModelSettings, SamplingSettings, ScratchSettings, Targets,
 };
+pub use token_batch::TokenBatch;
+pub use tokenizer::Tokenizer;
+pub use weights::{read_tensors, write_tensors};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 /// The section `[model]`.
@@ -29,6 +30,26 @@ pub enum Dtype {
     F16,
     /// 16 bits, with the exponent of `f32`.
     Bf16,
+}
+
+impl Dtype {
+    /// The name that `config.json` has for it.
+    pub(super) fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+
+    /// The tensors' name for it.
+    pub(super) fn of_tensors(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
 }
 
 /// The table `model.adapter`.
@@ -63,6 +84,56 @@ pub enum AdapterKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Targets(pub Vec<String>);
+
+impl Targets {
+    /// The projections of a decoder's block.
+    const PROJECTIONS: [&str; 7] = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ];
+
+    /// The names of the projections that are meant, in the order of a block, each once.
+    pub fn projections(&self) -> Result<Vec<&'static str>, String> {
+        let mut chosen = [false; Self::PROJECTIONS.len()];
+        for name in &self.0 {
+            let all = 0..Self::PROJECTIONS.len();
+            let range = match name.as_str() {
+                "attention" => 0..4,
+                "all_linear" => all,
+                name => match Self::PROJECTIONS.iter().position(|one| *one == name) {
+                    Some(place) => place..place + 1,
+                    None => return Err(unknown_target(name)),
+                },
+            };
+            chosen[range].fill(true);
+        }
+        let places = Self::PROJECTIONS.into_iter().zip(chosen);
+        let names: Vec<_> = places
+            .filter_map(|(name, is_chosen)| is_chosen.then_some(name))
+            .collect();
+        if names.is_empty() {
+            Err("`targets` is empty".to_owned())
+        } else {
+            Ok(names)
+        }
+    }
+}
+
+fn unknown_target(name: &str) -> String {
+    let known: Vec<String> = Targets::PROJECTIONS
+        .iter()
+        .map(|one| format!("`{one}`"))
+        .collect();
+    format!(
+        "unknown target `{name}`, expected `attention`, `all_linear`, {}",
+        known.join(", ")
+    )
+}
 
 /// The table `model.scratch`: a small decoder with random weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,100 @@
+//! Grouped-query attention (arXiv 2305.13245) with rotary positions.
+
+use burn::tensor::{DType, Tensor, activation::softmax};
+
+use super::{
+    adapter::Dropout, kv_cache::KvCache, parameter::Visit, projection::Projection, rope::Rotation,
+};
+
+/// Attention with its four projections.
+#[derive(Clone, Debug)]
+pub(super) struct Attention {
+    pub(super) q_proj: Projection,
+    pub(super) k_proj: Projection,
+    pub(super) v_proj: Projection,
+    pub(super) o_proj: Projection,
+    pub(super) kv_heads: usize,
+    /// Query heads that share a key head.
+    pub(super) group_size: usize,
+    pub(super) head_dim: usize,
+}
+
+/// What a pass through the decoder gives to every layer.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    pub(super) batch: usize,
+    pub(super) time: usize,
+    pub(super) rotation: Rotation,
+    /// See [`TokenBatch::visibility`](super::TokenBatch).
+    pub(super) visibility: Option<Tensor<4>>,
+    pub(super) cache: Option<&'a mut KvCache>,
+    pub(super) dropout: Option<&'a mut Dropout>,
+}
+
+impl Attention {
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch · time, d]`
+    pub(super) fn forward(&self, x: &Tensor<2>, layer: usize, pass: &mut Pass<'_>) -> Tensor<2> {
+        let (b, t, d) = (pass.batch, pass.time, self.head_dim);
+        let (kv, g) = (self.kv_heads, self.group_size);
+        let project = |projection: &Projection, heads: usize, pass: &mut Pass<'_>| {
+            let y = projection.forward(x.clone(), pass.dropout.as_deref_mut());
+            y.reshape([b, t, heads, d])
+        };
+        let q = project(&self.q_proj, kv * g, pass);
+        let k = project(&self.k_proj, kv, pass);
+        let v = project(&self.v_proj, kv, pass).swap_dims(1, 2);
+        let q = pass.rotation.apply(q);
+        let k = pass.rotation.apply(k).swap_dims(1, 2);
+        let (k, v) = match pass.cache.as_deref_mut() {
+            Some(cache) => cache.extend(layer, k, v),
+            None => (k, v),
+        };
+
+        // The heads of a group lie one below the other, so that none of its keys is repeated.
+        let scale = (d as f64).powf(-0.5);
+        let q = q
+            .mul_scalar(scale)
+            .swap_dims(1, 2)
+            .reshape([b, kv, g * t, d]);
+        let scores = q.matmul(k.swap_dims(2, 3));
+        let mixed = self.weights(scores, pass).matmul(v);
+        let mixed = mixed
+            .reshape([b, kv * g, t, d])
+            .swap_dims(1, 2)
+            .reshape([b * t, kv * g * d]);
+        self.o_proj.forward(mixed, pass.dropout.as_deref_mut())
+    }
+
+    /// # Shapes
+    ///
+    /// - `scores`, output: `[batch, kv_heads, group · time, past + time]`
+    fn weights(&self, scores: Tensor<4>, pass: &Pass<'_>) -> Tensor<4> {
+        let [b, kv, rows, total] = scores.dims();
+        let dtype = scores.dtype();
+        let scores = match &pass.visibility {
+            Some(visibility) => {
+                let scores = scores.reshape([b, kv * self.group_size, pass.time, total]);
+                (scores + visibility.clone()).reshape([b, kv, rows, total])
+            }
+            None => scores,
+        };
+        softmax(scores.cast(DType::F32), 3).cast(dtype)
+    }
+
+    pub(super) fn projections(&mut self) -> [(&'static str, &mut Projection); 4] {
+        [
+            ("q_proj", &mut self.q_proj),
+            ("k_proj", &mut self.k_proj),
+            ("v_proj", &mut self.v_proj),
+            ("o_proj", &mut self.o_proj),
+        ]
+    }
+
+    pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
+        for (short, projection) in self.projections() {
+            projection.each_parameter(&format!("{name}.{short}"), visit);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong with a model.
+
+use std::path::PathBuf;
+
+/// Why a model could not be read, built, written or sampled from.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A JSON file of the model is not what it should be.
+    #[error("cannot understand `{}`: {problem}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// A file of tensors is damaged.
+    #[error("cannot understand the tensors of `{}`", path.display())]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor is not in the files.
+    #[error("`{}` has no tensor `{name}`, expected one of shape {expected:?}", path.display())]
+    MissingTensor {
+        /// The file or folder.
+        path: PathBuf,
+        /// The name in the checkpoint.
+        name: String,
+        /// The shape that the configuration asks for.
+        expected: Vec<usize>,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("tensor `{name}` of `{}` has shape {found:?}, expected {expected:?}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The name in the checkpoint.
+        name: String,
+        /// The shape that the configuration asks for.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor has a type that no weight has.
+    #[error(
+        "tensor `{name}` of `{}` has type `{found}`, expected `F32`, `F16` or `BF16`",
+        path.display()
+    )]
+    TensorType {
+        /// The file.
+        path: PathBuf,
+        /// The name in the checkpoint.
+        name: String,
+        /// The type in the file.
+        found: String,
+    },
+    /// The device cannot compute with the type.
+    #[error("this device cannot compute in `{dtype}`, choose another `model.dtype`")]
+    UnsupportedDtype {
+        /// The type.
+        dtype: &'static str,
+    },
+    /// The tokenizer's file is damaged.
+    #[error("cannot understand the tokenizer `{}`: {problem}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizer's library says.
+        problem: String,
+    },
+    /// A text has no encoding, or tokens no text.
+    #[error("cannot tokenize: {0}")]
+    Tokenize(String),
+    /// The shape of the model makes no sense.
+    #[error("the model's shape makes no sense: {0}")]
+    Configuration(String),
+    /// The adapter's settings or files do not fit the model.
+    #[error("the adapter does not fit: {0}")]
+    Adapter(String),
+    /// A prompt cannot be continued.
+    #[error("cannot continue prompt {index}: {problem}")]
+    Prompt {
+        /// The position among the prompts.
+        index: usize,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// The caller asked to stop.
+    #[error("generation was interrupted")]
+    Interrupted,
+}

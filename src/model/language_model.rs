@@ -1,0 +1,241 @@
+//! A decoder with its tokenizer: what a model's folder holds.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use serde_json::{Map, Value, json};
+
+use crate::seed::stream;
+
+use super::{
+    AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, ModelError, ScratchSettings,
+    Tokenizer,
+    adapter::Adapter,
+    config,
+    parameter::Layout,
+    weights::{self, Archive},
+};
+
+/// A decoder, its tokenizer, and when to stop.
+#[derive(Clone, Debug)]
+pub struct LanguageModel {
+    /// The shape of the decoder.
+    pub config: DecoderConfig,
+    /// The network.
+    pub decoder: Decoder,
+    /// Text to tokens and back.
+    pub tokenizer: Tokenizer,
+    /// Tokens that end a completion.
+    pub stop_tokens: Vec<u32>,
+    pub(super) dtype: Dtype,
+    /// The adapter that the decoder carries, if any.
+    pub(super) adapter: Option<AdapterSettings>,
+    /// Files that are kept as they are: their names and contents.
+    companions: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Files of a model's folder that are copied and not understood.
+const COMPANIONS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+
+/// Names of tokens that end a text, the one that ends a turn first.
+const STOP_NAMES: [&str; 4] = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>"];
+
+impl LanguageModel {
+    /// Reads a folder in the Hugging Face layout, frozen, with weights of the given type.
+    pub fn load(folder: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
+        let device = device.clone().inner();
+        check_dtype(dtype, &device)?;
+        let config = DecoderConfig::from_file(&folder.join("config.json"))?;
+        let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+        let archive = Archive::open_folder(folder)?;
+        let decoder = Decoder::build(&config, &device, &mut |name, layout, dims| {
+            archive.read(name, layout, dims, dtype.of_tensors(), &device)
+        })?;
+        let stop_tokens = stop_tokens(&folder.join("generation_config.json"), &config)?;
+        let companions = COMPANIONS
+            .into_iter()
+            .filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
+            .collect();
+        Ok(Self {
+            config,
+            decoder,
+            tokenizer,
+            stop_tokens,
+            dtype,
+            adapter: None,
+            companions,
+        })
+    }
+
+    /// Makes a model with random weights, frozen.
+    pub fn scratch(
+        settings: &ScratchSettings,
+        dtype: Dtype,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let device = device.clone().inner();
+        check_dtype(dtype, &device)?;
+        let tokenizer = Tokenizer::from_file(&settings.tokenizer)?;
+        let mut config = DecoderConfig::scratch(settings, tokenizer.vocab_size())?;
+        let stop_tokens: Vec<u32> = STOP_NAMES
+            .into_iter()
+            .filter_map(|name| tokenizer.token(name))
+            .collect();
+        config.eos_token_ids.clone_from(&stop_tokens);
+        let decoder = random_decoder(&config, settings.init_seed, dtype, &device);
+        let (adapter, companions) = (None, Vec::new());
+        Ok(Self {
+            config,
+            decoder,
+            tokenizer,
+            stop_tokens,
+            dtype,
+            adapter,
+            companions,
+        })
+    }
+
+    /// Makes the model trainable: an adapter if the settings name one, else all weights.
+    ///
+    /// The adapter's initial numbers come from `seed`; they change nothing before training.
+    pub fn attach_adapter(
+        &mut self,
+        settings: &AdapterSettings,
+        seed: u64,
+    ) -> Result<(), ModelError> {
+        self.decoder = self.decoder.without_adapter();
+        self.adapter = None;
+        if settings.kind == AdapterKind::None {
+            self.decoder.train(|_| true);
+            return Ok(());
+        }
+        if settings.r == 0 {
+            return Err(ModelError::Adapter(
+                "`r` is `0`, expected `1` or more".to_owned(),
+            ));
+        }
+        let targets = settings
+            .targets
+            .projections()
+            .map_err(ModelError::Adapter)?;
+        self.decoder.each_projection(&mut |name, projection| {
+            if targets
+                .iter()
+                .any(|target| name.ends_with(&format!(".{target}")))
+            {
+                projection.set_adapter(Adapter::new(settings, name, projection.weight(), seed));
+            }
+        });
+        self.decoder.train(|parameter| parameter.is_adapter);
+        self.adapter = Some(settings.clone());
+        Ok(())
+    }
+
+    /// Writes a folder in the Hugging Face layout, with adapters folded into the weights.
+    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        fs::create_dir_all(folder).map_err(|source| ModelError::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+        let mut tensors = Vec::new();
+        self.decoder.merged().each_parameter(&mut |parameter| {
+            tensors.push((parameter.name, parameter.layout, parameter.tensor.clone()));
+        });
+        weights::write(&folder.join("model.safetensors"), tensors)?;
+        write_json(
+            &folder.join("config.json"),
+            &self.config.to_json(self.dtype).into(),
+        )?;
+        let generation = json!({
+            "eos_token_id": self.stop_tokens,
+            "bos_token_id": self.config.bos_token_id,
+        });
+        write_json(&folder.join("generation_config.json"), &generation)?;
+        write_bytes(&folder.join("tokenizer.json"), self.tokenizer.source())?;
+        for (name, bytes) in &self.companions {
+            write_bytes(&folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Normal weights, small enough for their sum over the residual stream not to grow with depth.
+fn random_decoder(config: &DecoderConfig, seed: u64, dtype: Dtype, device: &Device) -> Decoder {
+    const DEVIATION: f64 = 0.02;
+    let depth = (2.0 * config.num_hidden_layers as f64).sqrt();
+    let mut source = |name: &str, layout: Layout, dims: [usize; 2]| {
+        let is_output = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+        let (center, deviation) = match layout {
+            Layout::Table => (0.0, (config.hidden_size as f64).powf(-0.5)),
+            Layout::Matrix if is_output => (0.0, DEVIATION / depth),
+            Layout::Matrix => (0.0, DEVIATION),
+            Layout::Vector if name.contains("norm") => (1.0, 0.0),
+            Layout::Vector => (0.0, 0.0),
+        };
+        let mut stream = stream(seed, &format!("weight {name}"), 0, 0);
+        let values: Vec<f64> = (0..dims[0] * dims[1])
+            .map(|_| {
+                if deviation > 0.0 {
+                    center + deviation * stream.normal()
+                } else {
+                    center
+                }
+            })
+            .collect();
+        let data = TensorData::new(values, dims).convert_dtype(DType::F32);
+        let data = data.convert_dtype(dtype.of_tensors());
+        Ok::<_, std::convert::Infallible>(Tensor::from_data(data, (device, dtype.of_tensors())))
+    };
+    match Decoder::build(config, device, &mut source) {
+        Ok(decoder) => decoder,
+        Err(never) => match never {},
+    }
+}
+
+fn check_dtype(dtype: Dtype, device: &Device) -> Result<(), ModelError> {
+    if device.supports_dtype(dtype.of_tensors()) {
+        Ok(())
+    } else {
+        Err(ModelError::UnsupportedDtype {
+            dtype: dtype.torch_name(),
+        })
+    }
+}
+
+/// The stop tokens of `generation_config.json`, or if it has none those of the configuration.
+fn stop_tokens(path: &Path, config: &DecoderConfig) -> Result<Vec<u32>, ModelError> {
+    let Ok(bytes) = fs::read(path) else {
+        return Ok(config.eos_token_ids.clone());
+    };
+    let problem = |problem: String| ModelError::Json {
+        path: path.to_owned(),
+        problem,
+    };
+    let json: Map<String, Value> =
+        serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
+    let tokens = config::token_ids(json.get("eos_token_id")).map_err(problem)?;
+    Ok(if tokens.is_empty() {
+        config.eos_token_ids.clone()
+    } else {
+        tokens
+    })
+}
+
+/// Writes a JSON file at once and whole.
+pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {
+    write_bytes(path, format!("{value:#}\n").as_bytes())
+}
+
+/// Writes a file at once and whole.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let temporary = PathBuf::from(format!("{}.tmp", path.display()));
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|source| ModelError::Write {
+            path: path.to_owned(),
+            source,
+        })
+}

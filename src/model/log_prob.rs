@@ -1,0 +1,221 @@
+//! Log-probabilities of given completions.
+
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
+
+use super::{
+    Decoder, TokenBatch,
+    adapter::Dropout,
+    token_batch::{Target, indices},
+};
+
+/// What the model thinks of the tokens of some completions.
+#[derive(Clone, Debug)]
+pub struct LogProbs {
+    /// The natural log-probability of each token, `[batch, completion_time]`; 0 at padding.
+    pub log_probs: Tensor<2>,
+    /// The entropy in nats of the distribution that each token was drawn from, without a gradient,
+    /// `[batch, completion_time]`; 0 at padding.
+    pub entropy: Tensor<2>,
+}
+
+/// Elements of the logits that are computed at a time, to bound the memory that they take.
+const CHUNK: usize = 1 << 24;
+
+impl Decoder {
+    /// Computes the log-probability of each token of each completion, at a temperature.
+    ///
+    /// The output head runs over the completions' real tokens alone.
+    ///
+    /// # Panics
+    ///
+    /// If the temperature is not positive.
+    pub fn log_probs(
+        &self,
+        tokens: &TokenBatch,
+        temperature: f64,
+        dropout: Option<&mut Dropout>,
+    ) -> LogProbs {
+        assert!(
+            temperature > 0.0,
+            "log-probabilities need a positive temperature"
+        );
+        let device = self.device();
+        let [batch, time, width] = [tokens.batch(), tokens.time(), tokens.completion_time()];
+        let hidden = self.hidden(tokens, None, dropout);
+        let d = hidden.dims()[2];
+        let hidden = hidden.reshape([batch * time, d]);
+
+        let rows = (CHUNK / self.vocab_size()).max(1);
+        let mut log_probs = Tensor::zeros([batch * width, 1], (&device, DType::F32));
+        let mut entropy = log_probs.clone();
+        for targets in tokens.targets().chunks(rows) {
+            let part = |of: fn(&Target) -> i64| indices(targets.iter().map(of), &device);
+            let chunk = hidden.clone().select(0, part(|target| target.predictor));
+            let scores = Scores::new(self.logits(chunk), temperature);
+            let slots = part(|target| target.slot);
+            let add = IndexingUpdateOp::Add;
+            entropy = entropy.select_assign(0, slots.clone(), scores.entropy(), add);
+            let values = scores.of(part(|target| target.token).reshape([-1, 1]));
+            log_probs = log_probs.select_assign(0, slots, values, add);
+        }
+        LogProbs {
+            log_probs: log_probs.reshape([batch, width]),
+            entropy: entropy.reshape([batch, width]),
+        }
+    }
+}
+
+/// Logits at a temperature, less the largest of their row, and the logarithm of the sum of their
+/// exponentials.
+struct Scores {
+    logits: Tensor<2>,
+    log_sum: Tensor<2>,
+}
+
+impl Scores {
+    /// # Shapes
+    ///
+    /// - `logits`: `[rows, vocabulary]`
+    fn new(logits: Tensor<2>, temperature: f64) -> Self {
+        let logits = if is_one(temperature) {
+            logits
+        } else {
+            logits.div_scalar(temperature)
+        };
+        // A constant: it keeps the exponential in its range and takes no part in the gradient.
+        let largest = logits.clone().inner().max_dim(1);
+        let logits = logits - largest;
+        let log_sum = logits.clone().exp().sum_dim(1).log();
+        Self { logits, log_sum }
+    }
+
+    /// # Shapes
+    ///
+    /// - `targets`, output: `[rows, 1]`
+    fn of(self, targets: Tensor<2, Int>) -> Tensor<2> {
+        self.logits.gather(1, targets) - self.log_sum
+    }
+
+    /// # Shapes
+    ///
+    /// - output: `[rows, 1]`
+    fn entropy(&self) -> Tensor<2> {
+        let (logits, log_sum) = (self.logits.clone().inner(), self.log_sum.clone().inner());
+        let probabilities = (logits.clone() - log_sum.clone()).exp();
+        log_sum - (probabilities * logits).sum_dim(1)
+    }
+}
+
+fn is_one(temperature: f64) -> bool {
+    (temperature - 1.0).abs() < f64::EPSILON
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::{
+        fixture::{self, distance, values},
+        rounding::to_f32,
+    };
+
+    /// 1e-5: 32 bits, two layers, log-probabilities of order ten.
+    const CLOSE: f32 = 1e-5;
+
+    #[test]
+    fn padding_and_neighbours_change_nothing() {
+        for family in fixture::FAMILIES {
+            let model = fixture::model(family);
+            let lengths = [(3, 6), (8, 2), (1, 4)];
+            let row = |seed, (prompt, completion)| {
+                let tokens = fixture::tokens(seed, prompt + completion);
+                (tokens[..prompt].to_vec(), tokens[prompt..].to_vec())
+            };
+            let (prompts, completions): (Vec<_>, Vec<_>) = lengths
+                .into_iter()
+                .zip(10..)
+                .map(|(length, seed)| row(seed, length))
+                .unzip();
+
+            let batch = TokenBatch::new(&prompts, &completions);
+            let together = model.decoder.log_probs(&batch, 0.9, None);
+
+            for (index, (_, length)) in lengths.into_iter().enumerate() {
+                let only = |rows: &[Vec<u32>]| vec![rows[index].clone()];
+                let alone = TokenBatch::new(&only(&prompts), &only(&completions));
+                let alone = model.decoder.log_probs(&alone, 0.9, None);
+                for (one, all) in [
+                    (alone.log_probs, &together.log_probs),
+                    (alone.entropy, &together.entropy),
+                ] {
+                    let row = values(all.clone().narrow(0, index, 1));
+                    assert!(
+                        distance(&values(one), &row[..length]) < CLOSE,
+                        "{family} {index}"
+                    );
+                    assert!(row[length..].iter().all(|x| *x == 0.0), "padding gives 0");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn they_are_the_softmax_of_the_reference_logits() {
+        let model = fixture::model("qwen2");
+        let tokens = fixture::tokens(20, 7);
+        let logits = fixture::reference_logits(&model.config, &model.decoder, &tokens);
+        let batch = TokenBatch::new(&[tokens[..3].to_vec()], &[tokens[3..].to_vec()]);
+
+        let output = values(model.decoder.log_probs(&batch, 0.7, None).log_probs);
+
+        let expected: Vec<f32> = (3..7)
+            .map(|place| {
+                let scores: Vec<f64> = logits[place - 1].iter().map(|x| x / 0.7).collect();
+                let sum: f64 = scores.iter().map(|x| x.exp()).sum();
+                to_f32(scores[tokens[place] as usize] - sum.ln())
+            })
+            .collect();
+        let worst = distance(&output, &expected);
+        // 3e-5: 2e-5 of the logits, over the temperature.
+        assert!(worst < 3e-5, "{worst}");
+    }
+
+    #[test]
+    fn scores_are_those_of_the_goldens() {
+        // Oracle: tests/golden/rl/logprobs_masks_kl.json, made by its `make/misc.py`.
+        let text = include_str!("../../tests/golden/rl/logprobs_masks_kl.json");
+        let golden: Value = serde_json::from_str(text).unwrap();
+        let flat = |value: &Value| -> Vec<f64> {
+            let rows = value.as_array().unwrap().iter();
+            rows.flat_map(|row| row.as_array().unwrap().clone())
+                .flat_map(|item| match item {
+                    Value::Array(items) => items,
+                    other => vec![other],
+                })
+                .map(|number| number.as_f64().unwrap())
+                .collect()
+        };
+        let device = Device::flex();
+        let logits: Vec<f32> = flat(&golden["logits"]).into_iter().map(to_f32).collect();
+        let rows = flat(&golden["tokens"]).len();
+        let logits = Tensor::<2>::from_data(TensorData::new(logits, [rows, 11]), &device);
+        let tokens = golden["tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|row| row.as_array().unwrap());
+        let tokens = tokens.map(|token| token.as_i64().unwrap());
+        let tokens = indices(tokens, &device).reshape([rows, 1]);
+        for case in golden["logprobs"].as_array().unwrap() {
+            let scores = Scores::new(logits.clone(), case["temperature"].as_f64().unwrap());
+            let narrow =
+                |key: &str| -> Vec<f32> { flat(&case[key]).into_iter().map(to_f32).collect() };
+
+            // 2e-6: 32 bits, values of order ten.
+            assert!(distance(&values(scores.entropy()), &narrow("entropy")) < 2e-6);
+            assert!(distance(&values(scores.of(tokens.clone())), &narrow("logp")) < 2e-6);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The gated feed-forward layer, SwiGLU (arXiv 2002.05202).
+
+use burn::tensor::{Tensor, activation::silu};
+
+use super::{adapter::Dropout, parameter::Visit, projection::Projection};
+
+/// `down(silu(gate(x)) · up(x))`.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the checkpoint's names")]
+pub(super) struct Mlp {
+    pub(super) gate_proj: Projection,
+    pub(super) up_proj: Projection,
+    pub(super) down_proj: Projection,
+}
+
+impl Mlp {
+    /// # Shapes
+    ///
+    /// - `x`, output: `[rows, d]`
+    pub(super) fn forward(&self, x: &Tensor<2>, mut dropout: Option<&mut Dropout>) -> Tensor<2> {
+        let gate = self.gate_proj.forward(x.clone(), dropout.as_deref_mut());
+        let up = self.up_proj.forward(x.clone(), dropout.as_deref_mut());
+        self.down_proj.forward(silu(gate) * up, dropout)
+    }
+
+    pub(super) fn projections(&mut self) -> [(&'static str, &mut Projection); 3] {
+        [
+            ("gate_proj", &mut self.gate_proj),
+            ("up_proj", &mut self.up_proj),
+            ("down_proj", &mut self.down_proj),
+        ]
+    }
+
+    pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
+        for (short, projection) in self.projections() {
+            projection.each_parameter(&format!("{name}.{short}"), visit);
+        }
+    }
+}

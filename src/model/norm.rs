@@ -1,0 +1,42 @@
+//! Root-mean-square normalisation (arXiv 1910.07467).
+
+use burn::tensor::{DType, Tensor};
+
+use super::parameter::{self, Layout, Visit};
+
+/// Scales each row to a mean square of one, then each column by a weight.
+#[derive(Clone, Debug)]
+pub(super) struct RmsNorm {
+    weight: Tensor<2>,
+    epsilon: f64,
+}
+
+impl RmsNorm {
+    /// # Shapes
+    ///
+    /// - `weight`: `[1, d]`
+    pub(super) fn new(weight: Tensor<2>, epsilon: f64) -> Self {
+        Self { weight, epsilon }
+    }
+
+    /// # Shapes
+    ///
+    /// - `x`, output: `[rows, d]`
+    pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let dtype = x.dtype();
+        // Squares overflow 16 bits, and the mean needs more digits than they have.
+        let wide = x.cast(DType::F32);
+        let mean_square = wide.clone().square().mean_dim(1);
+        let scale = mean_square.add_scalar(self.epsilon).sqrt().recip();
+        (wide * scale).cast(dtype) * self.weight.clone()
+    }
+
+    pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
+        parameter::base(
+            format!("{name}.weight"),
+            Layout::Vector,
+            &mut self.weight,
+            visit,
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! A linear map, and perhaps an adapter beside it.
+
+use burn::tensor::Tensor;
+
+use super::{
+    adapter::{Adapter, Dropout},
+    parameter::{self, Layout, Visit},
+};
+
+/// `x·W + b`, perhaps adapted.
+#[derive(Clone, Debug)]
+pub(super) struct Projection {
+    weight: Tensor<2>,
+    bias: Option<Tensor<2>>,
+    adapter: Option<Adapter>,
+}
+
+impl Projection {
+    /// # Shapes
+    ///
+    /// - `weight`: `[in, out]`
+    /// - `bias`: `[1, out]`
+    pub(super) fn new(weight: Tensor<2>, bias: Option<Tensor<2>>) -> Self {
+        Self {
+            weight,
+            bias,
+            adapter: None,
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - `x`: `[rows, in]`: two dimensions, because a backend copies the weight for a third
+    /// - output: `[rows, out]`
+    pub(super) fn forward(&self, x: Tensor<2>, dropout: Option<&mut Dropout>) -> Tensor<2> {
+        let output = match &self.adapter {
+            None => x.matmul(self.weight.clone()),
+            Some(adapter) => adapter.forward(x, &self.weight, dropout),
+        };
+        match &self.bias {
+            Some(bias) => output + bias.clone(),
+            None => output,
+        }
+    }
+
+    /// The frozen weight, `[in, out]`.
+    pub(super) fn weight(&self) -> &Tensor<2> {
+        &self.weight
+    }
+
+    /// Puts an adapter beside the weight, or takes it away.
+    pub(super) fn set_adapter(&mut self, adapter: Option<Adapter>) {
+        self.adapter = adapter;
+    }
+
+    /// Folds the adapter into the weight.
+    pub(super) fn merge(&mut self) {
+        if let Some(adapter) = self.adapter.take() {
+            self.weight = adapter.merged(&self.weight);
+        }
+    }
+
+    /// Recomputes what an adapter keeps of its parameters, after these have changed.
+    pub(super) fn refresh(&mut self) {
+        if let Some(adapter) = &mut self.adapter {
+            adapter.refresh(&self.weight);
+        }
+    }
+
+    pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
+        parameter::base(
+            format!("{name}.weight"),
+            Layout::Matrix,
+            &mut self.weight,
+            visit,
+        );
+        if let Some(bias) = &mut self.bias {
+            parameter::base(format!("{name}.bias"), Layout::Vector, bias, visit);
+        }
+        if let Some(adapter) = &mut self.adapter {
+            adapter.each_parameter(name, visit);
+        }
+    }
+}
