@@ -1,0 +1,97 @@
+//! Where an outcome comes from: program, machine, data, times. None of it is part of the outcome.
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Timestamp};
+use crate::{
+    digest::Digest,
+    plan::{Job, Work},
+};
+
+/// The versions of all dependencies that this program was built with.
+const LOCK_FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"));
+
+/// The history of a job: every attempt, since each may have been made by another program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The attempts, first to last.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One start of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The process and its machine.
+    pub owner: Owner,
+    /// The version of this program.
+    pub version: String,
+    /// The commit of the folder that it ran in, if git knows one.
+    pub commit: Option<String>,
+    /// Whether that folder had changes that were not committed.
+    pub dirty: Option<bool>,
+    /// Digest of `Cargo.lock` at the time of the build.
+    pub lock_file: Digest,
+    /// The device that the job asked for.
+    pub device: String,
+    /// Digests of the files that the job reads.
+    pub data: BTreeMap<String, Digest>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended; nothing if it was killed.
+    pub ended: Option<Timestamp>,
+}
+
+impl Attempt {
+    /// An attempt at `job` that starts now, in this process.
+    pub fn begin(job: &Job, attempt: u32) -> Self {
+        let (backend, digests) = match &job.work {
+            Work::Train(work) => (work.backend, &work.digests),
+            Work::Eval(work) => (work.backend, &work.digests),
+        };
+        let folder = Path::new(".");
+        Self {
+            attempt,
+            owner: Owner::this_process(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: git(folder, &["rev-parse", "HEAD"]),
+            dirty: git(folder, &["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+            lock_file: Digest::of_bytes(LOCK_FILE),
+            device: backend.to_string(),
+            data: digests.clone(),
+            started: Timestamp::now(),
+            ended: None,
+        }
+    }
+}
+
+/// What git says, or nothing if there is no git or no repository.
+fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    // Looking at the state of the tree must not lock its index.
+    command
+        .arg("--no-optional-locks")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments);
+    let output = command
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_repository_has_no_commit() {
+        let folder = tempfile::tempdir().unwrap();
+
+        assert_eq!(git(folder.path(), &["rev-parse", "HEAD"]), None);
+    }
+}
