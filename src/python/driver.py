@@ -1,0 +1,301 @@
+"""A warm server that runs one program after the other, each in a fork of its own.
+
+Requests come in on stdin, replies go out on stdout: four bytes of length, then JSON. Everything
+that a program may do is decided before its first line runs; what it did is told by its one message.
+
+A pass is a nonce. The server makes it after the fork and puts it into a pipe, so that it lies
+neither in the program's memory nor in a Python frame; the child reads it only when the program has
+ended without an exception, and sends it back. Anything else, silence included, is no pass.
+"""
+
+import gc
+import importlib
+import json
+import select
+import shutil
+import stat
+import time
+import traceback
+
+NONCE_BYTES = 32
+# Longer messages come from nobody honest: an exception's text is cut to `TEXT` characters.
+MESSAGE_BYTES = 8192
+TEXT = 500
+
+
+def main():
+    settings = json.loads(sys.argv[1])
+    sys.argv[:] = [""]
+    requests, replies = take_standard_streams()
+    states = {}
+    if LINUX:
+        states.update(enter_namespaces())
+    else:
+        states.update(user_namespace=f"{sys.platform} has none", namespaces=f"{sys.platform} has none")
+    if states["namespaces"] is None:
+        child = os.fork()
+        if child != 0:
+            os.close(requests)
+            os.close(replies)
+            _, status = os.waitpid(child, 0)
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+        die_with_parent()
+    try:
+        server = Server(settings, requests, replies, states)
+        server.serve()
+    except EOFError:
+        pass
+    except BaseException:
+        send(replies, {"fatal": traceback.format_exc()[-2000:]})
+        os._exit(1)
+    os._exit(0)
+
+
+def take_standard_streams():
+    """Moves the two pipes out of the way, so that programs find nothing on 0, 1 and 2."""
+    requests, replies = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    return requests, replies
+
+
+def send(descriptor, value):
+    data = json.dumps(value).encode()
+    data = len(data).to_bytes(4, "little") + data
+    while data:
+        data = data[os.write(descriptor, data):]
+
+
+def receive(descriptor):
+    size = int.from_bytes(read_exactly(descriptor, 4), "little")
+    return json.loads(read_exactly(descriptor, size))
+
+
+def read_exactly(descriptor, size):
+    parts = []
+    while size:
+        part = os.read(descriptor, min(size, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+class Server:
+    """What stays the same from program to program."""
+
+    def __init__(self, settings, requests, replies, states):
+        self.requests, self.replies = requests, replies
+        # Process 1 of a namespace gets no signal that it does not handle.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        imported = self.import_modules(settings["modules"])
+        self.scratch = settings["scratch"]
+        self.protect(settings, states)
+        self.limits = limits(settings)
+        os.chdir(self.scratch)
+        os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
+        os.umask(0o077)
+        # What is alive now stays: a collection in a child would touch, and so copy, every page.
+        gc.collect()
+        gc.freeze()
+        send(replies, {
+            "ready": sys.version.split()[0],
+            "modules": imported,
+            "safeguards": states,
+            "pid": os.getpid(),
+        })
+
+    def import_modules(self, names):
+        """Loads what most programs import; what is not installed fails in the program instead."""
+        imported = {}
+        for name in names:
+            try:
+                module = importlib.import_module(name)
+            except Exception:
+                continue
+            imported[name] = str(getattr(module, "__version__", ""))
+        return imported
+
+    def protect(self, settings, states):
+        """Applies what holds for all programs, and notes what the system refuses."""
+        self.filter = None
+        if not LINUX:
+            for name in ("scratch", "files", "system_calls"):
+                states[name] = f"{sys.platform} has none"
+            return
+        try:
+            write("/proc/self/oom_score_adj", "1000")
+        except OSError:
+            pass
+        no_new_privileges()
+        states["scratch"] = states["namespaces"]
+        if states["namespaces"] is None:
+            try:
+                self.scratch = mount_scratch(settings["scratch_bytes"])
+            except Refused as refusal:
+                states["scratch"] = str(refusal)
+            drop_capabilities()
+        states["files"] = states["system_calls"] = None
+        try:
+            restrict_files(self.scratch)
+        except Refused as refusal:
+            states["files"] = str(refusal)
+        try:
+            self.filter = SystemCallFilter(bytes.fromhex(settings["filter"]))
+            self.filter.probe()
+        except Refused as refusal:
+            self.filter, states["system_calls"] = None, str(refusal)
+
+    def serve(self):
+        while True:
+            request = receive(self.requests)
+            reply = self.run(request["source"], request["timeout"])
+            send(self.replies, reply)
+
+    def run(self, source, timeout):
+        """Runs a program in a fork and says how it ended."""
+        verdict_in, verdict_out = os.pipe()
+        nonce_in, nonce_out = os.pipe()
+        started = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            os.close(verdict_in)
+            os.close(nonce_out)
+            self.become_program(source, nonce_in, verdict_out)
+        os.close(verdict_out)
+        os.close(nonce_in)
+        nonce = os.urandom(NONCE_BYTES)
+        try:
+            os.write(nonce_out, nonce)
+        except OSError:
+            pass
+        os.close(nonce_out)
+        message = self.await_message(verdict_in, started + timeout)
+        status = kill(child)
+        os.close(verdict_in)
+        seconds = time.monotonic() - started
+        self.clean_scratch()
+        reply = judge(message, nonce, status)
+        reply["seconds"] = seconds
+        return reply
+
+    def await_message(self, descriptor, deadline):
+        """Returns the program's message, `b""` if it has ended without one, `None` if it is late."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(self.requests, 0)
+        message = b""
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            for ready, event in poll.poll(left * 1000 + 1):
+                if ready == self.requests and event & (select.POLLHUP | select.POLLERR):
+                    # Whoever asked is gone; with process 1 the whole namespace dies.
+                    os._exit(0)
+                if ready == descriptor:
+                    part = os.read(descriptor, MESSAGE_BYTES)
+                    message += part
+                    if not part or len(message) >= MESSAGE_BYTES:
+                        return message
+                    if len(message) >= 3 and len(message) >= 3 + int.from_bytes(message[1:3], "little"):
+                        return message
+
+    def clean_scratch(self):
+        """Leaves nothing behind for the next program; a server that cannot is given up."""
+        if os.listdir(self.scratch):
+            empty(self.scratch)
+            if os.listdir(self.scratch):
+                raise RuntimeError("the scratch folder cannot be emptied")
+
+    def become_program(self, source, nonce_in, verdict_out):
+        """Runs in the child, and never returns."""
+        exit_now = os._exit
+        try:
+            os.close(self.requests)
+            os.close(self.replies)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for which, value in self.limits:
+                resource.setrlimit(which, value)
+            if self.filter is not None:
+                self.filter.install()
+            run_program(source, nonce_in, verdict_out)
+        finally:
+            exit_now(70)
+
+
+def run_program(source, nonce_in, verdict_out, read=os.read, write=os.write, exit_now=os._exit):
+    """Runs the program's text as `exec(source, {})` does, then sends the one message.
+
+    What is needed afterwards is bound before: the program may replace `os.write`.
+    """
+    letter, text = b"E", ""
+    try:
+        exec(compile(source, "<string>", "exec"), {})
+    except BaseException as error:
+        kind = type(error)
+        letter = b"A" if issubclass(kind, AssertionError) else b"E"
+        text = describe(kind, error)
+    else:
+        nonce = read(nonce_in, NONCE_BYTES)
+        write(verdict_out, b"P" + len(nonce).to_bytes(2, "little") + nonce)
+        exit_now(0)
+    data = text.encode("utf-8", "replace")[:MESSAGE_BYTES // 2]
+    write(verdict_out, letter + len(data).to_bytes(2, "little") + data)
+    exit_now(0)
+
+
+def describe(kind, error):
+    name = type.__dict__["__name__"].__get__(kind)
+    try:
+        text = str(error)[:TEXT]
+    except BaseException:
+        text = ""
+    return f"{name}\n{text}"
+
+
+def kill(child):
+    """Ends a program, threads included, and returns its status."""
+    try:
+        os.kill(child, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    _, status = os.waitpid(child, 0)
+    return status
+
+
+def judge(message, nonce, status):
+    """Reads a program's message; nothing in it is trusted but the nonce."""
+    if message is None:
+        return {"verdict": "timeout"}
+    letter, body = message[:1], message[3:]
+    if message == b"P" + NONCE_BYTES.to_bytes(2, "little") + nonce:
+        return {"verdict": "pass"}
+    if letter in (b"A", b"E") and len(message) >= 3:
+        name, _, text = body.decode("utf-8", "replace").partition("\n")
+        verdict = "assertion" if letter == b"A" else "error"
+        return {"verdict": verdict, "exception": name[:TEXT], "message": text[:TEXT]}
+    code = os.waitstatus_to_exitcode(status)
+    if message:
+        return {"verdict": "forged"}
+    return {"verdict": "died", "signal": -code} if code < 0 else {"verdict": "died", "code": code}
+
+
+def empty(folder):
+    """Removes all that is in a folder, whatever modes a program has given it."""
+    for root, folders, _ in os.walk(folder):
+        for name in folders:
+            path = os.path.join(root, name)
+            if not stat.S_ISLNK(os.lstat(path).st_mode):
+                os.chmod(path, 0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
+
+
+main()

@@ -1,0 +1,224 @@
+//! Several warm servers, used from several threads.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Interpreter, Modules, PythonError, Safeguards, Settings, Verdict, server::Server};
+
+/// A program to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its text; it runs as `exec(source, {})` does, so `__name__` is `builtins`.
+    pub source: String,
+    /// When it is killed.
+    pub timeout: Duration,
+}
+
+/// Warm Python servers: as many programs run side by side as there are workers.
+#[derive(Debug)]
+pub struct Pool {
+    settings: Settings,
+    interpreter: Interpreter,
+    safeguards: Safeguards,
+    idle: Mutex<Vec<Worker>>,
+    returned: Condvar,
+}
+
+/// The servers of one worker, by what they have loaded; each is started when it is first needed.
+type Worker = BTreeMap<Modules, Server>;
+
+impl Pool {
+    /// Finds Python, starts the first server and looks at what protects this system from it.
+    pub fn start(settings: &Settings) -> Result<Self, PythonError> {
+        let interpreter = Interpreter::find(&settings.interpreter)?;
+        let first = Server::start(&interpreter, settings, Modules::Standard)?;
+        let safeguards = first.safeguards().clone();
+        if !safeguards.is_complete() && !settings.is_unsandboxed_allowed {
+            return Err(PythonError::Unprotected {
+                missing: safeguards,
+            });
+        }
+        let mut workers: Vec<Worker> = Vec::new();
+        workers.resize_with(settings.workers.max(1) - 1, BTreeMap::new);
+        workers.push(BTreeMap::from([(Modules::Standard, first)]));
+        Ok(Self {
+            settings: settings.clone(),
+            interpreter,
+            safeguards,
+            idle: Mutex::new(workers),
+            returned: Condvar::new(),
+        })
+    }
+
+    /// Runs a program; waits for a worker if all are busy.
+    ///
+    /// An error is a failure to judge, never the program's.
+    pub fn run(&self, program: &Program) -> Result<Verdict, PythonError> {
+        let modules = Modules::of_program(&program.source);
+        self.with_server(modules, |server| {
+            server.run(&program.source, program.timeout)
+        })
+    }
+
+    /// Which protections hold here.
+    pub fn safeguards(&self) -> &Safeguards {
+        &self.safeguards
+    }
+
+    /// Which Python runs the programs.
+    pub fn interpreter(&self) -> &Interpreter {
+        &self.interpreter
+    }
+
+    /// How many programs run side by side.
+    pub fn workers(&self) -> usize {
+        self.settings.workers.max(1)
+    }
+
+    /// The modules that a server loads beforehand, with their versions where they tell one.
+    pub fn modules(&self, modules: Modules) -> Result<BTreeMap<String, String>, PythonError> {
+        self.with_server(modules, |server| Ok(server.modules().clone()))
+    }
+
+    fn with_server<T>(
+        &self,
+        modules: Modules,
+        work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let mut worker = self.take();
+        let result = self.work(&mut worker, modules, work);
+        self.lock().push(worker);
+        self.returned.notify_one();
+        result
+    }
+
+    fn work<T>(
+        &self,
+        worker: &mut Worker,
+        modules: Modules,
+        work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let mut server = match worker.remove(&modules) {
+            Some(server) => server,
+            None => Server::start(&self.interpreter, &self.settings, modules)?,
+        };
+        let result = work(&mut server)?;
+        // A server that failed is dropped, and so killed: its next answer might be to this request.
+        worker.insert(modules, server);
+        Ok(result)
+    }
+
+    fn take(&self) -> Worker {
+        let mut idle = self.lock();
+        loop {
+            match idle.pop() {
+                Some(worker) => return worker,
+                None => {
+                    idle = self
+                        .returned
+                        .wait(idle)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Worker>> {
+        // Workers are whole between two calls, whatever a thread that panicked was doing.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn pool(workers: usize) -> Pool {
+        Pool::start(&Settings {
+            workers,
+            ..Settings::default()
+        })
+        .unwrap()
+    }
+
+    fn program(source: &str) -> Program {
+        Program {
+            source: source.to_owned(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    #[test]
+    fn each_way_to_end_has_its_verdict() {
+        let pool = pool(1);
+        let cases = [
+            ("assert 1 + 1 == 2", "pass"),
+            ("assert 1 + 1 == 3", "assertion"),
+            ("{}['key']", "error"),
+            ("def f(:", "error"),
+            ("raise SystemExit(0)", "error"),
+            ("import os; os._exit(0)", "died"),
+            ("import ctypes; ctypes.string_at(0)", "died"),
+            ("assert __name__ == 'builtins'", "pass"),
+        ];
+        for (source, expected) in cases {
+            let verdict = pool.run(&program(source)).unwrap();
+            assert_eq!(verdict.name(), expected, "{source}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_without_end_is_killed_in_time_and_the_next_one_runs() {
+        let pool = pool(1);
+        let timeout = Duration::from_millis(300);
+        let endless = Program {
+            timeout,
+            ..program("while True: pass")
+        };
+
+        assert_eq!(pool.run(&endless).unwrap(), Verdict::Timeout);
+        assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
+    fn programs_do_not_see_what_earlier_ones_did() {
+        let pool = pool(1);
+        let leave = "import math; math.pi = 3; open('left', 'w').write('x')";
+        let look = "import math, os; assert math.pi > 3 and os.listdir('.') == [], os.listdir('.')";
+
+        assert_eq!(pool.run(&program(leave)).unwrap(), Verdict::Pass);
+        assert_eq!(pool.run(&program(look)).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
+    fn several_threads_share_the_workers() {
+        let pool = pool(2);
+        let verdicts: Vec<Verdict> = thread::scope(|scope| {
+            let runs: Vec<_> = (0..6)
+                .map(|number| {
+                    let pool = &pool;
+                    let source = format!("assert {number} % 2 == 0");
+                    scope.spawn(move || pool.run(&program(&source)).unwrap())
+                })
+                .collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let letters: String = verdicts.iter().map(Verdict::letter).collect();
+        assert_eq!(letters, "PAPAPA");
+    }
+
+    #[test]
+    fn an_interpreter_that_is_not_there_is_an_error_with_its_name() {
+        let settings = Settings {
+            interpreter: "no-such-python".into(),
+            ..Settings::default()
+        };
+        let error = Pool::start(&settings).unwrap_err();
+        assert_eq!(error.to_string(), "cannot run Python as `no-such-python`");
+    }
+}

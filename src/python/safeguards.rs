@@ -1,0 +1,124 @@
+//! Which protections hold on this system.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+/// What stands between the programs and this system, and what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Safeguards(Vec<Safeguard>);
+
+/// One protection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Safeguard {
+    /// A name that stays.
+    pub name: String,
+    /// What it stops.
+    pub purpose: String,
+    /// Why it is off; it is on if there is no reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// Each protection that the driver knows, with what it stops.
+const PURPOSES: &[(&str, &str)] = &[
+    (
+        "user_namespace",
+        "programs have no rights on this system, even if you are root",
+    ),
+    (
+        "namespaces",
+        "programs see no network, no process and no memory but their own",
+    ),
+    (
+        "scratch",
+        "files that programs write vanish with them and cannot fill a disk",
+    ),
+    (
+        "files",
+        "programs read nothing but Python itself (Landlock)",
+    ),
+    (
+        "system_calls",
+        "programs cannot start processes, connect or send signals (seccomp)",
+    ),
+];
+
+impl Safeguards {
+    /// Reads what the driver says of each protection: nothing, or why it is off.
+    pub(super) fn of_report(report: &BTreeMap<String, Option<String>>) -> Self {
+        let state = |name: &str| match report.get(name) {
+            Some(missing) => missing.clone(),
+            None => Some("not reported".to_owned()),
+        };
+        Self(
+            PURPOSES
+                .iter()
+                .map(|(name, purpose)| Safeguard {
+                    name: (*name).to_owned(),
+                    purpose: (*purpose).to_owned(),
+                    missing: state(name),
+                })
+                .collect(),
+        )
+    }
+
+    /// All of them, in a fixed order.
+    pub fn all(&self) -> &[Safeguard] {
+        &self.0
+    }
+
+    /// Those that are off.
+    pub fn missing(&self) -> impl Iterator<Item = &Safeguard> {
+        self.0
+            .iter()
+            .filter(|safeguard| safeguard.missing.is_some())
+    }
+
+    /// Whether every one of them is on.
+    pub fn is_complete(&self) -> bool {
+        self.missing().next().is_none()
+    }
+}
+
+impl fmt::Display for Safeguards {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for safeguard in self.missing() {
+            let reason = safeguard.missing.as_deref().unwrap_or_default();
+            write!(
+                formatter,
+                "{separator}`{}` is off ({reason})",
+                safeguard.name
+            )?;
+            separator = ", ";
+        }
+        if separator.is_empty() {
+            formatter.write_str("all safeguards are on")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protection_that_is_not_reported_counts_as_missing() {
+        let report = BTreeMap::from([
+            ("user_namespace".to_owned(), None),
+            ("namespaces".to_owned(), None),
+            ("scratch".to_owned(), None),
+            ("files".to_owned(), Some("landlock: not there".to_owned())),
+        ]);
+
+        let safeguards = Safeguards::of_report(&report);
+
+        assert!(!safeguards.is_complete());
+        assert_eq!(
+            safeguards.to_string(),
+            "`files` is off (landlock: not there), `system_calls` is off (not reported)"
+        );
+    }
+}

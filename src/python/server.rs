@@ -1,0 +1,223 @@
+//! One warm Python process, and the pipes to it.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _, Write as _},
+    os::unix::process::CommandExt as _,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Interpreter, Modules, PythonError, Safeguards, Settings, Verdict};
+
+/// The driver, given to Python as its command: no file of ours has to be found.
+const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
+
+/// What Python may take to start and to load its modules; torch needs several seconds.
+const START: Duration = Duration::from_secs(60);
+/// What a server may take over a program's own time: forking, killing, emptying the scratch folder.
+const GRACE: Duration = Duration::from_secs(15);
+/// A reply is a verdict with a short text.
+const REPLY_BYTES: usize = 1 << 26;
+
+const OPEN_FILES: u64 = 128;
+const THREADS: u64 = 64;
+
+/// A warm Python process with some modules loaded; killed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    process: Child,
+    requests: ChildStdin,
+    replies: ChildStdout,
+    safeguards: Safeguards,
+    modules: BTreeMap<String, String>,
+    /// Where programs write if the system grants no file system in memory.
+    _scratch: TempDir,
+}
+
+#[derive(Deserialize)]
+struct Hello {
+    safeguards: BTreeMap<String, Option<String>>,
+    modules: BTreeMap<String, String>,
+}
+
+/// What comes back: an answer, or why the server gave up.
+#[derive(Deserialize)]
+struct Fatal {
+    fatal: String,
+}
+
+impl Server {
+    /// Starts Python and waits until its modules are loaded.
+    pub(super) fn start(
+        interpreter: &Interpreter,
+        settings: &Settings,
+        modules: Modules,
+    ) -> Result<Self, PythonError> {
+        let scratch = tempfile::Builder::new()
+            .prefix("recode-")
+            .tempdir()
+            .map_err(PythonError::Lost)?;
+        let told = json!({
+            "modules": modules.names(),
+            "scratch": scratch.path(),
+            "scratch_bytes": settings.scratch_bytes,
+            "file_bytes": settings.scratch_bytes,
+            "memory_bytes": settings.memory_bytes,
+            "open_files": OPEN_FILES,
+            "threads": THREADS,
+            "filter": hexadecimal(&filter()),
+        });
+        let mut process = command(interpreter, &told.to_string())
+            .spawn()
+            .map_err(|source| PythonError::Start {
+                interpreter: interpreter.path.clone(),
+                source,
+            })?;
+        let (Some(requests), Some(replies)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(PythonError::Server {
+                reason: "no pipes".to_owned(),
+            });
+        };
+        let mut server = Self {
+            process,
+            requests,
+            replies,
+            safeguards: Safeguards::of_report(&BTreeMap::new()),
+            modules: BTreeMap::new(),
+            _scratch: scratch,
+        };
+        let hello: Hello = server.receive(START)?;
+        server.safeguards = Safeguards::of_report(&hello.safeguards);
+        server.modules = hello.modules;
+        Ok(server)
+    }
+
+    /// Which protections hold.
+    pub(super) fn safeguards(&self) -> &Safeguards {
+        &self.safeguards
+    }
+
+    /// The modules that are loaded, with their versions where they tell one.
+    pub(super) fn modules(&self) -> &BTreeMap<String, String> {
+        &self.modules
+    }
+
+    /// Runs a program to its end or to the end of its time.
+    pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
+        let request = json!({ "source": source, "timeout": timeout.as_secs_f64() });
+        self.send(request.to_string().as_bytes())?;
+        self.receive(timeout + GRACE)
+    }
+
+    fn send(&mut self, request: &[u8]) -> Result<(), PythonError> {
+        let size = u32::try_from(request.len()).map_err(|_| PythonError::Server {
+            reason: "the program is too long".to_owned(),
+        })?;
+        self.requests
+            .write_all(&size.to_le_bytes())
+            .and_then(|()| self.requests.write_all(request))
+            .map_err(PythonError::Lost)
+    }
+
+    fn receive<T: DeserializeOwned>(&mut self, within: Duration) -> Result<T, PythonError> {
+        let deadline = Instant::now() + within;
+        let mut size = [0; 4];
+        self.read(&mut size, deadline)?;
+        let size = u32::from_le_bytes(size) as usize;
+        if size > REPLY_BYTES {
+            return Err(PythonError::Server {
+                reason: format!("a reply of {size} bytes"),
+            });
+        }
+        let mut reply = vec![0; size];
+        self.read(&mut reply, deadline)?;
+        serde_json::from_slice(&reply).map_err(|error| {
+            let reason = match serde_json::from_slice::<Fatal>(&reply) {
+                Ok(Fatal { fatal }) => fatal,
+                Err(_) => error.to_string(),
+            };
+            PythonError::Server { reason }
+        })
+    }
+
+    fn read(&mut self, mut buffer: &mut [u8], deadline: Instant) -> Result<(), PythonError> {
+        while !buffer.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).unwrap_or(Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            });
+            let mut pipe = [PollFd::new(&self.replies, PollFlags::IN)];
+            match poll(&mut pipe, Some(&left)) {
+                Ok(0) => {
+                    return Err(PythonError::Server {
+                        reason: "no answer".to_owned(),
+                    });
+                }
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(PythonError::Lost(error.into())),
+            }
+            match self.replies.read(buffer) {
+                Ok(0) => return Err(PythonError::Lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(count) => buffer = &mut buffer[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(PythonError::Lost(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The kernel kills all that lives in the namespace of a killed server.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn command(interpreter: &Interpreter, told: &str) -> Command {
+    let mut command = Command::new(&interpreter.path);
+    command
+        .args(["-s", "-B", "-c", DRIVER, told])
+        .current_dir("/")
+        .env_clear()
+        .envs([
+            ("LANG", "C.UTF-8"),
+            ("PATH", "/usr/bin:/bin"),
+            // Sets of strings are iterated in the same order every time.
+            ("PYTHONHASHSEED", "0"),
+            ("OMP_NUM_THREADS", "1"),
+            ("OPENBLAS_NUM_THREADS", "1"),
+            ("MKL_NUM_THREADS", "1"),
+            ("NUMEXPR_NUM_THREADS", "1"),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // Ctrl-C at the terminal is for us; we end the server.
+        .process_group(0);
+    command
+}
+
+#[cfg(target_os = "linux")]
+fn filter() -> Vec<u8> {
+    // A processor without a filter is a missing safeguard, which the driver reports.
+    super::system_calls::filter().unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn filter() -> Vec<u8> {
+    Vec::new()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
