@@ -1,5 +1,17 @@
 //! Measuring a model.
+//!
+//! A [benchmark](benchmark::Benchmark) is tasks and a judge: the code of a completion
+//! ([`extract`]) is judged by running its tests ([`Judgement`]), and the share of tasks solved is
+//! [`pass_at_k`].
 
+pub mod benchmark;
+mod error;
+pub mod extract;
+mod judgement;
+mod pass_at_k;
 mod settings;
 
+pub use error::EvalError;
+pub use judgement::Judgement;
+pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};
 pub use settings::EvalSettings;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{self, Read as _, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -19,7 +20,7 @@ use super::{Interpreter, Modules, PythonError, Safeguards, Settings, Verdict};
 const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
 
 /// What Python may take to start and to load its modules; torch needs several seconds.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// What a server may take over a program's own time: forking, killing, emptying the scratch folder.
 const GRACE: Duration = Duration::from_secs(15);
 /// A reply is a verdict with a short text.
@@ -219,5 +220,9 @@ fn filter() -> Vec<u8> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -45,11 +45,11 @@ pub enum Modules {
     /// The standard library's most used modules.
     #[default]
     Standard,
-    /// These and NumPy.
+    /// These and numpy.
     Numpy,
-    /// These, pandas, SciPy, SymPy and pytest.
+    /// These, pandas, scipy, sympy and pytest.
     Scientific,
-    /// NumPy and PyTorch.
+    /// The standard library's, numpy and torch.
     Torch,
 }
 

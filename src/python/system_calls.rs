@@ -21,7 +21,7 @@ pub(super) fn filter() -> Result<Vec<u8>, Error> {
     for (call, alternatives) in conditional()? {
         rules.insert(call, alternatives);
     }
-    let refused = SeccompAction::Errno(libc::ENOSYS as u32);
+    let refused = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
     let architecture = std::env::consts::ARCH.try_into()?;
     let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, architecture)?;
     let program: BpfProgram = filter.try_into()?;
@@ -39,9 +39,9 @@ pub(super) fn filter() -> Result<Vec<u8>, Error> {
 fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
     let own_process = || rule(0, SeccompCmpOp::Eq, 0);
     // Only threads. `clone3` hides its flags in memory, so it is refused and glibc falls back.
-    let thread = libc::CLONE_THREAD as u64;
+    let thread = number(libc::CLONE_THREAD);
     // Memory shared with nobody counts towards no limit.
-    let (shared, anonymous) = (libc::MAP_SHARED as u64, libc::MAP_ANONYMOUS as u64);
+    let (shared, anonymous) = (number(libc::MAP_SHARED), number(libc::MAP_ANONYMOUS));
     let mut calls = vec![
         (
             libc::SYS_clone,
@@ -59,7 +59,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
     ];
     calls.push((
         libc::SYS_prctl,
-        choices(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME])?,
+        choices(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME].map(number))?,
     ));
     // What opening a file asks; nothing that types into a terminal.
     let asked = [
@@ -69,10 +69,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
         libc::FIONBIO,
         libc::FIOCLEX,
     ];
-    calls.push((
-        libc::SYS_ioctl,
-        choices(1, &asked.map(|request| request as i32))?,
-    ));
+    calls.push((libc::SYS_ioctl, choices(1, &asked)?));
     // No `F_SETOWN` and `F_SETSIG`, which send signals.
     let file = [
         libc::F_DUPFD,
@@ -85,14 +82,19 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
         libc::F_SETLK,
         libc::F_SETLKW,
     ];
-    calls.push((libc::SYS_fcntl, choices(1, &file)?));
+    calls.push((libc::SYS_fcntl, choices(1, &file.map(number))?));
     Ok(calls)
 }
 
-fn choices(argument: u8, values: &[i32]) -> Result<Vec<SeccompRule>, Error> {
+/// A C constant, none of which is negative, as an argument of a system call.
+fn number(constant: libc::c_int) -> u64 {
+    u64::from(constant.cast_unsigned())
+}
+
+fn choices(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, Error> {
     values
         .iter()
-        .map(|value| rule(argument, SeccompCmpOp::Eq, *value as u64))
+        .map(|value| rule(argument, SeccompCmpOp::Eq, *value))
         .collect()
 }
 

@@ -1,0 +1,263 @@
+//! `CodeUpdateArena`: use a function that has been changed since the model was trained
+//! (arXiv:2407.06249).
+//!
+//! A program puts the changed function in the place of the old one, defines the solution and runs
+//! one unit test. pass@k counts solutions whose tests all pass with the update; UPass@k only those
+//! of them that do not pass without it.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use ruff_python_ast::Stmt;
+use ruff_python_parser::parse_module;
+
+use super::{Benchmark, Options, Task, row_of};
+use crate::{
+    data::{ArenaTask, ArenaUpdate, read_code_update_arena},
+    eval::{EvalError, Judgement, extract, judgement::letters},
+    python::{Pool, Program, PythonError, Verdict},
+};
+
+/// The benchmark's own limit a test.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+#[derive(Debug)]
+pub(super) struct CodeUpdateArena {
+    name: &'static str,
+    tasks: Vec<Task>,
+    rows: Vec<Row>,
+    timeout: Duration,
+}
+
+/// A task, and what can be read from it once.
+#[derive(Debug)]
+struct Row {
+    task: ArenaTask,
+    enforce: String,
+    /// The name of each unit test.
+    names: Vec<String>,
+}
+
+/// Opens a file of `CodeUpdateArena` in any of its shapes.
+pub(super) fn open(
+    name: &'static str,
+    path: &Path,
+    options: &Options,
+) -> Result<Box<dyn Benchmark>, EvalError> {
+    let mut arena = read(name, path)?;
+    arena.timeout = options.timeout.unwrap_or(TIMEOUT);
+    Ok(Box::new(arena))
+}
+
+pub(super) fn read(name: &'static str, path: &Path) -> Result<CodeUpdateArena, EvalError> {
+    let read = read_code_update_arena(path).map_err(|source| EvalError::Data {
+        benchmark: name.to_owned(),
+        source,
+    })?;
+    let mut rows = Vec::new();
+    let mut reasons = Vec::new();
+    for task in read {
+        let id = task.task_id.clone();
+        match Row::new(task) {
+            Ok(row) => rows.push(row),
+            Err(reason) => reasons.push(format!("{reason} in `{id}`")),
+        }
+    }
+    if !reasons.is_empty() {
+        return Err(EvalError::Tasks {
+            path: path.to_path_buf(),
+            reasons,
+        });
+    }
+    let tasks = rows
+        .iter()
+        .map(|row| Task {
+            id: row.task.task_id.clone(),
+            group: Some(row.task.update.update_type.clone()),
+            fields: row.task.prompt_fields(),
+        })
+        .collect();
+    Ok(CodeUpdateArena {
+        name,
+        tasks,
+        rows,
+        timeout: TIMEOUT,
+    })
+}
+
+impl Row {
+    fn new(task: ArenaTask) -> Result<Self, String> {
+        let enforce = enforce(&task.update)?;
+        let names = task
+            .unit_tests
+            .iter()
+            .map(|test| only_function(test))
+            .collect::<Result<_, _>>();
+        Ok(Self {
+            names: names?,
+            enforce,
+            task,
+        })
+    }
+
+    /// The program of one unit test.
+    fn program(&self, solution: &str, test: usize, with_update: bool) -> Option<String> {
+        let mut parts = vec![self.task.imports.as_str(), &self.task.update.implementation];
+        if with_update {
+            parts.push(&self.enforce);
+        }
+        let call = format!("{}()", self.names.get(test)?);
+        parts.extend([solution, self.task.unit_tests.get(test)?, &call]);
+        Some(parts.join("\n"))
+    }
+}
+
+/// The statement that puts the new function in its place.
+fn enforce(update: &ArenaUpdate) -> Result<String, String> {
+    let path = &update.function_path;
+    let (parent, old) = path
+        .rsplit_once('.')
+        .ok_or_else(|| format!("`{path}` is no function of a package"))?;
+    let new = || last_function(&update.implementation);
+    match update.update_type.as_str() {
+        "modify-function-name" => {
+            let new = new()?;
+            Ok(format!(
+                "del {parent}.{old}\nsetattr({parent}, '{new}', {new})"
+            ))
+        }
+        "add-function" => {
+            let new = new()?;
+            Ok(format!("setattr({parent}, '{new}', {new})"))
+        }
+        kind if ["argument", "output", "function-semantics"]
+            .iter()
+            .any(|place| {
+                kind.split_once('-')
+                    .is_some_and(|(_, rest)| rest.starts_with(place))
+            }) =>
+        {
+            Ok(format!("{path} = {old}"))
+        }
+        kind => Err(format!("unknown type of update `{kind}`")),
+    }
+}
+
+/// The functions that a text defines at its top.
+fn functions(source: &str) -> Result<Vec<String>, String> {
+    let module = parse_module(source).map_err(|error| error.to_string())?;
+    Ok(module
+        .syntax()
+        .body
+        .iter()
+        .filter_map(|statement| match statement {
+            Stmt::FunctionDef(function) => Some(function.name.to_string()),
+            _ => None,
+        })
+        .collect())
+}
+
+fn only_function(source: &str) -> Result<String, String> {
+    match functions(source)?.as_slice() {
+        [name] => Ok(name.clone()),
+        names => Err(format!(
+            "a unit test with {} functions, expected one,",
+            names.len()
+        )),
+    }
+}
+
+/// The updated function: helpers may come before it.
+fn last_function(source: &str) -> Result<String, String> {
+    functions(source)?
+        .pop()
+        .ok_or_else(|| "no function in `implementation`".to_owned())
+}
+
+#[cfg(test)]
+impl CodeUpdateArena {
+    /// How each test of a solution ends.
+    pub(super) fn letters(
+        &self,
+        task: &Task,
+        solution: &str,
+        with_update: bool,
+        pool: &Pool,
+    ) -> Result<String, EvalError> {
+        let row = row_of(&self.tasks, &self.rows, task)?;
+        let failed = |source| EvalError::Judge {
+            task: task.id.clone(),
+            source,
+        };
+        Ok(letters(
+            &self.run(row, solution, with_update, pool).map_err(failed)?,
+        ))
+    }
+
+    /// All code of a task.
+    pub(super) fn text(&self, task: &Task) -> String {
+        let row = row_of(&self.tasks, &self.rows, task).unwrap();
+        let programs = (0..row.names.len())
+            .filter_map(|test| row.program(&row.task.reference_solution, test, true));
+        programs.collect()
+    }
+}
+
+impl CodeUpdateArena {
+    fn run(
+        &self,
+        row: &Row,
+        solution: &str,
+        with_update: bool,
+        pool: &Pool,
+    ) -> Result<Vec<Verdict>, PythonError> {
+        (0..row.names.len())
+            .filter_map(|test| row.program(solution, test, with_update))
+            .map(|source| {
+                pool.run(&Program {
+                    source,
+                    timeout: self.timeout,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Benchmark for CodeUpdateArena {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    fn extract(&self, _: &Task, answer: &str) -> Option<String> {
+        extract::answer(answer)
+    }
+
+    fn reference(&self, task: &Task) -> Option<String> {
+        let row = row_of(&self.tasks, &self.rows, task).ok()?;
+        Some(row.task.reference_solution.clone())
+    }
+
+    fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {
+        let row = row_of(&self.tasks, &self.rows, task)?;
+        let failed = |source| EvalError::Judge {
+            task: task.id.clone(),
+            source,
+        };
+        let with = self.run(row, solution, true, pool).map_err(failed)?;
+        let mut judgement = Judgement::of_tests("with_update", &with);
+        let mut needs_update = false;
+        // Who fails with the update does not count, whatever happens without it.
+        if judgement.passed {
+            let without = self.run(row, solution, false, pool).map_err(failed)?;
+            needs_update = without.iter().any(|verdict| !verdict.is_pass());
+            judgement
+                .tests
+                .insert("without_update".to_owned(), letters(&without));
+        }
+        judgement.measures = BTreeMap::from([("upass".to_owned(), needs_update)]);
+        Ok(judgement)
+    }
+}

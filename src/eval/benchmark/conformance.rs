@@ -1,0 +1,226 @@
+//! The recorded verdicts of the reference harnesses, against ours.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{Benchmark, Task, code_update_arena, open};
+use crate::{
+    data::read_json_lines,
+    python::{Modules, Pool, Settings},
+};
+
+fn shared(name: &str) -> PathBuf {
+    let folder = std::env::var_os("RECODE_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    assert!(
+        path.exists(),
+        "no {}: set RECODE_SHARED to the conformance data",
+        path.display()
+    );
+    path
+}
+
+fn golden<T: DeserializeOwned>(name: &str) -> T {
+    serde_json::from_slice(&std::fs::read(shared(name)).unwrap()).unwrap()
+}
+
+fn pool() -> Pool {
+    Pool::start(&Settings::default()).unwrap()
+}
+
+/// Does `work` for each item, on as many threads as the pool has workers, and keeps the order.
+fn in_parallel<T: Sync, R: Send>(
+    pool: &Pool,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..pool.workers() {
+            scope.spawn(|| {
+                loop {
+                    let position = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(position) else {
+                        break;
+                    };
+                    let result = work(item);
+                    results.lock().unwrap().insert(position, result);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap().into_values().collect()
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    task_id: String,
+    kind: String,
+    completion: Option<String>,
+    solution: Option<String>,
+}
+
+impl Sample {
+    fn solution(&self, benchmark: &dyn Benchmark, task: &Task) -> String {
+        match (&self.solution, &self.completion) {
+            (Some(solution), _) => solution.clone(),
+            (None, Some(completion)) => benchmark.complete(task, completion),
+            (None, None) => panic!("a sample without code"),
+        }
+    }
+}
+
+fn task<'a>(benchmark: &'a dyn Benchmark, id: &str) -> &'a Task {
+    benchmark.tasks().iter().find(|task| task.id == id).unwrap()
+}
+
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
+    #[derive(Deserialize)]
+    struct Golden {
+        verdicts: Vec<(u8, String)>,
+    }
+    let golden: Golden = golden("goldens/eval/humaneval_verdicts.json");
+    let samples: Vec<Sample> =
+        read_json_lines(&shared("goldens/eval/humaneval_samples.jsonl.gz")).unwrap();
+    let benchmark = open("humaneval", &shared("data/humaneval/HumanEval.jsonl.gz")).unwrap();
+    let pool = pool();
+
+    let judgements = in_parallel(&pool, &samples, |sample| {
+        let task = task(&*benchmark, &sample.task_id);
+        let solution = sample.solution(&*benchmark, task);
+        benchmark.judge(task, &solution, &pool).unwrap()
+    });
+
+    let mut differing = Vec::new();
+    for ((sample, judgement), (passed, text)) in
+        samples.iter().zip(&judgements).zip(golden.verdicts)
+    {
+        // The reference is fooled by the first; the second depends on its time.
+        let expected = match sample.kind.as_str() {
+            "cheat_frame_result" => false,
+            "mem_3g" => continue,
+            _ => passed == 1,
+        };
+        if judgement.passed != expected {
+            differing.push((&sample.task_id, &sample.kind, text, &judgement.verdict));
+        }
+    }
+    assert_eq!(samples.len(), 1200);
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+#[derive(Deserialize)]
+struct ArenaHeader {
+    ref_versions: BTreeMap<String, String>,
+    new_versions: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct ArenaExample {
+    ref_w: String,
+    ref_wo: String,
+    new_w: String,
+    new_wo: String,
+}
+
+/// The libraries that the arena needs, with their versions.
+fn installed(pool: &Pool) -> BTreeMap<String, String> {
+    let mut installed = pool.modules(Modules::Scientific).unwrap();
+    installed.extend(pool.modules(Modules::Torch).unwrap());
+    installed
+}
+
+/// The references, test by test, with and without the update: what imports only the standard
+/// library where neither the pinned libraries nor the newest recorded
+/// ones are installed, else all that they serve.
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn arena_references_end_test_by_test_as_recorded() {
+    #[derive(Deserialize)]
+    struct Golden {
+        header: ArenaHeader,
+        broken_ref: BTreeMap<String, serde_json::Value>,
+        broken_new: BTreeMap<String, serde_json::Value>,
+        examples: BTreeMap<String, ArenaExample>,
+    }
+    let golden: Golden = golden("goldens/eval/arena_reference_verdicts.json");
+    let file = shared("data/code_update_arena/arena.jsonl.gz");
+    let arena = code_update_arena::read("code_update_arena", &file).unwrap();
+    let pool = pool();
+    let installed = installed(&pool);
+    let column = |versions: &BTreeMap<String, String>| {
+        let is_there = |(name, version): &(&String, &String)| installed.get(*name) == Some(version);
+        versions
+            .iter()
+            .filter(is_there)
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let (pinned, newest) = (
+        column(&golden.header.ref_versions),
+        column(&golden.header.new_versions),
+    );
+    let is_pinned = pinned.len() >= newest.len();
+    let there = if is_pinned { pinned } else { newest };
+    let is_installed = |package: &str| there.iter().any(|name| name == package);
+    let broken = if is_pinned {
+        &golden.broken_ref
+    } else {
+        &golden.broken_new
+    };
+    let programs_only_need = |text: &str, names: &[&str]| {
+        names
+            .iter()
+            .all(|name| !text.contains(name) || is_installed(name))
+    };
+    let chosen: Vec<&Task> = arena
+        .tasks()
+        .iter()
+        .filter(|task| {
+            let text = arena.text(task);
+            !broken.contains_key(&task.id)
+                && programs_only_need(
+                    &text,
+                    &["numpy", "torch", "sympy", "pandas", "scipy", "pytest"],
+                )
+        })
+        .collect();
+    assert!(chosen.len() > 200, "{}", chosen.len());
+
+    let ends = in_parallel(&pool, &chosen, |task| {
+        let solution = arena.reference(task).unwrap();
+        let run = |with_update| arena.letters(task, &solution, with_update, &pool).unwrap();
+        (run(true), run(false))
+    });
+
+    let differing: Vec<_> = chosen
+        .iter()
+        .zip(ends)
+        .filter_map(|(task, ends)| {
+            let recorded = &golden.examples[&task.id];
+            let (with, without) = if is_pinned {
+                (&recorded.ref_w, &recorded.ref_wo)
+            } else {
+                (&recorded.new_w, &recorded.new_wo)
+            };
+            let recorded = (with.clone(), without.clone());
+            (ends != recorded).then(|| format!("{}: {ends:?}, recorded {recorded:?}", task.id))
+        })
+        .collect();
+    assert!(differing.is_empty(), "of {}: {differing:#?}", chosen.len());
+}

@@ -1,0 +1,52 @@
+//! What can go wrong when a model is measured.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::{data::DataError, python::PythonError};
+
+/// Why a benchmark could not be used; a wrong solution is none of these.
+#[derive(Debug, Error)]
+pub enum EvalError {
+    /// There is no such benchmark.
+    #[error("unknown benchmark `{name}`, expected one of {expected}")]
+    UnknownBenchmark {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        expected: String,
+    },
+    /// The benchmark's file could not be read.
+    #[error("cannot read the tasks of benchmark `{benchmark}`")]
+    Data {
+        /// The benchmark.
+        benchmark: String,
+        /// What is wrong with the file.
+        #[source]
+        source: DataError,
+    },
+    /// Some tasks of the file cannot be judged.
+    #[error("`{path}` has tasks that cannot be judged: {}", reasons.join("; "))]
+    Tasks {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, a text a task.
+        reasons: Vec<String>,
+    },
+    /// The benchmark has no such task.
+    #[error("unknown task `{task}`")]
+    UnknownTask {
+        /// The identifier that was asked for.
+        task: String,
+    },
+    /// No verdict could be reached.
+    #[error("cannot judge a solution of `{task}`")]
+    Judge {
+        /// The task.
+        task: String,
+        /// What failed.
+        #[source]
+        source: PythonError,
+    },
+}
