@@ -1,1 +1,3 @@
 //! What a user sees: the program, run as they run it.
+
+mod datasets;
