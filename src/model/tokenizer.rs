@@ -72,3 +72,75 @@ impl Tokenizer {
         &self.source
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::model::fixture;
+
+    #[test]
+    fn names_of_special_tokens_become_these_and_are_left_out_of_texts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        fixture::write_tokenizer(&path);
+        let tokenizer = Tokenizer::from_file(&path).unwrap();
+
+        let tokens = tokenizer.encode("w4<|im_end|>w5 w6").unwrap();
+
+        assert_eq!(tokens, [4, 2, 5, 6]);
+        assert_eq!(tokenizer.decode(&tokens).unwrap(), "w4 w5 w6");
+        assert_eq!(tokenizer.token("<|im_end|>"), Some(2));
+        assert_eq!(tokenizer.vocab_size(), fixture::VOCABULARY);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let error = Tokenizer::from_bytes(b"{}".to_vec(), "a.json".into()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot understand the tokenizer `a.json`: ")
+        );
+    }
+
+    #[test]
+    #[ignore = "needs the conformance data: just conformance"]
+    fn encodings_are_the_recorded_ones() {
+        // Oracle: llama.cpp's recorded encodings, 46 of each vocabulary.
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        let shared = std::env::var_os("RECODE_SHARED").map_or(beside, PathBuf::from);
+        for name in ["qwen2.5", "deepseek-llm"] {
+            let file = |end: &str| shared.join("data/tokenizers").join(format!("{name}.{end}"));
+            let text = |path: PathBuf| {
+                fs::read_to_string(&path).unwrap_or_else(|error| {
+                    panic!(
+                        "{} (set RECODE_SHARED to the data's folder): {error}",
+                        path.display()
+                    )
+                })
+            };
+            let mut source = Vec::new();
+            let packed = fs::File::open(file("tokenizer.json.gz")).expect("the conformance data");
+            flate2::read::GzDecoder::new(packed)
+                .read_to_end(&mut source)
+                .unwrap();
+            let tokenizer = Tokenizer::from_bytes(source, name.into()).unwrap();
+            let inputs = text(file("inputs.txt"));
+            let expected = text(file("ids.txt"));
+
+            let inputs: Vec<&str> = inputs.split("\n__ggml_vocab_test__\n").collect();
+            let mut equal = 0;
+            for (input, line) in inputs.iter().zip(expected.lines()) {
+                let ids: Vec<u32> = line
+                    .split_whitespace()
+                    .map(|id| id.parse().unwrap())
+                    .collect();
+                assert_eq!(tokenizer.encode(input).unwrap(), ids, "{name}: {input:?}");
+                equal += 1;
+            }
+            assert_eq!(equal, 46, "{name}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod dora;
 mod dropout;
 mod lora;
+mod peft;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -126,4 +127,154 @@ fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
         TensorData::new(values, shape),
         (device, burn::tensor::DType::F32),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::{
+        fixture::{distance, values},
+        parameter,
+        projection::Projection,
+    };
+
+    /// 1e-5: 32 bits, sums of up to eight products of order ten.
+    const CLOSE: f32 = 1e-5;
+
+    /// A matrix or a vector of the goldens; vectors lie.
+    fn read(value: &Value) -> Tensor<2> {
+        let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone())
+            .or_else(|_| serde_json::from_value(value.clone()).map(|row| vec![row]))
+            .unwrap();
+        let shape = [rows.len(), rows[0].len()];
+        tensor(
+            rows.into_iter().flatten().map(to_f32).collect(),
+            shape,
+            &Device::flex(),
+        )
+    }
+
+    fn assert_close(name: &str, found: Tensor<2>, expected: Tensor<2>) {
+        assert_eq!(found.dims(), expected.dims(), "{name}");
+        let worst = distance(&values(found), &values(expected));
+        assert!(worst < CLOSE, "{name}: {worst}");
+    }
+
+    fn leaf(value: Tensor<2>) -> Tensor<2> {
+        value.autodiff().require_grad()
+    }
+
+    fn adapter(case: &Value, weight: &Tensor<2>) -> Adapter {
+        let lora = Lora {
+            a: leaf(read(&case["A"]).transpose()),
+            b: leaf(read(&case["B"]).transpose()),
+            scale: case["scaling"].as_f64().unwrap(),
+            dropout: 0.0,
+        };
+        if case["kind"] == "lora" {
+            return Adapter::Lora(Box::new(lora));
+        }
+        let mut dora = Dora::new(lora, weight);
+        dora.magnitude = leaf(read(&case["magnitude"]));
+        Adapter::Dora(Box::new(dora))
+    }
+
+    #[test]
+    fn outputs_gradients_and_merged_weights_are_those_of_peft() {
+        // Oracle: tests/golden/rl/dora.json, made by its `make/dora.py` and checked against PEFT.
+        let text = include_str!("../../../tests/golden/rl/dora.json");
+        let golden: Value = serde_json::from_str(text).unwrap();
+        for (index, case) in golden["cases"].as_array().unwrap().iter().enumerate() {
+            let at = |key: &str| format!("case {index}, {key}");
+            let weight = read(&case["W"]).transpose();
+            let mut adapter = adapter(case, &weight);
+            let x = leaf(read(&case["x"]));
+            let dropout = case["dropout"].as_f64().unwrap();
+            let dropped =
+                (dropout > 0.0).then(|| x.clone() * read(&case["dropout_keep"]) / (1.0 - dropout));
+
+            let y = match &adapter {
+                Adapter::Lora(lora) => lora.forward(x.clone(), dropped, &weight),
+                Adapter::Dora(dora) => dora.forward(x.clone(), dropped, &weight),
+            };
+            let bias = case["bias"].as_array().map(|_| read(&case["bias"]));
+            let y = bias.map_or(y.clone(), |bias| y.clone() + bias);
+            let mut gradients = (y.clone() * read(&case["upstream"])).sum().backward();
+
+            assert_close(&at("y"), y.inner(), read(&case["y"]));
+            assert_close(
+                &at("merged_W"),
+                adapter.merged(&weight).transpose(),
+                read(&case["merged_W"]),
+            );
+            assert_close(
+                &at("dx"),
+                x.grad_remove(&mut gradients).unwrap(),
+                read(&case["dx"]),
+            );
+            adapter.each_parameter("", &mut |parameter: Parameter<'_>| {
+                let found = parameter.tensor.grad_remove(&mut gradients).unwrap();
+                let (key, found) = match parameter.name.as_str() {
+                    ".lora_A.weight" => ("dA", found.transpose()),
+                    ".lora_B.weight" => ("dB", found.transpose()),
+                    _ => ("dm", found),
+                };
+                assert_close(&at(key), found, read(&case[key]));
+            });
+        }
+    }
+
+    #[test]
+    fn dropout_hits_its_rate_keeps_the_mean_and_repeats() {
+        let x = Tensor::<2>::ones([200, 500], &Device::flex());
+        let draw = |seed| {
+            Dropout::new(stream(seed, "dropout", 0, 0))
+                .apply(&x, 0.1)
+                .unwrap()
+        };
+        let dropped = values(draw(1));
+
+        let zeros = dropped.iter().filter(|value| **value == 0.0).count();
+        let mean = dropped.iter().sum::<f32>() / 1e5;
+
+        // 500: five standard deviations of the count of 100,000 draws; the mean follows.
+        assert!(zeros.abs_diff(10_000) < 500, "{zeros}");
+        assert!((mean - 1.0).abs() < 0.006, "{mean}");
+        assert_eq!(dropped, values(draw(1)));
+        assert_ne!(dropped, values(draw(2)));
+        assert!(
+            Dropout::new(stream(1, "dropout", 0, 0))
+                .apply(&x, 0.0)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn adapters_begin_as_in_peft() {
+        let settings = crate::model::fixture::adapter(AdapterKind::Dora);
+        let weight = tensor((0..32u8).map(f32::from).collect(), [4, 8], &Device::flex());
+        let mut projection = Projection::new(weight.clone(), None);
+        projection.set_adapter(Adapter::new(&settings, "q_proj", &weight, 1));
+
+        let norms = weight.square().sum_dim(0).sqrt();
+        projection.each_parameter("q_proj", &mut |parameter: parameter::Parameter<'_>| {
+            let values = values(parameter.tensor.clone());
+            match parameter.name.as_str() {
+                // U(-1/√in, 1/√in) with 4 inputs.
+                "q_proj.lora_A.weight" => {
+                    assert!(values.iter().all(|value| value.abs() <= 0.5));
+                    assert!(values.iter().any(|value| value.abs() > 0.3));
+                }
+                "q_proj.lora_B.weight" => assert!(values.iter().all(|value| *value == 0.0)),
+                "q_proj.lora_magnitude_vector" => {
+                    assert!(
+                        distance(&values, &crate::model::fixture::values(norms.clone())) < CLOSE
+                    );
+                }
+                _ => {}
+            }
+        });
+    }
 }

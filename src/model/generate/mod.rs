@@ -181,3 +181,173 @@ fn check(model: &LanguageModel, prompts: &[Vec<u32>]) -> Result<(), ModelError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{
+            AdapterKind,
+            fixture::{self, distance, values},
+        },
+        seed::stream,
+    };
+
+    const SETTINGS: SamplingSettings = SamplingSettings {
+        temperature: 0.9,
+        top_k: 0,
+        top_p: 1.0,
+        max_completion_tokens: 12,
+    };
+
+    fn prompts() -> Vec<Vec<u32>> {
+        [3, 7, 1, 5]
+            .into_iter()
+            .zip(30..)
+            .map(|(count, seed)| fixture::tokens(seed, count))
+            .collect()
+    }
+
+    fn streams(count: u64) -> Vec<Stream> {
+        (0..count)
+            .map(|index| stream(4, "sampling", 0, index))
+            .collect()
+    }
+
+    fn run(model: &LanguageModel, settings: &SamplingSettings) -> Vec<Completion> {
+        generate(model, &prompts(), settings, streams(4), &mut || false).unwrap()
+    }
+
+    #[test]
+    fn log_probs_are_those_of_the_trainer() {
+        for kind in [AdapterKind::Lora, AdapterKind::Dora] {
+            let model = fixture::adapted("qwen2", kind);
+            // Filters do not change what a token's log-probability is.
+            let settings = SamplingSettings {
+                top_k: 10,
+                ..SETTINGS
+            };
+            let completions = run(&model, &settings);
+
+            let tokens: Vec<Vec<u32>> = completions.iter().map(|one| one.tokens.clone()).collect();
+            let batch = TokenBatch::new(&prompts(), &tokens);
+            let trainer = model.decoder.log_probs(&batch, 0.9, None).log_probs.inner();
+
+            for (row, completion) in completions.iter().enumerate() {
+                let expected = values(trainer.clone().narrow(0, row, 1));
+                let length = completion.tokens.len();
+                let worst = distance(&completion.log_probs, &expected[..length]);
+                // 1e-5: merged against unmerged weights, 32 bits, two layers.
+                assert!(worst < 1e-5, "{kind:?}, row {row}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_its_neighbours() {
+        let model = fixture::model("llama");
+        let together = run(&model, &SETTINGS);
+
+        for (index, expected) in together.iter().enumerate() {
+            let prompt = [prompts()[index].clone()];
+            let stream = vec![streams(4)[index].clone()];
+            let alone = generate(&model, &prompt, &SETTINGS, stream, &mut || false).unwrap();
+            assert_eq!(alone[0].tokens, expected.tokens, "row {index}");
+            assert_eq!(alone[0].finish, expected.finish);
+        }
+    }
+
+    #[test]
+    fn equal_streams_give_equal_tokens_and_others_do_not() {
+        let model = fixture::model("qwen2");
+        let other = (0..4)
+            .map(|index| stream(5, "sampling", 0, index))
+            .collect();
+
+        assert_eq!(run(&model, &SETTINGS), run(&model, &SETTINGS));
+        let others = generate(&model, &prompts(), &SETTINGS, other, &mut || false).unwrap();
+        assert_ne!(run(&model, &SETTINGS), others);
+    }
+
+    #[test]
+    fn greedy_tokens_are_the_likeliest_of_the_formulas_in_plain_loops() {
+        let model = fixture::model("qwen2");
+        let settings = SamplingSettings {
+            temperature: 0.0,
+            ..SETTINGS
+        };
+
+        for (completion, prompt) in run(&model, &settings).into_iter().zip(prompts()) {
+            let tokens = [prompt.clone(), completion.tokens.clone()].concat();
+            let logits = fixture::reference_logits(&model.config, &model.decoder, &tokens);
+            for (place, token) in completion.tokens.iter().enumerate() {
+                let row = &logits[prompt.len() + place - 1];
+                let best = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                // 1e-4: the margin within which rounding may decide.
+                assert!(best - row[*token as usize] < 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn completions_end_with_a_stop_token_or_at_their_length() {
+        let mut model = fixture::model("qwen2");
+        model.stop_tokens = fixture::tokens(40, 5);
+        let completions = run(&model, &SETTINGS);
+
+        let ends = |finish| completions.iter().filter(move |one| one.finish == finish);
+        assert!(ends(Finish::Stop).count() > 0 && ends(Finish::Length).count() > 0);
+        for one in &completions {
+            assert_eq!(one.tokens.len(), one.log_probs.len());
+            let (last, before) = one.tokens.split_last().unwrap();
+            assert!(
+                before
+                    .iter()
+                    .all(|token| !model.stop_tokens.contains(token))
+            );
+            let is_stopped = model.stop_tokens.contains(last);
+            assert_eq!(is_stopped, one.finish == Finish::Stop);
+            assert!(is_stopped || one.tokens.len() == 12);
+        }
+    }
+
+    #[test]
+    fn a_completion_ends_where_the_positions_do() {
+        let mut model = fixture::model("qwen2");
+        model.stop_tokens = Vec::new();
+        let prompt = vec![fixture::tokens(1, 60), fixture::tokens(2, 10)];
+
+        let completions = generate(&model, &prompt, &SETTINGS, streams(2), &mut || false).unwrap();
+
+        let lengths: Vec<usize> = completions.iter().map(|one| one.tokens.len()).collect();
+        assert_eq!(lengths, [4, 12]);
+    }
+
+    #[test]
+    fn the_caller_can_stop_it() {
+        let model = fixture::model("qwen2");
+        let mut steps = 0;
+        let mut stop = || {
+            steps += 1;
+            steps > 3
+        };
+
+        let result = generate(&model, &prompts(), &SETTINGS, streams(4), &mut stop);
+
+        assert!(matches!(result, Err(ModelError::Interrupted)));
+    }
+
+    #[test]
+    fn a_prompt_that_cannot_be_continued_is_named() {
+        let model = fixture::model("qwen2");
+        let error = |prompt: Vec<u32>| {
+            let prompts = [vec![4], prompt];
+            let result = generate(&model, &prompts, &SETTINGS, streams(2), &mut || false);
+            result.unwrap_err().to_string()
+        };
+
+        insta::assert_snapshot!(error(Vec::new()), @"cannot continue prompt 1: it has no tokens");
+        insta::assert_snapshot!(error(vec![4; 64]), @"cannot continue prompt 1: it has `64` tokens, expected less than `64`");
+        insta::assert_snapshot!(error(vec![99]), @"cannot continue prompt 1: token `99` is not below `23`");
+    }
+}

@@ -155,3 +155,92 @@ fn pick(probabilities: &[f64], point: f64) -> usize {
     }
     last
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::seed::stream;
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    #[test]
+    fn filtered_probabilities_are_those_of_transformers() {
+        // Oracle: tests/golden/rl/sampling_filters.json, made by its `make/misc.py` and checked
+        // against transformers.
+        let text = include_str!("../../../tests/golden/rl/sampling_filters.json");
+        let golden: Value = serde_json::from_str(text).unwrap();
+        for (index, row) in golden["rows"].as_array().unwrap().iter().enumerate() {
+            let sampler = Sampler {
+                temperature: row["temperature"].as_f64().unwrap(),
+                top_k: usize::try_from(row["top_k"].as_u64().unwrap()).unwrap(),
+                top_p: row["top_p"].as_f64().unwrap(),
+                min_p: row["min_p"].as_f64().unwrap_or(0.0),
+            };
+            let scores = numbers(&row["logits"])
+                .iter()
+                .map(|x| x / sampler.temperature)
+                .collect();
+
+            let found = sampler.filtered(scores);
+
+            for (found, expected) in found.iter().zip(numbers(&row["probs"])) {
+                // 1e-14: 64 bits, sums of twenty numbers.
+                assert!(
+                    (found - expected).abs() < 1e-14,
+                    "row {index}: {found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn draws_follow_the_probabilities() {
+        let sampler = Sampler {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+        };
+        let shares = [0.5, 0.2, 0.0, 0.3];
+        let logits: Vec<f32> = shares
+            .iter()
+            .map(|share: &f64| to_f32(share.ln()))
+            .collect();
+        let mut stream = stream(1, "sampler", 0, 0);
+        let mut counts = [0; 4];
+        for _ in 0..20_000 {
+            let (token, log_prob) = sampler.draw(&logits, vec![&mut stream])[0];
+            let token = token as usize;
+            counts[token] += 1;
+            assert!((f64::from(log_prob) - shares[token].ln()).abs() < 1e-6);
+        }
+
+        for (count, share) in counts.iter().zip(shares) {
+            // 0.02: more than five standard errors of a share of 20,000 draws.
+            assert!((f64::from(*count) / 2e4 - share).abs() < 0.02, "{counts:?}");
+        }
+        assert_eq!(counts[2], 0);
+    }
+
+    #[test]
+    fn temperature_zero_takes_the_first_of_the_largest() {
+        let sampler = Sampler {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+        };
+        let mut stream = stream(1, "sampler", 0, 0);
+
+        let (token, log_prob) = sampler.draw(&[0.0, 2.0, 2.0], vec![&mut stream])[0];
+
+        // ln(e² / (1 + 2e²)) = -ln(2 + e⁻²)
+        let expected = -(2.0 + (-2.0f32).exp()).ln();
+        assert_eq!(token, 1);
+        assert!((log_prob - expected).abs() < 1e-6);
+    }
+}
