@@ -4,20 +4,31 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    output,
+    spec_arguments::{failure, load_file},
+};
 
 /// Arguments of `recode check`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The spec, such as `experiments/quickstart.toml`
-    spec: PathBuf,
+    /// The specs, such as `experiments/*.toml`
+    #[arg(required = true)]
+    specs: Vec<PathBuf>,
+    /// Change a setting: `--set train.max_steps=100`; may be repeated, later ones win
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
 }
 
 /// Runs `recode check`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let _ = arguments;
-    Err(Failure::text(
-        Exit::Bug,
-        "`recode check` is not written yet",
-    ))
+    let mut exit = Exit::Done;
+    for spec in &arguments.specs {
+        match load_file(spec, &arguments.overrides)? {
+            Ok((experiment, _)) => output::result(&format!("ok  {}", experiment.name)),
+            Err(mistakes) => exit = failure(&mistakes).report(),
+        }
+    }
+    Ok(exit)
 }

@@ -12,6 +12,7 @@ mod plan;
 mod report;
 mod run;
 mod score;
+mod spec_arguments;
 mod status;
 
 use std::process::ExitCode;

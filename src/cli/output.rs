@@ -3,7 +3,10 @@
 //! A closed pipe (`recode plan x.toml | head`) is not an error of ours: what cannot be written is
 //! dropped.
 
-use std::io::{self, Write as _};
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 /// Writes a result to stdout, and a line break if it has none at its end.
 pub(super) fn result(text: &str) {
@@ -20,4 +23,9 @@ pub(super) fn error_line(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.write_all(b"\n");
+}
+
+/// Whether stderr is a terminal whose user has not asked for plain text (`NO_COLOR`).
+pub(super) fn is_stderr_colourful() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

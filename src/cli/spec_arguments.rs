@@ -1,0 +1,56 @@
+//! The arguments of every command that takes a spec.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{
+    exit::{Exit, Failure},
+    output,
+};
+use crate::spec::{Experiment, Mistakes, Request, Surroundings, load};
+
+/// A spec, and what the command line changes in it.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SpecArguments {
+    /// The spec, such as `experiments/quickstart.toml`
+    pub(super) spec: PathBuf,
+    /// Change a setting: `--set train.max_steps=100`; may be repeated, later ones win
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) overrides: Vec<String>,
+}
+
+impl SpecArguments {
+    /// Reads the spec; a failure has the text of all its mistakes.
+    pub(super) fn load(&self) -> Result<(Experiment, Surroundings), Failure> {
+        load_file(&self.spec, &self.overrides)?.map_err(|mistakes| failure(&mistakes))
+    }
+}
+
+/// Reads a spec in the environment of this process.
+pub(super) fn load_file(
+    spec: &Path,
+    overrides: &[String],
+) -> Result<Result<(Experiment, Surroundings), Box<Mistakes>>, Failure> {
+    let around = Surroundings::find(spec).map_err(|error| Failure::new(Exit::Missing, &error))?;
+    // A variable that is not UTF-8 cannot be a setting.
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let request = Request {
+        file: spec,
+        overrides,
+        environment: &environment,
+        around: &around,
+    };
+    Ok(load(&request).map(|experiment| (experiment, around)))
+}
+
+/// Tells all mistakes, and returns the failure that counts them.
+pub(super) fn failure(mistakes: &Mistakes) -> Failure {
+    output::error_line(&mistakes.details(output::is_stderr_colourful()));
+    Failure::text(
+        Exit::Usage,
+        format!("{}; nothing was run", mistakes.summary()),
+    )
+}

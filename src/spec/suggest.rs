@@ -1,0 +1,61 @@
+//! The name that somebody probably meant.
+
+/// The candidate nearest to `word`, if one is near enough to be a slip of the keyboard.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let folded = word.to_lowercase();
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&folded, candidate);
+            let similarity = strsim::jaro_winkler(&folded, candidate);
+            let longest = word.chars().count().max(candidate.chars().count());
+            // `warmup` for `warmup_steps`.
+            let is_beginning = word.len() > 2 && candidate.starts_with(&folded);
+            let is_near = distance <= 1.max(longest / 3) || similarity > 0.9 || is_beginning;
+            is_near.then_some((distance, similarity, candidate))
+        })
+        .min_by(|one, other| one.0.cmp(&other.0).then(other.1.total_cmp(&one.1)))
+        .map(|(_, _, candidate)| candidate)
+}
+
+/// Names for a message: `` `a`, `b` or `c` ``.
+pub(super) fn one_of<S: AsRef<str>>(names: &[S]) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
+    match quoted.split_last() {
+        None => "nothing".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_found_and_strangers_are_not() {
+        let names = ["sft", "grpo", "dapo"];
+
+        assert_eq!(nearest("grppo", names), Some("grpo"));
+        assert_eq!(nearest("GRPO", names), Some("grpo"));
+        assert_eq!(nearest("dpao", names), Some("dapo"));
+        assert_eq!(
+            nearest("warmup", ["peak", "warmup_steps"]),
+            Some("warmup_steps")
+        );
+        assert_eq!(nearest("reinforce", names), None);
+        assert_eq!(nearest("", []), None);
+    }
+
+    #[test]
+    fn lists_read_as_english() {
+        assert_eq!(one_of(&["a"]), "`a`");
+        assert_eq!(one_of(&["a", "b", "c"]), "`a`, `b` or `c`");
+    }
+}
