@@ -82,6 +82,11 @@ impl Failure {
         self
     }
 
+    /// The text alone, for a file.
+    pub(super) fn into_message(self) -> String {
+        self.message
+    }
+
     /// Says it on stderr.
     pub(super) fn report(&self) -> Exit {
         output::error_line(&format!("error: {}", self.message));

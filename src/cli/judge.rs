@@ -1,24 +1,348 @@
 //! `recode judge`: judges samples of a benchmark.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    io::Write as _,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
+use serde_json::{Value, json};
 
-use super::exit::{Exit, Failure};
+use crate::{
+    digest::Digest,
+    eval::{
+        Judgement, Sample, Tally, VerdictLog,
+        benchmark::{self, Benchmark, Options},
+        judge_samples, read_samples,
+    },
+    python::{Pool, PythonError, Settings},
+};
+
+use super::{
+    exit::{Exit, Failure},
+    judge_progress::Progress,
+    output,
+};
+
+const AFTER_HELP: &str = "\
+A line in:   {\"task_id\": \"HumanEval/0\", \"completion\": \"    return ...\"}
+         or  {\"task_id\": \"HumanEval/0\", \"solution\": \"def has_close_elements(...): ...\"}
+A completion gets the task's prompt before it. Both files may be compressed (.gz).
+
+The file of --out (JSON) has the summary and, in the order of the samples, of each one:
+  passed    whether it counts
+  verdict   pass, assertion, error, timeout, died (ended without a word) or forged; with the
+            exception and its message
+  tests     a letter a test: P pass, A assertion, E error, T timeout, D died
+  failure   in place of these: why it could not be judged. It counts as not passed
+
+Stopped or crashed, the same command goes on where it was: what is judged lies in OUT.partial.
+Programs run in a sandbox without network, processes or files of this system; where the system
+lacks a safeguard nothing runs unless you say --allow-unsandboxed. Python is $RECODE_PYTHON, else
+python3.";
 
 /// Arguments of `recode judge`.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The file of samples
+    /// The benchmark
+    #[arg(long, value_parser = PossibleValuesParser::new(benchmark::names()))]
+    benchmark: String,
+    /// The benchmark's tasks
+    #[arg(long)]
+    data: PathBuf,
+    /// The samples: JSON lines
     #[arg(long)]
     samples: PathBuf,
+    /// Where the verdicts go
+    #[arg(long)]
+    out: PathBuf,
+    /// Programs that run side by side; all processors if not given
+    #[arg(long)]
+    workers: Option<NonZeroUsize>,
+    /// Seconds a test, in place of the benchmark's own limit
+    #[arg(long)]
+    timeout: Option<f64>,
+    /// Run programs even where this system lacks a safeguard
+    #[arg(long)]
+    allow_unsandboxed: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs `recode judge`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let _ = arguments;
-    Err(Failure::text(
-        Exit::Bug,
-        "`recode judge` is not written yet",
-    ))
+    let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
+    let options = arguments.options()?;
+    let benchmark = benchmark::open_with(&arguments.benchmark, &arguments.data, &options)
+        .map_err(|error| usage(&error))?;
+    let samples = read_samples(&arguments.samples, &*benchmark).map_err(|error| usage(&error))?;
+    let pool = Pool::start(&arguments.pool()).map_err(|error| no_python(&error))?;
+    let stop = stop_on_signals()
+        .map_err(|error| Failure::text(Exit::Bug, format!("cannot listen for signals: {error}")))?;
+
+    let run = Run {
+        arguments,
+        benchmark: &*benchmark,
+        samples: &samples,
+        pool: &pool,
+    };
+    let judged = run.judge(&options, &stop)?;
+    if judged.iter().any(Option::is_none) {
+        let done = judged.iter().flatten().count();
+        let text = format!("stopped after {done} of {} samples", samples.len());
+        return Err(Failure::text(Exit::Stopped, text).hint("the same command goes on from here"));
+    }
+    run.finish(&judged.into_iter().flatten().collect::<Vec<_>>())
+}
+
+impl Arguments {
+    fn options(&self) -> Result<Options, Failure> {
+        let timeout = self.timeout.map(|seconds| {
+            Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|timeout| !timeout.is_zero())
+        });
+        match timeout {
+            Some(None) => Err(Failure::text(
+                Exit::Usage,
+                "`--timeout` takes a number of seconds above 0, such as 3 or 0.5",
+            )),
+            Some(timeout) => Ok(Options { timeout }),
+            None => Ok(Options::default()),
+        }
+    }
+
+    fn pool(&self) -> Settings {
+        let defaults = Settings::default();
+        Settings {
+            workers: self.workers.map_or(defaults.workers, NonZeroUsize::get),
+            is_unsandboxed_allowed: self.allow_unsandboxed,
+            ..defaults
+        }
+    }
+
+    fn partial(&self) -> PathBuf {
+        let mut name = self.out.clone().into_os_string();
+        name.push(".partial");
+        name.into()
+    }
+}
+
+fn no_python(error: &PythonError) -> Failure {
+    let failure = Failure::new(Exit::Missing, error);
+    match error {
+        PythonError::Start { .. } | PythonError::Version { .. } => failure.hint(
+            "install Python 3.9 or newer, or name one: RECODE_PYTHON=/path/to/python3 recode judge …",
+        ),
+        PythonError::Unprotected { .. } => failure.hint(
+            "use a Linux that allows user namespaces, or run with --allow-unsandboxed if you trust \
+             the samples",
+        ),
+        _ => failure,
+    }
+}
+
+/// The first signal lets what runs end, the second one ends the program.
+fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let code = i32::from(Exit::Stopped.code());
+        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// How a sample ended: judged, or why it could not be.
+type Outcome = Result<Judgement, String>;
+
+struct Run<'a> {
+    arguments: &'a Arguments,
+    benchmark: &'a dyn Benchmark,
+    samples: &'a [Sample],
+    pool: &'a Pool,
+}
+
+impl Run<'_> {
+    /// Judges what is not judged yet, equal samples once; nothing is where it was stopped.
+    fn judge(&self, options: &Options, stop: &AtomicBool) -> Result<Vec<Option<Outcome>>, Failure> {
+        let partial = self.arguments.partial();
+        let cannot_keep = |error: io::Error| cannot_write(&partial, &error);
+        let mut log = VerdictLog::open(&partial).map_err(cannot_keep)?;
+        let keys = self.keys(options)?;
+        let mut open: Vec<usize> = (0..keys.len()).collect();
+        open.retain(|position| log.find(&keys[*position]).is_none());
+        open.sort_by_key(|position| (self.samples[*position].task, &keys[*position]));
+        open.dedup_by_key(|position| &keys[*position]);
+
+        let todo: Vec<&Sample> = open
+            .iter()
+            .map(|position| &self.samples[*position])
+            .collect();
+        let mut progress = Progress::new(todo.len(), keys.len());
+        let mut failures = BTreeMap::new();
+        let mut kept = Ok(());
+        judge_samples(self.benchmark, &todo, self.pool, stop, |done, result| {
+            let key = &keys[open[done]];
+            progress.add(
+                result.as_ref().is_ok_and(|judgement| judgement.passed),
+                result.is_err(),
+            );
+            match result {
+                Ok(judgement) if kept.is_ok() => kept = log.add(key.clone(), judgement),
+                Ok(_) => {}
+                Err(error) => {
+                    failures.insert(key.clone(), Failure::new(Exit::Bug, &error).into_message());
+                }
+            }
+        });
+        progress.finish();
+        kept.map_err(|error| cannot_write(&partial, &error))?;
+        Ok(keys
+            .iter()
+            .map(|key| match (log.find(key), failures.get(key)) {
+                (Some(judgement), _) => Some(Ok(judgement.clone())),
+                (None, Some(failure)) => Some(Err(failure.clone())),
+                (None, None) => None,
+            })
+            .collect())
+    }
+
+    /// What a verdict depends on.
+    fn keys(&self, options: &Options) -> Result<Vec<Digest>, Failure> {
+        let data = Digest::of_file(&self.arguments.data).map_err(|error| {
+            let path = self.arguments.data.display();
+            Failure::text(Exit::Usage, format!("cannot read `{path}`: {error}"))
+        })?;
+        let options = format!("{options:?}");
+        let python = &self.pool.interpreter().version;
+        let key = |sample: &Sample| {
+            let name = self.benchmark.name();
+            Digest::of_json(&(name, &data, &options, python, sample.task, &sample.solution))
+        };
+        Ok(self.samples.iter().map(key).collect())
+    }
+
+    fn finish(&self, judged: &[Outcome]) -> Result<Exit, Failure> {
+        let pairs: Vec<_> = self
+            .samples
+            .iter()
+            .zip(judged)
+            .map(|(sample, outcome)| (sample.task, outcome.as_ref().ok()))
+            .collect();
+        let tally = Tally::new(self.benchmark.tasks().len(), &pairs);
+        let summary = json!({
+            "benchmark": self.benchmark.name(),
+            "python": self.pool.interpreter().version,
+            "sandbox": self.pool.safeguards().to_string(),
+            "summary": tally,
+        });
+        write_atomically(&self.arguments.out, &self.file(summary.clone(), judged))?;
+        let _ = fs::remove_file(self.arguments.partial());
+        output::result(&if self.arguments.json {
+            summary.to_string()
+        } else {
+            table(self.benchmark.name(), &tally)
+        });
+        Ok(if tally.failures > 0 {
+            Exit::JobFailed
+        } else {
+            Exit::Done
+        })
+    }
+
+    fn file(&self, mut file: Value, judged: &[Outcome]) -> Value {
+        let samples: Vec<Value> = self
+            .samples
+            .iter()
+            .zip(judged)
+            .map(|(sample, outcome)| {
+                let task = &self.benchmark.tasks()[sample.task].id;
+                let mut line = match outcome {
+                    Ok(judgement) => {
+                        let mut line = json!(judgement);
+                        flatten_verdict(&mut line);
+                        line
+                    }
+                    Err(failure) => json!({ "passed": false, "failure": failure }),
+                };
+                line["task_id"] = json!(task);
+                line
+            })
+            .collect();
+        file["samples"] = json!(samples);
+        file
+    }
+}
+
+/// Puts the verdict's name where a reader looks for it, and its details beside it.
+fn flatten_verdict(line: &mut Value) {
+    let Some(Value::Object(verdict)) = line.get_mut("verdict").map(Value::take) else {
+        return;
+    };
+    for (key, value) in verdict {
+        line[key] = value;
+    }
+}
+
+fn table(name: &str, tally: &Tally) -> String {
+    let mut lines = vec![format!(
+        "{name}: {} samples of {} of {} tasks",
+        tally.samples, tally.tasks_with_samples, tally.tasks
+    )];
+    let rates = |rates: &BTreeMap<String, f64>, prefix: &str| {
+        let mut rates: Vec<_> = rates.iter().collect();
+        rates.sort_by_key(|(name, _)| (name.len(), name.as_str().to_owned()));
+        rates
+            .iter()
+            .map(|(name, rate)| {
+                format!(
+                    "  {:<16}{:6.2} %",
+                    format!("{prefix}{name}"),
+                    **rate * 100.0
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    lines.extend(rates(&tally.pass_at_k, ""));
+    for (measure, values) in &tally.measures {
+        lines.extend(rates(values, &format!("{measure} ")));
+    }
+    for (verdict, count) in &tally.verdicts {
+        lines.push(format!("  {verdict:<16}{count:6}"));
+    }
+    if tally.failures > 0 {
+        lines.push(format!("  {:<16}{:6}", "not judged", tally.failures));
+    }
+    lines.join("\n")
+}
+
+fn write_atomically(path: &Path, value: &Value) -> Result<(), Failure> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        serde_json::to_writer_pretty(io::BufWriter::new(&mut file), value)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::text(
+        Exit::Usage,
+        format!("cannot write `{}`: {error}", path.display()),
+    )
 }

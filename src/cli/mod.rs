@@ -7,6 +7,7 @@ mod exit;
 mod fetch;
 mod job;
 mod judge;
+mod judge_progress;
 mod output;
 mod plan;
 mod report;

@@ -83,7 +83,7 @@ impl ArenaTask {
 
 /// Reads a file of CodeUpdateArena in any of its shapes.
 pub fn read_code_update_arena(path: &Path) -> Result<Vec<ArenaTask>, DataError> {
-    let tasks = jsonl::read_with(path, parse_line)?;
+    let tasks = jsonl::read_json_lines_with(path, parse_line)?;
     jsonl::refuse_duplicates(path, tasks.iter().map(|task| task.task_id.as_str()))?;
     Ok(tasks)
 }

@@ -53,7 +53,7 @@ impl HumanEvalTask {
 
 /// Reads a file of `HumanEval` or `HumanEval+`.
 pub fn read_human_eval(path: &Path) -> Result<Vec<HumanEvalTask>, DataError> {
-    let tasks = jsonl::read_with(path, parse_line)?;
+    let tasks = jsonl::read_json_lines_with(path, parse_line)?;
     jsonl::refuse_duplicates(path, tasks.iter().map(|task| task.task_id.as_str()))?;
     Ok(tasks)
 }

@@ -16,7 +16,7 @@ use super::error::{BadLine, BadLines, DataError};
 ///
 /// Gzip is told by its first bytes, not by the file's name.
 pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataError> {
-    read_with(path, |line| {
+    read_json_lines_with(path, |line| {
         serde_json::from_str(line)
             .map(|row| vec![row])
             .map_err(|error| json_reason(&error))
@@ -24,7 +24,7 @@ pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataE
 }
 
 /// Reads a file whose lines each stand for some rows, and reports all lines that `parse` refuses.
-pub(super) fn read_with<T>(
+pub fn read_json_lines_with<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<Vec<T>, String>,
 ) -> Result<Vec<T>, DataError> {

@@ -73,7 +73,7 @@ impl Migration {
 
 /// Reads a file of migrations.
 pub fn read_migrations(path: &Path) -> Result<Vec<Migration>, DataError> {
-    jsonl::read_with(path, |line| {
+    jsonl::read_json_lines_with(path, |line| {
         let row: Migration = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
         Ok(vec![row.check()?])
     })

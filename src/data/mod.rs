@@ -16,7 +16,7 @@ pub use cache::{Cache, Resolved};
 pub use code_update_arena::{ArenaTask, ArenaUpdate, read_code_update_arena};
 pub use error::{BadLine, BadLines, DataError};
 pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
-pub use jsonl::read_json_lines;
+pub use jsonl::{read_json_lines, read_json_lines_with};
 pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};

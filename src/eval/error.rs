@@ -34,6 +34,9 @@ pub enum EvalError {
         /// What is wrong, a text a task.
         reasons: Vec<String>,
     },
+    /// A file of samples could not be read, or names tasks that are not there.
+    #[error("cannot read the samples")]
+    Samples(#[source] DataError),
     /// The benchmark has no such task.
     #[error("unknown task `{task}`")]
     UnknownTask {

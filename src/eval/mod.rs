@@ -8,10 +8,18 @@ pub mod benchmark;
 mod error;
 pub mod extract;
 mod judgement;
+mod judging;
 mod pass_at_k;
+mod sample;
 mod settings;
+mod tally;
+mod verdict_log;
 
 pub use error::EvalError;
 pub use judgement::Judgement;
+pub use judging::judge_samples;
 pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};
+pub use sample::{Sample, read_samples};
 pub use settings::EvalSettings;
+pub use tally::Tally;
+pub use verdict_log::VerdictLog;

@@ -21,4 +21,8 @@ pub struct EvalSettings {
     pub batch_size: usize,
     /// Only the first so many tasks; 0 takes all.
     pub limit: usize,
+    /// Whether to run completions where the system lacks a safeguard. Part of the identity only where
+    /// it is set, for what they do there may differ.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_unsandboxed: bool,
 }

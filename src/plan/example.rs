@@ -28,6 +28,7 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         max_prompt_tokens: 64,
         batch_size: 4,
         limit: 0,
+        allow_unsandboxed: false,
     };
     let prompts = PromptSettings {
         migration: PathBuf::from("migration.txt"),

@@ -138,68 +138,77 @@ struct ArenaExample {
     new_wo: String,
 }
 
-/// The libraries that the arena needs, with their versions.
-fn installed(pool: &Pool) -> BTreeMap<String, String> {
-    let mut installed = pool.modules(Modules::Scientific).unwrap();
-    installed.extend(pool.modules(Modules::Torch).unwrap());
-    installed
+#[derive(Deserialize)]
+struct ArenaGolden {
+    header: ArenaHeader,
+    broken_ref: BTreeMap<String, serde_json::Value>,
+    broken_new: BTreeMap<String, serde_json::Value>,
+    examples: BTreeMap<String, ArenaExample>,
+}
+
+/// The column of recorded verdicts that suits what is installed here.
+struct Column {
+    is_pinned: bool,
+    /// The libraries of the arena that are here in the column's version.
+    libraries: Vec<String>,
+}
+
+impl Column {
+    fn choose(header: &ArenaHeader, pool: &Pool) -> Self {
+        let mut installed = pool.modules(Modules::Scientific).unwrap();
+        installed.extend(pool.modules(Modules::Torch).unwrap());
+        let here = |versions: &BTreeMap<String, String>| -> Vec<String> {
+            let is_here =
+                |(name, version): &(&String, &String)| installed.get(*name) == Some(version);
+            versions
+                .iter()
+                .filter(is_here)
+                .map(|(name, _)| name.clone())
+                .collect()
+        };
+        let (pinned, newest) = (here(&header.ref_versions), here(&header.new_versions));
+        let is_pinned = pinned.len() >= newest.len();
+        Self {
+            is_pinned,
+            libraries: if is_pinned { pinned } else { newest },
+        }
+    }
+
+    fn serves(&self, text: &str) -> bool {
+        ["numpy", "torch", "sympy", "pandas", "scipy", "pytest"]
+            .iter()
+            .all(|name| !text.contains(name) || self.libraries.iter().any(|here| here == name))
+    }
+
+    fn ends(&self, example: &ArenaExample) -> (String, String) {
+        let (with, without) = if self.is_pinned {
+            (&example.ref_w, &example.ref_wo)
+        } else {
+            (&example.new_w, &example.new_wo)
+        };
+        (with.clone(), without.clone())
+    }
 }
 
 /// The references, test by test, with and without the update: what imports only the standard
-/// library where neither the pinned libraries nor the newest recorded
-/// ones are installed, else all that they serve.
+/// library where neither the pinned libraries nor the newest recorded ones are installed, else all
+/// that they serve.
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
 fn arena_references_end_test_by_test_as_recorded() {
-    #[derive(Deserialize)]
-    struct Golden {
-        header: ArenaHeader,
-        broken_ref: BTreeMap<String, serde_json::Value>,
-        broken_new: BTreeMap<String, serde_json::Value>,
-        examples: BTreeMap<String, ArenaExample>,
-    }
-    let golden: Golden = golden("goldens/eval/arena_reference_verdicts.json");
+    let golden: ArenaGolden = golden("goldens/eval/arena_reference_verdicts.json");
     let file = shared("data/code_update_arena/arena.jsonl.gz");
     let arena = code_update_arena::read("code_update_arena", &file).unwrap();
     let pool = pool();
-    let installed = installed(&pool);
-    let column = |versions: &BTreeMap<String, String>| {
-        let is_there = |(name, version): &(&String, &String)| installed.get(*name) == Some(version);
-        versions
-            .iter()
-            .filter(is_there)
-            .map(|(name, _)| name.clone())
-            .collect::<Vec<_>>()
-    };
-    let (pinned, newest) = (
-        column(&golden.header.ref_versions),
-        column(&golden.header.new_versions),
-    );
-    let is_pinned = pinned.len() >= newest.len();
-    let there = if is_pinned { pinned } else { newest };
-    let is_installed = |package: &str| there.iter().any(|name| name == package);
-    let broken = if is_pinned {
+    let column = Column::choose(&golden.header, &pool);
+    let broken = if column.is_pinned {
         &golden.broken_ref
     } else {
         &golden.broken_new
     };
-    let programs_only_need = |text: &str, names: &[&str]| {
-        names
-            .iter()
-            .all(|name| !text.contains(name) || is_installed(name))
-    };
-    let chosen: Vec<&Task> = arena
-        .tasks()
-        .iter()
-        .filter(|task| {
-            let text = arena.text(task);
-            !broken.contains_key(&task.id)
-                && programs_only_need(
-                    &text,
-                    &["numpy", "torch", "sympy", "pandas", "scipy", "pytest"],
-                )
-        })
-        .collect();
+    let is_chosen =
+        |task: &&Task| !broken.contains_key(&task.id) && column.serves(&arena.text(task));
+    let chosen: Vec<&Task> = arena.tasks().iter().filter(is_chosen).collect();
     assert!(chosen.len() > 200, "{}", chosen.len());
 
     let ends = in_parallel(&pool, &chosen, |task| {
@@ -211,16 +220,8 @@ fn arena_references_end_test_by_test_as_recorded() {
     let differing: Vec<_> = chosen
         .iter()
         .zip(ends)
-        .filter_map(|(task, ends)| {
-            let recorded = &golden.examples[&task.id];
-            let (with, without) = if is_pinned {
-                (&recorded.ref_w, &recorded.ref_wo)
-            } else {
-                (&recorded.new_w, &recorded.new_wo)
-            };
-            let recorded = (with.clone(), without.clone());
-            (ends != recorded).then(|| format!("{}: {ends:?}, recorded {recorded:?}", task.id))
-        })
+        .map(|(task, ends)| (&task.id, ends, column.ends(&golden.examples[&task.id])))
+        .filter(|(_, ends, recorded)| ends != recorded)
         .collect();
     assert!(differing.is_empty(), "of {}: {differing:#?}", chosen.len());
 }
