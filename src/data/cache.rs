@@ -75,9 +75,14 @@ impl Cache {
         self.folder.join(name)
     }
 
-    /// The folder of an entry's files while they are being downloaded.
-    pub(super) fn partial(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.partial"))
+    /// The folder of an entry's files while they are being downloaded from `revision`.
+    pub(super) fn partial(&self, name: &str, revision: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{revision}.partial"))
+    }
+
+    /// The file that a process locks while it downloads an entry.
+    pub(super) fn guard(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.guard"))
     }
 
     fn lock_path(&self, name: &str) -> PathBuf {

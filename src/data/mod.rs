@@ -3,6 +3,7 @@
 mod cache;
 mod code_update_arena;
 mod error;
+mod fetch;
 mod human_eval;
 mod jsonl;
 mod manifest;
@@ -15,6 +16,7 @@ mod settings;
 pub use cache::{Cache, Resolved};
 pub use code_update_arena::{ArenaTask, ArenaUpdate, read_code_update_arena};
 pub use error::{BadLine, BadLines, DataError};
+pub use fetch::{Endpoints, FetchError, Fetcher, Progress};
 pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
 pub use jsonl::{read_json_lines, read_json_lines_with};
 pub use manifest::{Entry, Kind, Manifest};

@@ -22,7 +22,7 @@ fn python(arguments: &[&str]) {
         .args(["-B"])
         .args(arguments)
         .output()
-        .unwrap();
+        .expect("python3 runs");
     assert!(
         output.status.success(),
         "{}",

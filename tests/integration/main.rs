@@ -1,3 +1,4 @@
 //! What a user sees: the program, run as they run it.
 
 mod datasets;
+mod fetch;

@@ -1,0 +1,201 @@
+//! One file, from its first byte or from where an earlier attempt stopped.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write as _},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use sha2::{Digest as _, Sha256};
+use ureq::{Body, http::Response};
+
+use super::{Progress, error::FetchError, host::Client};
+use crate::data::{cache::LockedFile, manifest::Remote};
+
+/// Attempts that may bring nothing before the download is given up.
+const ATTEMPTS: u32 = 4;
+
+/// Between attempts, times their number.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A file to download.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) revision: &'a str,
+    pub(super) name: &'a str,
+    pub(super) bytes: Option<u64>,
+    pub(super) sha256: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// Brings the file into `folder` and says what it is.
+    pub(super) fn download(
+        &self,
+        client: &Client,
+        folder: &Path,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<LockedFile, FetchError> {
+        let target = folder.join(self.name);
+        if !target.is_file() {
+            let part = with_suffix(&target, ".part");
+            let parent = target.parent().unwrap_or(folder);
+            fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
+            self.bring(client, &part, on_progress)?;
+            let found = self.verified(&part)?;
+            fs::rename(&part, &target).map_err(|source| write_error(&target, source))?;
+            on_progress(Progress::Finished { file: self.name });
+            return Ok(found);
+        }
+        self.verified(&target)
+    }
+
+    /// Appends to `part` until all bytes are there.
+    fn bring(
+        &self,
+        client: &Client,
+        part: &Path,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), FetchError> {
+        let url = client.file(self.remote, self.revision, self.name);
+        let mut failures = 0;
+        loop {
+            let start = fs::metadata(part).map_or(0, |found| found.len());
+            if self.bytes == Some(start) && start > 0 {
+                return Ok(());
+            }
+            let response = client.get(self.remote, &url, start)?;
+            if response.status().as_u16() == 416 {
+                // What is there is not the beginning of this file.
+                fs::remove_file(part).map_err(|source| write_error(part, source))?;
+                failures += 1;
+            } else {
+                let started = Progress::Started {
+                    file: self.name,
+                    at: start,
+                    of: self.bytes,
+                };
+                on_progress(started);
+                if append(response, part, start, on_progress)? {
+                    return Ok(());
+                }
+            }
+            let now = fs::metadata(part).map_or(0, |found| found.len());
+            failures = if now > start { 1 } else { failures + 1 };
+            if failures >= ATTEMPTS {
+                let file = self.name.to_owned();
+                return Err(FetchError::CutOff {
+                    file,
+                    attempts: failures,
+                    at: now,
+                });
+            }
+        }
+    }
+
+    /// Size and digest of a file, if they are the announced ones; a file with others is removed.
+    fn verified(&self, path: &Path) -> Result<LockedFile, FetchError> {
+        let found = measure(path).map_err(|source| write_error(path, source))?;
+        let file = self.name.to_owned();
+        let error = match (self.bytes, self.sha256) {
+            (Some(expected), _) if expected != found.bytes => FetchError::WrongSize {
+                file,
+                expected,
+                found: found.bytes,
+            },
+            (_, Some(expected)) if !expected.eq_ignore_ascii_case(&found.sha256) => {
+                let expected = expected.to_owned();
+                FetchError::WrongDigest {
+                    file,
+                    expected,
+                    found: found.sha256,
+                }
+            }
+            _ => return Ok(found),
+        };
+        fs::remove_file(path).map_err(|source| write_error(path, source))?;
+        Err(error)
+    }
+}
+
+/// Writes the body behind what is there; whether it came to its end.
+fn append(
+    response: Response<Body>,
+    part: &Path,
+    start: u64,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<bool, FetchError> {
+    // A host that ignores the range sends the whole file.
+    let goes_on = response.status().as_u16() == 206 && begins_at(&response, start);
+    let mut options = OpenOptions::new();
+    options
+        .create(true)
+        .write(true)
+        .append(goes_on)
+        .truncate(!goes_on);
+    let mut file = options
+        .open(part)
+        .map_err(|source| write_error(part, source))?;
+    let announced = response.body().content_length();
+    let mut reader = response.into_body().into_reader();
+    let mut buffer = vec![0; 1 << 16];
+    let mut received = 0;
+    loop {
+        let count = match reader.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                tracing::debug!(%error, received, "connection lost");
+                return Ok(false);
+            }
+        };
+        if count == 0 {
+            break;
+        }
+        let bytes = buffer.get(..count).unwrap_or_default();
+        file.write_all(bytes)
+            .map_err(|source| write_error(part, source))?;
+        received += count as u64;
+        on_progress(Progress::Received {
+            bytes: count as u64,
+        });
+    }
+    file.sync_all()
+        .map_err(|source| write_error(part, source))?;
+    Ok(announced.is_none_or(|announced| announced == received))
+}
+
+fn begins_at(response: &Response<Body>, start: u64) -> bool {
+    let range = response
+        .headers()
+        .get("content-range")
+        .and_then(|value| value.to_str().ok());
+    range.is_none_or(|range| range.starts_with(&format!("bytes {start}-")))
+}
+
+fn measure(path: &Path) -> io::Result<LockedFile> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let bytes = io::copy(&mut file, &mut hasher)?;
+    let sha256 = hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(LockedFile { bytes, sha256 })
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(super) fn write_error(path: &Path, source: io::Error) -> FetchError {
+    FetchError::Write {
+        path: path.to_path_buf(),
+        source,
+    }
+}

@@ -1,0 +1,336 @@
+//! The places to download from: their addresses, their lists of files, their answers.
+
+use std::{collections::BTreeMap, env, fmt, path::Path, time::Duration};
+
+use serde::Deserialize;
+use ureq::{Agent, Body, http::Response};
+
+use super::error::FetchError;
+use crate::data::{
+    Kind,
+    cache::matches,
+    manifest::{Entry, Host, Remote},
+};
+
+/// Where the hosts are, and who asks.
+#[derive(Clone)]
+pub struct Endpoints {
+    /// The Hugging Face hub, without a slash at the end.
+    pub hub: String,
+    /// GitHub's pages: files of releases.
+    pub github: String,
+    /// GitHub's host of raw files.
+    pub github_raw: String,
+    /// Sent to the hub only.
+    pub hub_token: Option<String>,
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.hub_token.as_ref().map(|_| "(hidden)");
+        formatter
+            .debug_struct("Endpoints")
+            .field("hub", &self.hub)
+            .field("github", &self.github)
+            .field("github_raw", &self.github_raw)
+            .field("hub_token", &token)
+            .finish()
+    }
+}
+
+impl Endpoints {
+    /// The public hosts; `HF_ENDPOINT` names another hub, `HF_TOKEN` an account of it.
+    pub fn from_environment() -> Self {
+        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        Self {
+            hub: hub.trim_end_matches('/').to_owned(),
+            github: "https://github.com".to_owned(),
+            github_raw: "https://raw.githubusercontent.com".to_owned(),
+            hub_token: variable("HF_TOKEN").map(|token| token.trim().to_owned()),
+        }
+    }
+
+    /// The address of a file at a revision.
+    pub(super) fn file(&self, remote: &Remote, revision: &str, file: &str) -> String {
+        let repository = &remote.repository;
+        let (hub, github, raw) = (&self.hub, &self.github, &self.github_raw);
+        let file = escaped(file);
+        match remote.host {
+            Host::HubModel => format!("{hub}/{repository}/resolve/{revision}/{file}"),
+            Host::HubDataset => format!("{hub}/datasets/{repository}/resolve/{revision}/{file}"),
+            Host::Github => format!("{raw}/{repository}/{revision}/{file}"),
+            Host::GithubRelease => {
+                format!("{github}/{repository}/releases/download/{revision}/{file}")
+            }
+        }
+    }
+
+    /// The address of the list of files, if the host has one.
+    fn list(&self, remote: &Remote, revision: &str) -> Option<String> {
+        let kind = match remote.host {
+            Host::HubModel => "models",
+            Host::HubDataset => "datasets",
+            Host::Github | Host::GithubRelease => return None,
+        };
+        let (hub, repository) = (&self.hub, &remote.repository);
+        Some(format!(
+            "{hub}/api/{kind}/{repository}/revision/{revision}?blobs=true"
+        ))
+    }
+}
+
+/// A connection to the hosts.
+#[derive(Debug)]
+pub(super) struct Client {
+    agent: Agent,
+    endpoints: Endpoints,
+}
+
+/// What is to be downloaded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// The commit that the revision stands for, where the host tells.
+    pub(super) commit: Option<String>,
+    pub(super) files: BTreeMap<String, Announced>,
+}
+
+/// What the host says about a file before it is downloaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Announced {
+    pub(super) bytes: Option<u64>,
+    pub(super) sha256: Option<String>,
+}
+
+impl Client {
+    pub(super) fn new(endpoints: Endpoints) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // Bytes as they lie on the host: a resumed download counts them.
+            .accept_encoding("identity")
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(Duration::from_secs(60)))
+            .build();
+        Self {
+            agent: config.new_agent(),
+            endpoints,
+        }
+    }
+
+    /// The address of a file, for [`Client::get`].
+    pub(super) fn file(&self, remote: &Remote, revision: &str, file: &str) -> String {
+        self.endpoints.file(remote, revision, file)
+    }
+
+    /// Asks for `url` from byte `start` on; an answer that is no success is an error, except 416.
+    pub(super) fn get(
+        &self,
+        remote: &Remote,
+        url: &str,
+        start: u64,
+    ) -> Result<Response<Body>, FetchError> {
+        let mut request = self.agent.get(url);
+        if start > 0 {
+            request = request.header("Range", format!("bytes={start}-"));
+        }
+        if let (Host::HubModel | Host::HubDataset, Some(token)) =
+            (remote.host, &self.endpoints.hub_token)
+        {
+            // Not passed on when the hub sends us to a store elsewhere: ureq drops it there.
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let response = request.call().map_err(|source| FetchError::Unreachable {
+            host: host_of(url),
+            source: Box::new(source),
+        })?;
+        match response.status().as_u16() {
+            200..=299 | 416 => Ok(response),
+            status @ (401 | 403) => Err(FetchError::Refused {
+                host: host_of(url),
+                repository: remote.repository.clone(),
+                status,
+                page: remote.page(),
+            }),
+            404 => Err(FetchError::NotFound {
+                url: url.to_owned(),
+            }),
+            status => Err(FetchError::Status {
+                url: url.to_owned(),
+                status,
+            }),
+        }
+    }
+
+    /// The files of an entry at a revision.
+    pub(super) fn list(&self, entry: &Entry, remote: &Remote, revision: &str) -> ListingResult {
+        let Some(url) = self.endpoints.list(remote, revision) else {
+            let files = remote
+                .files
+                .iter()
+                .map(|name| (name.clone(), Announced::default()));
+            return Ok(Listing {
+                commit: None,
+                files: files.collect(),
+            });
+        };
+        let answer: HubAnswer =
+            self.get(remote, &url, 0)?
+                .into_body()
+                .read_json()
+                .map_err(|source| FetchError::Listing {
+                    repository: remote.repository.clone(),
+                    source: Box::new(source),
+                })?;
+        chosen(entry, remote, answer)
+    }
+}
+
+type ListingResult = Result<Listing, FetchError>;
+
+#[derive(Debug, Deserialize)]
+struct HubAnswer {
+    sha: Option<String>,
+    siblings: Vec<HubFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HubFile {
+    rfilename: String,
+    size: Option<u64>,
+    lfs: Option<HubLargeFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HubLargeFile {
+    sha256: Option<String>,
+    size: Option<u64>,
+}
+
+/// The files of the hub's answer that the manifest wants.
+fn chosen(entry: &Entry, remote: &Remote, answer: HubAnswer) -> ListingResult {
+    let repository = || remote.repository.clone();
+    for pattern in &remote.files {
+        let names = || answer.siblings.iter().map(|file| file.rfilename.as_str());
+        let found: Vec<&str> = names().filter(|name| matches(pattern, name)).collect();
+        if found.is_empty() {
+            let pattern = pattern.clone();
+            return Err(FetchError::NoSuchFile {
+                repository: repository(),
+                pattern,
+            });
+        }
+        if entry.kind() != Kind::Model && found.len() > 1 {
+            let (pattern, found) = (pattern.clone(), found.join(", "));
+            return Err(FetchError::SeveralFiles {
+                repository: repository(),
+                pattern,
+                found,
+            });
+        }
+    }
+    let mut files = BTreeMap::new();
+    let wanted: Vec<&String> = remote.files.iter().chain(&remote.optional).collect();
+    for file in answer.siblings {
+        if !wanted
+            .iter()
+            .any(|pattern| matches(pattern, &file.rfilename))
+        {
+            continue;
+        }
+        if !is_usable(&file.rfilename) {
+            let file = file.rfilename;
+            return Err(FetchError::UnusableName {
+                repository: repository(),
+                file,
+            });
+        }
+        let (size, sha256) = file
+            .lfs
+            .map_or((None, None), |large| (large.size, large.sha256));
+        files.insert(
+            file.rfilename,
+            Announced {
+                bytes: size.or(file.size),
+                sha256,
+            },
+        );
+    }
+    Ok(Listing {
+        commit: answer.sha,
+        files,
+    })
+}
+
+/// Whether a path from elsewhere stays below the folder that it is joined to.
+fn is_usable(name: &str) -> bool {
+    let is_normal = |part| matches!(part, std::path::Component::Normal(_));
+    !name.is_empty() && !name.contains('\\') && Path::new(name).components().all(is_normal)
+}
+
+/// The path with everything but the harmless characters written as `%20`.
+fn escaped(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    })
+}
+
+fn host_of(url: &str) -> String {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    host.split('/').next().unwrap_or(host).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_are_not_usable() {
+        for name in ["../a", "/a", "a/../../b", "", "a\\b", "./a"] {
+            assert!(!is_usable(name), "{name}");
+        }
+        assert!(is_usable("data/a b.jsonl") && is_usable("..a"));
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_hosts() {
+        // Oracle: the addresses that the sites show for a file.
+        let endpoints = Endpoints {
+            hub: "https://h".to_owned(),
+            github: "https://g".to_owned(),
+            github_raw: "https://r".to_owned(),
+            hub_token: Some("secret".to_owned()),
+        };
+        let address = |host| {
+            let remote = Remote {
+                host,
+                repository: "o/n".to_owned(),
+                revision: "main".to_owned(),
+                files: Vec::new(),
+                optional: Vec::new(),
+                sha256: BTreeMap::new(),
+            };
+            endpoints.file(&remote, "main", "d/a b")
+        };
+
+        assert_eq!(
+            address(Host::HubModel),
+            "https://h/o/n/resolve/main/d/a%20b"
+        );
+        assert_eq!(
+            address(Host::HubDataset),
+            "https://h/datasets/o/n/resolve/main/d/a%20b"
+        );
+        assert_eq!(address(Host::Github), "https://r/o/n/main/d/a%20b");
+        assert_eq!(
+            address(Host::GithubRelease),
+            "https://g/o/n/releases/download/main/d/a%20b"
+        );
+        assert!(!format!("{endpoints:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,190 @@
+//! Downloads of what the manifest names: resumable, verified, complete or not there at all.
+
+mod download;
+mod error;
+mod host;
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use download::{Wanted, write_error};
+use host::{Announced, Client, Listing};
+
+use super::{
+    cache::{Cache, Lock, Resolved},
+    manifest::{Entry, Remote, Source},
+};
+
+pub use error::FetchError;
+pub use host::Endpoints;
+
+/// Downloads entries of the manifest into the cache.
+#[derive(Debug)]
+pub struct Fetcher {
+    client: Client,
+    cache: Cache,
+}
+
+/// What a download is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// A file begins, or goes on after an interruption.
+    Started {
+        /// The file.
+        file: &'a str,
+        /// How many bytes are there already.
+        at: u64,
+        /// Its size, where the host told.
+        of: Option<u64>,
+    },
+    /// Some bytes have come.
+    Received {
+        /// How many.
+        bytes: u64,
+    },
+    /// A file is there and is what was announced.
+    Finished {
+        /// The file.
+        file: &'a str,
+    },
+}
+
+impl Fetcher {
+    /// A fetcher from these hosts into this cache.
+    pub fn new(endpoints: Endpoints, cache: Cache) -> Self {
+        Self {
+            client: Client::new(endpoints),
+            cache,
+        }
+    }
+
+    /// Brings an entry here unless it is, and says where it lies.
+    ///
+    /// The first download records the digests; a later one must give the same bytes.
+    pub fn fetch(
+        &self,
+        entry: &Entry,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<PathBuf, FetchError> {
+        if let Resolved::Here(path) = entry.resolve(&self.cache) {
+            return Ok(path);
+        }
+        let remote = match entry.source() {
+            Source::Remote(remote) => remote,
+            // A file of this project cannot be downloaded: it stands in the way by its absence.
+            Source::Shipped(path) => return Err(FetchError::InTheWay { path: path.clone() }),
+        };
+        let complete = self.cache.complete(entry.name());
+        if complete.exists() {
+            return Err(FetchError::InTheWay { path: complete });
+        }
+        let _guard = self.guard(entry.name())?;
+        let lock = self.cache.lock(entry.name(), remote);
+        let listing = self.listing(entry, remote, lock.as_ref())?;
+        let partial = self.partial(entry, remote, &listing)?;
+        let new = self.bring_all(remote, &listing, &partial, on_progress)?;
+        self.cache
+            .write_lock(entry.name(), &new)
+            .and_then(|()| fs::rename(&partial, &complete))
+            .map_err(|source| write_error(&complete, source))?;
+        match entry.resolve(&self.cache) {
+            Resolved::Here(path) => Ok(path),
+            Resolved::Missing { .. } => Err(FetchError::InTheWay { path: complete }),
+        }
+    }
+
+    /// What to download, with the digests of the manifest and of an earlier download.
+    fn listing(
+        &self,
+        entry: &Entry,
+        remote: &Remote,
+        lock: Option<&Lock>,
+    ) -> Result<Listing, FetchError> {
+        let mut listing = if let Some(lock) = lock {
+            // The names are known: what was once taken is taken again, from the same commit.
+            let files = lock
+                .files
+                .keys()
+                .map(|name| (name.clone(), Announced::default()));
+            Listing {
+                commit: lock.commit.clone(),
+                files: files.collect(),
+            }
+        } else {
+            self.client.list(entry, remote, &remote.revision)?
+        };
+        for (name, announced) in &mut listing.files {
+            if let Some(locked) = lock.and_then(|lock| lock.files.get(name)) {
+                announced.bytes = Some(locked.bytes);
+                announced.sha256 = Some(locked.sha256.clone());
+            }
+            if let Some(sha256) = remote.sha256.get(name) {
+                announced.sha256 = Some(sha256.clone());
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The folder of a download in progress; parts of another commit are not continued.
+    fn partial(
+        &self,
+        entry: &Entry,
+        remote: &Remote,
+        listing: &Listing,
+    ) -> Result<PathBuf, FetchError> {
+        let revision = listing.commit.as_ref().unwrap_or(&remote.revision);
+        let short: String = revision
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(12)
+            .collect();
+        let partial = self.cache.partial(entry.name(), &short);
+        fs::create_dir_all(&partial).map_err(|source| write_error(&partial, source))?;
+        Ok(partial)
+    }
+
+    fn bring_all(
+        &self,
+        remote: &Remote,
+        listing: &Listing,
+        folder: &Path,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Lock, FetchError> {
+        let mut lock = Lock {
+            repository: remote.repository.clone(),
+            revision: remote.revision.clone(),
+            commit: listing.commit.clone(),
+            files: std::collections::BTreeMap::new(),
+        };
+        for (name, announced) in &listing.files {
+            let wanted = Wanted {
+                remote,
+                revision: listing.commit.as_ref().unwrap_or(&remote.revision),
+                name,
+                bytes: announced.bytes,
+                sha256: announced.sha256.as_deref(),
+            };
+            let found = wanted.download(&self.client, folder, on_progress)?;
+            lock.files.insert(name.clone(), found);
+        }
+        Ok(lock)
+    }
+
+    /// Keeps other processes from downloading the same entry; the file is left behind.
+    fn guard(&self, name: &str) -> Result<File, FetchError> {
+        let path = self.cache.guard(name);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let file = fs::create_dir_all(folder)
+            .and_then(|()| File::create(&path))
+            .map_err(|source| write_error(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(FetchError::Busy {
+                name: name.to_owned(),
+            }),
+            Err(fs::TryLockError::Error(source)) => Err(write_error(&path, source)),
+        }
+    }
+}
