@@ -1,0 +1,15 @@
+//! Losses of tokens, and how they become one number.
+
+mod aggregate;
+mod cross_entropy;
+mod kl;
+mod surrogate;
+
+pub use aggregate::Aggregation;
+pub(super) use aggregate::sequence_weights;
+pub(super) use cross_entropy::{cross_entropy, token_weights};
+pub(super) use kl::k3;
+pub(super) use surrogate::{ClipRange, clipped_surrogate};
+
+#[cfg(test)]
+mod golden;

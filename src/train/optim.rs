@@ -1,0 +1,248 @@
+//! AdamW with decoupled decay, and one norm clip over all gradients.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// The table `optimizer`: AdamW with decoupled decay and one norm clip over all gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerSettings {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// The largest global norm of the gradients; 0 lets them be.
+    pub max_grad_norm: f64,
+}
+
+/// Tensors by the name of the parameter that they belong to and whose shape they have.
+pub(super) type Named = BTreeMap<String, Tensor<2>>;
+
+/// The state of AdamW (arXiv 1711.05101) as PyTorch has it: decay first, epsilon outside the root.
+#[derive(Clone, Debug)]
+pub(super) struct AdamW {
+    settings: OptimizerSettings,
+    /// Updates so far.
+    pub(super) updates: u32,
+    /// Running mean of the gradients.
+    pub(super) first: Named,
+    /// Running mean of their squares.
+    pub(super) second: Named,
+}
+
+impl AdamW {
+    pub(super) fn new(settings: OptimizerSettings) -> Self {
+        Self {
+            settings,
+            updates: 0,
+            first: Named::new(),
+            second: Named::new(),
+        }
+    }
+
+    /// The parameters after one update.
+    ///
+    /// `norm` is the [`global_norm`] of the gradients, which the caller has found to be finite.
+    pub(super) fn update(
+        &mut self,
+        parameters: &Named,
+        gradients: Named,
+        norm: f64,
+        rate: f64,
+    ) -> Named {
+        self.updates += 1;
+        let clip = clip_factor(norm, self.settings.max_grad_norm);
+        let updated = gradients.into_iter().filter_map(|(name, gradient)| {
+            let parameter = parameters.get(&name)?.clone();
+            let value = self.one(&name, parameter, gradient * clip, rate);
+            Some((name, value))
+        });
+        updated.collect()
+    }
+
+    fn one(
+        &mut self,
+        name: &str,
+        parameter: Tensor<2>,
+        gradient: Tensor<2>,
+        rate: f64,
+    ) -> Tensor<2> {
+        let OptimizerSettings {
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            ..
+        } = self.settings;
+        let first = moment(&mut self.first, name, gradient.clone(), beta1);
+        let second = moment(&mut self.second, name, gradient.clone() * gradient, beta2);
+        let updates = f64::from(self.updates);
+        let first_bias = 1.0 - beta1.powf(updates);
+        let second_bias = 1.0 - beta2.powf(updates);
+        let divisor = second.sqrt() / second_bias.sqrt() + epsilon;
+        let decayed = if weight_decay == 0.0 {
+            parameter
+        } else {
+            parameter * (1.0 - rate * weight_decay)
+        };
+        decayed - first / divisor * (rate / first_bias)
+    }
+}
+
+/// Moves the running mean of `name` towards `value` and returns it.
+fn moment(moments: &mut Named, name: &str, value: Tensor<2>, decay: f64) -> Tensor<2> {
+    let fresh = value * (1.0 - decay);
+    let moved = match moments.remove(name) {
+        Some(old) => old * decay + fresh,
+        None => fresh,
+    };
+    moments.insert(name.to_owned(), moved.clone());
+    moved
+}
+
+/// What the gradients are multiplied by; PyTorch's formula.
+fn clip_factor(norm: f64, largest: f64) -> f64 {
+    if largest > 0.0 {
+        (largest / (norm + 1e-6)).min(1.0)
+    } else {
+        1.0
+    }
+}
+
+/// The Euclidean norm of all gradients together, read from the device once.
+pub(super) fn global_norm(gradients: &Named) -> f64 {
+    let squares: Vec<Tensor<1>> = gradients
+        .values()
+        .map(|gradient| (gradient.clone() * gradient.clone()).sum())
+        .collect();
+    if squares.is_empty() {
+        return 0.0;
+    }
+    let squares = Tensor::cat(squares, 0).into_data();
+    squares.iter::<f64>().sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{DType, Device, TensorData};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        sequences: Vec<Sequence>,
+    }
+
+    #[derive(Deserialize)]
+    struct Sequence {
+        cfg: Config,
+        p0: Vec<f64>,
+        grads: Vec<Vec<f64>>,
+        trace: Vec<Trace>,
+        final_m: Vec<f64>,
+        final_v: Vec<f64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Config {
+        lr: f64,
+        betas: (f64, f64),
+        eps: f64,
+        wd: f64,
+        max_norm: Option<f64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Trace {
+        grad_norm: f64,
+        clip_coef: f64,
+        params: Vec<f64>,
+    }
+
+    /// Splits six numbers over two parameters, so that the norm is over both.
+    fn named(values: &[f64], dtype: DType) -> Named {
+        let device = Device::flex();
+        let tensor = |values: &[f64]| {
+            let data = TensorData::new(values.to_vec(), [1, values.len()]).convert_dtype(dtype);
+            Tensor::from_data(data, (&device, dtype))
+        };
+        [
+            ("a".to_owned(), tensor(&values[..2])),
+            ("b".to_owned(), tensor(&values[2..])),
+        ]
+        .into()
+    }
+
+    fn flat(named: &Named) -> Vec<f64> {
+        named
+            .values()
+            .flat_map(|tensor| tensor.to_data().iter::<f64>().collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn assert_close(ours: &[f64], expected: &[f64], tolerance: f64) {
+        assert_eq!(ours.len(), expected.len());
+        for (ours, expected) in ours.iter().zip(expected) {
+            let error = (ours - expected).abs();
+            assert!(
+                error <= tolerance * expected.abs().max(1e-3),
+                "{ours} {expected}"
+            );
+        }
+    }
+
+    /// Oracle: tests/golden/rl/adamw.json, made by make/misc.py with `torch.optim.AdamW`.
+    fn check(dtype: DType, tolerance: f64) {
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../tests/golden/rl/adamw.json")).unwrap();
+        assert_eq!(golden.sequences.len(), 4);
+        for sequence in golden.sequences {
+            let settings = OptimizerSettings {
+                beta1: sequence.cfg.betas.0,
+                beta2: sequence.cfg.betas.1,
+                epsilon: sequence.cfg.eps,
+                weight_decay: sequence.cfg.wd,
+                max_grad_norm: sequence.cfg.max_norm.unwrap_or(0.0),
+            };
+            let mut optimizer = AdamW::new(settings.clone());
+            let mut parameters = named(&sequence.p0, dtype);
+            assert_eq!(sequence.trace.len(), 12);
+            for (gradient, trace) in sequence.grads.iter().zip(&sequence.trace) {
+                let gradients = named(gradient, dtype);
+                let norm = global_norm(&gradients);
+                assert_close(&[norm], &[trace.grad_norm], tolerance);
+                let factor = clip_factor(norm, settings.max_grad_norm);
+                assert_close(&[factor], &[trace.clip_coef], tolerance);
+                parameters = optimizer.update(&parameters, gradients, norm, sequence.cfg.lr);
+                assert_close(&flat(&parameters), &trace.params, tolerance);
+            }
+            assert_close(&flat(&optimizer.first), &sequence.final_m, tolerance);
+            assert_close(&flat(&optimizer.second), &sequence.final_v, tolerance);
+        }
+    }
+
+    #[test]
+    fn updates_are_the_golden_ones_in_the_precision_of_training() {
+        // 1e-6: f32.
+        check(DType::F32, 1e-6);
+    }
+
+    #[test]
+    fn updates_are_the_golden_ones_in_double_precision() {
+        // 1e-12: f64, another order of the same operations.
+        check(DType::F64, 1e-12);
+    }
+
+    #[test]
+    fn a_norm_that_is_not_finite_is_seen() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            assert!(!global_norm(&named(&[1.0, 2.0, bad], DType::F32)).is_finite());
+        }
+    }
+}
