@@ -53,6 +53,7 @@ pub(super) fn advantages(
 }
 
 /// Whether a group's rewards differ; only then does it say anything about the policy.
+#[expect(clippy::float_cmp, reason = "equal scores come from equal arithmetic")]
 pub(super) fn has_spread(group: &[f64]) -> bool {
     group.iter().any(|reward| *reward != group[0])
 }
@@ -88,7 +89,8 @@ mod tests {
         trl: Vec<f64>,
         verl: Vec<f64>,
         dr_grpo: Vec<f64>,
-        dapo_keep_group: bool,
+        #[serde(rename = "dapo_keep_group")]
+        is_kept: bool,
     }
 
     #[derive(Deserialize)]
@@ -131,7 +133,7 @@ mod tests {
                 &group.dr_grpo,
             );
             assert!((deviation(rewards, 0.0) - group.std_ddof0).abs() < 1e-12);
-            assert_eq!(has_spread(rewards), group.dapo_keep_group);
+            assert_eq!(has_spread(rewards), group.is_kept);
         }
     }
 

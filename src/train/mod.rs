@@ -1,15 +1,43 @@
 //! Turning a model into a better one.
+//!
+//! [`train`] goes through three layers. A `Method` (SFT, or the `Policy` step of GRPO and DAPO)
+//! decides what a step learns from; the `Learner` turns sequences and a loss into one update,
+//! whatever the micro-batches; the loop around them keeps records and checkpoints. GRPO and DAPO
+//! differ only in the `Objective` that `algorithm/grpo.rs` and `algorithm/dapo.rs` return.
 
 mod advantage;
 mod algorithm;
+mod checkpoint;
+mod error;
+mod learner;
 mod loss;
+mod method;
+mod micro_batch;
+mod objective;
+mod observer;
 mod optim;
+mod order;
+mod policy;
+mod rollout;
 mod schedule;
 mod settings;
+mod task;
+mod train_loop;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod learning;
+#[cfg(test)]
+mod resuming;
 
 pub use advantage::AdvantageScale;
 pub use algorithm::{Algorithm, DapoSettings, GrpoSettings, SftSettings};
+pub use error::TrainError;
 pub use loss::Aggregation;
+pub use observer::{Observer, RewardRecord, RolloutRecord, SampleRecord, StepRecord, Timing};
 pub use optim::OptimizerSettings;
 pub use schedule::{LearningRate, Schedule};
 pub use settings::TrainSettings;
+pub use task::Row;
+pub use train_loop::{Ended, Inputs, Outcome, train};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::SamplingSettings,
     reward::{RewardSettings, Variant},
-    train::{Algorithm, LearningRate, OptimizerSettings},
+    train::{Algorithm, LearningRate, OptimizerSettings, TrainError},
 };
 
 /// Everything that one training is told, save the model and the data.
@@ -44,4 +44,30 @@ pub struct TrainSettings {
     pub save_every: usize,
     /// How many checkpoints stay; not part of a job's identity.
     pub keep_checkpoints: usize,
+}
+
+impl TrainSettings {
+    /// Looks for values that training cannot work with; `spec` has said so before, with the place.
+    pub(super) fn check(&self) -> Result<(), TrainError> {
+        let wrong = |text: &str| Err(TrainError::Settings(text.to_owned()));
+        if self.batch_size == 0 {
+            return wrong("`batch_size` is `0`, expected `1` or more");
+        }
+        let Some(objective) = self.algorithm.objective(self.batch_size) else {
+            return Ok(());
+        };
+        if self.group_size == 0 {
+            return wrong("`group_size` is `0`, expected `1` or more");
+        }
+        if self.sampling.temperature <= 0.0 {
+            return wrong("`sampling.temperature` is not above `0`, and a policy has to explore");
+        }
+        if self.sampling.max_completion_tokens == 0 {
+            return wrong("`sampling.max_completion_tokens` is `0`, expected `1` or more");
+        }
+        if objective.mini_batch_size == 0 {
+            return wrong("`mini_batch_size` is `0`, expected `1` or more");
+        }
+        Ok(())
+    }
 }

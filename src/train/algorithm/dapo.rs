@@ -1,6 +1,17 @@
 //! Decoupled clip and dynamic sampling policy optimisation (arXiv 2503.14476), as verl has it.
+//!
+//! # Differences
+//!
+//! Where the budget of generation batches ends before there are enough groups, verl raises; here
+//! the step goes on with the groups that there are and says so, and makes no update with none.
 
 use serde::{Deserialize, Serialize};
+
+use crate::train::{
+    AdvantageScale, Aggregation,
+    loss::ClipRange,
+    objective::{Objective, Overlong},
+};
 
 /// What DAPO alone is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,4 +35,28 @@ pub struct DapoSettings {
     pub overlong_buffer: usize,
     /// The penalty at the limit.
     pub overlong_factor: f64,
+}
+
+impl DapoSettings {
+    /// Several updates a rollout, from groups whose rewards differ, without a reference.
+    pub(in crate::train) fn objective(&self) -> Objective {
+        Objective {
+            clip: ClipRange {
+                low: self.clip_low,
+                high: self.clip_high,
+                dual: Some(self.clip_ratio_c),
+            },
+            aggregation: Aggregation::Token,
+            advantage_scale: AdvantageScale::Group,
+            advantage_epsilon: self.advantage_epsilon,
+            kl_weight: 0.0,
+            mask_truncated: false,
+            overlong: Overlong {
+                buffer: self.overlong_buffer,
+                factor: self.overlong_factor,
+            },
+            dynamic_sampling: self.dynamic_sampling.then_some(self.max_generation_batches),
+            mini_batch_size: self.mini_batch_size,
+        }
+    }
 }

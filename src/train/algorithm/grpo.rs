@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::train::{AdvantageScale, Aggregation};
+use crate::train::{
+    AdvantageScale, Aggregation,
+    loss::ClipRange,
+    objective::{Objective, Overlong},
+};
 
 /// What GRPO alone is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,4 +26,25 @@ pub struct GrpoSettings {
     pub advantage_epsilon: f64,
     /// Whether completions without a stop token are left out of the loss.
     pub mask_truncated: bool,
+}
+
+impl GrpoSettings {
+    /// One update a rollout: the ratio is 1 and the clip never acts.
+    pub(in crate::train) fn objective(&self, batch_size: usize) -> Objective {
+        Objective {
+            clip: ClipRange {
+                low: self.clip_low,
+                high: self.clip_high,
+                dual: None,
+            },
+            aggregation: self.aggregation,
+            advantage_scale: self.advantage_scale,
+            advantage_epsilon: self.advantage_epsilon,
+            kl_weight: self.beta,
+            mask_truncated: self.mask_truncated,
+            overlong: Overlong::default(),
+            dynamic_sampling: None,
+            mini_batch_size: batch_size,
+        }
+    }
 }

@@ -6,6 +6,18 @@ mod sft;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    model::Decoder,
+    train::{
+        TrainError, TrainSettings,
+        method::Method,
+        objective::Objective,
+        policy::Policy,
+        rollout::{Collector, Judge},
+        task::Task,
+    },
+};
+
 pub use dapo::DapoSettings;
 pub use grpo::GrpoSettings;
 pub use sft::SftSettings;
@@ -20,4 +32,50 @@ pub enum Algorithm {
     Grpo(GrpoSettings),
     /// Decoupled clip and dynamic sampling policy optimisation (arXiv 2503.14476).
     Dapo(DapoSettings),
+}
+
+impl Algorithm {
+    /// How a policy learns from its own completions; none for what learns from given ones.
+    pub(super) fn objective(&self, batch_size: usize) -> Option<Objective> {
+        match self {
+            Self::Sft(_) => None,
+            Self::Grpo(settings) => Some(settings.objective(batch_size)),
+            Self::Dapo(settings) => Some(settings.objective()),
+        }
+    }
+}
+
+/// Runs `body` with the method that the settings name; `start` is the frozen model at the start.
+pub(super) fn with_method<T>(
+    task: &Task<'_>,
+    settings: &TrainSettings,
+    judge: &dyn Judge,
+    start: Decoder,
+    body: impl FnOnce(&mut dyn Method) -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    if let Algorithm::Sft(SftSettings { prompt_weight }) = settings.algorithm {
+        return body(&mut sft::Sft {
+            task,
+            batch_size: settings.batch_size,
+            prompt_weight,
+        });
+    }
+    let Some(objective) = settings.algorithm.objective(settings.batch_size) else {
+        return Err(TrainError::Settings(
+            "the algorithm has no objective".to_owned(),
+        ));
+    };
+    let collector = Collector {
+        task,
+        objective: &objective,
+        sampling: &settings.sampling,
+        judge,
+        batch_size: settings.batch_size,
+        group_size: settings.group_size,
+    };
+    let reference = (objective.kl_weight > 0.0).then_some(start);
+    body(&mut Policy {
+        collector,
+        reference,
+    })
 }

@@ -30,6 +30,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::train::learner::narrow;
 
     #[test]
     fn the_mean_is_over_weighted_tokens() {
@@ -39,7 +40,7 @@ mod tests {
         let total: f64 = weights.iter().sum();
         let shares: Vec<f32> = weights
             .iter()
-            .map(|weight| (weight / total) as f32)
+            .map(|weight| narrow(weight / total))
             .collect();
         let shares = Tensor::<1>::from_floats(shares.as_slice(), &device).unsqueeze();
 

@@ -184,8 +184,12 @@ fn ours(case: &Case, form: &Form, rows: &[usize], dtype: DType) -> (f64, Vec<Vec
     let loss = (token_loss * weight).sum();
     let gradient = log_prob.grad(&loss.backward()).unwrap();
 
-    let loss: f64 = loss.into_data().convert::<f64>().to_vec::<f64>().unwrap()[0];
-    let flat: Vec<f64> = gradient.into_data().convert::<f64>().to_vec().unwrap();
+    let loss: f64 = loss
+        .into_data()
+        .convert::<f64>()
+        .try_to_vec::<f64>()
+        .unwrap()[0];
+    let flat: Vec<f64> = gradient.into_data().convert::<f64>().try_to_vec().unwrap();
     (loss, flat.chunks(columns).map(<[f64]>::to_vec).collect())
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 /// The estimator k3 of the divergence of the policy from the reference, for each token.
 ///
 /// `exp(d) - d - 1` with `d = reference - log_prob`: never negative, and without bias under samples
-/// of the policy (DeepSeekMath, arXiv 2402.03300, eq. 4).
+/// of the policy (GRPO, arXiv 2402.03300, eq. 4).
 ///
 /// # Shapes
 ///
@@ -38,7 +38,7 @@ mod tests {
 
         let ours: Vec<f32> = k3(tensor("logp"), tensor("ref"))
             .into_data()
-            .to_vec()
+            .try_to_vec()
             .unwrap();
 
         assert_eq!(ours.len(), 9);

@@ -1,0 +1,226 @@
+//! A micro model, an observer that remembers, and rewards for tests.
+
+use std::{cell::Cell, collections::BTreeMap, io};
+
+use burn::tensor::Device;
+use serde_json::json;
+
+use crate::{
+    model::{
+        AdapterKind, AdapterSettings, Dtype, LanguageModel, SamplingSettings, ScratchSettings,
+        Targets,
+    },
+    reward::{Normalizer, RewardSettings, Variant},
+};
+
+use super::{
+    AdvantageScale, Aggregation, Algorithm, DapoSettings, GrpoSettings, LearningRate, Observer,
+    OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule, StepRecord, Timing,
+    TrainSettings, optim::Named, rollout::Judge,
+};
+
+/// The words of the micro model, after its only special token.
+const WORDS: usize = 12;
+
+/// A model with one layer, 16 wide, whose words are `w1`, `w2` and so on.
+pub(super) fn model(adapter: AdapterKind, dropout: f64) -> LanguageModel {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let words = (1..=WORDS).map(|word| format!("w{word}"));
+    let names = std::iter::once("<|endoftext|>".to_owned()).chain(words);
+    let vocabulary: BTreeMap<String, usize> = names.zip(0..).collect();
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+        "added_tokens": [{"id": 0, "content": "<|endoftext|>", "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+        "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "w1"},
+    });
+    std::fs::write(&path, tokenizer.to_string()).unwrap();
+    let shape = ScratchSettings {
+        tokenizer: path,
+        hidden_size: 16,
+        intermediate_size: 24,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        num_key_value_heads: 1,
+        rope_theta: 10_000.0,
+        max_position_embeddings: 32,
+        init_seed: 3,
+    };
+    let mut model = LanguageModel::scratch(&shape, Dtype::F32, &Device::flex()).unwrap();
+    let targets = Targets(vec!["q_proj".to_owned(), "down_proj".to_owned()]);
+    let settings = AdapterSettings {
+        kind: adapter,
+        r: 4,
+        alpha: 8.0,
+        dropout,
+        targets,
+    };
+    model.attach_adapter(&settings, 1).unwrap();
+    model
+}
+
+/// Settings for a few short steps.
+pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
+    TrainSettings {
+        algorithm,
+        reward: Variant::EsStar,
+        reward_settings: RewardSettings {
+            normalizer: Normalizer::Fixed,
+        },
+        max_steps: 6,
+        batch_size: 3,
+        group_size: 4,
+        learning_rate: LearningRate {
+            peak: 0.02,
+            warmup_steps: 0,
+            schedule: Schedule::Cosine,
+            floor: 0.0,
+        },
+        optimizer: OptimizerSettings {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+        },
+        sampling: SamplingSettings {
+            temperature: 0.9,
+            top_k: 0,
+            top_p: 1.0,
+            max_completion_tokens: 5,
+        },
+        max_prompt_tokens: 8,
+        micro_batch_tokens: 40,
+        save_every: 4,
+        keep_checkpoints: 2,
+    }
+}
+
+pub(super) fn grpo(beta: f64) -> Algorithm {
+    Algorithm::Grpo(GrpoSettings {
+        beta,
+        clip_low: 0.2,
+        clip_high: 0.2,
+        aggregation: Aggregation::Sequence,
+        advantage_scale: AdvantageScale::Group,
+        advantage_epsilon: 1e-4,
+        mask_truncated: false,
+    })
+}
+
+pub(super) fn dapo() -> Algorithm {
+    Algorithm::Dapo(DapoSettings {
+        clip_low: 0.2,
+        clip_high: 0.28,
+        clip_ratio_c: 10.0,
+        advantage_epsilon: 1e-6,
+        mini_batch_size: 2,
+        dynamic_sampling: true,
+        max_generation_batches: 3,
+        overlong_buffer: 2,
+        overlong_factor: 1.0,
+    })
+}
+
+/// Five rows with prompts of different lengths.
+pub(super) fn rows() -> Vec<Row> {
+    let row = |index: usize, prompt: &str, target: &str| Row {
+        id: format!("row {index}"),
+        prompt: prompt.to_owned(),
+        target_code: target.to_owned(),
+        target_text: target.to_owned(),
+    };
+    vec![
+        row(0, "w1 w2", "w5 w6"),
+        row(1, "w2", "w7"),
+        row(2, "w3 w4 w1", "w8 w5 w9"),
+        row(3, "w4", "w5"),
+        row(4, "w9 w9", "w6 w7"),
+    ]
+}
+
+/// Remembers all that it is told, and says stop after a number of questions or steps.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    pub(super) records: Vec<StepRecord>,
+    pub(super) samples: Vec<SampleRecord>,
+    pub(super) notes: Vec<String>,
+    /// Where training has begun, each time.
+    pub(super) resumed: Vec<usize>,
+    /// Stops when this step is done.
+    pub(super) stop_after: Option<usize>,
+    /// Stops when it was asked so often.
+    pub(super) stop_at_question: Option<usize>,
+    pub(super) questions: Cell<usize>,
+}
+
+impl Observer for Recorder {
+    fn on_resume(&mut self, step: usize) -> io::Result<()> {
+        self.resumed.push(step);
+        self.records.retain(|record| record.step <= step);
+        self.samples.retain(|sample| sample.step <= step);
+        Ok(())
+    }
+
+    fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
+        self.records.push(StepRecord {
+            timing: Timing::default(),
+            ..record.clone()
+        });
+        Ok(())
+    }
+
+    fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()> {
+        self.samples.push(sample.clone());
+        Ok(())
+    }
+
+    fn on_note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    fn should_stop(&self) -> bool {
+        self.questions.set(self.questions.get() + 1);
+        let is_enough = self
+            .stop_at_question
+            .is_some_and(|most| self.questions.get() >= most);
+        let done = self.records.last().map_or(0, |record| record.step);
+        is_enough || self.stop_after.is_some_and(|step| done >= step)
+    }
+}
+
+/// Rewards a completion by a function of its text.
+pub(super) struct ByText(pub(super) fn(&str) -> f64);
+
+impl Judge for ByText {
+    fn judge(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
+        let reward = |text: &str| {
+            let correctness = (self.0)(text);
+            RewardRecord {
+                total: correctness - 1.0,
+                format: -1.0,
+                correctness,
+                overlong: 0.0,
+            }
+        };
+        pairs
+            .iter()
+            .map(|(completion, _)| reward(completion))
+            .collect()
+    }
+}
+
+/// All numbers of named tensors, in their order.
+pub(super) fn values(named: &Named) -> Vec<f32> {
+    named
+        .values()
+        .flat_map(|tensor| tensor.to_data().try_to_vec::<f32>().unwrap())
+        .collect()
+}
+
+/// The bits of all numbers of named tensors.
+pub(super) fn bits(named: &Named) -> Vec<u32> {
+    values(named).into_iter().map(f32::to_bits).collect()
+}

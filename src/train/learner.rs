@@ -1,0 +1,264 @@
+//! The model that learns: gradients over micro-batches, and one update from their sum.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use crate::{
+    model::{Decoder, Dropout, LanguageModel, LogProbs, TokenBatch},
+    seed,
+};
+
+use super::{
+    OptimizerSettings, TrainError,
+    micro_batch::micro_batches,
+    optim::{AdamW, Named, global_norm},
+};
+
+/// After so many updates in a row without a finite loss and gradient, training gives up.
+const MOST_SKIPPED_IN_A_ROW: usize = 10;
+
+/// A model with its optimiser.
+#[derive(Debug)]
+pub(super) struct Learner {
+    pub(super) model: LanguageModel,
+    pub(super) optimizer: AdamW,
+    /// Updates that were left out so far.
+    pub(super) skipped: usize,
+    /// Those that were left out since the last that was not.
+    pub(super) skipped_in_a_row: usize,
+    most_tokens: usize,
+    seed: u64,
+}
+
+/// A prompt and what follows it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sequence {
+    pub(super) prompt: Vec<u32>,
+    pub(super) completion: Vec<u32>,
+}
+
+impl Sequence {
+    /// The number of tokens.
+    pub(super) fn len(&self) -> usize {
+        self.prompt.len() + self.completion.len()
+    }
+}
+
+/// Where an update stands in the training.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// The step, counted from 0.
+    pub(super) step: usize,
+    /// The update within the step.
+    pub(super) update: usize,
+    /// The learning rate.
+    pub(super) rate: f64,
+    /// What divides the logits.
+    pub(super) temperature: f64,
+}
+
+/// A micro-batch on its way through the model.
+pub(super) struct Piece<'a> {
+    /// The places of its rows among the update's sequences.
+    pub(super) rows: &'a [usize],
+    pub(super) tokens: &'a TokenBatch,
+    /// What the model in training thinks of the completions.
+    pub(super) scores: LogProbs,
+}
+
+/// What an update was like; none of it is there if nothing was finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Update {
+    pub(super) loss: f64,
+    pub(super) gradient_norm: f64,
+}
+
+impl Learner {
+    pub(super) fn new(
+        model: LanguageModel,
+        optimizer: OptimizerSettings,
+        most_tokens: usize,
+        seed: u64,
+    ) -> Self {
+        let optimizer = AdamW::new(optimizer);
+        Self {
+            model,
+            optimizer,
+            skipped: 0,
+            skipped_in_a_row: 0,
+            most_tokens,
+            seed,
+        }
+    }
+
+    /// Where tensors for the loss belong.
+    pub(super) fn device(&self) -> Device {
+        self.model.decoder.device()
+    }
+
+    /// Makes one update from the gradient of a loss that is a sum over sequences.
+    ///
+    /// `loss` gives the part of the loss that a micro-batch has in it; its denominators must be
+    /// those of all `sequences`, and then their split into micro-batches changes nothing but
+    /// rounding. Gives none if loss or gradient is not finite: then the model stays as it is.
+    pub(super) fn update(
+        &mut self,
+        sequences: &[Sequence],
+        moment: Moment,
+        loss: &mut dyn FnMut(Piece<'_>) -> Tensor<1>,
+    ) -> Result<Option<Update>, TrainError> {
+        let (gradients, loss) = self.gradients(sequences, moment, loss);
+        let gradient_norm = global_norm(&gradients);
+        if !loss.is_finite() || !gradient_norm.is_finite() {
+            self.skip(moment.step)?;
+            return Ok(None);
+        }
+        self.skipped_in_a_row = 0;
+        let parameters = self.model.decoder.trainable();
+        let mut updated = self
+            .optimizer
+            .update(&parameters, gradients, gradient_norm, moment.rate);
+        drop(parameters);
+        let decoder = self.model.decoder.clone();
+        self.model.decoder =
+            decoder.map_trainable(|name, value| updated.remove(name).unwrap_or(value));
+        Ok(Some(Update {
+            loss,
+            gradient_norm,
+        }))
+    }
+
+    /// Counts an update that was left out, and gives up if there are too many in a row.
+    fn skip(&mut self, step: usize) -> Result<(), TrainError> {
+        self.skipped += 1;
+        self.skipped_in_a_row += 1;
+        if self.skipped_in_a_row < MOST_SKIPPED_IN_A_ROW {
+            return Ok(());
+        }
+        Err(TrainError::Diverged {
+            count: self.skipped_in_a_row,
+            step: step + 1,
+        })
+    }
+
+    /// The gradients of all micro-batches, summed by name, and the sum of their losses.
+    pub(super) fn gradients(
+        &self,
+        sequences: &[Sequence],
+        moment: Moment,
+        loss: &mut dyn FnMut(Piece<'_>) -> Tensor<1>,
+    ) -> (Named, f64) {
+        let decoder = &self.model.decoder;
+        let stream = seed::stream(
+            self.seed,
+            "dropout",
+            moment.step as u64,
+            moment.update as u64,
+        );
+        let mut dropout = Dropout::new(stream);
+        let mut sums = Named::new();
+        let mut losses = Vec::new();
+        for rows in self.split(sequences) {
+            let tokens = batch(sequences, &rows);
+            let scores = decoder.log_probs(&tokens, moment.temperature, Some(&mut dropout));
+            let part = loss(Piece {
+                rows: &rows,
+                tokens: &tokens,
+                scores,
+            });
+            let mut gradients = part.backward();
+            losses.push(part.inner());
+            for (name, gradient) in decoder.gradients(&mut gradients) {
+                let sum = match sums.remove(&name) {
+                    Some(sum) => sum + gradient,
+                    None => gradient,
+                };
+                sums.insert(name, sum);
+            }
+        }
+        (sums, read(losses).iter().sum())
+    }
+
+    /// The log-probabilities of each completion's tokens under `decoder`, without a graph.
+    pub(super) fn log_probs_under(
+        &self,
+        decoder: &Decoder,
+        sequences: &[Sequence],
+        temperature: f64,
+    ) -> Vec<Vec<f32>> {
+        let mut all = vec![Vec::new(); sequences.len()];
+        for rows in self.split(sequences) {
+            let tokens = batch(sequences, &rows);
+            let scores = decoder.log_probs(&tokens, temperature, None).log_probs;
+            let width = tokens.completion_time().max(1);
+            let values: Vec<f32> = scores.into_data().iter::<f32>().collect();
+            for (row, values) in rows.iter().zip(values.chunks(width)) {
+                all[*row] = values
+                    .iter()
+                    .copied()
+                    .take(sequences[*row].completion.len())
+                    .collect();
+            }
+        }
+        all
+    }
+
+    fn split(&self, sequences: &[Sequence]) -> Vec<Vec<usize>> {
+        let lengths: Vec<_> = sequences
+            .iter()
+            .map(|one| (one.prompt.len(), one.completion.len()))
+            .collect();
+        micro_batches(&lengths, self.most_tokens)
+    }
+}
+
+fn batch(sequences: &[Sequence], rows: &[usize]) -> TokenBatch {
+    let prompts: Vec<_> = rows
+        .iter()
+        .map(|row| sequences[*row].prompt.clone())
+        .collect();
+    let completions: Vec<_> = rows
+        .iter()
+        .map(|row| sequences[*row].completion.clone())
+        .collect();
+    TokenBatch::new(&prompts, &completions)
+}
+
+/// The values of tensors with one element each, read from the device at once.
+pub(super) fn read(tensors: Vec<Tensor<1>>) -> Vec<f64> {
+    if tensors.is_empty() {
+        return Vec::new();
+    }
+    Tensor::cat(tensors, 0).into_data().iter::<f64>().collect()
+}
+
+/// A rectangle with one row of numbers for each sequence, filled up with zeros.
+///
+/// # Shapes
+///
+/// - output: `[rows, columns]`
+pub(super) fn rectangle<'a>(
+    rows: impl IntoIterator<Item = &'a [f32]>,
+    columns: usize,
+    device: &Device,
+) -> Tensor<2> {
+    let mut values = Vec::new();
+    let mut count = 0;
+    for row in rows {
+        count += 1;
+        values.extend(row.iter().copied().take(columns));
+        values.resize(count * columns, 0.0);
+    }
+    Tensor::from_data(
+        TensorData::new(values, [count, columns]),
+        (device, DType::F32),
+    )
+}
+
+/// A number in the precision of the loss.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding to the nearest f32 is meant"
+)]
+pub(super) fn narrow(value: f64) -> f32 {
+    value as f32
+}

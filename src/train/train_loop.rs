@@ -1,0 +1,292 @@
+//! The loop: steps, records, checkpoints.
+
+use std::{path::Path, time::Instant};
+
+use serde_json::json;
+
+use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
+
+use super::{
+    Observer, Row, SampleRecord, StepRecord, Timing, TrainError, TrainSettings,
+    algorithm::with_method,
+    checkpoint::{Checkpoint, State, Store},
+    learner::{Learner, Update},
+    method::{Method, Place, Taken},
+    optim::Named,
+    rollout::Judge,
+    task::Task,
+};
+
+/// All that a training reads, save the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// What to do.
+    pub settings: &'a TrainSettings,
+    /// What to learn from.
+    pub rows: &'a [Row],
+    /// The seed of all random numbers.
+    pub seed: u64,
+    /// The folder of checkpoints: an interrupted training goes on from what lies there.
+    pub checkpoints: &'a Path,
+}
+
+/// What became of a training.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The model as it is now.
+    pub model: LanguageModel,
+    /// Steps done, those before an interruption included.
+    pub steps: usize,
+    /// Whether there are more to do.
+    pub ended: Ended,
+}
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All steps are done.
+    Done,
+    /// It was told to stop; the same call goes on from here.
+    Stopped,
+}
+
+/// Trains a model that has trainable parameters, going on from the newest checkpoint if there is one.
+pub fn train(
+    model: LanguageModel,
+    inputs: &Inputs<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let settings = inputs.settings;
+    let scorer = Scorer::new(settings.reward, &settings.reward_settings);
+    train_with(model, inputs, observer, &scorer)
+}
+
+/// [`train`] with rewards of the caller's choice.
+pub(super) fn train_with(
+    model: LanguageModel,
+    inputs: &Inputs<'_>,
+    observer: &mut dyn Observer,
+    judge: &dyn Judge,
+) -> Result<Outcome, TrainError> {
+    let settings = inputs.settings;
+    settings.check()?;
+    let task = Task::new(&model, inputs.rows, settings, inputs.seed)?;
+    if task.cut > 0 {
+        observer.on_note(&format!(
+            "{} of {} prompts were longer than fits and have lost their beginning",
+            task.cut,
+            inputs.rows.len()
+        ));
+    }
+    let start = model.decoder.without_adapter();
+    let identity = identity(inputs, &model.decoder.trainable());
+    let learner = Learner::new(
+        model,
+        settings.optimizer.clone(),
+        settings.micro_batch_tokens,
+        inputs.seed,
+    );
+    with_method(&task, settings, judge, start, |method| {
+        let mut run = Run {
+            settings,
+            task: &task,
+            store: Store::new(inputs.checkpoints, settings.keep_checkpoints),
+            identity,
+            learner,
+            step: 0,
+            rows: 0,
+            saved: 0,
+        };
+        run.resume(observer)?;
+        let ended = run.steps(method, observer)?;
+        Ok(Outcome {
+            model: run.learner.model,
+            steps: run.step,
+            ended,
+        })
+    })
+}
+
+/// What a checkpoint must agree with: all that decides what a training computes.
+fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
+    // How often and how many checkpoints are written changes nothing that is computed.
+    let settings = TrainSettings {
+        save_every: 0,
+        keep_checkpoints: 0,
+        ..inputs.settings.clone()
+    };
+    let digests: Vec<(&String, Digest)> = initial
+        .iter()
+        .map(|(name, tensor)| (name, Digest::of_bytes(tensor.to_data().as_bytes())))
+        .collect();
+    Digest::of_json(&json!({
+        "settings": settings,
+        "rows": inputs.rows,
+        "seed": inputs.seed,
+        "initial": digests,
+    }))
+}
+
+/// A training under way.
+struct Run<'a> {
+    settings: &'a TrainSettings,
+    task: &'a Task<'a>,
+    store: Store,
+    identity: Digest,
+    learner: Learner,
+    /// Steps done.
+    step: usize,
+    /// Rows taken from the data.
+    rows: usize,
+    /// The step of the last checkpoint.
+    saved: usize,
+}
+
+impl Run<'_> {
+    /// Takes up the newest checkpoint, if there is one.
+    fn resume(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let device = self.learner.device();
+        let found = self
+            .store
+            .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
+        if let Some(Checkpoint {
+            state,
+            mut trainable,
+            first,
+            second,
+        }) = found
+        {
+            self.step = state.step;
+            self.saved = state.step;
+            self.rows = state.rows;
+            self.learner.skipped = state.skipped;
+            self.learner.skipped_in_a_row = state.skipped_in_a_row;
+            self.learner.optimizer.updates = state.updates;
+            self.learner.optimizer.first = first;
+            self.learner.optimizer.second = second;
+            let decoder = self.learner.model.decoder.clone();
+            self.learner.model.decoder =
+                decoder.map_trainable(|name, value| trainable.remove(name).unwrap_or(value));
+        }
+        observer
+            .on_resume(self.step)
+            .map_err(|source| TrainError::Observe {
+                step: self.step,
+                source,
+            })
+    }
+
+    fn steps(
+        &mut self,
+        method: &mut dyn Method,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, TrainError> {
+        while self.step < self.settings.max_steps {
+            let clock = Instant::now();
+            let rate = self
+                .settings
+                .learning_rate
+                .at(self.step, self.settings.max_steps);
+            let place = Place {
+                step: self.step,
+                row: self.rows,
+                rate,
+            };
+            let taken = if observer.should_stop() {
+                None
+            } else {
+                method.step(&mut self.learner, place, &mut || observer.should_stop())?
+            };
+            let Some(taken) = taken else {
+                self.save_if(true)?;
+                return Ok(Ended::Stopped);
+            };
+            self.step += 1;
+            self.rows += taken.prompts;
+            self.report(taken, rate, clock, observer)?;
+            let is_last = self.step == self.settings.max_steps;
+            let is_due =
+                self.settings.save_every > 0 && self.step.is_multiple_of(self.settings.save_every);
+            self.save_if(is_last || is_due)?;
+        }
+        Ok(Ended::Done)
+    }
+
+    /// Hands a step's records to the observer.
+    fn report(
+        &self,
+        taken: Taken,
+        learning_rate: f64,
+        clock: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        let failed = |source| TrainError::Observe {
+            step: self.step,
+            source,
+        };
+        for note in &taken.notes {
+            observer.on_note(note);
+        }
+        for (index, sample) in taken.samples.into_iter().enumerate() {
+            let row = &self.task.rows[sample.row];
+            let record = SampleRecord {
+                step: self.step,
+                index,
+                row: row.id.clone(),
+                prompt: row.prompt.clone(),
+                completion: sample.text,
+                tokens: sample.sequence.completion.len(),
+                is_truncated: sample.is_truncated,
+                reward: sample.reward,
+                advantage: sample.advantage,
+            };
+            observer.on_sample(&record).map_err(failed)?;
+        }
+        let made: Vec<&Update> = taken.updates.iter().flatten().collect();
+        let mean = |value: fn(&Update) -> f64| {
+            let sum: f64 = made.iter().map(|update| value(update)).sum();
+            (!made.is_empty()).then(|| sum / made.len() as f64)
+        };
+        let seconds = clock.elapsed().as_secs_f64();
+        let record = StepRecord {
+            step: self.step,
+            epoch: self.rows as f64 / self.task.rows.len() as f64,
+            loss: mean(|update| update.loss),
+            gradient_norm: mean(|update| update.gradient_norm),
+            learning_rate,
+            tokens: taken.tokens,
+            skipped_updates: self.learner.skipped,
+            rollout: taken.rollout,
+            timing: Timing {
+                seconds,
+                tokens_per_second: taken.tokens as f64 / seconds,
+                sampling_seconds: taken.sampling_seconds,
+                reward_seconds: taken.reward_seconds,
+                update_seconds: taken.update_seconds,
+            },
+        };
+        observer.on_step(&record).map_err(failed)
+    }
+
+    /// Writes a checkpoint if asked to, unless there is one of this step.
+    fn save_if(&mut self, is_wanted: bool) -> Result<(), TrainError> {
+        if !is_wanted || self.step == self.saved {
+            return Ok(());
+        }
+        self.store.save(&Checkpoint {
+            state: State {
+                identity: self.identity.clone(),
+                step: self.step,
+                rows: self.rows,
+                updates: self.learner.optimizer.updates,
+                skipped: self.learner.skipped,
+                skipped_in_a_row: self.learner.skipped_in_a_row,
+            },
+            trainable: self.learner.model.decoder.trainable(),
+            first: self.learner.optimizer.first.clone(),
+            second: self.learner.optimizer.second.clone(),
+        })?;
+        self.saved = self.step;
+        Ok(())
+    }
+}
