@@ -1,0 +1,369 @@
+//! The loop: look at the workers, start what is ready, until nothing is left to do.
+
+use std::{collections::BTreeMap, error::Error, thread, time::Instant};
+
+use serde::Serialize;
+
+use super::{
+    Event, ScheduleError, Scheduler, Task,
+    track::{Phase, Track, Worker, blocked, ready},
+};
+use crate::{
+    launch::{Ended, Order},
+    plan::JobId,
+    results::{Holder, JobState, exit_code},
+};
+
+/// How a job ended, for this run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum End {
+    /// It was done before.
+    Reused,
+    /// It is done now.
+    Done,
+    /// Its last attempt failed.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// A job that it needs has failed.
+    Blocked {
+        /// That job.
+        by: JobId,
+    },
+    /// It was interrupted, or not started any more.
+    Stopped,
+}
+
+impl End {
+    /// Whether its outcome is there.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Reused | Self::Done)
+    }
+}
+
+/// How all jobs ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Each job's end.
+    pub ends: BTreeMap<JobId, End>,
+}
+
+impl Summary {
+    /// Whether something is left to do that did not fail.
+    pub fn is_stopped(&self) -> bool {
+        self.ends.values().any(|end| *end == End::Stopped)
+    }
+
+    /// How many jobs failed, or could not run because of one that did.
+    pub fn unsuccessful(&self) -> usize {
+        let failed = |end: &&End| matches!(end, End::Failed { .. } | End::Blocked { .. });
+        self.ends.values().filter(failed).count()
+    }
+}
+
+impl Scheduler<'_> {
+    /// Runs what is not done yet; what fails blocks only what needs it.
+    pub fn run(&mut self, tasks: &[Task<'_>]) -> Result<Summary, ScheduleError> {
+        let mut tracks = self.survey(tasks)?;
+        let mut stopping: Option<Instant> = None;
+        loop {
+            let requests = (self.stop_requests)();
+            if requests > 0 && stopping.is_none() {
+                self.ask_to_stop(&mut tracks);
+                stopping = Some(Instant::now());
+            }
+            let out_of_patience =
+                stopping.is_some_and(|since| since.elapsed() > self.settings.patience);
+            if requests > 1 || out_of_patience {
+                tracks
+                    .iter_mut()
+                    .filter_map(Track::worker)
+                    .for_each(|w| w.process.kill());
+            }
+            for track in &mut tracks {
+                self.look(track, stopping.is_some());
+            }
+            if stopping.is_none() {
+                self.start_ready(&mut tracks);
+            }
+            if tracks.iter().all(|track| track.end().is_some()) {
+                let end = |track: Track<'_>| match track.phase {
+                    Phase::Over(end) => (track.task.job.id.clone(), end),
+                    _ => (track.task.job.id.clone(), End::Stopped),
+                };
+                return Ok(Summary {
+                    ends: tracks.into_iter().map(end).collect(),
+                });
+            }
+            check_for_cycle(&tracks)?;
+            thread::sleep(self.settings.interval);
+        }
+    }
+
+    /// Finds out what is done, and that all jobs can be reached.
+    fn survey<'a>(&mut self, tasks: &[Task<'a>]) -> Result<Vec<Track<'a>>, ScheduleError> {
+        let mut tracks: Vec<Track<'a>> = Vec::new();
+        for task in tasks {
+            let dir = self.store.job_dir(&task.job.id);
+            let is_done = dir.outcome().is_some();
+            let job = task.job.id.clone();
+            let (event, phase) = if is_done {
+                (Event::Reused { job }, Phase::Over(End::Reused))
+            } else {
+                (Event::Queued { job }, Phase::Waiting)
+            };
+            self.listener.hear(&event);
+            tracks.push(Track {
+                task: *task,
+                dir,
+                phase,
+                failures: 0,
+            });
+        }
+        for track in tracks.iter().filter(|track| !track.is_done()) {
+            for upstream in &track.task.job.after {
+                let is_planned = tracks.iter().any(|other| other.id() == upstream);
+                if !is_planned && self.store.job_dir(upstream).outcome().is_none() {
+                    let (job, upstream) = (track.id().clone(), upstream.clone());
+                    return Err(ScheduleError::UnknownUpstream { job, upstream });
+                }
+            }
+        }
+        Ok(tracks)
+    }
+
+    /// Asks the workers to end; what has none does not start any more.
+    fn ask_to_stop(&mut self, tracks: &mut [Track<'_>]) {
+        let mut running = 0;
+        for track in tracks {
+            match &mut track.phase {
+                Phase::Running(worker) => {
+                    worker.process.stop();
+                    running += 1;
+                }
+                Phase::Waiting | Phase::Held => track.phase = Phase::Over(End::Stopped),
+                Phase::Over(_) => {}
+            }
+        }
+        self.listener.hear(&Event::Stopping { running });
+    }
+
+    /// Follows a job that runs, here or elsewhere.
+    fn look(&mut self, track: &mut Track<'_>, is_stopping: bool) {
+        if matches!(track.phase, Phase::Held) {
+            self.look_elsewhere(track);
+        }
+        let Phase::Running(worker) = &mut track.phase else {
+            return;
+        };
+        match worker.process.poll() {
+            Ok(None) => {
+                let note = track
+                    .dir
+                    .note()
+                    .filter(|note| note.attempt == worker.attempt);
+                let progress = note.and_then(|note| note.progress);
+                if let Some(progress) = progress.filter(|new| worker.progress.as_ref() != Some(new))
+                {
+                    worker.progress = Some(progress.clone());
+                    self.listener.hear(&Event::Progress {
+                        job: track.id().clone(),
+                        progress,
+                    });
+                }
+            }
+            Ok(Some(ended)) => self.conclude(track, ended, is_stopping),
+            Err(error) => self.fail(track, with_cause(&error), is_stopping),
+        }
+    }
+
+    /// Follows a job that another process runs.
+    fn look_elsewhere(&mut self, track: &mut Track<'_>) {
+        match track.dir.state() {
+            Ok(JobState::Running { .. }) => {}
+            Ok(JobState::Done) => {
+                self.listener.hear(&Event::Reused {
+                    job: track.id().clone(),
+                });
+                track.phase = Phase::Over(End::Reused);
+            }
+            // The other process gave up: the job is ours again.
+            Ok(_) => track.phase = Phase::Waiting,
+            Err(error) => self.fail(track, with_cause(&error), false),
+        }
+    }
+
+    fn start_ready(&mut self, tracks: &mut [Track<'_>]) {
+        while let Some((position, by)) = blocked(tracks) {
+            let job = tracks[position].id().clone();
+            self.listener.hear(&Event::Blocked {
+                job,
+                by: by.clone(),
+            });
+            tracks[position].phase = Phase::Over(End::Blocked { by });
+        }
+        for position in ready(tracks) {
+            let running = tracks.iter_mut().filter_map(Track::worker).count();
+            if running < self.settings.slots.max(1) {
+                self.start(&mut tracks[position]);
+            }
+        }
+    }
+
+    fn start(&mut self, track: &mut Track<'_>) {
+        let state = match track.dir.state() {
+            Ok(state) => state,
+            Err(error) => return self.fail(track, with_cause(&error), false),
+        };
+        let job = track.id().clone();
+        match state {
+            JobState::Done => {
+                self.listener.hear(&Event::Reused { job });
+                track.phase = Phase::Over(End::Reused);
+            }
+            JobState::Running { owner, .. } => {
+                self.listener.hear(&Event::Held { job, owner });
+                track.phase = Phase::Held;
+            }
+            JobState::New | JobState::Failed { .. } => self.launch(track, 0),
+            JobState::Resumable { step } => self.launch(track, step),
+        }
+    }
+
+    fn launch(&mut self, track: &mut Track<'_>, step: u64) {
+        let prepared = track
+            .dir
+            .prepare(track.task.job, track.task.identity)
+            .and_then(|()| track.dir.new_attempt());
+        let attempt = match prepared {
+            Ok(attempt) => attempt,
+            Err(error) => return self.fail(track, with_cause(&error), false),
+        };
+        let logs = track.dir.attempt(attempt);
+        let order = Order {
+            folder: track.dir.path(),
+            attempt,
+            logs: &logs,
+        };
+        match self.launcher.start(&order) {
+            Ok(process) => {
+                self.listener.hear(&Event::Started {
+                    job: track.id().clone(),
+                    attempt,
+                    step,
+                });
+                let since = Instant::now();
+                track.phase = Phase::Running(Worker {
+                    process,
+                    attempt,
+                    since,
+                    progress: None,
+                });
+            }
+            Err(error) => self.fail(track, with_cause(&error), false),
+        }
+    }
+
+    /// Draws the conclusion from how a worker ended and what it left.
+    fn conclude(&mut self, track: &mut Track<'_>, ended: Ended, is_stopping: bool) {
+        let job = track.id().clone();
+        // The outcome counts, not the exit code: it is written last, by rename.
+        if track.dir.outcome().is_some() {
+            let seconds = track
+                .worker()
+                .map_or(0.0, |worker| worker.since.elapsed().as_secs_f64());
+            self.listener.hear(&Event::Done { job, seconds });
+            track.phase = Phase::Over(End::Done);
+            return;
+        }
+        match ended {
+            Ended::Code(exit_code::STOPPED) => self.stopped(track),
+            // Killed on request, and so not at fault.
+            Ended::Signal(_) | Ended::Code(exit_code::HELD) if is_stopping => self.stopped(track),
+            Ended::Code(exit_code::HELD) => {
+                let owner = match track.dir.holder() {
+                    Ok(Holder::Somebody(owner)) => owner,
+                    Ok(Holder::Nobody) | Err(_) => None,
+                };
+                self.listener.hear(&Event::Held { job, owner });
+                track.phase = Phase::Held;
+            }
+            Ended::Code(0) => self.fail(track, "ended without an outcome".to_owned(), is_stopping),
+            ended => {
+                let attempt = track.worker().map_or(0, |worker| worker.attempt);
+                let words = track.dir.last_words(attempt);
+                let reason = match (ended, words) {
+                    (Ended::Code(_), Some(words)) => words,
+                    (ended, Some(words)) => format!("{ended}; its last words:\n{words}"),
+                    (ended, None) => ended.to_string(),
+                };
+                self.fail(track, reason, is_stopping);
+            }
+        }
+    }
+
+    fn stopped(&mut self, track: &mut Track<'_>) {
+        self.listener.hear(&Event::Stopped {
+            job: track.id().clone(),
+        });
+        track.phase = Phase::Over(End::Stopped);
+    }
+
+    /// Notes a failure; the job waits for its next attempt, if it has one.
+    fn fail(&mut self, track: &mut Track<'_>, reason: String, is_stopping: bool) {
+        let attempt = track.worker().map_or(0, |worker| worker.attempt);
+        track.failures += 1;
+        let again = attempt > 0 && track.failures <= self.settings.retries && !is_stopping;
+        if attempt > 0 {
+            // If even that cannot be written, the reason stays in the log and in the event.
+            if let Err(error) = track.dir.record_failure(attempt, &reason) {
+                tracing::debug!(error = with_cause(&error), "the failure is not on file");
+            }
+        }
+        let log = (attempt > 0).then(|| track.dir.attempt(attempt).join("stderr.log"));
+        let job = track.id().clone();
+        self.listener.hear(&Event::Failed {
+            job,
+            attempt,
+            reason: reason.clone(),
+            log,
+            again,
+        });
+        track.phase = if again {
+            Phase::Waiting
+        } else {
+            Phase::Over(End::Failed { reason })
+        };
+    }
+}
+
+/// Nothing runs and nothing is ready, and yet jobs wait.
+fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {
+    let waits = |track: &&Track<'_>| matches!(track.phase, Phase::Waiting);
+    let moves = |track: &Track<'_>| matches!(track.phase, Phase::Running(_) | Phase::Held);
+    let stuck = tracks.iter().find(waits);
+    match stuck {
+        Some(track)
+            if !tracks.iter().any(moves)
+                && ready(tracks).is_empty()
+                && blocked(tracks).is_none() =>
+        {
+            Err(ScheduleError::Cycle(track.id().clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An error and its causes, joined by colons.
+fn with_cause(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

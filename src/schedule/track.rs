@@ -1,0 +1,101 @@
+//! One job's way through a run.
+
+use std::time::Instant;
+
+use super::{End, Task};
+use crate::{
+    launch::Started,
+    plan::JobId,
+    results::{JobDir, Progress},
+};
+
+/// A job and where it stands.
+pub(super) struct Track<'a> {
+    pub(super) task: Task<'a>,
+    pub(super) dir: JobDir,
+    pub(super) phase: Phase,
+    /// How often its worker has failed in this run.
+    pub(super) failures: u32,
+}
+
+/// Where a job stands.
+pub(super) enum Phase {
+    /// It waits for other jobs, or for a slot.
+    Waiting,
+    /// Another process runs it.
+    Held,
+    /// Our worker runs it.
+    Running(Worker),
+    /// It is over, for this run.
+    Over(End),
+}
+
+/// A worker of ours.
+pub(super) struct Worker {
+    pub(super) process: Box<dyn Started>,
+    pub(super) attempt: u32,
+    pub(super) since: Instant,
+    pub(super) progress: Option<Progress>,
+}
+
+impl Track<'_> {
+    pub(super) fn id(&self) -> &JobId {
+        &self.task.job.id
+    }
+
+    pub(super) fn end(&self) -> Option<&End> {
+        match &self.phase {
+            Phase::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.end().is_some_and(End::is_done)
+    }
+
+    pub(super) fn worker(&mut self) -> Option<&mut Worker> {
+        match &mut self.phase {
+            Phase::Running(worker) => Some(worker),
+            _ => None,
+        }
+    }
+}
+
+/// The positions of the jobs that may start now: all that they need is done.
+pub(super) fn ready(tracks: &[Track<'_>]) -> Vec<usize> {
+    let is_ready = |track: &Track<'_>| {
+        let undone = |upstream: &JobId| {
+            tracks
+                .iter()
+                .any(|other| other.id() == upstream && !other.is_done())
+        };
+        matches!(track.phase, Phase::Waiting) && !track.task.job.after.iter().any(undone)
+    };
+    (0..tracks.len())
+        .filter(|position| is_ready(&tracks[*position]))
+        .collect()
+}
+
+/// The next job that waits in vain, and the failed job that it waits for, directly or not.
+pub(super) fn blocked(tracks: &[Track<'_>]) -> Option<(usize, JobId)> {
+    let culprit = |upstream: &JobId| {
+        let track = tracks.iter().find(|other| other.id() == upstream)?;
+        match track.end()? {
+            End::Failed { .. } => Some(upstream.clone()),
+            End::Blocked { by } => Some(by.clone()),
+            _ => None,
+        }
+    };
+    tracks.iter().enumerate().find_map(|(position, track)| {
+        let waits = matches!(track.phase, Phase::Waiting);
+        let by = track
+            .task
+            .job
+            .after
+            .iter()
+            .find_map(culprit)
+            .filter(|_| waits)?;
+        Some((position, by))
+    })
+}
