@@ -19,6 +19,10 @@ pub(super) enum Exit {
     Bug,
     /// Stopped on request; the same command goes on.
     Stopped,
+    /// A job that this one builds on is not finished.
+    UpstreamNotFinished,
+    /// Another process runs the job.
+    Held,
 }
 
 impl Exit {
@@ -31,6 +35,8 @@ impl Exit {
             Self::Missing => 3,
             Self::Bug => 70,
             Self::Stopped => 75,
+            Self::UpstreamNotFinished => 76,
+            Self::Held => 77,
         }
     }
 }

@@ -5,16 +5,55 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
+use crate::worker::{self, Origin, WorkerError};
 
 /// Arguments of `recode job`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The job's folder
     folder: PathBuf,
+
+    /// Which start of the job this is
+    #[arg(long)]
+    attempt: Option<u32>,
+
+    /// The process that this one is not to outlive
+    #[arg(long)]
+    parent: Option<u32>,
 }
 
 /// Runs `recode job`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode job` is not written yet"))
+    let origin = Origin { attempt: arguments.attempt, parent: arguments.parent };
+    worker::run(&arguments.folder, origin)
+        .map(|()| Exit::Done)
+        .map_err(|error| Failure::new(exit_of(&error), &error))
+}
+
+fn exit_of(error: &WorkerError) -> Exit {
+    match error {
+        WorkerError::Stopped | WorkerError::Orphaned { .. } => Exit::Stopped,
+        WorkerError::Held { .. } => Exit::Held,
+        WorkerError::UpstreamNotFinished { .. } => Exit::UpstreamNotFinished,
+        WorkerError::NoJob { .. } | WorkerError::OpenFolder { .. } => Exit::Usage,
+        WorkerError::Device(_) => Exit::Missing,
+        _ => Exit::JobFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::exit_code;
+
+    #[test]
+    fn the_exit_codes_are_those_that_the_scheduler_knows() {
+        let code = |error| i32::from(exit_of(&error).code());
+
+        assert_eq!(code(WorkerError::Stopped), exit_code::STOPPED);
+        assert_eq!(code(WorkerError::Held { owner: None }), exit_code::HELD);
+        let upstream = crate::plan::JobId("train-1".into());
+        let error = WorkerError::UpstreamNotFinished { upstream };
+        assert_eq!(code(error), exit_code::UPSTREAM_NOT_FINISHED);
+    }
 }

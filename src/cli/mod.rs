@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    log_to_stderr();
+    log_to_stderr(&arguments.command);
     match arguments.command.run() {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report().into(),
@@ -105,12 +105,16 @@ impl Command {
     }
 }
 
-/// Sends log lines to stderr; `RUST_LOG` chooses which, warnings by default.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+/// Sends log lines to stderr; `RUST_LOG` chooses which.
+///
+/// By default those are warnings; a job's stderr is a file, where more is welcome.
+fn log_to_stderr(command: &Command) {
+    let default = if matches!(command, Command::Job(_)) { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(output::is_stderr_colourful())
         .with_target(false)
         .init();
 }

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::ResultsError;
+use super::{ResultsError, in_words};
 
 /// Replaces a file, and returns once the disk has it: what must survive a power cut.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
@@ -59,8 +59,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, R
 /// The value in a JSON file; a damaged or unreadable file is said aloud and counts as absent.
 pub(super) fn read_json_or_warn<T: DeserializeOwned>(path: &Path) -> Option<T> {
     read_json(path).unwrap_or_else(|error| {
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::warn!(%error, cause, "a file is not used, as if it were not there");
+        tracing::warn!(error = in_words(&error), "a file counts as absent");
         None
     })
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a folder of results.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 /// An error about a folder of results.
 #[derive(Debug, thiserror::Error)]
@@ -50,4 +50,16 @@ pub enum ResultsError {
         /// The folder.
         path: PathBuf,
     },
+}
+
+/// An error and its causes, joined by colons: for notes and logs.
+pub fn in_words(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -18,7 +18,7 @@ mod store;
 mod timestamp;
 
 pub use atomic::write_durably;
-pub use error::ResultsError;
+pub use error::{ResultsError, in_words};
 pub use job_dir::JobDir;
 pub use lines::JsonLines;
 pub use lock::{Claim, Holder, JobLock, Owner};

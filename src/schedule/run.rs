@@ -1,6 +1,6 @@
 //! The loop: look at the workers, start what is ready, until nothing is left to do.
 
-use std::{collections::BTreeMap, error::Error, thread, time::Instant};
+use std::{collections::BTreeMap, thread, time::Instant};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     launch::{Ended, Order},
     plan::JobId,
-    results::{Holder, JobState, exit_code},
+    results::{Holder, JobState, exit_code, in_words},
 };
 
 /// How a job ended, for this run.
@@ -175,7 +175,7 @@ impl Scheduler<'_> {
                 }
             }
             Ok(Some(ended)) => self.conclude(track, ended, is_stopping),
-            Err(error) => self.fail(track, with_cause(&error), is_stopping),
+            Err(error) => self.fail(track, in_words(&error), is_stopping),
         }
     }
 
@@ -191,7 +191,7 @@ impl Scheduler<'_> {
             }
             // The other process gave up: the job is ours again.
             Ok(_) => track.phase = Phase::Waiting,
-            Err(error) => self.fail(track, with_cause(&error), false),
+            Err(error) => self.fail(track, in_words(&error), false),
         }
     }
 
@@ -215,7 +215,7 @@ impl Scheduler<'_> {
     fn start(&mut self, track: &mut Track<'_>) {
         let state = match track.dir.state() {
             Ok(state) => state,
-            Err(error) => return self.fail(track, with_cause(&error), false),
+            Err(error) => return self.fail(track, in_words(&error), false),
         };
         let job = track.id().clone();
         match state {
@@ -239,7 +239,7 @@ impl Scheduler<'_> {
             .and_then(|()| track.dir.new_attempt());
         let attempt = match prepared {
             Ok(attempt) => attempt,
-            Err(error) => return self.fail(track, with_cause(&error), false),
+            Err(error) => return self.fail(track, in_words(&error), false),
         };
         let logs = track.dir.attempt(attempt);
         let order = Order {
@@ -262,7 +262,7 @@ impl Scheduler<'_> {
                     progress: None,
                 });
             }
-            Err(error) => self.fail(track, with_cause(&error), false),
+            Err(error) => self.fail(track, in_words(&error), false),
         }
     }
 
@@ -319,7 +319,7 @@ impl Scheduler<'_> {
         if attempt > 0 {
             // If even that cannot be written, the reason stays in the log and in the event.
             if let Err(error) = track.dir.record_failure(attempt, &reason) {
-                tracing::debug!(error = with_cause(&error), "the failure is not on file");
+                tracing::debug!(error = in_words(&error), "the failure is not on file");
             }
         }
         let log = (attempt > 0).then(|| track.dir.attempt(attempt).join("stderr.log"));
@@ -354,16 +354,4 @@ fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {
         }
         _ => Ok(()),
     }
-}
-
-/// An error and its causes, joined by colons.
-fn with_cause(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,1 +1,304 @@
 //! One job, start to finish, inside its own process.
+//!
+//! A worker takes the job's lock, reads what it is told in `job.json`, keeps a note of how far it
+//! is, and writes the outcome last. Whatever kills it, the folder stays fit to go on from.
+
+mod error;
+mod eval_job;
+mod reporter;
+mod stop;
+mod train_job;
+
+use std::{fs, path::Path};
+
+pub use error::WorkerError;
+pub use reporter::Reporter;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+pub use stop::StopFlag;
+
+use crate::{
+    plan::{Job, Work},
+    results::{Attempt, Claim, JobDir, Note, Outcome, Owner, Status, Timestamp},
+};
+
+/// Who started the worker, and for which time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The number of this attempt; the last one of the folder if it is not given.
+    pub attempt: Option<u32>,
+    /// The process that watches this one, which is not to outlive it.
+    pub parent: Option<u32>,
+}
+
+/// All that a job needs while it runs.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What to do.
+    pub job: &'a Job,
+    /// Where.
+    pub dir: &'a JobDir,
+    /// Who is told how far it is.
+    pub progress: &'a mut Reporter,
+    /// Asked between steps; if it is set, save and return [`WorkerError::Stopped`].
+    pub stop: StopFlag,
+}
+
+/// Runs the job of a folder; nothing is done if it has an outcome already.
+pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
+    if let Some(parent) = origin.parent {
+        die_with(parent)?;
+    }
+    let stop = StopFlag::on_signals().map_err(WorkerError::ListenForSignals)?;
+    run_with(folder, origin, stop, |context| match &context.job.work {
+        Work::Train(work) => train_job::train_job(context, work),
+        Work::Eval(work) => eval_job::eval_job(context, work),
+    })
+}
+
+/// Asks the system to stop this process when its parent ends, however it ends.
+fn die_with(parent: u32) -> Result<(), WorkerError> {
+    set_parent_process_death_signal(Some(Signal::TERM))
+        .map_err(|error| WorkerError::WatchParent(error.into()))?;
+    // It may have ended before this was asked for.
+    let now = getppid().map(Pid::as_raw_pid);
+    let is_there = now.and_then(|now| u32::try_from(now).ok()) == Some(parent);
+    if is_there {
+        Ok(())
+    } else {
+        Err(WorkerError::Orphaned { parent })
+    }
+}
+
+fn run_with(
+    folder: &Path,
+    origin: Origin,
+    stop: StopFlag,
+    act: impl FnOnce(Context<'_>) -> Result<Outcome, WorkerError>,
+) -> Result<(), WorkerError> {
+    let open = |source| WorkerError::OpenFolder {
+        path: folder.to_owned(),
+        source,
+    };
+    let dir = JobDir::new(fs::canonicalize(folder).map_err(open)?);
+    let _lock = match dir.claim()? {
+        Claim::Ours(lock) => lock,
+        Claim::Held(owner) => return Err(WorkerError::Held { owner }),
+    };
+    let job = dir.job()?.ok_or_else(|| WorkerError::NoJob {
+        path: folder.to_owned(),
+    })?;
+    if dir.outcome().is_some() {
+        tracing::info!(job = %job.id, "the job is done already");
+        return Ok(());
+    }
+    for upstream in &job.after {
+        if dir.sibling(upstream).outcome().is_none() {
+            return Err(WorkerError::UpstreamNotFinished {
+                upstream: upstream.clone(),
+            });
+        }
+    }
+    let number = origin.attempt.unwrap_or_else(|| dir.last_attempt().max(1));
+    let mut attempt = Attempt::begin(&job, number);
+    dir.write_attempt(&attempt)?;
+
+    let mut progress = Reporter::start(&dir, note(number))?;
+    tracing::info!(job = %job.id, attempt = number, "the job starts");
+    let came = act(Context {
+        job: &job,
+        dir: &dir,
+        progress: &mut progress,
+        stop,
+    });
+    attempt.ended = Some(Timestamp::now());
+    let ended = came.and_then(|outcome| {
+        dir.write_attempt(&attempt)?;
+        // Last, since its presence means that the job is done.
+        Ok(dir.write_outcome(&outcome)?)
+    });
+    progress.finish(ended.as_ref().err());
+    tracing::info!(job = %job.id, is_done = ended.is_ok(), "the job ends");
+    ended
+}
+
+/// What a worker says about itself when it starts.
+fn note(attempt: u32) -> Note {
+    Note {
+        status: Status::Running,
+        attempt,
+        owner: Owner::this_process(),
+        heartbeat: Timestamp::now(),
+        progress: None,
+        reason: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::{JobId, example::job},
+        results::{JobState, Store, example},
+    };
+
+    const ORIGIN: Origin = Origin {
+        attempt: Some(1),
+        parent: None,
+    };
+
+    fn folder(after: &[&str]) -> (tempfile::TempDir, JobDir) {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Store::new(root.path()).job_dir(&JobId("eval-1".into()));
+        dir.prepare(&job("eval-1", after), &serde_json::json!({}))
+            .unwrap();
+        (root, dir)
+    }
+
+    fn run_job(
+        dir: &JobDir,
+        act: impl FnOnce(Context<'_>) -> Result<Outcome, WorkerError>,
+    ) -> Result<(), WorkerError> {
+        run_with(dir.path(), ORIGIN, StopFlag::default(), act)
+    }
+
+    #[test]
+    fn a_job_that_succeeds_is_done_and_its_lock_is_free() {
+        let (_root, dir) = folder(&[]);
+
+        run_job(&dir, |context| {
+            assert!(matches!(
+                context.dir.state().unwrap(),
+                JobState::Running { .. }
+            ));
+            Ok(example::outcome())
+        })
+        .unwrap();
+
+        assert_eq!(dir.outcome(), Some(example::outcome()));
+        assert_eq!(dir.note().unwrap().status, Status::Done);
+        let attempts = dir.provenance().attempts;
+        assert_eq!((attempts.len(), attempts[0].attempt), (1, 1));
+        assert!(attempts[0].ended.is_some());
+        assert!(matches!(dir.claim().unwrap(), Claim::Ours(_)));
+    }
+
+    #[test]
+    fn a_job_that_is_done_is_not_done_again() {
+        let (_root, dir) = folder(&[]);
+        dir.write_outcome(&example::outcome()).unwrap();
+
+        run_job(&dir, |_| panic!("it is done")).unwrap();
+    }
+
+    #[test]
+    fn a_held_job_is_left_to_its_owner() {
+        let (_root, dir) = folder(&[]);
+        let _lock = dir.claim().unwrap();
+
+        let error = run_job(&dir, |_| panic!("it is held")).unwrap_err();
+
+        let WorkerError::Held { owner: Some(owner) } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(owner.pid, std::process::id());
+    }
+
+    #[test]
+    fn a_job_does_not_start_on_half_a_model() {
+        let (_root, dir) = folder(&["train-1"]);
+        let upstream = dir.sibling(&JobId("train-1".into()));
+        upstream
+            .prepare(&job("train-1", &[]), &serde_json::json!({}))
+            .unwrap();
+
+        let error = run_job(&dir, |_| panic!("it has no model")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "job `train-1`, which this one builds on, is not finished"
+        );
+
+        upstream.write_outcome(&example::outcome()).unwrap();
+        run_job(&dir, |_| Ok(example::outcome())).unwrap();
+    }
+
+    #[test]
+    fn a_failure_is_on_file_with_its_causes() {
+        let (_root, dir) = folder(&[]);
+
+        let error = run_job(&dir, |context| {
+            context.progress.report(3, 10, "loss 1.5");
+            let path = context.dir.metrics();
+            let source = std::io::Error::from_raw_os_error(28);
+            Err(crate::results::ResultsError::Write { path, source }.into())
+        });
+
+        assert!(error.is_err());
+        let JobState::Failed { reason } = dir.state().unwrap() else {
+            panic!("it failed")
+        };
+        assert!(reason.starts_with("cannot write `"), "{reason}");
+        assert!(reason.contains("No space left on device"), "{reason}");
+        assert_eq!(dir.note().unwrap().progress.unwrap().step, 3);
+    }
+
+    #[test]
+    fn a_stopped_job_goes_on_where_it_was() {
+        let (_root, dir) = folder(&[]);
+        fs::write(dir.samples(), "{\"step\":0}\n").unwrap();
+
+        let error = run_job(&dir, |context| {
+            context.progress.report(4, 10, "");
+            Err(WorkerError::Stopped)
+        })
+        .unwrap_err();
+
+        assert!(matches!(error, WorkerError::Stopped));
+        assert_eq!(dir.state().unwrap(), JobState::Resumable { step: 4 });
+    }
+
+    #[test]
+    fn an_unreadable_outcome_is_not_reported_as_success() {
+        let (_root, dir) = folder(&[]);
+        let Outcome::Eval(mut outcome) = example::outcome() else {
+            panic!("an evaluation")
+        };
+        outcome.metrics.insert("pass@1".into(), f64::INFINITY);
+
+        let ended = run_job(&dir, |_| Ok(Outcome::Eval(outcome)));
+
+        assert!(ended.is_err());
+        assert!(matches!(dir.state().unwrap(), JobState::Failed { .. }));
+    }
+
+    #[test]
+    fn every_attempt_is_in_the_history() {
+        let (_root, dir) = folder(&[]);
+        for attempt in 1..=3 {
+            let origin = Origin {
+                attempt: Some(attempt),
+                parent: None,
+            };
+            let _ = run_with(dir.path(), origin, StopFlag::default(), |_| {
+                Err(WorkerError::Stopped)
+            });
+        }
+
+        let attempts = dir.provenance().attempts;
+        assert_eq!(
+            attempts.iter().map(|a| a.attempt).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
+    }
+
+    #[test]
+    fn a_folder_without_a_job_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+
+        let error = run_with(folder.path(), ORIGIN, StopFlag::default(), |_| {
+            panic!("no job")
+        })
+        .unwrap_err();
+
+        assert!(matches!(error, WorkerError::NoJob { .. }));
+    }
+}

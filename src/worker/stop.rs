@@ -1,0 +1,39 @@
+//! Whether the worker was asked to stop.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+/// A flag that a signal sets, and that the work looks at between steps.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// A flag that SIGTERM and SIGINT set from now on, instead of ending the process.
+    pub fn on_signals() -> io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGTERM, SIGINT] {
+            flag::register(signal, Arc::clone(&stop.0))?;
+        }
+        Ok(stop)
+    }
+
+    /// Whether to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Asks to stop.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
