@@ -24,7 +24,10 @@ pub(super) struct Arguments {
 
 /// Runs `recode job`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let origin = Origin { attempt: arguments.attempt, parent: arguments.parent };
+    let origin = Origin {
+        attempt: arguments.attempt,
+        parent: arguments.parent,
+    };
     worker::run(&arguments.folder, origin)
         .map(|()| Exit::Done)
         .map_err(|error| Failure::new(exit_of(&error), &error))

@@ -109,7 +109,11 @@ impl Command {
 ///
 /// By default those are warnings; a job's stderr is a file, where more is welcome.
 fn log_to_stderr(command: &Command) {
-    let default = if matches!(command, Command::Job(_)) { "info" } else { "warn" };
+    let default = if matches!(command, Command::Job(_)) {
+        "info"
+    } else {
+        "warn"
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
