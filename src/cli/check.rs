@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::{
     exit::{Exit, Failure},
-    output,
-    spec_arguments::{failure, load_file},
+    output::{self, count},
+    spec_arguments::{failure, load_file, plan},
 };
 
 /// Arguments of `recode check`.
@@ -26,7 +26,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     for spec in &arguments.specs {
         match load_file(spec, &arguments.overrides)? {
-            Ok((experiment, _)) => output::result(&format!("ok  {}", experiment.name)),
+            Ok((experiment, around)) => {
+                let plan = plan(&experiment, &around)?;
+                let (cells, jobs) = (
+                    count(plan.cells.len(), "cell"),
+                    count(plan.jobs.len(), "job"),
+                );
+                output::result(&format!("ok  {}: {cells}, {jobs}", experiment.name));
+            }
             Err(mistakes) => exit = failure(&mistakes).report(),
         }
     }

@@ -29,3 +29,12 @@ pub(super) fn error_line(text: &str) {
 pub(super) fn is_stderr_colourful() -> bool {
     io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+/// A number and its noun: `1 job`, `2 jobs`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}

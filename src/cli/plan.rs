@@ -1,20 +1,236 @@
-//! `recode plan`: prints the jobs of an experiment.
+//! `recode plan`: prints the jobs of an experiment with their state; writes nothing.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use clap::Args;
+use serde::Serialize;
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    output::{self, count},
+    spec_arguments::SpecArguments,
+};
+use crate::{
+    plan::{Job, JobId, Plan, Work},
+    results::{JobState, Store},
+    spec::Experiment,
+};
+
+/// Without `--all`, a longer list is cut.
+const MOST_LINES: usize = 24;
 
 /// Arguments of `recode plan`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The spec, such as `experiments/quickstart.toml`
-    spec: PathBuf,
+    #[command(flatten)]
+    spec: SpecArguments,
+    /// Print the same as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print all jobs, however many there are
+    #[arg(long)]
+    all: bool,
+}
+
+/// What would happen to a job, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Step {
+    action: Action,
+    why: String,
+}
+
+/// What `run` would do with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Run,
+    Resume,
+    Retry,
+    Running,
+    Reuse,
+    Blocked,
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Resume => "resume",
+            Self::Retry => "retry",
+            Self::Running => "running",
+            Self::Reuse => "reuse",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    steps: BTreeMap<&'a JobId, Step>,
 }
 
 /// Runs `recode plan`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode plan` is not written yet"))
+    let (experiment, plan) = arguments.spec.plan()?;
+    let store = Store::from_environment();
+    let steps: Vec<Step> = plan
+        .jobs
+        .iter()
+        .map(|job| step(job, &plan, &store))
+        .collect();
+    if arguments.json {
+        let steps = plan.jobs.iter().map(|job| &job.id).zip(steps).collect();
+        let report = Report { plan: &plan, steps };
+        let text = serde_json::to_string_pretty(&report)
+            .map_err(|error| Failure::new(Exit::Bug, &error))?;
+        output::result(&text);
+        return Ok(Exit::Done);
+    }
+    let most = if arguments.all {
+        usize::MAX
+    } else {
+        MOST_LINES
+    };
+    output::result(&text(&experiment, &plan, &steps, most));
+    output::result(&shortfalls(&experiment, &plan, &arguments.spec));
+    Ok(Exit::Done)
+}
+
+fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
+    let (action, why) = match store.job_dir(&job.id).state() {
+        Err(error) => (Action::Blocked, error.to_string()),
+        Ok(JobState::Done) => (Action::Reuse, "done, same identity".to_owned()),
+        Ok(JobState::Running { progress, .. }) => {
+            let at = |progress: crate::results::Progress| {
+                format!("at step {} of {}", progress.step, progress.of)
+            };
+            (
+                Action::Running,
+                progress.map_or_else(|| "has just begun".to_owned(), at),
+            )
+        }
+        Ok(state) => {
+            if let Some(missing) = plan
+                .missing
+                .iter()
+                .find(|it| it.needed_by.contains(&job.id))
+            {
+                return Step {
+                    action: Action::Blocked,
+                    why: missing.what.clone(),
+                };
+            }
+            match state {
+                JobState::Resumable { step } => {
+                    (Action::Resume, format!("interrupted after step {step}"))
+                }
+                JobState::Failed { reason } => {
+                    let first = reason.lines().next().unwrap_or_default();
+                    (Action::Retry, format!("failed: {first}"))
+                }
+                _ => (Action::Run, "no result yet".to_owned()),
+            }
+        }
+    };
+    Step { action, why }
+}
+
+/// The plan for a person.
+fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> String {
+    let is_training = |job: &&Job| matches!(job.work, Work::Train(_));
+    let trainings = plan.jobs.iter().filter(is_training).count();
+    let mut lines = vec![format!(
+        "{}  {} -> {} + {}",
+        experiment.name,
+        count(plan.cells.len(), "cell"),
+        count(trainings, "training"),
+        count(plan.jobs.len() - trainings, "evaluation"),
+    )];
+    let whats: Vec<String> = plan.jobs.iter().map(Job::what).collect();
+    let width = whats.iter().map(String::len).max().unwrap_or(0).max(4);
+    lines.push(format!(
+        "{:14}  {:width$}  {:14}  {:7}  WHY",
+        "JOB", "WHAT", "AFTER", "STATE"
+    ));
+    for ((job, what), step) in plan.jobs.iter().zip(&whats).zip(steps).take(most) {
+        let after: Vec<&str> = job.after.iter().map(|id| id.0.as_str()).collect();
+        let after = if after.is_empty() {
+            "-".to_owned()
+        } else {
+            after.join(" ")
+        };
+        let (id, state) = (&job.id.0, step.action.name());
+        lines.push(format!(
+            "{id:14}  {what:width$}  {after:14}  {state:7}  {}",
+            step.why
+        ));
+    }
+    if plan.jobs.len() > most {
+        lines.push(format!("... {} more (--all)", plan.jobs.len() - most));
+    }
+    lines.push(totals(steps));
+    lines.join("\n")
+}
+
+fn totals(steps: &[Step]) -> String {
+    let of = |actions: &[Action]| {
+        steps
+            .iter()
+            .filter(|step| actions.contains(&step.action))
+            .count()
+    };
+    let parts = [
+        ("to run", of(&[Action::Run, Action::Retry])),
+        ("resume", of(&[Action::Resume])),
+        ("running", of(&[Action::Running])),
+        ("reuse", of(&[Action::Reuse])),
+        ("blocked", of(&[Action::Blocked])),
+    ];
+    let parts = parts.map(|(name, count)| format!("{name} {count}"));
+    parts.join(" · ")
+}
+
+/// What this machine lacks, and how to get it.
+fn shortfalls(experiment: &Experiment, plan: &Plan, arguments: &SpecArguments) -> String {
+    let mut lines = Vec::new();
+    if !plan.missing.is_empty() {
+        let gigabytes: f64 = plan
+            .missing
+            .iter()
+            .filter_map(|missing| missing.gigabytes)
+            .sum();
+        let size = if gigabytes > 0.0 {
+            format!(" ({gigabytes:.1} GB)")
+        } else {
+            String::new()
+        };
+        let names: Vec<&str> = plan
+            .missing
+            .iter()
+            .map(|missing| missing.name.as_str())
+            .collect();
+        let spec = arguments.spec.display();
+        lines.push(format!(
+            "missing downloads: {}{size}: {}",
+            names.len(),
+            names.join(", ")
+        ));
+        lines.push(format!("get them with: recode fetch {spec}"));
+    }
+    let mut backends: Vec<_> = experiment
+        .points
+        .iter()
+        .map(|p| p.settings.run.backend)
+        .collect();
+    backends.sort_unstable();
+    backends.dedup();
+    for backend in backends {
+        if let Some(reason) = backend.missing() {
+            lines.push(format!("not possible here: {reason}"));
+        }
+    }
+    lines.join("\n")
 }

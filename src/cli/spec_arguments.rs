@@ -8,7 +8,11 @@ use super::{
     exit::{Exit, Failure},
     output,
 };
-use crate::spec::{Experiment, Mistakes, Request, Surroundings, load};
+use crate::{
+    data::Cache,
+    plan::{Plan, ProjectInputs},
+    spec::{Experiment, Mistakes, Request, Surroundings, load},
+};
 
 /// A spec, and what the command line changes in it.
 #[derive(Clone, Debug, Args)]
@@ -21,10 +25,23 @@ pub(super) struct SpecArguments {
 }
 
 impl SpecArguments {
+    /// Reads the spec and plans its jobs; a failure has the text of all mistakes.
+    pub(super) fn plan(&self) -> Result<(Experiment, Plan), Failure> {
+        let (experiment, around) = self.load()?;
+        let plan = plan(&experiment, &around)?;
+        Ok((experiment, plan))
+    }
+
     /// Reads the spec; a failure has the text of all its mistakes.
     pub(super) fn load(&self) -> Result<(Experiment, Surroundings), Failure> {
         load_file(&self.spec, &self.overrides)?.map_err(|mistakes| failure(&mistakes))
     }
+}
+
+/// Plans the jobs of an experiment over the files of this machine.
+pub(super) fn plan(experiment: &Experiment, around: &Surroundings) -> Result<Plan, Failure> {
+    let inputs = ProjectInputs::new(around.manifest.as_ref(), Cache::from_environment());
+    Plan::new(experiment, &inputs).map_err(|error| Failure::new(Exit::Missing, &error))
 }
 
 /// Reads a spec in the environment of this process.

@@ -1,6 +1,9 @@
 //! What a spec may say about data: `[data]`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,4 +29,15 @@ pub struct PromptSettings {
     pub code_update_arena: PathBuf,
     /// How a task of HumanEval is put to the model.
     pub human_eval: PathBuf,
+}
+
+impl PromptSettings {
+    /// The template that puts the tasks of a benchmark.
+    pub fn of_benchmark(&self, benchmark: &str) -> &Path {
+        if benchmark.starts_with("humaneval") {
+            &self.human_eval
+        } else {
+            &self.code_update_arena
+        }
+    }
 }

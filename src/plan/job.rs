@@ -5,8 +5,12 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
-    model::ModelSettings, train::TrainSettings,
+    data::PromptSettings,
+    device::Backend,
+    digest::Digest,
+    eval::EvalSettings,
+    model::ModelSettings,
+    train::{Algorithm, TrainSettings},
 };
 
 /// Raised by hand when the code of a job starts to give other results from the same inputs.
@@ -34,6 +38,42 @@ pub struct Job {
     pub work: Work,
     /// The jobs that must be done before.
     pub after: Vec<JobId>,
+}
+
+impl Job {
+    /// What the job does, in a few words: `qwen2.5-coder-7b-instruct grpo es_star s42`.
+    pub fn what(&self) -> String {
+        match &self.work {
+            Work::Train(work) => {
+                let train = &work.train;
+                let (name, reward) = match &train.algorithm {
+                    Algorithm::Sft(_) => ("sft", None),
+                    Algorithm::Grpo(_) => ("grpo", Some(train.reward)),
+                    Algorithm::Dapo(_) => ("dapo", Some(train.reward)),
+                };
+                let mut words = vec![short_name(&work.model.base), name.to_owned()];
+                words.extend(reward.map(|reward| reward.name().to_owned()));
+                words.push(format!("s{}", work.seed));
+                words.join(" ")
+            }
+            Work::Eval(work) => {
+                let model = match &work.start {
+                    Start::Base => short_name(&work.model.base),
+                    Start::Job(id) => id.to_string(),
+                };
+                format!("{} on {model} s{}", work.eval.benchmark, work.seed)
+            }
+        }
+    }
+}
+
+/// The last part of a path; a name as it is.
+fn short_name(base: &str) -> String {
+    base.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(base)
+        .to_owned()
 }
 
 /// What a job does.

@@ -1,7 +1,93 @@
 //! Grid to jobs: their identity and their order.
+//!
+//! A plan is a function of an experiment and of the digests of what it reads; it looks at no
+//! results and at no clock.
 
+mod baseline;
+mod build;
 #[cfg(test)]
 pub(crate) mod example;
+mod identity;
+mod inputs;
 mod job;
+#[cfg(test)]
+mod tests;
 
+use std::{collections::BTreeMap, io, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    reward::Variant,
+    spec::{Experiment, TableSettings},
+};
+
+pub use inputs::{Input, Inputs, Missing, ProjectInputs};
 pub use job::{EvalWork, Job, JobId, RECIPE_VERSION, Start, TrainWork, Work};
+
+/// All jobs of an experiment, and what they are for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The experiment's name.
+    pub experiment: String,
+    /// What it is to show; may be empty.
+    pub description: String,
+    /// The paths in which points differ, in the order of the spec.
+    pub axes: Vec<String>,
+    /// The table to fill.
+    pub table: TableSettings,
+    /// The points of the grid, one for each seed; baselines that the grid lacks come first.
+    pub cells: Vec<Cell>,
+    /// The jobs, each after those that it needs.
+    pub jobs: Vec<Job>,
+    /// What is not on this machine.
+    pub missing: Vec<Missing>,
+}
+
+/// A point of the grid with one seed, and the jobs behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The values of the axes; a baseline that was added lacks those of training.
+    pub point: BTreeMap<String, serde_json::Value>,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The base model: a name, a folder, or `scratch`.
+    pub model: String,
+    /// `untrained`, or the algorithm's name.
+    pub method: String,
+    /// The reward that the last training learns from, if it has one.
+    pub reward: Option<Variant>,
+    /// The last training; nothing for an untrained model.
+    pub train: Option<JobId>,
+    /// The evaluations, by benchmark.
+    pub evals: BTreeMap<String, JobId>,
+    /// The evaluations that this cell's are compared with, by benchmark; empty without a baseline.
+    pub baseline: BTreeMap<String, JobId>,
+    /// Whether others are compared with this cell.
+    pub is_baseline: bool,
+}
+
+impl Plan {
+    /// Plans an experiment.
+    pub fn new(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Self, PlanError> {
+        build::build(experiment, inputs)
+    }
+
+    /// The job of a name.
+    pub fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == *id)
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A file that the experiment names could not be read.
+    #[error("cannot read `{}` for its digest", path.display())]
+    Digest {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

@@ -8,7 +8,6 @@ use crate::{
 };
 
 use super::{
-    benchmark,
     code::Code,
     experiment::Settings,
     layered::{Layered, Setting},
@@ -137,29 +136,18 @@ impl PointCheck<'_> {
             let prompt = &mut settings.data.prompts.migration;
             *prompt = self.file("data.prompts.migration", "prompt template", prompt);
         }
-        let uses = |prompt: &str| {
-            settings
-                .evals
-                .iter()
-                .any(|eval| benchmark::prompt_of(&eval.benchmark) == prompt)
-        };
-        let (uses_arena, uses_human_eval) = (uses("code_update_arena"), uses("human_eval"));
+        let is_human_eval = |name: &str| name.starts_with("humaneval");
+        let benchmarks = || settings.evals.iter().map(|eval| eval.benchmark.as_str());
+        let uses_human_eval = benchmarks().any(is_human_eval);
+        let uses_arena = !benchmarks().all(is_human_eval);
         let prompts = &mut settings.data.prompts;
-        for (key, is_used, path) in [
-            (
-                "data.prompts.code_update_arena",
-                uses_arena,
-                &mut prompts.code_update_arena,
-            ),
-            (
-                "data.prompts.human_eval",
-                uses_human_eval,
-                &mut prompts.human_eval,
-            ),
-        ] {
-            if is_used {
-                *path = self.file(key, "prompt template", path);
-            }
+        if uses_arena {
+            let path = &mut prompts.code_update_arena;
+            *path = self.file("data.prompts.code_update_arena", "prompt template", path);
+        }
+        if uses_human_eval {
+            let path = &mut prompts.human_eval;
+            *path = self.file("data.prompts.human_eval", "prompt template", path);
         }
         for (name, path) in &mut settings.data.benchmarks {
             *path = self.file(&format!("data.benchmarks.{name}"), "benchmark file", path);

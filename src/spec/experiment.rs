@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
-    data::DataSettings, device::Backend, eval::EvalSettings, model::ModelSettings,
-    train::TrainSettings,
+    data::DataSettings,
+    device::Backend,
+    eval::EvalSettings,
+    model::ModelSettings,
+    reward::Variant,
+    train::{Algorithm, TrainSettings},
 };
 
 use super::table::TableSettings;
@@ -55,6 +59,14 @@ pub struct Settings {
     pub evals: Vec<EvalSettings>,
     /// Where and with which seeds.
     pub run: RunSettings,
+}
+
+impl Settings {
+    /// The reward that the last training learns from, if it has one.
+    pub fn reward(&self) -> Option<Variant> {
+        let last = self.stages.last()?;
+        (!matches!(last.algorithm, Algorithm::Sft(_))).then_some(last.reward)
+    }
 }
 
 /// The section `[run]`.

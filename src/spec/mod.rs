@@ -29,7 +29,6 @@ use std::{
     path::Path,
 };
 
-pub use benchmark::prompt_of;
 pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
 pub use problem::Mistakes;
 pub use surroundings::Surroundings;

@@ -1,0 +1,213 @@
+//! Points of the grid to jobs: each piece of work once, whatever asks for it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    digest::Digest,
+    eval::EvalSettings,
+    model::{AdapterKind, ModelSettings},
+    spec::{Experiment, Settings},
+    train::TrainSettings,
+};
+
+use super::{
+    Cell, EvalWork, Inputs, Job, JobId, Missing, Plan, PlanError, Start, TrainWork, Work, baseline,
+};
+
+/// Makes the plan of an experiment.
+pub(super) fn build(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Plan, PlanError> {
+    let mut builder = Builder {
+        inputs,
+        jobs: Vec::new(),
+        missing: BTreeMap::new(),
+        lacking: Vec::new(),
+    };
+    let mut cells = Vec::new();
+    for point in &experiment.points {
+        for seed in &point.settings.run.seeds {
+            cells.push(builder.cell(&point.settings, &point.values, *seed)?);
+        }
+    }
+    let mut plan = Plan {
+        experiment: experiment.name.clone(),
+        description: experiment.description.clone(),
+        axes: experiment.axes.clone(),
+        table: experiment.table.clone(),
+        cells,
+        jobs: Vec::new(),
+        missing: Vec::new(),
+    };
+    baseline::add(&mut plan, experiment, &mut builder)?;
+    plan.jobs = builder.jobs;
+    plan.missing = builder.missing.into_values().collect();
+    Ok(plan)
+}
+
+/// Collects jobs; one is added after those that it needs.
+pub(super) struct Builder<'a> {
+    inputs: &'a dyn Inputs,
+    jobs: Vec<Job>,
+    missing: BTreeMap<String, Missing>,
+    /// What the job in hand lacks.
+    lacking: Vec<Missing>,
+}
+
+/// Digests of the files of a job, by their path in the spec.
+type Digests = BTreeMap<String, Digest>;
+
+impl Builder<'_> {
+    fn cell(
+        &mut self,
+        settings: &Settings,
+        values: &BTreeMap<String, serde_json::Value>,
+        seed: u64,
+    ) -> Result<Cell, PlanError> {
+        let mut start = Start::Base;
+        for stage in &settings.stages {
+            start = Start::Job(self.training(settings, stage, start, seed)?);
+        }
+        let train = match &start {
+            Start::Base => None,
+            Start::Job(id) => Some(id.clone()),
+        };
+        Ok(Cell {
+            point: values.clone(),
+            seed,
+            model: settings.model.base.clone(),
+            method: settings.method.clone(),
+            reward: settings.reward(),
+            train,
+            evals: self.evals(settings, &start, seed)?,
+            baseline: BTreeMap::new(),
+            is_baseline: false,
+        })
+    }
+
+    /// The evaluations of a model, by benchmark.
+    pub(super) fn evals(
+        &mut self,
+        settings: &Settings,
+        start: &Start,
+        seed: u64,
+    ) -> Result<BTreeMap<String, JobId>, PlanError> {
+        let mut evals = BTreeMap::new();
+        for eval in &settings.evals {
+            let id = self.evaluation(settings, eval, start, seed)?;
+            evals.insert(eval.benchmark.clone(), id);
+        }
+        Ok(evals)
+    }
+
+    fn training(
+        &mut self,
+        settings: &Settings,
+        train: &TrainSettings,
+        start: Start,
+        seed: u64,
+    ) -> Result<JobId, PlanError> {
+        let mut digests = Digests::new();
+        let model_path = self.base(&settings.model, &mut digests)?;
+        let data = self.inputs.data(&settings.data.train)?;
+        let data = self.take("data.train", data, &mut digests);
+        let prompt = self.inputs.file(&settings.data.prompts.migration)?;
+        self.take("data.prompts.migration", prompt, &mut digests);
+        Ok(self.add(Work::Train(TrainWork {
+            model: settings.model.clone(),
+            model_path,
+            start,
+            train: train.clone(),
+            data,
+            prompts: settings.data.prompts.clone(),
+            seed,
+            backend: settings.run.backend,
+            digests,
+        })))
+    }
+
+    fn evaluation(
+        &mut self,
+        settings: &Settings,
+        eval: &EvalSettings,
+        start: &Start,
+        seed: u64,
+    ) -> Result<JobId, PlanError> {
+        let mut digests = Digests::new();
+        let model_path = self.base(&settings.model, &mut digests)?;
+        let data = match settings.data.benchmarks.get(&eval.benchmark) {
+            Some(path) => self.inputs.file(path)?,
+            None => self.inputs.data(&eval.benchmark)?,
+        };
+        let data = self.take("data", data, &mut digests);
+        let prompts = &settings.data.prompts;
+        let prompt = self.inputs.file(prompts.of_benchmark(&eval.benchmark))?;
+        self.take("prompt", prompt, &mut digests);
+        let mut model = settings.model.clone();
+        if *start == Start::Base {
+            // Nothing was trained: the same job, whatever adapter the spec would train.
+            model.adapter.kind = AdapterKind::None;
+        }
+        Ok(self.add(Work::Eval(EvalWork {
+            model,
+            model_path,
+            start: start.clone(),
+            eval: eval.clone(),
+            data,
+            prompts: prompts.clone(),
+            seed,
+            backend: settings.run.backend,
+            digests,
+        })))
+    }
+
+    /// The folder of the base model, if it has one.
+    fn base(
+        &mut self,
+        model: &ModelSettings,
+        digests: &mut Digests,
+    ) -> Result<Option<std::path::PathBuf>, PlanError> {
+        if model.base == "scratch" {
+            let tokenizer = self.inputs.file(&model.scratch.tokenizer)?;
+            self.take("model.scratch.tokenizer", tokenizer, digests);
+            return Ok(None);
+        }
+        let base = self.inputs.model(&model.base)?;
+        Ok(Some(self.take("model.base", base, digests)))
+    }
+
+    fn take(
+        &mut self,
+        role: &str,
+        input: super::Input,
+        digests: &mut Digests,
+    ) -> std::path::PathBuf {
+        digests.insert(role.to_owned(), input.digest);
+        self.lacking.extend(input.missing);
+        input.path
+    }
+
+    fn add(&mut self, work: Work) -> JobId {
+        let id = work.id();
+        for missing in self.lacking.drain(..) {
+            let known = self.missing.entry(missing.name.clone()).or_insert(missing);
+            if !known.needed_by.contains(&id) {
+                known.needed_by.push(id.clone());
+            }
+        }
+        if !self.jobs.iter().any(|job| job.id == id) {
+            let start = match &work {
+                Work::Train(work) => &work.start,
+                Work::Eval(work) => &work.start,
+            };
+            let after = match start {
+                Start::Base => Vec::new(),
+                Start::Job(upstream) => vec![upstream.clone()],
+            };
+            self.jobs.push(Job {
+                id: id.clone(),
+                work,
+                after,
+            });
+        }
+        id
+    }
+}

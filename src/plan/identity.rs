@@ -1,0 +1,105 @@
+//! What makes two jobs the same job.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    digest::Digest,
+    model::{AdapterKind, ModelSettings},
+    train::Algorithm,
+};
+
+use super::{EvalWork, JobId, RECIPE_VERSION, Start, TrainWork, Work};
+
+impl Work {
+    /// All that the result depends on, and nothing else: no paths, and no setting that this work
+    /// does not read.
+    pub fn identity(&self) -> Json {
+        match self {
+            Self::Train(work) => train_identity(work),
+            Self::Eval(work) => eval_identity(work),
+        }
+    }
+
+    /// The name that follows from the identity, such as `train-7c1e9a02`.
+    pub fn id(&self) -> JobId {
+        let kind = match self {
+            Self::Train(_) => "train",
+            Self::Eval(_) => "eval",
+        };
+        JobId(format!(
+            "{kind}-{}",
+            Digest::of_json(&self.identity()).short()
+        ))
+    }
+}
+
+fn train_identity(work: &TrainWork) -> Json {
+    let mut train = object(json!(work.train));
+    // When checkpoints are written does not change what is learnt.
+    without(&mut train, &["save_every", "keep_checkpoints"]);
+    if matches!(work.train.algorithm, Algorithm::Sft(_)) {
+        without(
+            &mut train,
+            &["reward", "reward_settings", "sampling", "group_size"],
+        );
+    }
+    let mut model = model_identity(&work.model);
+    let adapter = &work.model.adapter;
+    let adapter = if adapter.kind == AdapterKind::None {
+        json!({ "kind": adapter.kind })
+    } else {
+        json!(adapter)
+    };
+    model.insert("adapter".to_owned(), adapter);
+    json!({
+        "kind": "train",
+        "recipe": RECIPE_VERSION,
+        "model": model,
+        "start": work.start,
+        "train": train,
+        "seed": work.seed,
+        "backend": work.backend,
+        "digests": work.digests,
+    })
+}
+
+fn eval_identity(work: &EvalWork) -> Json {
+    json!({
+        "kind": "eval",
+        "recipe": RECIPE_VERSION,
+        // What was trained, adapter and all, is in the name of the training.
+        "model": match work.start {
+            Start::Base => model_identity(&work.model),
+            Start::Job(_) => Map::new(),
+        },
+        "start": work.start,
+        "eval": work.eval,
+        "seed": work.seed,
+        "backend": work.backend,
+        "digests": work.digests,
+    })
+}
+
+/// The model without its adapter. `base` is a name or a path; the digests say what it holds.
+fn model_identity(model: &ModelSettings) -> Map<String, Json> {
+    let mut identity = Map::from_iter([("dtype".to_owned(), json!(model.dtype))]);
+    if model.base == "scratch" {
+        let mut scratch = object(json!(model.scratch));
+        without(&mut scratch, &["tokenizer"]);
+        identity.insert("scratch".to_owned(), Json::Object(scratch));
+    }
+    identity
+}
+
+fn object(json: Json) -> Map<String, Json> {
+    match json {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn without(map: &mut Map<String, Json>, keys: &[&str]) {
+    for key in keys {
+        map.remove(*key);
+    }
+}

@@ -1,0 +1,141 @@
+//! What the names and paths of a spec stand for: files, and digests that enter a job's identity.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data::{Cache, Entry, Manifest, Resolved},
+    digest::Digest,
+};
+
+use super::{JobId, PlanError};
+
+/// What a name or a path of a spec stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Where the content is, or will be.
+    pub path: PathBuf,
+    /// What stands for the content in the identity of a job.
+    pub digest: Digest,
+    /// What to do, if the content is not there.
+    pub missing: Option<Missing>,
+}
+
+/// Something that jobs read and that is not on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The name that the spec has for it.
+    pub name: String,
+    /// What is missing, as a sentence without its full stop.
+    pub what: String,
+    /// How to get it.
+    pub how: String,
+    /// About how much there is to download, in units of 10⁹ bytes.
+    pub gigabytes: Option<f64>,
+    /// The jobs that read it.
+    pub needed_by: Vec<JobId>,
+}
+
+/// Answers what the names of a spec stand for. The only door through which a plan sees files.
+pub trait Inputs {
+    /// A model: a name of the manifest, or a folder.
+    fn model(&self, base: &str) -> Result<Input, PlanError>;
+    /// A data set: a name of the manifest, or a file.
+    fn data(&self, name: &str) -> Result<Input, PlanError>;
+    /// A file of this machine.
+    fn file(&self, path: &Path) -> Result<Input, PlanError>;
+}
+
+/// The inputs of a project: its manifest, the cache of downloads, and files.
+///
+/// What has a name is identified by its repository and revision, whether it is here or not, so
+/// that a download changes no job; everything else by its bytes.
+#[derive(Debug)]
+pub struct ProjectInputs<'a> {
+    manifest: Option<&'a Manifest>,
+    cache: Cache,
+    /// Weights are large: each file and folder is read once.
+    known: RefCell<BTreeMap<PathBuf, Digest>>,
+}
+
+impl<'a> ProjectInputs<'a> {
+    /// The inputs that a manifest names, downloaded to a cache.
+    pub fn new(manifest: Option<&'a Manifest>, cache: Cache) -> Self {
+        Self {
+            manifest,
+            cache,
+            known: RefCell::default(),
+        }
+    }
+
+    fn named(&self, entry: &Entry) -> Result<Input, PlanError> {
+        match entry.resolve(&self.cache) {
+            Resolved::Here(path) if entry.is_shipped() => self.file(&path),
+            Resolved::Here(path) => Ok(Input {
+                path,
+                digest: entry.identity(),
+                missing: None,
+            }),
+            Resolved::Missing { what, how } => Ok(Input {
+                path: PathBuf::from(entry.name()),
+                digest: entry.identity(),
+                missing: Some(Missing {
+                    name: entry.name().to_owned(),
+                    what,
+                    how,
+                    gigabytes: entry.gigabytes(),
+                    needed_by: Vec::new(),
+                }),
+            }),
+        }
+    }
+
+    fn read(&self, path: &Path, of: fn(&Path) -> io::Result<Digest>) -> Result<Input, PlanError> {
+        let known = self.known.borrow().get(path).cloned();
+        let digest = match known {
+            Some(digest) => digest,
+            None => of(path).map_err(|source| PlanError::Digest {
+                path: path.to_owned(),
+                source,
+            })?,
+        };
+        self.known
+            .borrow_mut()
+            .insert(path.to_owned(), digest.clone());
+        Ok(Input {
+            path: path.to_owned(),
+            digest,
+            missing: None,
+        })
+    }
+
+    fn entry(&self, name: &str) -> Option<&'a Entry> {
+        self.manifest?.get(name)
+    }
+}
+
+impl Inputs for ProjectInputs<'_> {
+    fn model(&self, base: &str) -> Result<Input, PlanError> {
+        match self.entry(base) {
+            Some(entry) => self.named(entry),
+            None => self.read(Path::new(base), Digest::of_folder),
+        }
+    }
+
+    fn data(&self, name: &str) -> Result<Input, PlanError> {
+        match self.entry(name) {
+            Some(entry) => self.named(entry),
+            None => self.file(Path::new(name)),
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<Input, PlanError> {
+        self.read(path, Digest::of_file)
+    }
+}

@@ -1,0 +1,253 @@
+//! Plans of specs in a small project, without weights and without data.
+
+use std::{fs, path::Path};
+
+use super::*;
+use crate::{
+    digest::Digest,
+    spec::{Request, Surroundings, load},
+};
+
+/// Inputs that need no files.
+struct Named;
+
+impl Inputs for Named {
+    fn model(&self, base: &str) -> Result<Input, PlanError> {
+        let missing = Missing {
+            name: base.to_owned(),
+            what: format!("the model `{base}` is not here"),
+            how: "fetch it".into(),
+            gigabytes: Some(1.5),
+            needed_by: Vec::new(),
+        };
+        Ok(Input {
+            missing: Some(missing),
+            ..self.data(base)?
+        })
+    }
+
+    fn data(&self, name: &str) -> Result<Input, PlanError> {
+        self.file(Path::new(name))
+    }
+
+    fn file(&self, path: &Path) -> Result<Input, PlanError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Input {
+            path: path.into(),
+            digest: Digest::of_bytes(name.as_bytes()),
+            missing: None,
+        })
+    }
+}
+
+fn plan_of(text: &str) -> Plan {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["migration", "code_update_arena", "human_eval"] {
+        let path = folder.path().join(format!("datasets/prompts/{name}.jinja"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let file = folder.path().join("spec.toml");
+    fs::write(&file, text).unwrap();
+    let around = Surroundings::at(folder.path()).unwrap();
+    let request = Request {
+        file: &file,
+        overrides: &[],
+        environment: &[],
+        around: &around,
+    };
+    let experiment = load(&request).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    Plan::new(&experiment, &Named).unwrap()
+}
+
+fn trainings(plan: &Plan) -> usize {
+    plan.jobs
+        .iter()
+        .filter(|job| job.id.0.starts_with("train-"))
+        .count()
+}
+
+fn ids(plan: &Plan) -> Vec<String> {
+    plan.jobs.iter().map(|job| job.id.0.clone()).collect()
+}
+
+const TABLE1: &str = "\
+name = \"t\"
+[grid]
+\"model.base\" = [\"a\", \"b\"]
+\"train.algorithm\" = [\"none\", \"sft\", \"grpo\", \"dapo\"]
+[[grid.add]]
+\"model.base\" = \"c\"
+\"train.algorithm\" = \"none\"
+";
+
+#[test]
+fn a_grid_is_trainings_and_their_evaluations() {
+    let plan = plan_of(TABLE1);
+
+    // Two models by three algorithms, and each of the nine points on two benchmarks.
+    assert_eq!(
+        (plan.cells.len(), trainings(&plan), plan.jobs.len()),
+        (9, 6, 6 + 18)
+    );
+    let names: Vec<&str> = plan
+        .missing
+        .iter()
+        .map(|missing| missing.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(plan.missing[2].needed_by.len(), 2);
+}
+
+#[test]
+fn every_job_comes_after_those_that_it_needs() {
+    let plan = plan_of(&TABLE1.replace("[grid]", "train.grpo.after = \"sft\"\n[grid]"));
+
+    for (position, job) in plan.jobs.iter().enumerate() {
+        for upstream in &job.after {
+            let earlier = plan.jobs[..position]
+                .iter()
+                .any(|other| other.id == *upstream);
+            assert!(earlier, "{} before {upstream}", job.id);
+        }
+    }
+}
+
+#[test]
+fn a_warm_start_is_the_sft_row() {
+    let text = "name = \"t\"\ntrain.grpo.after = \"sft\"\n[grid]\n\"train.algorithm\" = [\"sft\", \"grpo\"]";
+    let plan = plan_of(text);
+
+    assert_eq!(trainings(&plan), 2);
+    let sft = plan.cells[0].train.clone().unwrap();
+    let grpo = plan.job(plan.cells[1].train.as_ref().unwrap()).unwrap();
+    assert_eq!(grpo.after, [sft]);
+}
+
+#[test]
+fn what_training_alone_reads_multiplies_no_untrained_evaluation() {
+    let text = "name = \"t\"\ntrain.algorithm = \"none\"\n[grid]\n\"train.reward\" = [\"em\", \"es\"]\n\
+                \"model.adapter.r\" = [8, 16]\n\"train.max_steps\" = [1000, 2000]";
+    let plan = plan_of(text);
+
+    assert_eq!((plan.cells.len(), plan.jobs.len()), (8, 2));
+}
+
+#[test]
+fn what_sft_does_not_read_does_not_multiply_it() {
+    let text = "name = \"t\"\ntrain.algorithm = \"sft\"\n[grid]\n\"train.reward\" = [\"em\", \"es\"]\n\
+                \"train.sampling.temperature\" = [0.5, 1.0]\n\"train.save_every\" = [10, 20]";
+
+    assert_eq!(trainings(&plan_of(text)), 1);
+}
+
+#[test]
+fn what_training_reads_makes_another_training() {
+    let base = "name = \"t\"\n";
+    let id = |line: &str| {
+        plan_of(&format!("{base}{line}\n")).cells[0]
+            .train
+            .clone()
+            .unwrap()
+    };
+    let before = id("");
+
+    for line in [
+        "train.reward = \"em\"",
+        "reward.normalizer = \"published\"",
+        "train.lr.peak = 1e-4",
+        "train.grpo.beta = 0.0",
+        "train.group_size = 4",
+        "model.adapter.alpha = 32",
+        "model.dtype = \"f32\"",
+        "model.base = \"other\"",
+        "data.train = \"other\"",
+        "run.backend = \"cuda\"",
+        "run.seeds = [43]",
+    ] {
+        assert_ne!(id(line), before, "{line}");
+    }
+    for line in [
+        "train.save_every = 7",
+        "train.keep_checkpoints = 7",
+        "run.slots = 7",
+        "description = \"d\"",
+        "eval.limit = 7",
+        "train.dapo.clip_high = 0.5",
+        "model.scratch.hidden_size = 64",
+    ] {
+        assert_eq!(id(line), before, "{line}");
+    }
+}
+
+#[test]
+fn each_seed_is_a_training_with_evaluations_of_its_own() {
+    let plan = plan_of("name = \"t\"\nrun.seeds = [1, 2, 3]\n");
+
+    assert_eq!(
+        (plan.cells.len(), trainings(&plan), plan.jobs.len()),
+        (3, 3, 9)
+    );
+}
+
+#[test]
+fn an_untrained_baseline_is_added_once() {
+    let text = "name = \"t\"\n[grid]\n\"train.reward\" = [\"em\", \"es\"]\n\
+                [table]\nbaseline = { method = \"untrained\" }";
+    let plan = plan_of(text);
+
+    assert_eq!(
+        (plan.cells.len(), trainings(&plan), plan.jobs.len()),
+        (3, 2, 2 + 6)
+    );
+    let baseline = &plan.cells[0];
+    assert!(baseline.is_baseline && baseline.point.is_empty() && baseline.method == "untrained");
+    assert_eq!(plan.cells[1].baseline, baseline.evals);
+    assert_eq!(plan.cells[2].baseline, baseline.evals);
+}
+
+#[test]
+fn an_untrained_row_of_the_grid_is_the_baseline() {
+    let text = "name = \"t\"\n[grid]\n\"train.algorithm\" = [\"none\", \"grpo\"]\n\
+                [table]\nbaseline = { method = \"untrained\" }";
+    let plan = plan_of(text);
+
+    assert_eq!(plan.cells.len(), 2);
+    assert!(plan.cells[0].is_baseline);
+    assert_eq!(plan.cells[1].baseline, plan.cells[0].evals);
+}
+
+#[test]
+fn a_baseline_of_values_keeps_the_other_axes() {
+    let text = "name = \"t\"\n[grid]\n\"model.base\" = [\"a\", \"b\"]\n\"train.reward\" = [\"format\", \"es\"]\n\
+                [table]\nbaseline = { \"train.reward\" = \"format\" }";
+    let plan = plan_of(text);
+    let cell = |model: &str, reward: &str| {
+        let is_it = |cell: &&Cell| {
+            cell.point["model.base"] == model && cell.point["train.reward"] == reward
+        };
+        plan.cells.iter().find(is_it).unwrap()
+    };
+
+    assert_eq!(cell("b", "es").baseline, cell("b", "format").evals);
+    assert!(cell("a", "format").is_baseline && cell("a", "format").baseline.is_empty());
+}
+
+#[test]
+fn a_plan_survives_json_and_its_names_follow_from_its_content() {
+    let plan = plan_of(TABLE1);
+    let json = serde_json::to_string(&plan).unwrap();
+
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    for job in &plan.jobs {
+        assert_eq!(job.work.id(), job.id);
+    }
+}
+
+#[test]
+fn identities_hold_no_path_of_this_machine() {
+    let plan = plan_of(TABLE1);
+
+    // The project of the test lies in a temporary folder, under another name each time.
+    assert_eq!(ids(&plan), ids(&plan_of(TABLE1)));
+}
