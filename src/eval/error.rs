@@ -1,10 +1,10 @@
 //! What can go wrong when a model is measured.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{data::DataError, python::PythonError};
+use crate::{data::DataError, model::ModelError, python::PythonError};
 
 /// Why a benchmark could not be used; a wrong solution is none of these.
 #[derive(Debug, Error)]
@@ -52,4 +52,31 @@ pub enum EvalError {
         #[source]
         source: PythonError,
     },
+    /// A task could not be put to the model.
+    #[error("cannot put task `{task}` to the model")]
+    Prompt {
+        /// The task.
+        task: String,
+        /// What is wrong with the template.
+        #[source]
+        source: DataError,
+    },
+    /// The model could not answer.
+    #[error("the model cannot complete the prompts")]
+    Model(#[source] ModelError),
+    /// The samples could not be kept.
+    #[error("cannot keep the samples")]
+    Keep(#[source] io::Error),
+    /// It was asked to stop.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+impl From<ModelError> for EvalError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Interrupted => Self::Stopped,
+            error => Self::Model(error),
+        }
+    }
 }

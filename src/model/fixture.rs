@@ -57,7 +57,7 @@ pub(super) fn settings(tokenizer: &Path) -> ScratchSettings {
 }
 
 /// A model of a family with weights of order one everywhere, biases and norms too.
-pub(super) fn model(family: &str) -> LanguageModel {
+pub(crate) fn model(family: &str) -> LanguageModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     write_tokenizer(&path);

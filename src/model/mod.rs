@@ -15,7 +15,7 @@ mod decoder;
 mod error;
 mod family;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod generate;
 mod kv_cache;
 mod language_model;

@@ -1,0 +1,409 @@
+//! The loop of an evaluation: complete every task, judge every completion.
+
+use std::io;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data::{Prompt, PromptTemplate},
+    model::{Completion, Finish, LanguageModel, chat, generate},
+    python::Pool,
+    seed,
+};
+
+use super::{
+    EvalError, EvalSettings, Judgement,
+    benchmark::{Benchmark, Task},
+};
+
+/// What an evaluation works with, besides the model.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// How to measure.
+    pub settings: &'a EvalSettings,
+    /// How a task is put to the model.
+    pub template: &'a PromptTemplate,
+    /// Where completions are judged.
+    pub pool: &'a Pool,
+    /// The seed of the run.
+    pub seed: u64,
+}
+
+/// One completion and what the judge says of it: a line of `samples.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleRecord {
+    /// The chunk of completions that were generated side by side; resuming repeats whole chunks.
+    pub step: usize,
+    /// The task.
+    pub task_id: String,
+    /// Which of the task's completions this is, from 0.
+    pub index: usize,
+    /// The text.
+    pub completion: String,
+    /// How many tokens it has.
+    pub tokens: usize,
+    /// Whether it was cut at the limit.
+    pub is_truncated: bool,
+    /// What the judge says, or nothing if it could not judge.
+    pub judgement: Option<Judgement>,
+    /// Why the judge could not judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Whoever is told of samples as they come.
+pub trait Observer {
+    /// Takes the samples of one chunk, in order.
+    fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()>;
+
+    /// Whether to stop as soon as may be.
+    fn should_stop(&self) -> bool;
+}
+
+/// Measures a model: `settings.samples` completions of each task, judged.
+///
+/// Samples come in the order of the tasks, in chunks of `settings.batch_size`. `done` are the samples
+/// of an earlier attempt, whole chunks; they are taken as they are. The random numbers of a
+/// completion follow from the seed, the task and its index alone.
+pub fn measure(
+    model: &LanguageModel,
+    benchmark: &dyn Benchmark,
+    inputs: &Inputs<'_>,
+    done: Vec<SampleRecord>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<SampleRecord>, EvalError> {
+    let tasks = chosen(benchmark.tasks(), inputs.settings.limit);
+    let prompts = tasks
+        .iter()
+        .map(|task| prompt_tokens(model, inputs, task))
+        .collect::<Result<Vec<_>, _>>()?;
+    let work: Vec<(usize, usize)> = (0..tasks.len())
+        .flat_map(|task| (0..inputs.settings.samples).map(move |index| (task, index)))
+        .collect();
+    let mut records = done;
+    let chunk_size = inputs.settings.batch_size.max(1);
+    for (step, chunk) in work
+        .chunks(chunk_size)
+        .enumerate()
+        .skip(records.len() / chunk_size)
+    {
+        let completions = complete(model, inputs, &prompts, chunk, observer)?;
+        let texts = completions
+            .iter()
+            .map(|completion| model.tokenizer.decode(&without_stop(model, completion)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let judged = judge_all(benchmark, inputs.pool, tasks, chunk, &texts);
+        let samples: Vec<SampleRecord> = chunk
+            .iter()
+            .zip(completions)
+            .zip(texts)
+            .zip(judged)
+            .map(|(((&(task, index), completion), text), judged)| {
+                let (judgement, error) = match judged {
+                    Ok(judgement) => (Some(judgement), None),
+                    Err(error) => (None, Some(error.to_string())),
+                };
+                SampleRecord {
+                    step,
+                    task_id: tasks[task].id.clone(),
+                    index,
+                    completion: text,
+                    tokens: completion.tokens.len(),
+                    is_truncated: completion.finish == Finish::Length,
+                    judgement,
+                    error,
+                }
+            })
+            .collect();
+        observer
+            .on_chunk(&samples, work.len())
+            .map_err(EvalError::Keep)?;
+        records.extend(samples);
+    }
+    Ok(records)
+}
+
+fn chosen(tasks: &[Task], limit: usize) -> &[Task] {
+    let count = if limit == 0 {
+        tasks.len()
+    } else {
+        limit.min(tasks.len())
+    };
+    tasks.get(..count).unwrap_or(tasks)
+}
+
+/// The prompt of a task, cut on the left so that prompt and completion fit the model.
+fn prompt_tokens(
+    model: &LanguageModel,
+    inputs: &Inputs<'_>,
+    task: &Task,
+) -> Result<Vec<u32>, EvalError> {
+    let rendered = inputs.template.render(&task.fields);
+    let text = match rendered.map_err(|source| EvalError::Prompt {
+        task: task.id.clone(),
+        source,
+    })? {
+        Prompt::Raw(text) => text,
+        Prompt::Messages(messages) => {
+            let messages: Vec<chat::Message> = messages
+                .into_iter()
+                .map(|message| chat::Message {
+                    role: message.role.as_str().to_owned(),
+                    content: message.content,
+                })
+                .collect();
+            chat::to_chat_ml(&messages)
+        }
+    };
+    let mut tokens = model.tokenizer.encode(&text)?;
+    let room = inputs.settings.sampling.max_completion_tokens;
+    let most = model.config.max_position_embeddings.saturating_sub(room);
+    let most = most.min(inputs.settings.max_prompt_tokens);
+    if tokens.len() > most {
+        tracing::warn!(
+            task = task.id,
+            tokens = tokens.len(),
+            most,
+            "a prompt was cut on the left"
+        );
+        tokens.drain(..tokens.len() - most);
+    }
+    Ok(tokens)
+}
+
+fn complete(
+    model: &LanguageModel,
+    inputs: &Inputs<'_>,
+    prompts: &[Vec<u32>],
+    chunk: &[(usize, usize)],
+    observer: &dyn Observer,
+) -> Result<Vec<Completion>, EvalError> {
+    let chunk_prompts: Vec<Vec<u32>> = chunk
+        .iter()
+        .map(|&(task, _)| prompts[task].clone())
+        .collect();
+    let streams = chunk
+        .iter()
+        .map(|&(task, index)| seed::stream(inputs.seed, "evaluate", task as u64, index as u64))
+        .collect();
+    let sampling = &inputs.settings.sampling;
+    let mut should_stop = || observer.should_stop();
+    Ok(generate(
+        model,
+        &chunk_prompts,
+        sampling,
+        streams,
+        &mut should_stop,
+    )?)
+}
+
+fn without_stop(model: &LanguageModel, completion: &Completion) -> Vec<u32> {
+    let mut tokens = completion.tokens.clone();
+    if tokens
+        .last()
+        .is_some_and(|last| model.stop_tokens.contains(last))
+    {
+        tokens.pop();
+    }
+    tokens
+}
+
+/// Judges the completions of a chunk side by side; the pool lets in as many as it has workers.
+fn judge_all(
+    benchmark: &dyn Benchmark,
+    pool: &Pool,
+    tasks: &[Task],
+    chunk: &[(usize, usize)],
+    texts: &[String],
+) -> Vec<Result<Judgement, EvalError>> {
+    chunk
+        .par_iter()
+        .zip(texts)
+        .map(
+            |(&(task, _), text)| match benchmark.extract(&tasks[task], text) {
+                Some(solution) => benchmark.judge(&tasks[task], &solution, pool),
+                None => Ok(Judgement::of_no_code()),
+            },
+        )
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        model::{SamplingSettings, fixture},
+        python::{Settings, Verdict},
+    };
+
+    /// Passes completions with an even number of letters; fails to judge task 2.
+    #[derive(Debug)]
+    struct Even(Vec<Task>);
+
+    impl Even {
+        fn new() -> Self {
+            let task = |index: usize| Task {
+                id: format!("task/{index}"),
+                group: None,
+                fields: json!({"text": format!("w{} w{}", index + 4, index + 5)}),
+            };
+            Self((0..5).map(task).collect())
+        }
+    }
+
+    impl Benchmark for Even {
+        fn name(&self) -> &'static str {
+            "even"
+        }
+
+        fn tasks(&self) -> &[Task] {
+            &self.0
+        }
+
+        fn extract(&self, _: &Task, answer: &str) -> Option<String> {
+            Some(answer.to_owned())
+        }
+
+        fn reference(&self, _: &Task) -> Option<String> {
+            None
+        }
+
+        fn judge(&self, task: &Task, solution: &str, _: &Pool) -> Result<Judgement, EvalError> {
+            if task.id == "task/2" {
+                return Err(EvalError::UnknownTask {
+                    task: task.id.clone(),
+                });
+            }
+            let verdict = if solution.len() % 2 == 0 {
+                Verdict::Pass
+            } else {
+                Verdict::Timeout
+            };
+            Ok(Judgement::of_tests("tests", &[verdict]))
+        }
+    }
+
+    #[derive(Default)]
+    struct Chunks(Vec<usize>, Option<usize>);
+
+    impl Observer for Chunks {
+        fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()> {
+            assert!([15, 12].contains(&total));
+            self.0.push(samples.len());
+            Ok(())
+        }
+
+        fn should_stop(&self) -> bool {
+            self.1.is_some_and(|chunks| self.0.len() >= chunks)
+        }
+    }
+
+    fn settings() -> EvalSettings {
+        EvalSettings {
+            benchmark: "even".to_owned(),
+            samples: 3,
+            sampling: SamplingSettings {
+                temperature: 1.0,
+                top_k: 0,
+                top_p: 1.0,
+                max_completion_tokens: 6,
+            },
+            max_prompt_tokens: 20,
+            batch_size: 4,
+            limit: 0,
+            allow_unsandboxed: true,
+        }
+    }
+
+    fn run(
+        settings: &EvalSettings,
+        done: Vec<SampleRecord>,
+        observer: &mut Chunks,
+    ) -> Result<Vec<SampleRecord>, EvalError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prompt.jinja");
+        std::fs::write(&path, "{{ text }}").unwrap();
+        let template = PromptTemplate::load(&path).unwrap();
+        // Nothing untrusted is run: the judge of these tests never asks the pool.
+        let unused = Settings {
+            workers: 1,
+            is_unsandboxed_allowed: true,
+            ..Settings::default()
+        };
+        let pool = Pool::start(&unused).unwrap();
+        let inputs = Inputs {
+            settings,
+            template: &template,
+            pool: &pool,
+            seed: 9,
+        };
+        measure(
+            &fixture::model("qwen2"),
+            &Even::new(),
+            &inputs,
+            done,
+            observer,
+        )
+    }
+
+    #[test]
+    fn every_task_gets_its_samples_in_order_and_a_failure_to_judge_is_kept_apart() {
+        let mut chunks = Chunks::default();
+
+        let samples = run(&settings(), Vec::new(), &mut chunks).unwrap();
+
+        assert_eq!(chunks.0, [4, 4, 4, 3]);
+        for (place, sample) in samples.iter().enumerate() {
+            assert_eq!(sample.task_id, format!("task/{}", place / 3));
+            assert_eq!((sample.index, sample.step), (place % 3, place / 4));
+            assert_eq!(sample.judgement.is_none(), place / 3 == 2);
+            assert_eq!(sample.error.is_some(), place / 3 == 2);
+            assert!((1..=6).contains(&sample.tokens));
+        }
+    }
+
+    #[test]
+    fn an_evaluation_goes_on_from_whole_chunks_to_the_same_samples() {
+        let whole = run(&settings(), Vec::new(), &mut Chunks::default()).unwrap();
+
+        let mut chunks = Chunks::default();
+        let resumed = run(&settings(), whole[..8].to_vec(), &mut chunks).unwrap();
+
+        assert_eq!(chunks.0, [4, 3]);
+        assert_eq!(resumed, whole);
+    }
+
+    #[test]
+    fn a_limit_takes_the_first_tasks_and_changes_none_of_their_samples() {
+        let whole = run(&settings(), Vec::new(), &mut Chunks::default()).unwrap();
+        let limited = EvalSettings {
+            limit: 4,
+            batch_size: 12,
+            ..settings()
+        };
+
+        let samples = run(&limited, Vec::new(), &mut Chunks::default()).unwrap();
+
+        // Only the chunk differs: a completion follows from seed, task and index.
+        let texts = |samples: &[SampleRecord]| -> Vec<String> {
+            samples
+                .iter()
+                .map(|sample| sample.completion.clone())
+                .collect()
+        };
+        assert_eq!(texts(&samples), texts(&whole[..12]));
+    }
+
+    #[test]
+    fn a_stop_keeps_the_chunks_that_are_whole() {
+        let mut chunks = Chunks(Vec::new(), Some(2));
+
+        let error = run(&settings(), Vec::new(), &mut chunks).unwrap_err();
+
+        assert!(matches!(error, EvalError::Stopped));
+        assert_eq!(chunks.0, [4, 4]);
+    }
+}
