@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::{Prompt, PromptTemplate},
-    model::{Completion, Finish, LanguageModel, chat, generate},
+    data::PromptTemplate,
+    model::{Completion, Finish, LanguageModel, generate},
     python::Pool,
     seed,
 };
@@ -15,6 +15,7 @@ use crate::{
 use super::{
     EvalError, EvalSettings, Judgement,
     benchmark::{Benchmark, Task},
+    prompt_text,
 };
 
 /// What an evaluation works with, besides the model.
@@ -140,22 +141,11 @@ fn prompt_tokens(
     task: &Task,
 ) -> Result<Vec<u32>, EvalError> {
     let rendered = inputs.template.render(&task.fields);
-    let text = match rendered.map_err(|source| EvalError::Prompt {
+    let prompt = rendered.map_err(|source| EvalError::Prompt {
         task: task.id.clone(),
         source,
-    })? {
-        Prompt::Raw(text) => text,
-        Prompt::Messages(messages) => {
-            let messages: Vec<chat::Message> = messages
-                .into_iter()
-                .map(|message| chat::Message {
-                    role: message.role.as_str().to_owned(),
-                    content: message.content,
-                })
-                .collect();
-            chat::to_chat_ml(&messages)
-        }
-    };
+    })?;
+    let text = prompt_text(prompt);
     let mut tokens = model.tokenizer.encode(&text)?;
     let room = inputs.settings.sampling.max_completion_tokens;
     let most = model.config.max_position_embeddings.saturating_sub(room);

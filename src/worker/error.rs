@@ -3,9 +3,14 @@
 use std::{io, path::PathBuf};
 
 use crate::{
+    data::DataError,
     device::Unavailable,
+    eval::EvalError,
+    model::ModelError,
     plan::JobId,
+    python::PythonError,
     results::{Owner, ResultsError},
+    train::TrainError,
 };
 
 /// Why a job ended without an outcome.
@@ -58,11 +63,43 @@ pub enum WorkerError {
     /// The device is not there.
     #[error(transparent)]
     Device(#[from] Unavailable),
-    /// The work of this kind of job is not part of the program yet.
-    #[error("jobs of kind `{0}` cannot be run yet")]
-    NotWritten(&'static str),
+    /// What the job learns from cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model cannot be read or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The evaluation failed.
+    #[error(transparent)]
+    Eval(EvalError),
+    /// Programs cannot be run.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// A trained model cannot be hashed.
+    #[error("cannot read the trained model in `{path}`")]
+    Hash {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The job whose model this one starts from trained none.
+    #[error("job `{0}` is no training, there is no model to start from")]
+    NoModel(JobId),
 }
 
 fn owner_in_words(owner: Option<&Owner>) -> String {
     owner.map_or_else(|| "another process".to_owned(), ToString::to_string)
+}
+
+impl From<EvalError> for WorkerError {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Stopped => Self::Stopped,
+            error => Self::Eval(error),
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod eval_job;
+mod model;
 mod reporter;
 mod stop;
 mod train_job;

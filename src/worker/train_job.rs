@@ -1,10 +1,176 @@
 //! A training as a job.
 
-use super::{Context, WorkerError};
-use crate::{plan::TrainWork, results::Outcome};
+use std::{collections::BTreeMap, fs, io};
+
+use super::{Context, Reporter, StopFlag, WorkerError, model};
+use crate::{
+    data::{PromptTemplate, read_migrations, target_text},
+    digest::Digest,
+    eval::prompt_text,
+    model::AdapterKind,
+    plan::TrainWork,
+    results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome},
+    seed,
+    train::{self, Ended, Inputs, Observer, Row, SampleRecord, StepRecord, train},
+};
 
 /// Trains the model of `work`, from its last checkpoint if there is one.
 pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcome, WorkerError> {
-    let _ = (context, work);
-    Err(WorkerError::NotWritten("train"))
+    let dir = context.dir;
+    let device = work.backend.open()?;
+    let rows = rows(work)?;
+    let mut model = model::load(
+        &work.model,
+        work.model_path.as_deref(),
+        &work.start,
+        dir,
+        &device,
+    )?;
+    let adapter = &work.model.adapter;
+    model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    let inputs = Inputs {
+        settings: &work.train,
+        rows: &rows,
+        seed: work.seed,
+        checkpoints: &dir.checkpoints(),
+    };
+    let mut log = Log {
+        dir,
+        lines: None,
+        steps: work.train.max_steps,
+        progress: context.progress,
+        stop: context.stop,
+    };
+    let outcome = train(model, &inputs, &mut log)?;
+    if outcome.ended == Ended::Stopped {
+        return Err(WorkerError::Stopped);
+    }
+    let folder = dir.model();
+    let is_adapter = adapter.kind != AdapterKind::None;
+    if is_adapter {
+        outcome.model.save_adapter(&folder, &work.model.base)?;
+    } else {
+        outcome.model.save(&folder)?;
+    }
+    let model_digest = Digest::of_folder(&folder).map_err(|source| WorkerError::Hash {
+        path: folder,
+        source,
+    })?;
+    Ok(Outcome::Train(TrainOutcome {
+        steps: outcome.steps as u64,
+        final_metrics: final_metrics(dir)?,
+        model_digest,
+        adapter: is_adapter,
+    }))
+}
+
+/// The migrations as prompts and targets.
+fn rows(work: &TrainWork) -> Result<Vec<Row>, WorkerError> {
+    let template = PromptTemplate::load(&work.prompts.migration)?;
+    read_migrations(&work.data)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, row)| {
+            Ok(Row {
+                id: format!("row {}", index + 1),
+                prompt: prompt_text(template.render(&row.prompt_fields())?),
+                target_text: target_text(&row.new_code),
+                target_code: row.new_code,
+            })
+        })
+        .collect()
+}
+
+/// The metrics of the last step, from its line in `metrics.jsonl`; times are left out.
+fn final_metrics(dir: &JobDir) -> Result<BTreeMap<String, f64>, ResultsError> {
+    let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
+    let Some(last) = records.last() else {
+        return Ok(BTreeMap::new());
+    };
+    let mut metrics = BTreeMap::new();
+    let mut put = |name: &str, value: Option<f64>| {
+        metrics.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    put("loss", last.loss);
+    put("gradient_norm", last.gradient_norm);
+    put("learning_rate", Some(last.learning_rate));
+    if let Some(rollout) = &last.rollout {
+        put("reward", Some(rollout.reward.total));
+        put("reward_format", Some(rollout.reward.format));
+        put("reward_correctness", Some(rollout.reward.correctness));
+        put("zero_spread_share", Some(rollout.zero_spread_share));
+        put("completion_tokens", Some(rollout.completion_tokens));
+        put("kl", rollout.kl);
+        put("entropy", rollout.entropy);
+    }
+    Ok(metrics)
+}
+
+/// Writes down what training tells.
+struct Log<'a> {
+    dir: &'a JobDir,
+    /// `metrics.jsonl` and `samples.jsonl`; there once training has said where it begins.
+    lines: Option<(JsonLines, JsonLines)>,
+    steps: usize,
+    progress: &'a mut Reporter,
+    stop: StopFlag,
+}
+
+impl Log<'_> {
+    fn lines(&mut self) -> io::Result<&mut (JsonLines, JsonLines)> {
+        self.lines
+            .as_mut()
+            .ok_or_else(|| io::Error::other("training has not said where it begins"))
+    }
+}
+
+impl Observer for Log<'_> {
+    fn on_resume(&mut self, step: usize) -> io::Result<()> {
+        let last = step as u64;
+        let open = |path| JsonLines::resume(path, |line| line <= last).map_err(io::Error::other);
+        fs::create_dir_all(self.dir.path())?;
+        self.lines = Some((open(&self.dir.metrics())?, open(&self.dir.samples())?));
+        self.progress.report(last, self.steps as u64, "");
+        Ok(())
+    }
+
+    fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
+        self.lines()?.0.append(record).map_err(io::Error::other)?;
+        self.progress
+            .report(record.step as u64, self.steps as u64, in_words(record));
+        Ok(())
+    }
+
+    fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()> {
+        self.lines()?.1.append(sample).map_err(io::Error::other)
+    }
+
+    fn on_note(&mut self, text: &str) {
+        tracing::warn!("{text}");
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop.is_set()
+    }
+}
+
+/// What a person wants to know of a step.
+fn in_words(record: &train::StepRecord) -> String {
+    let seconds = record.timing.seconds;
+    let loss = record
+        .loss
+        .map_or_else(|| "-".to_owned(), |loss| format!("{loss:.3}"));
+    match &record.rollout {
+        Some(rollout) => {
+            let kl = rollout
+                .kl
+                .map(|kl| format!("  kl {kl:.3}"))
+                .unwrap_or_default();
+            format!(
+                "reward {:.2}{kl}  {seconds:.2} s/step",
+                rollout.reward.total
+            )
+        }
+        None => format!("loss {loss}  {seconds:.2} s/step"),
+    }
 }
