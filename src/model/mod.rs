@@ -27,6 +27,8 @@ mod projection;
 mod rope;
 mod rounding;
 mod settings;
+#[cfg(test)]
+mod speed;
 mod token_batch;
 mod tokenizer;
 mod weights;

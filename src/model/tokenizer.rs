@@ -75,8 +75,6 @@ impl Tokenizer {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
     use crate::model::fixture;
 
@@ -104,6 +102,13 @@ mod tests {
                 .starts_with("cannot understand the tokenizer `a.json`: ")
         );
     }
+}
+
+#[cfg(test)]
+mod conformance {
+    use std::io::Read as _;
+
+    use super::*;
 
     #[test]
     #[ignore = "needs the conformance data: just conformance"]

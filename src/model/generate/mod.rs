@@ -2,9 +2,15 @@
 
 mod sampler;
 
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
 use crate::seed::Stream;
 
-use super::{KvCache, LanguageModel, ModelError, SamplingSettings, TokenBatch};
+use super::{
+    Decoder, KvCache, LanguageModel, ModelError, SamplingSettings, TokenBatch, token_batch::indices,
+};
 
 use sampler::Sampler;
 
@@ -56,20 +62,24 @@ pub fn generate(
     let mut cache = KvCache::new(decoder.num_layers());
     let mut completions: Vec<Completion> = prompts.iter().map(|_| Completion::empty()).collect();
     let mut rows = Rows::new(model, prompts, settings, streams);
-    let mut tokens = TokenBatch::of_prompts(prompts);
+    // A group's prompt is read once; its rows part where their first tokens are drawn.
+    let (distinct, group_of) = distinct(prompts);
+    let mut last = last_hidden(&decoder, &TokenBatch::of_prompts(&distinct), &mut cache);
+    if distinct.len() < prompts.len() {
+        cache.select_rows(&group_of, &device);
+        last = last.select(0, indices(group_of.iter().map(|row| *row as i64), &device));
+    }
     loop {
         if should_stop() {
             return Err(ModelError::Interrupted);
         }
-        let hidden = decoder.hidden(&tokens, Some(&mut cache), None);
-        let [batch, time, width] = hidden.dims();
-        let last = hidden.narrow(1, time - 1, 1).reshape([batch, width]);
         let logits = decoder.logits(last).into_data();
         let logits = logits
             .as_slice::<f32>()
             .expect("the head's output has 32 bits");
         let drawn = sampler.draw(logits, rows.streams());
 
+        let batch = drawn.len();
         let mut next = Vec::with_capacity(batch);
         let mut kept = Vec::with_capacity(batch);
         for (place, (token, log_prob)) in drawn.into_iter().enumerate() {
@@ -91,8 +101,32 @@ pub fn generate(
             cache.select_rows(&kept, &device);
             rows.keep(&kept);
         }
-        tokens = TokenBatch::of_next(next, rows.left_padding());
+        let tokens = TokenBatch::of_next(next, rows.left_padding());
+        last = last_hidden(&decoder, &tokens, &mut cache);
     }
+}
+
+/// Runs the decoder and keeps what predicts the next token of each row, `[batch, d]`.
+fn last_hidden(decoder: &Decoder, tokens: &TokenBatch, cache: &mut KvCache) -> Tensor<2> {
+    let hidden = decoder.hidden(tokens, Some(cache), None);
+    let [batch, time, width] = hidden.dims();
+    hidden.narrow(1, time - 1, 1).reshape([batch, width])
+}
+
+/// The prompts without repetitions, and the place of each prompt among them.
+fn distinct(prompts: &[Vec<u32>]) -> (Vec<Vec<u32>>, Vec<usize>) {
+    let mut places = BTreeMap::new();
+    let mut distinct = Vec::new();
+    let group_of = prompts
+        .iter()
+        .map(|prompt| {
+            *places.entry(prompt).or_insert_with(|| {
+                distinct.push(prompt.clone());
+                distinct.len() - 1
+            })
+        })
+        .collect();
+    (distinct, group_of)
 }
 
 /// A prompt whose completion is not finished.
@@ -255,6 +289,22 @@ mod tests {
             assert_eq!(alone[0].tokens, expected.tokens, "row {index}");
             assert_eq!(alone[0].finish, expected.finish);
         }
+    }
+
+    #[test]
+    fn a_group_that_shares_its_prompt_draws_what_its_members_draw_alone() {
+        let mut model = fixture::model("qwen2");
+        model.stop_tokens = Vec::new();
+        let [one, two, ..] = prompts().try_into().unwrap_or([const { Vec::new() }; 4]);
+        let group = [one.clone(), two.clone(), one.clone(), two, one];
+        let together = generate(&model, &group, &SETTINGS, streams(5), &mut || false).unwrap();
+
+        for (index, (prompt, expected)) in group.into_iter().zip(&together).enumerate() {
+            let stream = vec![streams(5)[index].clone()];
+            let alone = generate(&model, &[prompt], &SETTINGS, stream, &mut || false).unwrap();
+            assert_eq!(alone[0].tokens, expected.tokens, "row {index}");
+        }
+        assert_ne!(together[0].tokens, together[2].tokens);
     }
 
     #[test]
