@@ -10,6 +10,7 @@ mod judge;
 mod judge_progress;
 mod output;
 mod plan;
+mod progress;
 mod report;
 mod run;
 mod score;

@@ -1,20 +1,206 @@
-//! `recode run`: runs what an experiment still lacks.
+//! `recode run`: runs what an experiment still lacks, then prints its table.
 
-use std::path::PathBuf;
+use std::io;
 
 use clap::Args;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    output::{self, count},
+    progress::{Display, Kind},
+    spec_arguments::{self, SpecArguments},
+};
+use crate::{
+    launch::Process,
+    plan::{Job, JobId, Plan, Work},
+    python,
+    results::Store,
+    schedule::{End, Scheduler, Settings, Summary, Task},
+};
 
 /// Arguments of `recode run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The spec, such as `experiments/quickstart.toml`
-    spec: PathBuf,
+    #[command(flatten)]
+    spec: SpecArguments,
+
+    /// How many jobs run side by side; `run.slots` of the spec by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+
+    /// How often a job that failed is started again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+
+    /// How to show what happens, on stderr
+    #[arg(long, value_enum, default_value_t)]
+    progress: Kind,
 }
 
 /// Runs `recode run`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let _ = arguments;
-    Err(Failure::text(Exit::Bug, "`recode run` is not written yet"))
+    let (experiment, around) = arguments.spec.load()?;
+    let plan = spec_arguments::plan(&experiment, &around)?;
+    let store = Store::from_environment();
+    check_what_is_here(&plan, &store, &arguments.spec)?;
+
+    let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
+    let settings = Settings {
+        slots,
+        retries: arguments.retries,
+        ..Settings::default()
+    };
+    let summary = schedule(&plan, &store, settings, arguments.progress)?;
+    Ok(conclude(&summary, &arguments.spec))
+}
+
+/// Runs the jobs; from the main thread, as workers are told when the thread that started them ends.
+fn schedule(
+    plan: &Plan,
+    store: &Store,
+    settings: Settings,
+    progress: Kind,
+) -> Result<Summary, Failure> {
+    let mut launcher =
+        Process::this_program().map_err(|error| Failure::new(Exit::Missing, &error))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|error: io::Error| Failure::new(Exit::Missing, &error))?;
+    let mut requests = 0;
+    let identities: Vec<_> = plan.jobs.iter().map(|job| job.work.identity()).collect();
+    let with_identity = plan.jobs.iter().zip(&identities);
+    let tasks: Vec<_> = with_identity
+        .map(|(job, identity)| Task { job, identity })
+        .collect();
+    let mut display = Display::new(progress, &plan.experiment, &plan.jobs, store);
+    let mut scheduler = Scheduler {
+        store,
+        launcher: &mut launcher,
+        listener: &mut display,
+        stop_requests: &mut || {
+            requests += signals.pending().count();
+            requests
+        },
+        settings,
+    };
+    let summary = scheduler.run(&tasks);
+    display.finish();
+    summary.map_err(|error| Failure::new(Exit::Bug, &error))
+}
+
+/// Says at once what the jobs would find missing one by one.
+fn check_what_is_here(plan: &Plan, store: &Store, spec: &SpecArguments) -> Result<(), Failure> {
+    let is_open = |job: &&Job| store.job_dir(&job.id).outcome().is_none();
+    let open: Vec<&Job> = plan.jobs.iter().filter(is_open).collect();
+    let is_needed = |id: &JobId| open.iter().any(|job| job.id == *id);
+    let missing: Vec<_> = plan
+        .missing
+        .iter()
+        .filter(|missing| missing.needed_by.iter().any(is_needed))
+        .collect();
+    if let Some(first) = missing.first() {
+        let others = missing.len() - 1;
+        let others = if others > 0 {
+            format!(", and {others} more")
+        } else {
+            String::new()
+        };
+        let failure = Failure::text(Exit::Missing, format!("{}{others}", first.what));
+        let how = format!(
+            "{}; `recode plan {}` lists all",
+            first.how,
+            spec.spec.display()
+        );
+        return Err(failure.hint(if others.is_empty() {
+            first.how.clone()
+        } else {
+            how
+        }));
+    }
+    for job in &open {
+        let backend = match &job.work {
+            Work::Train(work) => work.backend,
+            Work::Eval(work) => work.backend,
+        };
+        if let Some(reason) = backend.missing() {
+            let failure = Failure::new(Exit::Missing, &reason);
+            return Err(failure.hint("to run it on the processor: --set run.backend=cpu"));
+        }
+    }
+    let judges = open.iter().any(|job| matches!(job.work, Work::Eval(_)));
+    if judges
+        && let Err(error) = python::Interpreter::find(&python::Settings::default_interpreter())
+    {
+        let failure = Failure::new(Exit::Missing, &error);
+        return Err(failure.hint("install Python 3.9 or later, or name one with RECODE_PYTHON"));
+    }
+    Ok(())
+}
+
+/// Says what is left to do, and how to go on with it.
+fn conclude(summary: &Summary, spec: &SpecArguments) -> Exit {
+    let done = summary
+        .ends
+        .values()
+        .filter(|end| End::is_done(end))
+        .count();
+    let of = count(summary.ends.len(), "job");
+    let again = command_line(spec);
+    if summary.is_stopped() {
+        output::error_line(&format!("stopped: {done} of {of} done; to go on: {again}"));
+        Exit::Stopped
+    } else if summary.unsuccessful() > 0 {
+        output::error_line(&format!(
+            "{done} of {of} done; to try the others again: {again}"
+        ));
+        Exit::JobFailed
+    } else {
+        Exit::Done
+    }
+}
+
+/// The command that goes on with the same jobs.
+fn command_line(spec: &SpecArguments) -> String {
+    let mut words = vec![
+        "recode run".to_owned(),
+        quoted(&spec.spec.display().to_string()),
+    ];
+    for setting in &spec.overrides {
+        words.extend(["--set".to_owned(), quoted(setting)]);
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_to_go_on_can_be_pasted_into_a_shell() {
+        let overrides = ["run.slots=2", "run.seeds=[1, 2]", "name=it's"]
+            .map(String::from)
+            .to_vec();
+        let spec = SpecArguments {
+            spec: "experiments/x.toml".into(),
+            overrides,
+        };
+
+        assert_eq!(
+            command_line(&spec),
+            r"recode run experiments/x.toml --set run.slots=2 --set 'run.seeds=[1, 2]' --set 'name=it'\''s'"
+        );
+    }
 }

@@ -1,23 +1,196 @@
-//! `recode status`: prints what runs, is done or has failed.
+//! `recode status`: prints what runs, is done or has failed, from files alone.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    output,
+    progress::{duration, progress_in_words},
+    spec_arguments::SpecArguments,
+};
+use crate::{
+    plan::{Job, JobId},
+    results::{JobDir, JobState, Store, Timestamp},
+};
 
 /// Arguments of `recode status`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The spec, such as `experiments/quickstart.toml`
-    spec: PathBuf,
+    /// A spec whose jobs to tell of; all that are there by default
+    spec: Option<PathBuf>,
+
+    /// Change a setting of the spec, as for `run`
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "spec")]
+    overrides: Vec<String>,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The state of a job, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Row {
+    job: JobId,
+    what: String,
+    #[serde(flatten)]
+    state: JobState,
+    attempts: u32,
+    /// When its worker last showed signs of life.
+    heartbeat: Option<Timestamp>,
 }
 
 /// Runs `recode status`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let _ = arguments;
-    Err(Failure::text(
-        Exit::Bug,
-        "`recode status` is not written yet",
-    ))
+    let store = Store::from_environment();
+    let rows = rows(arguments, &store)?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&rows);
+        output::result(&text.map_err(|error| Failure::new(Exit::Bug, &error))?);
+    } else if rows.is_empty() {
+        output::result(&format!("no jobs in `{}`", store.root().display()));
+    } else {
+        output::result(&text(&rows));
+    }
+    Ok(Exit::Done)
+}
+
+fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
+    let Some(spec) = &arguments.spec else {
+        return store.jobs().iter().map(|dir| row(dir, None)).collect();
+    };
+    let spec = SpecArguments {
+        spec: spec.clone(),
+        overrides: arguments.overrides.clone(),
+    };
+    let (_, plan) = spec.plan()?;
+    plan.jobs
+        .iter()
+        .map(|job| row(&store.job_dir(&job.id), Some(job)))
+        .collect()
+}
+
+fn row(dir: &JobDir, job: Option<&Job>) -> Result<Row, Failure> {
+    let failure = |error| Failure::new(Exit::Missing, &error);
+    let what = match job {
+        Some(job) => job.what(),
+        // A folder of an earlier version of this program still has a state.
+        None => dir
+            .job()
+            .ok()
+            .flatten()
+            .map_or_else(String::new, |job| job.what()),
+    };
+    Ok(Row {
+        job: dir.id(),
+        what,
+        state: dir.state().map_err(failure)?,
+        attempts: dir.last_attempt(),
+        heartbeat: dir.note().map(|note| note.heartbeat),
+    })
+}
+
+/// The rows for a person, and how many there are of each kind.
+fn text(rows: &[Row]) -> String {
+    let job = rows.iter().map(|row| row.job.0.len()).max().unwrap_or(0);
+    let what = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    let mut counts = [
+        ("done", 0),
+        ("running", 0),
+        ("failed", 0),
+        ("interrupted", 0),
+        ("waiting", 0),
+    ];
+    for row in rows {
+        let (name, more) = in_words(row);
+        for (_, count) in counts.iter_mut().filter(|(other, _)| *other == name) {
+            *count += 1;
+        }
+        let line = format!("{:job$}  {name:11}  {:what$}  {more}", row.job.0, row.what);
+        lines.push(line.trim_end().to_owned());
+    }
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    lines.push(counts.join(" · "));
+    lines.join("\n")
+}
+
+/// The name of a state, and what is to be said about it.
+fn in_words(row: &Row) -> (&'static str, String) {
+    match &row.state {
+        JobState::Done => ("done", String::new()),
+        JobState::Running { owner, progress } => {
+            let age = |beat: Timestamp| format!("heard of {} ago", duration(beat.age()));
+            let more = [
+                progress.as_ref().map(progress_in_words),
+                owner.as_ref().map(ToString::to_string),
+                row.heartbeat.map(age),
+            ];
+            (
+                "running",
+                more.into_iter().flatten().collect::<Vec<_>>().join("  "),
+            )
+        }
+        JobState::Failed { reason } => {
+            let first = reason.lines().next().unwrap_or_default();
+            ("failed", format!("attempt {}: {first}", row.attempts))
+        }
+        JobState::Resumable { step } => ("interrupted", format!("goes on after step {step}")),
+        JobState::New => ("waiting", String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Progress;
+
+    fn row(job: &str, state: JobState) -> Row {
+        let what = "small_arena on base s42".to_owned();
+        Row {
+            job: JobId(job.into()),
+            what,
+            state,
+            attempts: 2,
+            heartbeat: None,
+        }
+    }
+
+    #[test]
+    fn every_state_is_told_in_a_line() {
+        let progress = Some(Progress {
+            step: 3,
+            of: 10,
+            message: "pass 2".into(),
+        });
+        let reason = "error: cannot write `x`: no space left\nhelp: free some".to_owned();
+        let rows = [
+            row("eval-1", JobState::Done),
+            row(
+                "eval-2",
+                JobState::Running {
+                    owner: None,
+                    progress,
+                },
+            ),
+            row("eval-3", JobState::Failed { reason }),
+            row("train-4", JobState::Resumable { step: 40 }),
+            row("eval-5", JobState::New),
+        ];
+
+        insta::assert_snapshot!(text(&rows), @r"
+        eval-1   done         small_arena on base s42
+        eval-2   running      small_arena on base s42  step 3/10  pass 2
+        eval-3   failed       small_arena on base s42  attempt 2: error: cannot write `x`: no space left
+        train-4  interrupted  small_arena on base s42  goes on after step 40
+        eval-5   waiting      small_arena on base s42
+        1 done · 1 running · 1 failed · 1 interrupted · 1 waiting
+        ");
+    }
 }

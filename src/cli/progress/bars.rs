@@ -1,0 +1,205 @@
+//! Events as bars on a terminal: one for all jobs, one for each that runs.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::words::{Words, duration};
+use crate::{
+    plan::JobId,
+    results::{Progress, Timestamp},
+    schedule::Event,
+};
+
+/// Bars that are redrawn; what is over scrolls above them as lines.
+pub(in crate::cli) struct Bars<'a> {
+    words: Words<'a>,
+    all: MultiProgress,
+    whole: ProgressBar,
+    running: BTreeMap<JobId, Row>,
+}
+
+/// The bar of a running job.
+struct Row {
+    bar: ProgressBar,
+    since: Instant,
+    /// The step at which this attempt began to count.
+    first: Option<u64>,
+}
+
+impl<'a> Bars<'a> {
+    pub(super) fn new(experiment: &str, jobs: usize, words: Words<'a>) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let whole = all.add(ProgressBar::new(jobs as u64));
+        whole.set_style(style(
+            "{prefix} [{bar:24}] {pos}/{len}  {msg}  elapsed {elapsed}",
+        ));
+        whole.set_prefix(experiment.to_owned());
+        whole.enable_steady_tick(Duration::from_secs(1));
+        Self {
+            words,
+            all,
+            whole,
+            running: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Reused { .. } | Event::Blocked { .. } => self.whole.inc(1),
+            Event::Started { job, .. } => self.add(job),
+            Event::Progress { job, progress } => {
+                if let Some(row) = self.running.get_mut(job) {
+                    row.show(progress);
+                }
+            }
+            Event::Failed { job, again, .. } => {
+                self.remove(job);
+                self.whole.inc(u64::from(!again));
+            }
+            Event::Done { job, .. } => {
+                self.remove(job);
+                self.whole.inc(1);
+            }
+            Event::Held { job, .. } | Event::Stopped { job } => self.remove(job),
+            Event::Queued { .. } | Event::Stopping { .. } => {}
+        }
+        self.whole
+            .set_message(format!("{} running", self.running.len()));
+        let is_over = !matches!(event, Event::Progress { .. } | Event::Started { .. });
+        if is_over && let Some(line) = self.words.line(event) {
+            // It fails only if the terminal is gone.
+            let _ = self
+                .all
+                .println(format!("{}  {line}", Timestamp::now().time_of_day()));
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        for row in self.running.values() {
+            row.bar.finish_and_clear();
+        }
+        self.whole.finish_and_clear();
+    }
+
+    fn add(&mut self, job: &JobId) {
+        let bar = self.all.add(ProgressBar::new(0));
+        bar.set_style(style("  {prefix} [{bar:20}] {wide_msg}"));
+        bar.set_prefix(format!("{job}  {}", self.words.what(job)));
+        bar.set_message("starting");
+        self.running.insert(
+            job.clone(),
+            Row {
+                bar,
+                since: Instant::now(),
+                first: None,
+            },
+        );
+    }
+
+    fn remove(&mut self, job: &JobId) {
+        if let Some(row) = self.running.remove(job) {
+            row.bar.finish_and_clear();
+            self.all.remove(&row.bar);
+        }
+    }
+}
+
+impl Row {
+    fn show(&mut self, progress: &Progress) {
+        let first = *self.first.get_or_insert_with(|| {
+            // Loading the model is not part of a step.
+            self.since = Instant::now();
+            progress.step
+        });
+        self.bar.set_length(progress.of);
+        self.bar.set_position(progress.step);
+        let pace = pace(progress, first, self.since.elapsed());
+        self.bar
+            .set_message(format!("{}{pace}", super::progress_in_words(progress)));
+    }
+}
+
+/// The time a step and what is left: `  1.9s/step  left 50m00s`; nothing before the second step.
+fn pace(progress: &Progress, first: u64, elapsed: Duration) -> String {
+    let steps = progress.step.saturating_sub(first);
+    if steps == 0 {
+        return String::new();
+    }
+    let step = elapsed.as_secs_f64() / steps as f64;
+    let left = Duration::from_secs_f64(step * progress.of.saturating_sub(progress.step) as f64);
+    format!("  {step:.1}s/step  left {}", duration(left))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    style.progress_chars("=>-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{plan::example::job, results::Store};
+
+    #[test]
+    fn the_pace_counts_from_the_first_step_that_was_seen() {
+        let progress = Progress {
+            step: 30,
+            of: 90,
+            message: String::new(),
+        };
+
+        // By hand: 20 steps in 40 s are 2 s each; 60 are left.
+        assert_eq!(
+            pace(&progress, 10, Duration::from_secs(40)),
+            "  2.0s/step  left 2m00s"
+        );
+        assert_eq!(pace(&progress, 30, Duration::from_secs(40)), "");
+    }
+
+    #[test]
+    fn the_bar_of_all_jobs_counts_those_that_are_over() {
+        let store = Store::new("results");
+        let jobs = [job("eval-1", &[]), job("eval-2", &[]), job("eval-3", &[])];
+        let mut bars = Bars::new("x", jobs.len(), Words::new(&jobs, &store));
+        bars.all.set_draw_target(ProgressDrawTarget::hidden());
+        let [one, two, three] = jobs.map(|job| job.id);
+        let failed = |again| Event::Failed {
+            job: two.clone(),
+            attempt: 1,
+            reason: "x".into(),
+            log: None,
+            again,
+        };
+
+        bars.hear(&Event::Reused { job: one });
+        bars.hear(&Event::Started {
+            job: two.clone(),
+            attempt: 1,
+            step: 0,
+        });
+        bars.hear(&failed(true));
+        assert_eq!((bars.whole.position(), bars.running.len()), (1, 0));
+        bars.hear(&Event::Started {
+            job: two.clone(),
+            attempt: 2,
+            step: 0,
+        });
+        bars.hear(&failed(false));
+        bars.hear(&Event::Started {
+            job: three.clone(),
+            attempt: 1,
+            step: 0,
+        });
+        assert_eq!((bars.whole.position(), bars.running.len()), (2, 1));
+        bars.hear(&Event::Done {
+            job: three,
+            seconds: 1.0,
+        });
+        assert_eq!((bars.whole.position(), bars.running.len()), (3, 0));
+        bars.finish();
+    }
+}
