@@ -148,19 +148,34 @@ impl Cache {
             "the {} `{name}` ({remote}{size}) is not here",
             entry.kind().noun()
         );
+        let how = format!(
+            "run `recode fetch {name}`, or {}",
+            self.by_hand(entry, remote)
+        );
+        Resolved::Missing { what, how }
+    }
+
+    /// How to get an entry without this program.
+    fn by_hand(&self, entry: &Entry, remote: &Remote) -> String {
         let path = if entry.kind() == Kind::Model {
             "folder"
         } else {
             "file"
         };
-        let how = format!(
-            "`recode fetch SPEC` downloads it; or put {} of {} into `{}`; or write the path of a \
-             {path} in place of the name",
+        format!(
+            "put {} of {} into `{}`, or write the path of a {path} in place of the name",
             listed(&remote.files),
             remote.page(),
-            self.complete(name).display(),
-        );
-        Resolved::Missing { what, how }
+            self.complete(entry.name()).display(),
+        )
+    }
+
+    /// See [`Entry::by_hand`].
+    pub(super) fn advice(&self, entry: &Entry) -> Option<String> {
+        match entry.source() {
+            Source::Shipped(_) => None,
+            Source::Remote(remote) => Some(self.by_hand(entry, remote)),
+        }
     }
 }
 
@@ -362,7 +377,7 @@ path = "rows.jsonl"
             panic!("{resolved:?}")
         };
         insta::assert_snapshot!(what, @"the model `model` (a/b, 1.2 GB) is not here");
-        insta::assert_snapshot!(how, @"`recode fetch SPEC` downloads it; or put `config.json` and `*.safetensors` of https://huggingface.co/a/b/tree/main into `cache/model`; or write the path of a folder in place of the name");
+        insta::assert_snapshot!(how, @"run `recode fetch model`, or put `config.json` and `*.safetensors` of https://huggingface.co/a/b/tree/main into `cache/model`, or write the path of a folder in place of the name");
     }
 
     #[test]

@@ -178,6 +178,19 @@ impl Entry {
         cache.resolve(self)
     }
 
+    /// How to get the content without this program; nothing for a shipped file.
+    pub fn by_hand(&self, cache: &Cache) -> Option<String> {
+        cache.advice(self)
+    }
+
+    /// The repository that the content comes from; nothing for a shipped file.
+    pub fn repository(&self) -> Option<&str> {
+        match &self.source {
+            Source::Shipped(_) => None,
+            Source::Remote(remote) => Some(&remote.repository),
+        }
+    }
+
     /// Stands for the content in the identity of a job when the bytes are elsewhere.
     ///
     /// It is made of the place and the revision, and so does not change with a download. The

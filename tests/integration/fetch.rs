@@ -451,3 +451,118 @@ fn a_data_set_is_the_one_file_of_its_kind() {
         Err(FetchError::UnusableName { .. })
     ));
 }
+
+/// `recode fetch` with an empty cache and this hub: status, stdout and stderr.
+fn recode(arguments: &[&str], cache: &Path, hub: &str) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_recode"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("RECODE_CACHE", cache)
+        .env("HF_ENDPOINT", hub)
+        .env("HF_TOKEN", "hf_secret")
+        .arg("fetch")
+        .args(arguments)
+        .output()
+        .expect("the program runs");
+    let text = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes).replace(&cache.display().to_string(), "[cache]")
+    };
+    let status = output.status.code().expect("no signal");
+    (status, text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_command_fetches_by_name_and_says_where_it_lies() {
+    let server = Server::start(&[
+        (
+            "/api/models/Qwen/Qwen2.5-Coder-0.5B-Instruct/revision/main?blobs=true",
+            bytes(
+                r#"{"sha": "abc", "siblings": [{"rfilename": "config.json", "size": 2},
+                {"rfilename": "tokenizer.json"}, {"rfilename": "model.safetensors"}]}"#,
+            ),
+        ),
+        (
+            "/Qwen/Qwen2.5-Coder-0.5B-Instruct/resolve/abc/config.json",
+            bytes("{}"),
+        ),
+        (
+            "/Qwen/Qwen2.5-Coder-0.5B-Instruct/resolve/abc/tokenizer.json",
+            bytes("{}"),
+        ),
+        (
+            "/Qwen/Qwen2.5-Coder-0.5B-Instruct/resolve/abc/model.safetensors",
+            bytes("w"),
+        ),
+    ]);
+    let cache = tempfile::tempdir().unwrap();
+    let name = "qwen2.5-coder-0.5b-instruct";
+
+    let (status, stdout, stderr) = recode(&[name, "mini_arena"], cache.path(), &server.address);
+    let (_, list, _) = recode(&["--list"], cache.path(), &server.address);
+
+    assert_eq!(status, 0, "{stderr}");
+    assert!(
+        stdout.contains(&format!("{name}  [cache]/{name}\n")),
+        "{stdout}"
+    );
+    insta::assert_snapshot!(stderr, @r"
+    starts  config.json  0 B of 2 B
+    done  config.json  2 B of 2 B
+    starts  model.safetensors  0 B
+    done  model.safetensors  1 B
+    starts  tokenizer.json  0 B
+    done  tokenizer.json  2 B
+    ");
+    let line = list.lines().find(|line| line.starts_with(name)).unwrap();
+    assert_eq!(line.split_whitespace().nth(2), Some("here"));
+}
+
+#[test]
+fn offline_the_command_says_what_to_download_by_hand_and_where_to_put_it() {
+    let cache = tempfile::tempdir().unwrap();
+
+    let (status, stdout, stderr) = recode(
+        &["qwen2.5-coder-7b-instruct"],
+        cache.path(),
+        "http://127.0.0.1:1",
+    );
+
+    assert_eq!((status, stdout.as_str()), (3, ""));
+    insta::assert_snapshot!(stderr, @r"
+    error: cannot reach `127.0.0.1:1`: io: Connection refused (os error 111)
+    help: put `config.json`, `tokenizer.json` and `*.safetensors` of https://huggingface.co/Qwen/Qwen2.5-Coder-7B-Instruct/tree/main into `[cache]/qwen2.5-coder-7b-instruct`, or write the path of a folder in place of the name
+    ");
+}
+
+#[test]
+fn a_gated_repository_is_explained_without_showing_the_token() {
+    let cache = tempfile::tempdir().unwrap();
+    let listing = "/api/models/Qwen/Qwen2.5-Coder-7B-Instruct/revision/main?blobs=true";
+    let server = Server::start(&[(listing, vec![Answer::Status(403)])]);
+
+    let (status, _, stderr) = recode(
+        &["qwen2.5-coder-7b-instruct"],
+        cache.path(),
+        &server.address,
+    );
+
+    assert_eq!(status, 3);
+    let stderr = stderr.replace(server.address.trim_start_matches("http://"), "[hub]");
+    insta::assert_snapshot!(stderr, @r"
+    error: `[hub]` does not give `Qwen/Qwen2.5-Coder-7B-Instruct` to this account (status 403)
+    help: accept the terms at https://huggingface.co/Qwen/Qwen2.5-Coder-7B-Instruct/tree/main and set HF_TOKEN to a token of that account
+    ");
+}
+
+#[test]
+fn a_spec_without_anything_to_download_needs_no_connection() {
+    let cache = tempfile::tempdir().unwrap();
+
+    let (status, stdout, stderr) = recode(
+        &["experiments/quickstart.toml"],
+        cache.path(),
+        "http://127.0.0.1:1",
+    );
+
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("mini_arena  ") && stdout.contains("quickstart-migrations  "));
+}

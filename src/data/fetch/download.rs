@@ -1,8 +1,9 @@
 //! One file, from its first byte or from where an earlier attempt stopped.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -92,6 +93,7 @@ impl Wanted<'_> {
                     at: now,
                 });
             }
+            thread::sleep(PAUSE * failures);
         }
     }
 
@@ -179,11 +181,11 @@ fn measure(path: &Path) -> io::Result<LockedFile> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let bytes = io::copy(&mut file, &mut hasher)?;
-    let sha256 = hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut sha256 = String::new();
+    for byte in hasher.finalize() {
+        // Writing to a text cannot fail.
+        let _ = write!(sha256, "{byte:02x}");
+    }
     Ok(LockedFile { bytes, sha256 })
 }
 

@@ -1,6 +1,12 @@
 //! The places to download from: their addresses, their lists of files, their answers.
 
-use std::{collections::BTreeMap, env, fmt, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::{self, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use serde::Deserialize;
 use ureq::{Agent, Body, http::Response};
@@ -109,8 +115,8 @@ impl Client {
             // Bytes as they lie on the host: a resumed download counts them.
             .accept_encoding("identity")
             .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .timeout_per_read(Some(Duration::from_secs(60)))
+            .timeout_recv_response(Some(Duration::from_mins(1)))
+            .timeout_per_read(Some(Duration::from_mins(1)))
             .build();
         Self {
             agent: config.new_agent(),
@@ -274,7 +280,8 @@ fn escaped(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing to a text cannot fail.
+            let _ = write!(text, "%{byte:02X}");
         }
         text
     })
