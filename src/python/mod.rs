@@ -12,6 +12,7 @@
 
 mod error;
 mod interpreter;
+mod nesting;
 mod normalize;
 mod pool;
 mod safeguards;

@@ -1,8 +1,6 @@
 //! Whether CPython would parse a text, without a Python process.
 //!
-//! The parser is ruff's; this file turns it into CPython's answer. Around it stand the limits of
-//! CPython's tokenizer (brackets, indents, digits) and a bound on nesting, so that no text can
-//! overflow the stack: syntax trees are built and dropped by recursion.
+//! The parser is ruff's; this file turns what it says into CPython's answer.
 //!
 //! # Differences
 //!
@@ -12,11 +10,14 @@
 use std::borrow::Cow;
 
 use ruff_python_ast::{
-    ElifElseClause, Expr, Mod, Pattern, PythonVersion, Stmt,
+    Expr, InterpolatedStringElement, Mod, PythonVersion,
     token::{self, TokenKind},
     visitor::{self, Visitor},
 };
-use ruff_python_parser::{Mode, ParseOptions, Parsed, lexer, parse_unchecked};
+use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
+use ruff_text_size::Ranged as _;
+
+use super::nesting::{MAX_TREE_DEPTH, Shape};
 
 /// A version of Python's grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +53,8 @@ pub enum SyntaxFault {
     TooDeep,
 }
 
-/// Levels of syntax tree that CPython 3.11 converts: 3 x 1,000 frames, less those of a shallow caller.
-const MAX_TREE_DEPTH: usize = 2_988;
-/// CPython's `MAXLEVEL`: open brackets.
-const MAX_BRACKETS: usize = 200;
-/// CPython's `MAXINDENT`, which counts the outermost level.
-const MAX_INDENTS: usize = 99;
 /// CPython's default limit on the digits of a decimal literal.
 const MAX_DECIMAL_DIGITS: usize = 4_300;
-/// The most levels that are parsed at all; every one of them may take `LEVEL_BYTES` of stack.
-const MAX_ESTIMATE: usize = 50_000;
-/// Stack that a level of the tree takes to walk and to drop, generously.
-const LEVEL_BYTES: usize = 2_048;
 
 /// Checks `source` as `ast.parse` does.
 pub fn check_syntax(source: &str, grammar: Grammar) -> Result<(), SyntaxFault> {
@@ -80,10 +71,12 @@ pub fn check_syntax(source: &str, grammar: Grammar) -> Result<(), SyntaxFault> {
         let parsed = parse_unchecked(&source, options(grammar));
         first_fault(&parsed)?;
         literals_fit(&parsed, &source)?;
-        if shape.estimate >= MAX_TREE_DEPTH && depth(parsed.syntax()) > MAX_TREE_DEPTH {
-            return Err(SyntaxFault::TooDeep);
+        overlooked(&parsed, grammar)?;
+        if shape.fits(parsed.syntax()) {
+            Ok(())
+        } else {
+            Err(SyntaxFault::TooDeep)
         }
-        Ok(())
     })
 }
 
@@ -129,7 +122,7 @@ fn options(grammar: Grammar) -> ParseOptions {
     ParseOptions::from(Mode::Module).with_target_version(grammar.version())
 }
 
-fn invalid(message: impl Into<String>, offset: usize) -> SyntaxFault {
+pub(super) fn invalid(message: impl Into<String>, offset: usize) -> SyntaxFault {
     SyntaxFault::Invalid {
         message: message.into(),
         offset,
@@ -167,173 +160,173 @@ fn literals_fit(parsed: &Parsed<Mod>, source: &str) -> Result<(), SyntaxFault> {
     Ok(())
 }
 
-/// What one pass over the tokens, without a tree, tells of a text's nesting.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    /// No less than the depth of the syntax tree.
-    estimate: usize,
+/// Refuses what CPython refuses and the parser lets pass.
+fn overlooked(parsed: &Parsed<Mod>, grammar: Grammar) -> Result<(), SyntaxFault> {
+    let mut visitor = Overlooked {
+        grammar,
+        parent: None,
+        fault: None,
+    };
+    if let Mod::Module(module) = parsed.syntax() {
+        visitor.visit_body(&module.body);
+    }
+    visitor.fault.map_or(Ok(()), Err)
 }
 
-impl Shape {
-    /// Measures `source`, and refuses what CPython's tokenizer refuses for its nesting.
-    fn of(source: &str) -> Result<Self, SyntaxFault> {
-        let mut lexer = lexer::lex(source, Mode::Module);
-        let mut nesting = Nesting::default();
-        loop {
-            let kind = lexer.next_token();
-            if kind == TokenKind::EndOfFile {
-                break;
-            }
-            nesting.take(kind)?;
-        }
-        let estimate = nesting.highest + nesting.elifs + 2 * MAX_INDENTS;
-        if estimate > MAX_ESTIMATE {
-            return Err(SyntaxFault::TooDeep);
-        }
-        Ok(Self { estimate })
-    }
-
-    fn on_a_stack_that_fits<T>(self, work: impl FnOnce() -> T) -> T {
-        let bytes = self.estimate * LEVEL_BYTES;
-        stacker::maybe_grow(bytes, 2 * bytes, work)
-    }
+struct Overlooked {
+    grammar: Grammar,
+    /// Where the expression around this one starts.
+    parent: Option<usize>,
+    fault: Option<SyntaxFault>,
 }
 
-/// Counts tokens that may stand above one another in the tree.
-///
-/// Within brackets a comma ends what can nest, but for lambdas, whose parameters have commas too.
-#[derive(Debug)]
-struct Nesting {
-    /// Tokens since the last comma or line end, for every open bracket.
-    counts: Vec<usize>,
-    /// Whether a lambda stands at this level.
-    lambdas: Vec<bool>,
-    sum: usize,
-    highest: usize,
-    indents: usize,
-    elifs: usize,
-}
-
-impl Default for Nesting {
-    fn default() -> Self {
-        Self {
-            counts: vec![0],
-            lambdas: vec![false],
-            sum: 0,
-            highest: 0,
-            indents: 0,
-            elifs: 0,
-        }
-    }
-}
-
-impl Nesting {
-    fn take(&mut self, kind: TokenKind) -> Result<(), SyntaxFault> {
-        match kind {
-            TokenKind::Comment | TokenKind::NonLogicalNewline => {}
-            TokenKind::Newline => self.start_line(),
-            TokenKind::Indent => {
-                self.indents += 1;
-                if self.indents > MAX_INDENTS {
-                    return Err(invalid("too many levels of indentation", 0));
-                }
-            }
-            TokenKind::Dedent => self.indents = self.indents.saturating_sub(1),
-            TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => {
-                self.count();
-                self.counts.push(0);
-                self.lambdas.push(false);
-                if self.counts.len() > MAX_BRACKETS + 1 {
-                    return Err(invalid("too many nested parentheses", 0));
-                }
-            }
-            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace if self.counts.len() > 1 => {
-                self.sum -= self.counts.pop().unwrap_or_default();
-                self.lambdas.pop();
-            }
-            TokenKind::Comma if self.counts.len() > 1 && self.lambdas.last() == Some(&false) => {
-                self.sum -= self.counts.last().copied().unwrap_or_default();
-                self.counts
-                    .last_mut()
-                    .into_iter()
-                    .for_each(|count| *count = 0);
-            }
-            _ => {
-                self.elifs += usize::from(kind == TokenKind::Elif);
-                if let (TokenKind::Lambda, Some(lambda)) = (kind, self.lambdas.last_mut()) {
-                    *lambda = true;
-                }
-                self.count();
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self) {
-        self.counts
-            .last_mut()
-            .into_iter()
-            .for_each(|count| *count += 1);
-        self.sum += 1;
-        self.highest = self.highest.max(self.sum);
-    }
-
-    fn start_line(&mut self) {
-        self.counts.truncate(1);
-        self.lambdas.truncate(1);
-        self.counts.fill(0);
-        self.lambdas.fill(false);
-        self.sum = 0;
-    }
-}
-
-/// Levels of the tree as CPython counts them, where each `elif` stands inside the one before.
-fn depth(syntax: &Mod) -> usize {
-    let mut depth = Depth::default();
-    if let Mod::Module(module) = syntax {
-        depth.below(|depth| depth.visit_body(&module.body));
-    }
-    depth.highest
-}
-
-#[derive(Debug, Default)]
-struct Depth {
-    current: usize,
-    highest: usize,
-}
-
-impl Depth {
-    fn below(&mut self, walk: impl FnOnce(&mut Self)) {
-        let outside = self.current;
-        self.rise();
-        walk(self);
-        self.current = outside;
-    }
-
-    fn rise(&mut self) {
-        self.current += 1;
-        self.highest = self.highest.max(self.current);
-    }
-}
-
-impl<'a> Visitor<'a> for Depth {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        self.below(|depth| visitor::walk_stmt(depth, statement));
-    }
-
+impl<'a> Visitor<'a> for Overlooked {
     fn visit_expr(&mut self, expression: &'a Expr) {
-        self.below(|depth| visitor::walk_expr(depth, expression));
-    }
-
-    fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        self.below(|depth| visitor::walk_pattern(depth, pattern));
-    }
-
-    fn visit_elif_else_clause(&mut self, clause: &'a ElifElseClause) {
-        // The walk visits the clauses of one `if` in order: each stays open for those after it.
-        if clause.test.is_some() {
-            self.rise();
+        let start = expression.range().start().to_usize();
+        // `yield % x`: only in brackets may a yield be an operand, and these would start before it.
+        if (expression.is_yield_expr() || expression.is_yield_from_expr())
+            && self.parent == Some(start)
+        {
+            self.fault
+                .get_or_insert(invalid("a yield as an operand", start));
         }
-        visitor::walk_elif_else_clause(self, clause);
+        let parent = self.parent.replace(start);
+        visitor::walk_expr(self, expression);
+        self.parent = parent;
+    }
+
+    fn visit_interpolated_string_element(&mut self, element: &'a InterpolatedStringElement) {
+        // CPython 3.11 reads `f"{*x}"` as `(*x)`.
+        if self.grammar == Grammar::Python311
+            && let InterpolatedStringElement::Interpolation(field) = element
+            && field.expression.is_starred_expr()
+        {
+            let start = field.range.start().to_usize();
+            self.fault
+                .get_or_insert(invalid("a starred expression in an f-string", start));
+        }
+        visitor::walk_interpolated_string_element(self, element);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        env,
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+
+    fn parses(source: &str) -> bool {
+        check_syntax(source, Grammar::Python311).is_ok()
+    }
+
+    /// Oracle: `ast.parse` of CPython 3.11 at a module's top level: 2,988 signs parse, 2,989 raise
+    /// `RecursionError`; likewise terms of a sum.
+    #[test]
+    fn trees_are_bounded_as_in_cpython() {
+        let minus = |count| check_syntax(&("-".repeat(count) + "1"), Grammar::Python311);
+        assert_eq!(
+            [minus(2_985), minus(3_100)],
+            [Ok(()), Err(SyntaxFault::TooDeep)]
+        );
+        let sum = |count| check_syntax(&("1".to_owned() + &"+1".repeat(count)), Grammar::Python311);
+        assert_eq!(
+            [sum(2_985), sum(3_100)],
+            [Ok(()), Err(SyntaxFault::TooDeep)]
+        );
+    }
+
+    /// Oracle: CPython's `MAXLEVEL` (200 brackets) and `MAXINDENT` (100 levels).
+    #[test]
+    fn brackets_and_indents_are_bounded_as_in_cpython() {
+        let brackets = |count| parses(&("(".repeat(count) + &")".repeat(count)));
+        assert_eq!([brackets(200), brackets(201)], [true, false]);
+        let indents = |count| {
+            let lines = (0..count).map(|depth| " ".repeat(depth) + "if 1:\n");
+            parses(&(lines.collect::<Vec<_>>().concat() + &" ".repeat(count) + "x"))
+        };
+        assert_eq!([indents(99), indents(100)], [true, false]);
+    }
+
+    #[test]
+    fn each_version_has_its_own_grammar() {
+        for (source, is_311, is_313) in [
+            ("type X = int", false, true),
+            ("def f[T](x: T): pass", false, true),
+            ("f'{*x}'", false, true),
+            ("f'{x['a']}'", false, true),
+            ("match x:\n    case 1: pass", true, true),
+            ("print 1", false, false),
+            ("x = yield % 1", false, false),
+            ("x = (yield) % 1", true, true),
+        ] {
+            let both = [Grammar::Python311, Grammar::Python313]
+                .map(|grammar| check_syntax(source, grammar).is_ok());
+            assert_eq!(both, [is_311, is_313], "{source}");
+        }
+    }
+
+    #[test]
+    fn a_null_byte_a_byte_order_mark_and_a_huge_literal_are_no_syntax() {
+        assert!(!parses("x\0") && !parses("\u{feff}x"));
+        assert!(parses(&"9".repeat(4_300)) && !parses(&"9".repeat(4_301)));
+        assert!(parses(&("0x".to_owned() + &"9".repeat(5_000))));
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        source: String,
+        /// Nothing where CPython raises `RecursionError` or `MemoryError`.
+        parses: Option<bool>,
+    }
+
+    /// Compares with the `python3` of this machine, or the one that `RECODE_PYTHON` names.
+    #[test]
+    #[ignore = "needs Python 3.11 to 3.13: just conformance"]
+    fn conformance_of_the_syntax_check_with_cpython() {
+        let setting = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
+        let python = setting("RECODE_PYTHON", "python3");
+        let version = ["-c", "import sys; print(sys.version_info >= (3, 12))"];
+        let is_new = Command::new(&python).args(version).output().unwrap().stdout == b"True\n";
+        let grammar = if is_new {
+            Grammar::Python313
+        } else {
+            Grammar::Python311
+        };
+        let mut child = Command::new(&python)
+            .arg("tests/fixtures/syntax_cases.py")
+            .args([
+                setting("RECODE_SEED", "1"),
+                setting("RECODE_CASES", "20000"),
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut wrong = Vec::new();
+        let mut count = 0;
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let Ok(case) = serde_json::from_str::<Case>(&line.unwrap()) else {
+                continue;
+            };
+            count += 1;
+            let ours = check_syntax(&case.source, grammar);
+            if ours.is_ok() != case.parses.unwrap_or(false) {
+                let source: String = case.source.chars().take(400).collect();
+                wrong.push(format!(
+                    "CPython {:?}, ours {ours:?}: {source:?}",
+                    case.parses
+                ));
+            }
+        }
+        child.wait().unwrap();
+        assert!(
+            count > 10_000 && wrong.is_empty(),
+            "{} of {count}\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
     }
 }
