@@ -32,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("results", &["digest", "plan"]),
-    ("report", &["digest", "plan", "results", "spec"]),
+    ("report", &["digest", "eval", "plan", "results", "spec"]),
     ("schedule", &["launch", "plan", "results"]),
     (
         "worker",

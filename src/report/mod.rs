@@ -1,1 +1,65 @@
-//! Rows to tables, beside the figures of the paper.
+//! Rows to tables, beside the paper's numbers.
+
+mod compare;
+mod error;
+mod format;
+mod gather;
+mod notes;
+mod paper;
+mod sheet;
+mod statistics;
+mod table;
+
+#[cfg(test)]
+mod example;
+
+use std::{fs, path::Path};
+
+pub use error::ReportError;
+pub use table::Table;
+
+use crate::{
+    plan::Plan,
+    results::{Store, write_durably},
+};
+
+use paper::Reference;
+
+impl Table {
+    /// The table of a plan from what is there, with holes where nothing is.
+    ///
+    /// The printed figures are looked for below `root`, the project's folder.
+    pub fn of(plan: &Plan, store: &Store, root: &Path) -> Result<Self, ReportError> {
+        let name = plan.table.reference.as_deref();
+        let reference = name.map(|name| Reference::read(root, name)).transpose()?;
+        Ok(compare::fill(
+            &gather::gather(plan, store),
+            reference.as_ref(),
+        ))
+    }
+
+    /// The table for people: aligned Markdown.
+    pub fn to_markdown(&self) -> String {
+        format::markdown(self)
+    }
+
+    /// Every figure with all that it rests on.
+    pub fn to_json(&self) -> String {
+        format::json(self)
+    }
+
+    /// Writes `table.md`, `table.csv` and `table.json` into a folder, each whole or not at all.
+    pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
+        fs::create_dir_all(folder).map_err(|source| ReportError::MakeFolder {
+            path: folder.to_owned(),
+            source,
+        })?;
+        for (ending, text) in format::ALL {
+            write_durably(
+                &folder.join(format!("table.{ending}")),
+                text(self).as_bytes(),
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! From outcomes to figures: seeds together, baseline and paper beside them.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    eval::pass_at_k,
+    results::EvalOutcome,
+    spec::{Column, Show},
+};
+
+use super::{
+    notes::Notes,
+    paper::{Reference, Subject},
+    sheet::{Found, Sheet, SheetRow},
+    statistics::{Estimate, estimate},
+    table::{Cell, Change, Heading, Paper, Row, Source, Table, Value},
+};
+
+/// The verdict of a sample that the judge failed on.
+const UNJUDGED: &str = "unjudged";
+
+/// Each problem's chance of being solved, averaged over seeds, with the group it belongs to.
+type Problems = BTreeMap<String, (String, f64)>;
+
+/// Fills a sheet with what is there.
+pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
+    let mut notes = Notes::default();
+    let rows = sheet
+        .rows
+        .iter()
+        .map(|row| fill_row(sheet, row, reference, &mut notes))
+        .collect();
+    let columns = sheet.columns.iter().map(|column| Heading {
+        benchmark: column.benchmark.clone(),
+        metric: column.metric(),
+    });
+    Table {
+        experiment: sheet.experiment.clone(),
+        description: sheet.description.clone(),
+        axes: sheet.axes.clone(),
+        columns: columns.collect(),
+        show: sheet.show,
+        baseline: sheet.baseline.clone(),
+        reference: reference.map(|reference| format!("{}: {}", reference.source, reference.title)),
+        rows,
+        notes: notes.texts(),
+    }
+}
+
+fn fill_row(
+    sheet: &Sheet,
+    row: &SheetRow,
+    reference: Option<&Reference>,
+    notes: &mut Notes,
+) -> Row {
+    let cells = sheet.columns.iter().map(|column| {
+        let mut cell = fill_cell(row, column, notes);
+        let baseline = row.baseline.and_then(|index| sheet.rows.get(index));
+        cell.change = baseline.and_then(|baseline| change(row, baseline, column));
+        if let Some(reference) = reference {
+            cell.paper = paper(reference, &row.subject, column, sheet.show, &cell);
+            let note = reference.note(&row.subject, &column.benchmark, &column.metric());
+            cell.notes
+                .extend(note.map(|note| notes.number(&format!("the paper: {note}"))));
+        }
+        cell
+    });
+    Row {
+        labels: row.labels.clone(),
+        is_baseline: row.is_baseline,
+        cells: cells.collect(),
+    }
+}
+
+fn fill_cell(row: &SheetRow, column: &Column, notes: &mut Notes) -> Cell {
+    let runs = row.runs(&column.benchmark);
+    let mut cell = Cell::default();
+    let mut seed_means = Vec::new();
+    for run in runs {
+        let outcome = run.found.outcome();
+        let mean = outcome.and_then(|outcome| mean_of(outcome, column.pass_at));
+        seed_means.extend(mean);
+        cell.sources.push(Source {
+            job: run.job.clone(),
+            seed: run.seed,
+            value: mean,
+            counts: outcome
+                .map(|outcome| outcome.counts.clone())
+                .unwrap_or_default(),
+            samples_digest: outcome.map(|outcome| outcome.samples_digest.clone()),
+        });
+        let note = match &run.found {
+            Found::Hole(reason) => Some(reason.clone()),
+            Found::Done(outcome) => unjudged(outcome),
+        };
+        cell.notes.extend(note.map(|note| notes.number(&note)));
+    }
+    if runs.is_empty() {
+        cell.notes
+            .push(notes.number("not measured in this experiment"));
+    } else if !seed_means.is_empty() && seed_means.len() < runs.len() {
+        let text = format!("{} of {} seeds", seed_means.len(), runs.len());
+        cell.notes.push(notes.number(&text));
+    }
+    cell.notes.sort_unstable();
+    cell.notes.dedup();
+    cell.value = estimate_of(&problems(row, column)).map(Value::from);
+    cell.seeds_range = range(&seed_means);
+    cell
+}
+
+/// How many samples the judge itself failed on, in words.
+fn unjudged(outcome: &EvalOutcome) -> Option<String> {
+    let count = outcome
+        .counts
+        .get(UNJUDGED)
+        .copied()
+        .filter(|count| *count > 0)?;
+    let all: usize = outcome.tasks.iter().map(|task| task.passed.len()).sum();
+    Some(format!(
+        "the judge failed on {count} of {all} samples; they count as not passed"
+    ))
+}
+
+/// The means of problems over the seeds that are there.
+fn problems(row: &SheetRow, column: &Column) -> Problems {
+    let mut sums: BTreeMap<String, (String, f64, usize)> = BTreeMap::new();
+    let outcomes = row
+        .runs(&column.benchmark)
+        .iter()
+        .filter_map(|run| run.found.outcome());
+    for task in outcomes.flat_map(|outcome| &outcome.tasks) {
+        let correct = task.passed.iter().filter(|passed| **passed).count();
+        let Some(chance) = pass_at_k(task.passed.len(), correct, column.pass_at) else {
+            continue;
+        };
+        let group = task.group.clone().unwrap_or_else(|| task.task_id.clone());
+        let (_, sum, count) = sums.entry(task.task_id.clone()).or_insert((group, 0.0, 0));
+        *sum += chance;
+        *count += 1;
+    }
+    let mean = |(group, sum, count): (String, f64, usize)| (group, sum / count as f64);
+    sums.into_iter()
+        .map(|(task, sums)| (task, mean(sums)))
+        .collect()
+}
+
+fn mean_of(outcome: &EvalOutcome, k: usize) -> Option<f64> {
+    let chances = outcome.tasks.iter().map(|task| {
+        pass_at_k(
+            task.passed.len(),
+            task.passed.iter().filter(|passed| **passed).count(),
+            k,
+        )
+    });
+    let chances: Vec<f64> = chances.collect::<Option<_>>()?;
+    (!chances.is_empty()).then(|| chances.iter().sum::<f64>() / chances.len() as f64)
+}
+
+fn estimate_of(problems: &Problems) -> Option<Estimate> {
+    let values: Vec<(&str, f64)> = problems
+        .values()
+        .map(|(group, value)| (group.as_str(), *value))
+        .collect();
+    estimate(&values)
+}
+
+/// The mean change of the problems that both rows have.
+fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Option<Change> {
+    let (ours, theirs) = (problems(row, column), problems(baseline, column));
+    let changes: Vec<(&str, f64)> = ours
+        .iter()
+        .filter_map(|(task, (group, value))| {
+            theirs
+                .get(task)
+                .map(|(_, start)| (group.as_str(), value - start))
+        })
+        .collect();
+    let Estimate {
+        mean,
+        standard_error,
+        half_width,
+        ..
+    } = estimate(&changes)?;
+    let is_distinguishable = match half_width {
+        Some(half_width) => mean.abs() > half_width,
+        // One change for all problems.
+        None => changes.len() > 1 && mean != 0.0,
+    };
+    Some(Change {
+        mean,
+        standard_error,
+        half_width,
+        is_distinguishable,
+    })
+}
+
+fn paper(
+    reference: &Reference,
+    subject: &Subject,
+    column: &Column,
+    show: Show,
+    cell: &Cell,
+) -> Option<Paper> {
+    let figure = reference.figure(subject, &column.benchmark, &column.metric())?;
+    let (ours, our_half_width, theirs, their_half_width) = match (show, cell.change, figure.change)
+    {
+        (Show::Delta, Some(change), Some(printed)) => (
+            Some(change.mean),
+            change.half_width,
+            printed,
+            figure.change_half_width,
+        ),
+        _ => (
+            cell.value.map(|value| value.mean),
+            cell.value.and_then(|value| value.half_width),
+            figure.value,
+            figure.half_width,
+        ),
+    };
+    let difference = ours.map(|ours| ours - theirs);
+    let half_width = our_half_width.unwrap_or(0.0).hypot(their_half_width);
+    let agrees = difference.map(|difference| difference.abs() <= half_width);
+    Some(Paper {
+        figure,
+        difference,
+        agrees,
+    })
+}
+
+fn range(means: &[f64]) -> Option<[f64; 2]> {
+    let low = means.iter().copied().reduce(f64::min)?;
+    let high = means.iter().copied().reduce(f64::max)?;
+    (means.len() > 1).then_some([low, high])
+}
+
+impl From<Estimate> for Value {
+    fn from(
+        Estimate {
+            mean,
+            n,
+            standard_error,
+            half_width,
+        }: Estimate,
+    ) -> Self {
+        Self {
+            mean,
+            n,
+            standard_error,
+            half_width,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `table.csv`: a line a figure, shares in 0..=1, for spreadsheets and scripts.
+
+use crate::report::table::{Cell, Heading, Row, Table};
+
+/// A line for every cell of the table.
+pub(in crate::report) fn csv(table: &Table) -> String {
+    let mut names: Vec<String> = table.axes.clone();
+    names.extend(FIGURES.map(str::to_owned));
+    let mut lines = vec![line(names)];
+    for row in &table.rows {
+        for (column, cell) in table.columns.iter().zip(&row.cells) {
+            let mut fields = row.labels.clone();
+            fields.extend(figures(row, column, cell));
+            lines.push(line(fields));
+        }
+    }
+    lines.concat()
+}
+
+const FIGURES: [&str; 17] = [
+    "benchmark",
+    "metric",
+    "is_baseline",
+    "value",
+    "standard_error",
+    "half_width_95",
+    "problems",
+    "seeds",
+    "seeds_low",
+    "seeds_high",
+    "change",
+    "change_half_width_95",
+    "paper",
+    "paper_change",
+    "difference",
+    "agrees",
+    "jobs",
+];
+
+fn figures(row: &Row, column: &Heading, cell: &Cell) -> [String; 17] {
+    let value = cell.value;
+    let range = cell.seeds_range;
+    let change = cell.change;
+    let paper = cell.paper;
+    let done = cell
+        .sources
+        .iter()
+        .filter(|source| source.value.is_some())
+        .count();
+    let jobs: Vec<&str> = cell
+        .sources
+        .iter()
+        .map(|source| source.job.0.as_str())
+        .collect();
+    [
+        column.benchmark.clone(),
+        column.metric.clone(),
+        row.is_baseline.to_string(),
+        text(value.map(|value| value.mean)),
+        text(value.and_then(|value| value.standard_error)),
+        text(value.and_then(|value| value.half_width)),
+        text(value.map(|value| value.n)),
+        done.to_string(),
+        text(range.map(|[low, _]| low)),
+        text(range.map(|[_, high]| high)),
+        text(change.map(|change| change.mean)),
+        text(change.and_then(|change| change.half_width)),
+        text(paper.map(|paper| paper.figure.value)),
+        text(paper.and_then(|paper| paper.figure.change)),
+        text(paper.and_then(|paper| paper.difference)),
+        text(paper.and_then(|paper| paper.agrees)),
+        jobs.join(" "),
+    ]
+}
+
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn line(fields: impl IntoIterator<Item = String>) -> String {
+    let fields: Vec<String> = fields.into_iter().map(quoted).collect();
+    fields.join(",") + "\n"
+}
+
+fn quoted(field: String) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field
+    }
+}

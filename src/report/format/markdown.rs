@@ -1,0 +1,230 @@
+//! `table.md`, and what a terminal shows: percent with one decimal, columns aligned, notes below.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    report::table::{Cell, Change, Row, Table, Value},
+    spec::Show,
+};
+
+use super::{percent, points};
+
+/// The table for people.
+pub(in crate::report) fn markdown(table: &Table) -> String {
+    let mut blocks = vec![format!("# {}", table.experiment)];
+    if !table.description.is_empty() {
+        blocks.push(table.description.clone());
+    }
+    blocks.push(aligned(&lines(table)));
+    blocks.push(legend(table).join("\n"));
+    blocks.join("\n\n") + "\n"
+}
+
+/// The cells' texts, the headings first.
+fn lines(table: &Table) -> Vec<Vec<String>> {
+    let mut headings: Vec<String> = table.axes.clone();
+    if headings.is_empty() {
+        headings.push("experiment".to_owned());
+    }
+    for (index, column) in table.columns.iter().enumerate() {
+        headings.push(format!("{} {}", column.benchmark, column.metric));
+        if has_paper(table, index) {
+            headings.extend(["paper", "ours - paper"].map(str::to_owned));
+        }
+    }
+    let mut lines = vec![headings];
+    for row in &table.rows {
+        let mut line = row.labels.clone();
+        if table.axes.is_empty() && line.is_empty() {
+            line.push(table.experiment.clone());
+        }
+        for (index, cell) in row.cells.iter().enumerate() {
+            line.push(ours(table, row, cell));
+            if has_paper(table, index) {
+                line.extend(paper(table, cell));
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn has_paper(table: &Table, column: usize) -> bool {
+    table.rows.iter().any(|row| {
+        row.cells
+            .get(column)
+            .is_some_and(|cell| cell.paper.is_some())
+    })
+}
+
+/// What a cell shows of our own figures.
+enum Shown {
+    Change(Change),
+    Value(Value, Option<Change>),
+    Nothing,
+}
+
+fn shown(table: &Table, row: &Row, cell: &Cell) -> Shown {
+    match (table.show, row.is_baseline, cell.change, cell.value) {
+        (Show::Delta, false, Some(change), _) => Shown::Change(change),
+        // Without its change a row of a table of changes has nothing to show.
+        (Show::Delta, false, None, _) | (_, _, _, None) => Shown::Nothing,
+        (_, _, change, Some(value)) => Shown::Value(value, change),
+    }
+}
+
+/// Whether a cell shows an error with its figure; nothing for a hole.
+fn has_error(table: &Table, row: &Row, cell: &Cell) -> Option<bool> {
+    match shown(table, row, cell) {
+        Shown::Change(change) => Some(change.half_width.is_some()),
+        Shown::Value(value, _) => Some(value.half_width.is_some()),
+        Shown::Nothing => None,
+    }
+}
+
+fn ours(table: &Table, row: &Row, cell: &Cell) -> String {
+    let mut text = match shown(table, row, cell) {
+        Shown::Change(change) => with_error(points(change.mean), change.half_width) + mark(change),
+        Shown::Value(value, None) => with_error(percent(value.mean), value.half_width),
+        Shown::Value(value, Some(change)) => {
+            let text = with_error(percent(value.mean), value.half_width);
+            format!("{text} ({}{})", points(change.mean), mark(change))
+        }
+        Shown::Nothing => "—".to_owned(),
+    };
+    if let Some([low, high]) = cell.seeds_range.filter(|_| table.show == Show::Value) {
+        text += &[", seeds ", &percent(low), " to ", &percent(high)].concat();
+    }
+    let notes: Vec<String> = cell.notes.iter().map(|note| format!(" [{note}]")).collect();
+    text + &notes.concat()
+}
+
+fn with_error(figure: String, half_width: Option<f64>) -> String {
+    match half_width {
+        Some(half_width) => format!("{figure} ± {}", percent(half_width)),
+        None => figure,
+    }
+}
+
+fn mark(change: Change) -> &'static str {
+    if change.is_distinguishable { "" } else { " n" }
+}
+
+/// The printed figure, and how ours differs from it.
+fn paper(table: &Table, cell: &Cell) -> [String; 2] {
+    let Some(paper) = cell.paper else {
+        return ["", ""].map(str::to_owned);
+    };
+    let printed = match (table.show, paper.figure.change) {
+        (Show::Delta, Some(change)) => points(change),
+        _ => percent(paper.figure.value),
+    };
+    let difference = paper.difference.map_or_else(String::new, |difference| {
+        let mark = match paper.agrees {
+            Some(true) => " =",
+            Some(false) => " !",
+            None => "",
+        };
+        points(difference) + mark
+    });
+    [printed, difference]
+}
+
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|text| text.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0).max(3))
+        .collect();
+    let mut texts: Vec<String> = lines.iter().map(|line| padded(line, &widths)).collect();
+    let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    texts.insert(1, padded(&rule, &widths));
+    texts.join("\n")
+}
+
+fn padded(line: &[String], widths: &[usize]) -> String {
+    let cells = widths.iter().enumerate().map(|(column, width)| {
+        let text = line
+            .get(column)
+            .map_or("", String::as_str)
+            .replace('|', "\\|");
+        format!("{text:<width$}")
+    });
+    format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+}
+
+/// What the marks mean, of those that the table has.
+fn legend(table: &Table) -> Vec<String> {
+    let cells = || table.rows.iter().flat_map(|row| &row.cells);
+    let mut lines = Vec::new();
+    let errors: Vec<bool> = table
+        .rows
+        .iter()
+        .flat_map(|row| {
+            row.cells
+                .iter()
+                .filter_map(|cell| has_error(table, row, cell))
+        })
+        .collect();
+    if errors.contains(&true) {
+        lines.push(format!(
+            "Percent, ± half of the 95 % interval over problems ({}), by Student's t; problems of \
+             one group are not counted as independent.",
+            problems(table)
+        ));
+    }
+    if errors.contains(&false) {
+        lines.push(
+            "Where there is no ±, all problems came out alike, which tells nothing of the error."
+                .to_owned(),
+        );
+    }
+    if cells().any(|cell| cell.seeds_range.is_some()) {
+        lines.push(
+            "Several seeds are averaged for each problem before that; \"seeds a to b\" are the \
+             lowest and the highest mean of a seed."
+                .to_owned(),
+        );
+    }
+    if let Some(baseline) = &table.baseline {
+        lines.push(format!(
+            "Changes are points against {baseline}, problem by problem; n: the 95 % interval of \
+             the change holds 0."
+        ));
+    }
+    if let Some(reference) = table
+        .reference
+        .as_ref()
+        .filter(|_| cells().any(|cell| cell.paper.is_some()))
+    {
+        lines.push(format!(
+            "Paper: {reference}. = is a difference within both 95 % errors, ! one outside; the \
+             paper's is that of a share of as many problems as it has."
+        ));
+    }
+    for (index, note) in table.notes.iter().enumerate() {
+        lines.push(format!("[{}] {note}", index + 1));
+    }
+    lines.push("The jobs behind every cell are in table.json.".to_owned());
+    // A list, so that every line stays a line.
+    lines.into_iter().map(|line| format!("- {line}")).collect()
+}
+
+fn problems(table: &Table) -> String {
+    let mut texts = BTreeSet::new();
+    for row in &table.rows {
+        for (column, cell) in table.columns.iter().zip(&row.cells) {
+            texts.extend(
+                cell.value
+                    .map(|value| format!("{}: {}", column.benchmark, value.n)),
+            );
+        }
+    }
+    texts.into_iter().collect::<Vec<_>>().join(", ")
+}

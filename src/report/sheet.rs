@@ -1,0 +1,73 @@
+//! What a table asks for: its rows and columns, with the jobs behind each cell and what they gave.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    plan::JobId,
+    results::EvalOutcome,
+    spec::{Column, Show},
+};
+
+use super::paper::Subject;
+
+/// A table before it is filled.
+#[derive(Clone, Debug)]
+pub(super) struct Sheet {
+    pub(super) experiment: String,
+    pub(super) description: String,
+    /// The names of the columns of labels.
+    pub(super) axes: Vec<String>,
+    pub(super) columns: Vec<Column>,
+    pub(super) show: Show,
+    /// What rows are compared with, in words.
+    pub(super) baseline: Option<String>,
+    pub(super) rows: Vec<SheetRow>,
+}
+
+/// A row before it is filled.
+#[derive(Clone, Debug)]
+pub(super) struct SheetRow {
+    pub(super) labels: Vec<String>,
+    pub(super) subject: Subject,
+    /// Whether other rows are compared with this one.
+    pub(super) is_baseline: bool,
+    /// The row that this one is compared with.
+    pub(super) baseline: Option<usize>,
+    /// The evaluations, one a seed, by benchmark.
+    pub(super) runs: BTreeMap<String, Vec<Run>>,
+}
+
+/// An evaluation with one seed.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) job: JobId,
+    pub(super) seed: u64,
+    pub(super) found: Found,
+}
+
+/// What there is of a job.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    Done(EvalOutcome),
+    /// Nothing yet, and why.
+    Hole(String),
+}
+
+impl Found {
+    pub(super) fn outcome(&self) -> Option<&EvalOutcome> {
+        match self {
+            Self::Done(outcome) => Some(outcome),
+            Self::Hole(_) => None,
+        }
+    }
+}
+
+impl SheetRow {
+    /// The evaluations on a benchmark.
+    pub(super) fn runs(&self, benchmark: &str) -> &[Run] {
+        self.runs
+            .get(benchmark)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+}

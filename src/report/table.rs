@@ -1,0 +1,119 @@
+//! A finished table: what every format prints, and what `table.json` holds.
+//!
+//! Rates are shares in 0..=1 here; the formats for people make percent of them. Nothing in a table
+//! depends on time, machine or path, so that equal outcomes give equal bytes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{digest::Digest, plan::JobId, spec::Show};
+
+use super::paper::Figure;
+
+/// A table of results.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    /// The experiment's name.
+    pub(super) experiment: String,
+    /// What it is to show.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) description: String,
+    /// The names of the columns of labels.
+    pub(super) axes: Vec<String>,
+    pub(super) columns: Vec<Heading>,
+    pub(super) show: Show,
+    /// What changes are against, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) baseline: Option<String>,
+    /// The printed table beside ours, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<String>,
+    pub(super) rows: Vec<Row>,
+    /// What cells refer to, from 1.
+    pub(super) notes: Vec<String>,
+}
+
+/// A column of figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Heading {
+    pub(super) benchmark: String,
+    pub(super) metric: String,
+}
+
+/// A row of figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Row {
+    /// The row's values on the axes.
+    pub(super) labels: Vec<String>,
+    /// Whether other rows are compared with this one.
+    pub(super) is_baseline: bool,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// One figure, with all that it rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Cell {
+    /// The jobs, one a seed.
+    pub(super) sources: Vec<Source>,
+    /// The mean over problems; nothing marks a hole.
+    pub(super) value: Option<Value>,
+    /// The lowest and the highest mean of a seed, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seeds_range: Option<[f64; 2]>,
+    /// The change against the baseline, problem by problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) paper: Option<Paper>,
+    /// Numbers of notes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<usize>,
+}
+
+/// A job behind a cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Source {
+    pub(super) job: JobId,
+    pub(super) seed: u64,
+    /// The seed's own mean; nothing if there is no outcome.
+    pub(super) value: Option<f64>,
+    /// How many samples got each verdict; those that could not be judged, and those that were cut,
+    /// are counted apart.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) counts: BTreeMap<String, u64>,
+    /// Of the job's samples.
+    pub(super) samples_digest: Option<Digest>,
+}
+
+/// A mean over problems with its error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Value {
+    pub(super) mean: f64,
+    /// Problems.
+    pub(super) n: usize,
+    pub(super) standard_error: Option<f64>,
+    /// Half of the 95 % interval.
+    pub(super) half_width: Option<f64>,
+}
+
+/// A mean change with its error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Change {
+    pub(super) mean: f64,
+    pub(super) standard_error: Option<f64>,
+    pub(super) half_width: Option<f64>,
+    /// Whether the 95 % interval leaves out 0.
+    pub(super) is_distinguishable: bool,
+}
+
+/// The printed figure beside ours.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Paper {
+    #[serde(flatten)]
+    pub(super) figure: Figure,
+    /// Ours less the paper's: of the values, or of the changes where the table shows changes.
+    pub(super) difference: Option<f64>,
+    /// Whether the difference is within both errors.
+    pub(super) agrees: Option<bool>,
+}
