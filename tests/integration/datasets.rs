@@ -107,6 +107,53 @@ fn references_pass_with_the_update_only_and_old_calls_fail_with_it() {
 }
 
 #[test]
+fn the_judge_passes_every_reference_solution_with_its_update_only() {
+    let data = datasets().join("mini_arena.jsonl");
+    let tasks = read_code_update_arena(&data).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (samples, out) = (
+        folder.path().join("samples.jsonl"),
+        folder.path().join("out.json"),
+    );
+    let lines = tasks.iter().map(|task| {
+        json!({"task_id": task.task_id, "solution": task.reference_solution}).to_string() + "\n"
+    });
+    std::fs::write(&samples, lines.collect::<String>()).unwrap();
+
+    let output = Command::new(env!("CARGO_BIN_EXE_recode"))
+        .args([
+            "judge",
+            "--benchmark",
+            "code_update_arena",
+            "--workers",
+            "1",
+            "--data",
+        ])
+        .args([
+            data.as_path(),
+            Path::new("--samples"),
+            samples.as_path(),
+            Path::new("--out"),
+            out.as_path(),
+        ])
+        .output()
+        .unwrap();
+
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let verdicts: serde_json::Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
+    let samples = verdicts["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), tasks.len());
+    for sample in samples {
+        assert_eq!(sample["passed"], true, "{sample}");
+        assert_eq!(sample["measures"]["upass"], true, "{sample}");
+    }
+}
+
+#[test]
 fn the_tokenizer_gives_every_text_back() {
     let tokenizer = Tokenizer::from_file(datasets().join("quickstart/tokenizer.json")).unwrap();
 
