@@ -33,9 +33,14 @@ pub struct LanguageModel {
     pub(super) dtype: Dtype,
     /// The adapter that the decoder carries, if any.
     pub(super) adapter: Option<AdapterSettings>,
+    /// What `generation_config.json` holds beside the stop tokens.
+    generation: Map<String, Value>,
     /// Files that are kept as they are: their names and contents.
     companions: Vec<(&'static str, Vec<u8>)>,
 }
+
+/// The file that names the stop tokens.
+const GENERATION: &str = "generation_config.json";
 
 /// Files of a model's folder that are copied and not understood.
 const COMPANIONS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
@@ -54,7 +59,18 @@ impl LanguageModel {
         let decoder = Decoder::build(&config, &device, &mut |name, layout, dims| {
             archive.read(name, layout, dims, dtype.of_tensors(), &device)
         })?;
-        let stop_tokens = stop_tokens(&folder.join("generation_config.json"), &config)?;
+        let generation = read_object(&folder.join(GENERATION))?;
+        let stop_tokens = config::token_ids(generation.get("eos_token_id")).map_err(|problem| {
+            ModelError::Json {
+                path: folder.join(GENERATION),
+                problem,
+            }
+        })?;
+        let stop_tokens = if stop_tokens.is_empty() {
+            config.eos_token_ids.clone()
+        } else {
+            stop_tokens
+        };
         let companions = COMPANIONS
             .into_iter()
             .filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
@@ -66,6 +82,7 @@ impl LanguageModel {
             stop_tokens,
             dtype,
             adapter: None,
+            generation,
             companions,
         })
     }
@@ -86,15 +103,15 @@ impl LanguageModel {
             .collect();
         config.eos_token_ids.clone_from(&stop_tokens);
         let decoder = random_decoder(&config, settings.init_seed, dtype, &device);
-        let (adapter, companions) = (None, Vec::new());
         Ok(Self {
             config,
             decoder,
             tokenizer,
             stop_tokens,
             dtype,
-            adapter,
-            companions,
+            adapter: None,
+            generation: Map::new(),
+            companions: Vec::new(),
         })
     }
 
@@ -149,11 +166,9 @@ impl LanguageModel {
             &folder.join("config.json"),
             &self.config.to_json(self.dtype).into(),
         )?;
-        let generation = json!({
-            "eos_token_id": self.stop_tokens,
-            "bos_token_id": self.config.bos_token_id,
-        });
-        write_json(&folder.join("generation_config.json"), &generation)?;
+        let mut generation = self.generation.clone();
+        generation.insert("eos_token_id".to_owned(), self.stop_tokens.clone().into());
+        write_json(&folder.join(GENERATION), &generation.into())?;
         write_bytes(&folder.join("tokenizer.json"), self.tokenizer.source())?;
         for (name, bytes) in &self.companions {
             write_bytes(&folder.join(name), bytes)?;
@@ -205,22 +220,14 @@ fn check_dtype(dtype: Dtype, device: &Device) -> Result<(), ModelError> {
     }
 }
 
-/// The stop tokens of `generation_config.json`, or if it has none those of the configuration.
-fn stop_tokens(path: &Path, config: &DecoderConfig) -> Result<Vec<u32>, ModelError> {
+/// The object that a JSON file holds, empty if there is no file.
+fn read_object(path: &Path) -> Result<Map<String, Value>, ModelError> {
     let Ok(bytes) = fs::read(path) else {
-        return Ok(config.eos_token_ids.clone());
+        return Ok(Map::new());
     };
-    let problem = |problem: String| ModelError::Json {
+    serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
         path: path.to_owned(),
-        problem,
-    };
-    let json: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
-    let tokens = config::token_ids(json.get("eos_token_id")).map_err(problem)?;
-    Ok(if tokens.is_empty() {
-        config.eos_token_ids.clone()
-    } else {
-        tokens
+        problem: error.to_string(),
     })
 }
 
@@ -284,6 +291,38 @@ mod tests {
 
         model.decoder = model.decoder.merged();
         assert_eq!(logits(&model), logits(&loaded));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_kept() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let files = [
+            (
+                "generation_config.json",
+                json!({"eos_token_id": [1, 2], "top_k": 20}),
+            ),
+            (
+                "tokenizer_config.json",
+                json!({"chat_template": "{{ messages }}"}),
+            ),
+        ];
+        fixture::model("qwen2").save(first.path()).unwrap();
+        for (name, json) in &files {
+            write_json(&first.path().join(name), json).unwrap();
+        }
+
+        let model = LanguageModel::load(first.path(), Dtype::F32, &Device::flex()).unwrap();
+        model.save(second.path()).unwrap();
+
+        assert_eq!(model.stop_tokens, [1, 2]);
+        for (name, json) in files {
+            let found = fs::read(second.path().join(name)).unwrap();
+            assert_eq!(
+                serde_json::from_slice::<Value>(&found).unwrap(),
+                json,
+                "{name}"
+            );
+        }
     }
 
     #[test]
