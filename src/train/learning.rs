@@ -205,6 +205,60 @@ fn equal_rewards_teach_nothing() {
 }
 
 #[test]
+fn completions_that_were_cut_off_can_be_left_out_of_the_loss() {
+    // Oracle: with every completion cut off, nothing is left to learn from; the reward differs.
+    let judge = ByText(|text| text.len() as f64);
+    let mut settings = settings(grpo(0.0));
+    settings.sampling.max_completion_tokens = 1;
+    settings.optimizer.weight_decay = 0.0;
+    let mut start = model(AdapterKind::None, 0.0);
+    start.stop_tokens.clear();
+    let norms = |mask_truncated: bool| {
+        let mut settings = settings.clone();
+        if let Algorithm::Grpo(grpo) = &mut settings.algorithm {
+            grpo.mask_truncated = mask_truncated;
+        }
+        let (_, recorder) = run(start.clone(), &settings, &judge);
+        let record = recorder.records[0].clone();
+        assert!(record.rollout.unwrap().truncated_share > 0.999);
+        record.gradient_norm.unwrap()
+    };
+
+    assert!(norms(false) > 1e-3);
+    assert!(norms(true) < f64::MIN_POSITIVE);
+}
+
+#[test]
+fn dapo_adds_the_overlong_penalty_and_makes_an_update_for_each_mini_batch() {
+    let judge = ByText(|text| if text.contains("w2") { 1.0 } else { 0.0 });
+    let settings = settings(dapo());
+    let (outcome, recorder) = run(model(AdapterKind::None, 0.0), &settings, &judge);
+
+    // The limit is 5 tokens and the buffer 2: nothing up to 3, half at 4, all at 5.
+    for sample in &recorder.samples {
+        let expected = [0.0, 0.0, 0.0, 0.0, -0.5, -1.0][sample.tokens];
+        let reward = sample.reward;
+        assert!((reward.overlong - expected).abs() < 1e-12);
+        let sum = reward.format + reward.correctness + reward.overlong;
+        assert!((reward.total - sum).abs() < 1e-12);
+    }
+    assert!(
+        recorder
+            .samples
+            .iter()
+            .any(|sample| sample.reward.overlong < -0.4)
+    );
+    // Three groups in mini-batches of two.
+    assert!(
+        recorder
+            .records
+            .iter()
+            .all(|record| record.rollout.as_ref().unwrap().kept_groups == 3)
+    );
+    assert_eq!(outcome.unwrap().steps, 6);
+}
+
+#[test]
 fn dapo_without_a_group_to_learn_from_says_so_and_goes_on() {
     let mut settings = settings(dapo());
     if let Algorithm::Dapo(dapo) = &mut settings.algorithm {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// The table `optimizer`: AdamW with decoupled decay and one norm clip over all gradients.
@@ -60,7 +60,7 @@ impl AdamW {
         let clip = clip_factor(norm, self.settings.max_grad_norm);
         let updated = gradients.into_iter().filter_map(|(name, gradient)| {
             let parameter = parameters.get(&name)?.clone();
-            let value = self.one(&name, parameter, gradient * clip, rate);
+            let value = self.one(&name, parameter, widened(gradient) * clip, rate);
             Some((name, value))
         });
         updated.collect()
@@ -80,6 +80,9 @@ impl AdamW {
             weight_decay,
             ..
         } = self.settings;
+        // Half precision has too few digits for squares and small steps.
+        let dtype = parameter.dtype();
+        let parameter = widened(parameter);
         let first = moment(&mut self.first, name, gradient.clone(), beta1);
         let second = moment(&mut self.second, name, gradient.clone() * gradient, beta2);
         let updates = f64::from(self.updates);
@@ -91,7 +94,15 @@ impl AdamW {
         } else {
             parameter * (1.0 - rate * weight_decay)
         };
-        decayed - first / divisor * (rate / first_bias)
+        (decayed - first / divisor * (rate / first_bias)).cast(dtype)
+    }
+}
+
+/// Half precision as single; wider types as they are.
+fn widened(tensor: Tensor<2>) -> Tensor<2> {
+    match tensor.dtype() {
+        DType::F16 | DType::BF16 => tensor.cast(DType::F32),
+        _ => tensor,
     }
 }
 
@@ -119,7 +130,10 @@ fn clip_factor(norm: f64, largest: f64) -> f64 {
 pub(super) fn global_norm(gradients: &Named) -> f64 {
     let squares: Vec<Tensor<1>> = gradients
         .values()
-        .map(|gradient| (gradient.clone() * gradient.clone()).sum())
+        .map(|gradient| {
+            let gradient = widened(gradient.clone());
+            (gradient.clone() * gradient).sum()
+        })
         .collect();
     if squares.is_empty() {
         return 0.0;
@@ -237,6 +251,37 @@ mod tests {
     fn updates_are_the_golden_ones_in_double_precision() {
         // 1e-12: f64, another order of the same operations.
         check(DType::F64, 1e-12);
+    }
+
+    #[test]
+    fn half_precision_keeps_its_type_and_its_moments_are_single() {
+        let parameters = named(&[1.0; 6], DType::BF16);
+        let gradients = named(&[0.001; 6], DType::BF16);
+        let settings = OptimizerSettings {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 0.0,
+        };
+        let mut optimizer = AdamW::new(settings);
+        let norm = global_norm(&gradients);
+
+        let updated = optimizer.update(&parameters, gradients, norm, 0.5);
+
+        assert!(updated.values().all(|tensor| tensor.dtype() == DType::BF16));
+        assert!(
+            optimizer
+                .second
+                .values()
+                .all(|tensor| tensor.dtype() == DType::F32)
+        );
+        // The first update is the rate, whatever the gradient: 1 - 0.5. 0.01: bf16.
+        assert!(
+            flat(&updated)
+                .iter()
+                .all(|value| (value - 0.5).abs() < 0.01)
+        );
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::Deserialize;
 
-use super::{Aggregation, ClipRange, clipped_surrogate, k3, sequence_weights};
+use super::{Aggregation, ClipRange, sequence_weights};
+use crate::train::{
+    AdvantageScale,
+    objective::{Objective, Overlong},
+};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -64,6 +68,22 @@ struct Form {
     denominator: Option<f64>,
     /// Whether the old log-probs are the policy's own.
     on_policy: bool,
+}
+
+impl Form {
+    fn objective(&self) -> Objective {
+        Objective {
+            clip: self.clip,
+            aggregation: self.aggregation,
+            advantage_scale: AdvantageScale::Group,
+            advantage_epsilon: 0.0,
+            kl_weight: self.beta,
+            mask_truncated: false,
+            overlong: Overlong::default(),
+            dynamic_sampling: None,
+            mini_batch_size: 1,
+        }
+    }
 }
 
 impl Outcome {
@@ -176,11 +196,9 @@ fn ours(case: &Case, form: &Form, rows: &[usize], dtype: DType) -> (f64, Vec<Vec
     };
     let advantage = tensor(&|row| vec![case.advantages[row]], 1);
 
-    let mut token_loss = clipped_surrogate(log_prob.clone(), old, advantage, form.clip);
-    if form.beta > 0.0 {
-        let reference = tensor(&|row| case.ref_logp[row].clone(), columns);
-        token_loss = token_loss + k3(log_prob.clone(), reference) * form.beta;
-    }
+    let reference = (form.beta > 0.0).then(|| tensor(&|row| case.ref_logp[row].clone(), columns));
+    let objective = form.objective();
+    let (token_loss, _) = objective.token_loss(log_prob.clone(), old, advantage, reference);
     let loss = (token_loss * weight).sum();
     let gradient = log_prob.grad(&loss.backward()).unwrap();
 
