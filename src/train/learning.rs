@@ -10,6 +10,7 @@ use super::{
     fixture::{ByText, Recorder, dapo, grpo, model, rows, settings, values},
     learner::{Learner, Moment, Piece, Sequence, narrow, rectangle},
     loss::{ClipRange, clipped_surrogate, sequence_weights},
+    order::rows_at,
     rollout::Judge,
     train_loop::{Outcome, train_with},
 };
@@ -273,6 +274,14 @@ fn dapo_without_a_group_to_learn_from_says_so_and_goes_on() {
     let record = &recorder.records[5];
     assert_eq!((record.loss, record.skipped_updates), (None, 6));
     assert_eq!(record.rollout.as_ref().unwrap().generation_batches, 3);
+    // Each generation batch goes on in the data where the last one ended: 9 prompts of 2 rows.
+    let prompts = recorder.samples[..36]
+        .chunks(4)
+        .map(|group| group[0].row.clone());
+    let order = rows_at(5, 2, 0, 9)
+        .into_iter()
+        .map(|row| format!("row {row}"));
+    assert_eq!(prompts.collect::<Vec<_>>(), order.collect::<Vec<_>>());
     insta::assert_snapshot!(recorder.notes[0], @"step 1: 0 of 9 groups had rewards that differ, 3 were wanted; after 3 generation batches the step made no update");
 }
 
