@@ -45,6 +45,10 @@ check:
 conformance *arguments:
     cargo test --release --locked -- --ignored conformance "$@"
 
+# Time the rewards beside the published functions
+bench *arguments:
+    cargo bench --locked --bench reward "$@"
+
 # Accept changed snapshots of texts
 snapshots:
     INSTA_UPDATE=always cargo test --release --locked

@@ -5,11 +5,13 @@ use clap::Args;
 use super::{
     exit::{Exit, Failure},
     output,
-    spec_arguments::SpecArguments,
+    spec_arguments::{self, SpecArguments},
 };
 use crate::{
+    plan::Plan,
     report::{ReportError, Table},
     results::Store,
+    spec::Surroundings,
 };
 
 /// Arguments of `recode report`.
@@ -25,12 +27,8 @@ pub(super) struct Arguments {
 /// Runs `recode report`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
-    let plan = super::spec_arguments::plan(&experiment, &around)?;
-    let store = Store::from_environment();
-    let table = Table::of(&plan, &store, &around.root).map_err(|error| failure(&error))?;
-    table
-        .write(&store.table_dir(&plan.experiment))
-        .map_err(|error| failure(&error))?;
+    let plan = spec_arguments::plan(&experiment, &around)?;
+    let table = write_table(&plan, &Store::from_environment(), &around)?;
     output::result(&if arguments.json {
         table.to_json()
     } else {
@@ -39,6 +37,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn failure(error: &ReportError) -> Failure {
-    Failure::new(Exit::Missing, error)
+/// Writes the table of a plan into its folder, holes marked, and returns it.
+pub(super) fn write_table(
+    plan: &Plan,
+    store: &Store,
+    around: &Surroundings,
+) -> Result<Table, Failure> {
+    let failure = |error: ReportError| Failure::new(Exit::Missing, &error);
+    let table = Table::of(plan, store, &around.root).map_err(failure)?;
+    table
+        .write(&store.table_dir(&plan.experiment))
+        .map_err(failure)?;
+    Ok(table)
 }

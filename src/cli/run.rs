@@ -12,6 +12,7 @@ use super::{
     exit::{Exit, Failure},
     output::{self, count},
     progress::{Display, Kind},
+    report::write_table,
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
@@ -55,6 +56,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         ..Settings::default()
     };
     let summary = schedule(&plan, &store, settings, arguments.progress)?;
+    // Also after a failure: the other cells are worth reading, and the holes say why.
+    if !summary.is_stopped() {
+        output::result(&write_table(&plan, &store, &around)?.to_markdown());
+    }
     Ok(conclude(&summary, &arguments.spec))
 }
 

@@ -300,7 +300,7 @@ mod tests {
             .arg("tests/fixtures/syntax_cases.py")
             .args([
                 setting("RECODE_SEED", "1"),
-                setting("RECODE_CASES", "20000"),
+                setting("RECODE_CASES", "10000"),
             ])
             .stdout(Stdio::piped())
             .spawn()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     eval::pass_at_k,
-    results::EvalOutcome,
+    results::{EvalOutcome, UNJUDGED},
     spec::{Column, Show},
 };
 
@@ -15,9 +15,6 @@ use super::{
     statistics::{Estimate, estimate},
     table::{Cell, Change, Heading, Paper, Row, Source, Table, Value},
 };
-
-/// The verdict of a sample that the judge failed on.
-const UNJUDGED: &str = "unjudged";
 
 /// Each problem's chance of being solved, averaged over seeds, with the group it belongs to.
 type Problems = BTreeMap<String, (String, f64)>;

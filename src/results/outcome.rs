@@ -49,6 +49,9 @@ pub struct TrainOutcome {
     pub adapter: bool,
 }
 
+/// The verdict of a sample that the judge itself failed on, and its name in `EvalOutcome::counts`.
+pub const UNJUDGED: &str = "unjudged";
+
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalOutcome {

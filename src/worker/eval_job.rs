@@ -15,7 +15,7 @@ use crate::{
     },
     plan::EvalWork,
     python::{Pool, Settings},
-    results::{EvalOutcome, JsonLines, Outcome, ResultsError, TaskOutcome},
+    results::{EvalOutcome, JsonLines, Outcome, ResultsError, TaskOutcome, UNJUDGED},
 };
 
 /// Measures the model of `work`, from the first task whose samples are not there.
@@ -132,9 +132,6 @@ impl Observer for Log<'_> {
         self.stop.is_set()
     }
 }
-
-/// The verdict of a completion that the judge failed on.
-const UNJUDGED: &str = "unjudged";
 
 fn outcome(benchmark: &dyn Benchmark, name: String, samples: &[SampleRecord]) -> EvalOutcome {
     let places: BTreeMap<&str, usize> = benchmark

@@ -2,3 +2,4 @@
 
 mod datasets;
 mod fetch;
+mod score;

@@ -192,7 +192,11 @@ fn legend(table: &Table) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if let Some(baseline) = &table.baseline {
+    if let Some(baseline) = table
+        .baseline
+        .as_ref()
+        .filter(|_| cells().any(|cell| cell.change.is_some()))
+    {
         lines.push(format!(
             "Changes are points against {baseline}, problem by problem; n: the 95 % interval of \
              the change holds 0."
