@@ -45,8 +45,9 @@ pub(super) fn write_table(
 ) -> Result<Table, Failure> {
     let failure = |error: ReportError| Failure::new(Exit::Missing, &error);
     let table = Table::of(plan, store, &around.root).map_err(failure)?;
-    table
-        .write(&store.table_dir(&plan.experiment))
-        .map_err(failure)?;
+    let folder = store.table_dir(&plan.experiment);
+    table.write(&folder).map_err(failure)?;
+    let folder = folder.display();
+    output::error_line(&format!("table: {folder}/table.md, .csv and .json"));
     Ok(table)
 }

@@ -95,16 +95,20 @@ impl<'a> Words<'a> {
 
     /// The main figures of a job that is done.
     fn outcome(&self, job: &JobId) -> String {
-        let rate = |(name, rate): (&String, &f64)| format!("{name} {:.1} %", rate * 100.0);
         match self.store.job_dir(job).outcome() {
+            // The table has the others.
             Some(Outcome::Eval(outcome)) => outcome
                 .metrics
-                .iter()
-                .map(rate)
-                .collect::<Vec<_>>()
-                .join("  "),
+                .get("pass@1")
+                .map(|rate| format!("pass@1 {:.1} %", rate * 100.0))
+                .unwrap_or_default(),
             Some(Outcome::Train(outcome)) => {
-                count(usize::try_from(outcome.steps).unwrap_or(usize::MAX), "step")
+                let steps = count(usize::try_from(outcome.steps).unwrap_or(usize::MAX), "step");
+                let metric = |name| Some((name, outcome.final_metrics.get(name)?));
+                match metric("reward").or_else(|| metric("loss")) {
+                    Some((name, value)) => format!("{steps}  {name} {value:.2}"),
+                    None => steps,
+                }
             }
             None => String::new(),
         }
