@@ -2,4 +2,5 @@
 
 mod datasets;
 mod fetch;
+mod kill;
 mod score;
