@@ -297,7 +297,10 @@ mod tests {
             Grammar::Python311
         };
         let mut child = Command::new(&python)
-            .arg("tests/fixtures/syntax_cases.py")
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/fixtures/syntax_cases.py"
+            ))
             .args([
                 setting("RECODE_SEED", "1"),
                 setting("RECODE_CASES", "10000"),

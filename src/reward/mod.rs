@@ -1,6 +1,6 @@
 //! Scoring one completion.
 //!
-//! A new reward is one file with a [`Reward`] and one line in `variants!` below.
+//! A new reward is one file with a `Reward` and one line in `variants!` below.
 //!
 //! # Differences
 //!
