@@ -486,4 +486,33 @@ mod tests {
         let mut gradients = second.backward();
         assert_eq!(model.decoder.gradients(&mut gradients).len(), named.len());
     }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let mut model = fixture::wide_model(300);
+                model
+                    .attach_adapter(&fixture::adapter(AdapterKind::None), 1)
+                    .unwrap();
+                let rows: Vec<Vec<u32>> = (0..8).map(|row| fixture::tokens(row, 64)).collect();
+                let loss = model
+                    .decoder
+                    .log_probs(&TokenBatch::new(&rows, &rows), 0.9, None);
+                let mut gradients = loss.log_probs.clone().sum().backward();
+                let gradients = model.decoder.gradients(&mut gradients);
+                let gradients: Vec<f32> = gradients.into_values().flat_map(values).collect();
+                (values(loss.log_probs), values(loss.entropy), gradients)
+            })
+        };
+
+        let one = run(1);
+
+        assert!(one == run(2), "two threads");
+        assert!(one == run(3), "three threads");
+    }
 }

@@ -74,6 +74,20 @@ pub(crate) fn model(family: &str) -> LanguageModel {
     model
 }
 
+/// A model 128 wide with four layers, large enough for several threads to share its products.
+pub(super) fn wide_model(vocabulary: usize) -> LanguageModel {
+    let mut model = model("qwen2");
+    let json = json!({
+        "model_type": "qwen2", "hidden_size": 128, "intermediate_size": 352,
+        "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "vocab_size": vocabulary, "max_position_embeddings": 512, "tie_word_embeddings": true,
+    });
+    model.config = DecoderConfig::from_json(json.as_object().unwrap().clone()).unwrap();
+    model.decoder = decoder(&model.config);
+    model.stop_tokens = Vec::new();
+    model
+}
+
 /// A decoder whose every parameter is random, so that none can be forgotten unseen.
 pub(super) fn decoder(config: &DecoderConfig) -> Decoder {
     let device = Device::flex();

@@ -1,38 +1,18 @@
 //! Measurements of the parts that training spends its time in.
 #![expect(clippy::print_stdout, reason = "a measurement is its output")]
 
-use serde_json::json;
-
 use crate::seed::{Stream, stream};
 
 use super::{
-    AdapterKind, AdapterSettings, DecoderConfig, LanguageModel, SamplingSettings, Targets,
-    TokenBatch, fixture, generate,
+    AdapterKind, AdapterSettings, SamplingSettings, Targets, TokenBatch, fixture, generate,
 };
 
-const VOCABULARY: u32 = 800;
+const VOCABULARY: usize = 800;
 const PROMPT: usize = 200;
 const COMPLETION: usize = 100;
 
-/// 128 wide, four layers: the quickstart's model.
-fn model() -> LanguageModel {
-    let mut model = fixture::model("qwen2");
-    let json = json!({
-        "model_type": "qwen2", "hidden_size": 128, "intermediate_size": 352,
-        "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "vocab_size": VOCABULARY, "max_position_embeddings": 512, "tie_word_embeddings": true,
-    });
-    let serde_json::Value::Object(json) = json else {
-        return model;
-    };
-    model.config = DecoderConfig::from_json(json).unwrap();
-    model.decoder = fixture::decoder(&model.config);
-    model.stop_tokens = Vec::new();
-    model
-}
-
 fn rows(count: usize, length: usize) -> Vec<Vec<u32>> {
-    let token = |stream: &mut Stream| u32::try_from(stream.below(VOCABULARY as usize)).unwrap();
+    let token = |stream: &mut Stream| u32::try_from(stream.below(VOCABULARY)).unwrap();
     (0..count as u64)
         .map(|row| {
             let mut stream = stream(1, "rows", 0, row);
@@ -67,7 +47,7 @@ fn report(what: &str, tokens: usize, seconds: f64) {
 #[test]
 #[ignore = "a measurement: cargo test --release --lib model::speed -- --ignored --nocapture"]
 fn of_sampling() {
-    let model = model();
+    let model = fixture::wide_model(VOCABULARY);
     let settings = SamplingSettings {
         temperature: 1.0,
         top_k: 0,
@@ -93,7 +73,7 @@ fn of_sampling() {
 #[ignore = "a measurement: cargo test --release --lib model::speed -- --ignored --nocapture"]
 fn of_training() {
     const BATCH: usize = 16;
-    let mut model = model();
+    let mut model = fixture::wide_model(VOCABULARY);
     let tokens = TokenBatch::new(&rows(BATCH, PROMPT), &rows(BATCH, COMPLETION));
     let count = BATCH * (PROMPT + COMPLETION);
     for kind in [AdapterKind::None, AdapterKind::Dora] {
