@@ -6,7 +6,7 @@ use std::{
 };
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::seed::stream;
 
@@ -249,6 +249,8 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::{
         TokenBatch,
