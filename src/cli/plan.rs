@@ -1,6 +1,6 @@
 //! `recode plan`: prints the jobs of an experiment with their state; writes nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use clap::Args;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     plan::{Job, JobId, Plan, Work},
-    results::{JobState, Store},
+    results::{JobState, Progress, Store},
     spec::Experiment,
 };
 
@@ -94,52 +94,47 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         MOST_LINES
     };
-    output::result(&text(&experiment, &plan, &steps, most));
-    output::result(&shortfalls(&experiment, &plan, &arguments.spec));
+    let mut lines = text(&experiment, &plan, &steps, most);
+    lines.extend(shortfalls(&experiment, &plan, &arguments.spec.spec));
+    output::result(&lines.join("\n"));
     Ok(Exit::Done)
 }
 
 fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
-    let (action, why) = match store.job_dir(&job.id).state() {
-        Err(error) => (Action::Blocked, error.to_string()),
-        Ok(JobState::Done) => (Action::Reuse, "done, same identity".to_owned()),
-        Ok(JobState::Running { progress, .. }) => {
-            let at = |progress: crate::results::Progress| {
-                format!("at step {} of {}", progress.step, progress.of)
+    let state = match store.job_dir(&job.id).state() {
+        Ok(state) => state,
+        Err(error) => {
+            return Step {
+                action: Action::Blocked,
+                why: error.to_string(),
             };
-            (
-                Action::Running,
-                progress.map_or_else(|| "has just begun".to_owned(), at),
-            )
         }
-        Ok(state) => {
-            if let Some(missing) = plan
-                .missing
-                .iter()
-                .find(|it| it.needed_by.contains(&job.id))
-            {
-                return Step {
-                    action: Action::Blocked,
-                    why: missing.what.clone(),
-                };
-            }
-            match state {
-                JobState::Resumable { step } => {
-                    (Action::Resume, format!("interrupted after step {step}"))
-                }
-                JobState::Failed { reason } => {
-                    let first = reason.lines().next().unwrap_or_default();
-                    (Action::Retry, format!("failed: {first}"))
-                }
-                _ => (Action::Run, "no result yet".to_owned()),
-            }
+    };
+    let lacking = plan
+        .missing
+        .iter()
+        .filter(|missing| missing.needed_by.contains(&job.id));
+    let lacking: Vec<&str> = lacking.map(|missing| missing.name.as_str()).collect();
+    let (action, why) = match state {
+        JobState::Done => (Action::Reuse, "done, same identity".to_owned()),
+        JobState::Running {
+            progress: Some(Progress { step, of, .. }),
+            ..
+        } => (Action::Running, format!("at step {step} of {of}")),
+        JobState::Running { .. } => (Action::Running, "has just begun".to_owned()),
+        _ if !lacking.is_empty() => (Action::Blocked, format!("not here: {}", lacking.join(", "))),
+        JobState::Resumable { step } => (Action::Resume, format!("interrupted after step {step}")),
+        JobState::Failed { reason } => {
+            let first = reason.lines().next().unwrap_or_default();
+            (Action::Retry, format!("failed: {first}"))
         }
+        JobState::New => (Action::Run, "no result yet".to_owned()),
     };
     Step { action, why }
 }
 
 /// The plan for a person.
-fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> String {
+fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> Vec<String> {
     let is_training = |job: &&Job| matches!(job.work, Work::Train(_));
     let trainings = plan.jobs.iter().filter(is_training).count();
     let mut lines = vec![format!(
@@ -172,7 +167,7 @@ fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> St
         lines.push(format!("... {} more (--all)", plan.jobs.len() - most));
     }
     lines.push(totals(steps));
-    lines.join("\n")
+    lines
 }
 
 fn totals(steps: &[Step]) -> String {
@@ -194,7 +189,7 @@ fn totals(steps: &[Step]) -> String {
 }
 
 /// What this machine lacks, and how to get it.
-fn shortfalls(experiment: &Experiment, plan: &Plan, arguments: &SpecArguments) -> String {
+fn shortfalls(experiment: &Experiment, plan: &Plan, spec: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     if !plan.missing.is_empty() {
         let gigabytes: f64 = plan
@@ -212,7 +207,7 @@ fn shortfalls(experiment: &Experiment, plan: &Plan, arguments: &SpecArguments) -
             .iter()
             .map(|missing| missing.name.as_str())
             .collect();
-        let spec = arguments.spec.display();
+        let spec = spec.display();
         lines.push(format!(
             "missing downloads: {}{size}: {}",
             names.len(),
@@ -232,5 +227,5 @@ fn shortfalls(experiment: &Experiment, plan: &Plan, arguments: &SpecArguments) -
             lines.push(format!("not possible here: {reason}"));
         }
     }
-    lines.join("\n")
+    lines
 }
