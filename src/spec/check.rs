@@ -98,7 +98,7 @@ impl Checker<'_> {
         };
         let label = match section {
             "" => format!("not a {what} of a spec"),
-            section => format!("not a key of [{section}]"),
+            section => format!("not a {what} of [{section}]"),
         };
         let problem = Problem::new(Code::E101, entry.place, title, label);
         let homes = homes(section, &key);

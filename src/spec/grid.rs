@@ -132,7 +132,8 @@ impl Grid {
         if points.is_empty() {
             let title = "the grid has no points left";
             let label = "its excludes match all of them";
-            problems.push(Problem::new(Code::E126, self.place, title, label));
+            let problem = Problem::new(Code::E126, self.place, title, label);
+            problems.push(problem.help("remove an exclude, or add values to the axes"));
         }
         let only_adds = self.groups.is_empty() && !self.adds.is_empty();
         if only_adds {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     code::Code,
+    files::similar_file,
     node::{Data, Node},
     problem::Problem,
     schema,
@@ -72,10 +73,7 @@ impl Layers {
         match fs::read_to_string(file) {
             Ok(text) => layers.file(spec, file, text),
             Err(error) => {
-                let title = format!("the spec `{}` cannot be read", file.display());
-                layers
-                    .problems
-                    .push(Problem::new(Code::E113, top, title, error.to_string()));
+                layers.problems.push(cannot_read(file, top, &error));
             }
         }
         layers.environment(environment);
@@ -268,23 +266,8 @@ fn unknown_variable(name: &str, path: &str, place: Place) -> Problem {
 fn cannot_include(path: &Path, node: &Node, error: &std::io::Error) -> Problem {
     let title = format!("the included file `{}` cannot be read", path.display());
     let problem = Problem::new(Code::E109, node.place, title, error.to_string());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let names: Vec<String> = fs::read_dir(if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    })
-    .into_iter()
-    .flatten()
-    .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-    .filter(|name| {
-        Path::new(name)
-            .extension()
-            .is_some_and(|ending| ending == "toml")
-    })
-    .collect();
     let wanted = path.file_name().unwrap_or_default().to_string_lossy();
-    match nearest(&wanted, names.iter().map(String::as_str)) {
+    match similar_file(path, "toml") {
         Some(name) => {
             let written = node.as_text().unwrap_or_default();
             let start = written.strip_suffix(wanted.as_ref()).unwrap_or_default();
@@ -292,6 +275,18 @@ fn cannot_include(path: &Path, node: &Node, error: &std::io::Error) -> Problem {
             problem.replace(node.place, text, format!("did you mean `{start}{name}`?"))
         }
         None => problem.help("paths in `include` are relative to the file that has the `include`"),
+    }
+}
+
+fn cannot_read(file: &Path, top: Place, error: &std::io::Error) -> Problem {
+    let title = format!("the spec `{}` cannot be read", file.display());
+    let problem = Problem::new(Code::E113, top, title, error.to_string());
+    match similar_file(file, "toml") {
+        Some(name) => problem.help(format!(
+            "did you mean `{}`?",
+            file.with_file_name(name).display()
+        )),
+        None => problem.help("give the path of a spec, such as `experiments/quickstart.toml`"),
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod code;
 mod contradictions;
 mod experiment;
+mod files;
 mod grid;
 mod keys;
 mod layered;
@@ -21,6 +22,8 @@ mod source;
 mod suggest;
 mod surroundings;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 mod variants;
 

@@ -140,10 +140,9 @@ impl Problem {
 }
 
 fn has_lines(sources: &Sources, place: Place) -> bool {
-    matches!(
-        sources.get(place.source).kind,
-        Kind::Defaults | Kind::File { .. }
-    )
+    let source = sources.get(place.source);
+    let is_file = matches!(source.kind, Kind::Defaults | Kind::File { .. });
+    is_file && !source.text.is_empty()
 }
 
 /// Every mistake of one experiment.

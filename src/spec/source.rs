@@ -92,6 +92,7 @@ impl Sources {
         match source.kind {
             Kind::Environment => format!("environment: {}", source.text),
             Kind::CommandLine => format!("command line: --set {}", source.text),
+            Kind::Defaults | Kind::File { .. } if source.text.is_empty() => source.name.clone(),
             Kind::Defaults | Kind::File { .. } => {
                 let (line, column) = self.line_and_column(place);
                 format!("{}:{line}:{column}", source.name)

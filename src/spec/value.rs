@@ -371,7 +371,7 @@ pub(super) fn expected(kind: Kind) -> String {
         Kind::Name => "expected a name in quotes, such as \"grpo_qwen7b\"".into(),
         Kind::Flag => "expected `true` or `false`".into(),
         Kind::Choice(_, names) => format!("expected {}", one_of(&names())),
-        Kind::Whole(low, i64::MAX) => format!("expected a whole number from {low}"),
+        Kind::Whole(low, 1_000_000_000..) => format!("expected a whole number from {low}"),
         Kind::Whole(low, high) => format!("expected a whole number from {low} to {high}"),
         Kind::Number(range) => {
             let Range { low, high, .. } = range;
