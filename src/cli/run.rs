@@ -40,6 +40,10 @@ pub(super) struct Arguments {
     /// How to show what happens, on stderr
     #[arg(long, value_enum, default_value_t)]
     progress: Kind,
+
+    /// Print the table as JSON, with the jobs behind every cell
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs `recode run`.
@@ -58,7 +62,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let summary = schedule(&plan, &store, settings, arguments.progress)?;
     // Also after a failure: the other cells are worth reading, and the holes say why.
     if !summary.is_stopped() {
-        output::result(&write_table(&plan, &store, &around)?.to_markdown());
+        let table = write_table(&plan, &store, &around)?;
+        output::result(&if arguments.json {
+            table.to_json()
+        } else {
+            table.to_markdown()
+        });
     }
     Ok(conclude(&summary, &arguments.spec))
 }

@@ -293,11 +293,14 @@ impl Scheduler<'_> {
             Ended::Code(0) => self.fail(track, "ended without an outcome".to_owned(), is_stopping),
             ended => {
                 let attempt = track.worker().map_or(0, |worker| worker.attempt);
-                let words = track.dir.last_words(attempt);
-                let reason = match (ended, words) {
+                let reason = match (ended, track.dir.last_words(attempt)) {
                     (Ended::Code(_), Some(words)) => words,
-                    (ended, Some(words)) => format!("{ended}; its last words:\n{words}"),
-                    (ended, None) => ended.to_string(),
+                    // Who is killed from outside has no last words.
+                    (Ended::Code(_), None) | (Ended::Signal(9 | 15), _) => ended.to_string(),
+                    (Ended::Signal(_), words) => {
+                        let words = words.map(|words| format!("; its last words:\n{words}"));
+                        format!("{ended}{}", words.unwrap_or_default())
+                    }
                 };
                 self.fail(track, reason, is_stopping);
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// The quickstart, made small enough to be run a dozen times.
-const SMALLER: &[&str] = &[
+pub(crate) const SMALLER: &[&str] = &[
     "model.scratch.hidden_size=32",
     "model.scratch.intermediate_size=64",
     "model.scratch.num_hidden_layers=1",
@@ -43,7 +43,7 @@ fn start(results: &Path) -> Child {
 }
 
 /// Runs to the end, and returns what is printed.
-fn finish(results: &Path) -> String {
+pub(crate) fn finish(results: &Path) -> String {
     let output = start(results).wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
@@ -83,7 +83,7 @@ fn processes_about(folder: &Path) -> Vec<u32> {
 }
 
 /// What must not depend on interruptions: tables, outcomes, trained weights; by path.
-fn results_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn results_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let kept = [
         "table.md",
         "table.csv",

@@ -2,6 +2,7 @@
 
 mod datasets;
 mod fetch;
+mod interruptions;
 mod kill;
 mod score;
 mod specs;
