@@ -132,7 +132,9 @@ pub(super) fn global_norm(gradients: &Named) -> f64 {
         .values()
         .map(|gradient| {
             let gradient = widened(gradient.clone());
-            (gradient.clone() * gradient).sum()
+            // Not `sum`: on large tensors the processor's adds in the order of its threads.
+            let square = gradient.clone() * gradient;
+            square.sum_dim(1).sum_dim(0).reshape([1])
         })
         .collect();
     if squares.is_empty() {
