@@ -130,7 +130,8 @@ fn first_names(path: &str) -> Vec<&str> {
         depth == 0
     });
     let mut nested = 0;
-    group[..end.unwrap()]
+    let (group, _) = group.split_at(end.unwrap());
+    group
         .split(move |c| {
             nested += i32::from(c == '{') - i32::from(c == '}');
             c == ',' && nested == 0

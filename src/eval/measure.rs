@@ -267,7 +267,7 @@ mod tests {
                     task: task.id.clone(),
                 });
             }
-            let verdict = if solution.len() % 2 == 0 {
+            let verdict = if solution.len().is_multiple_of(2) {
                 Verdict::Pass
             } else {
                 Verdict::Timeout

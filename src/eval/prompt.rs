@@ -2,9 +2,9 @@
 
 use crate::{data::Prompt, model::chat};
 
-/// The text of a prompt: as it stands, or a conversation in ChatML.
+/// The text of a prompt: as it stands, or a conversation in `ChatML`.
 ///
-/// The paper's reference code lays every model's conversation out as ChatML, whatever the model was
+/// The paper's reference code lays every model's conversation out as `ChatML`, whatever the model was
 /// trained on; so does this.
 pub fn prompt_text(prompt: Prompt) -> String {
     match prompt {

@@ -1,5 +1,10 @@
 //! What a person reads who has mistyped something: one test a section of the spec.
 
+#![expect(
+    clippy::too_many_lines,
+    reason = "most lines are the texts that users see"
+)]
+
 use std::fs;
 
 use proptest::prelude::*;

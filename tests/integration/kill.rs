@@ -1,5 +1,7 @@
 //! A run that is killed and started again ends as one that was not.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     collections::BTreeMap,
     fs,
