@@ -8,6 +8,7 @@ neither in the program's memory nor in a Python frame; the child reads it only w
 ended without an exception, and sends it back. Anything else, silence included, is no pass.
 """
 
+import builtins
 import gc
 import importlib
 import json
@@ -18,7 +19,9 @@ import time
 import traceback
 
 NONCE_BYTES = 32
-# Longer messages come from nobody honest: an exception's text is cut to `TEXT` characters.
+HEADER_BYTES = 5
+# Longer messages come from nobody honest: an exception's text is cut to `TEXT` characters, and
+# whoever asks for an answer says how long it may be.
 MESSAGE_BYTES = 8192
 TEXT = 500
 
@@ -63,7 +66,7 @@ def take_standard_streams():
 
 def send(descriptor, value):
     data = json.dumps(value).encode()
-    data = len(data).to_bytes(4, "little") + data
+    data = memoryview(len(data).to_bytes(4, "little") + data)
     while data:
         data = data[os.write(descriptor, data):]
 
@@ -137,6 +140,7 @@ class Server:
                 self.scratch = mount_scratch(settings["scratch_bytes"])
             except Refused as refusal:
                 states["scratch"] = str(refusal)
+            limit_processes(settings["processes"])
             drop_capabilities()
         states["files"] = states["system_calls"] = None
         try:
@@ -152,11 +156,24 @@ class Server:
     def serve(self):
         while True:
             request = receive(self.requests)
-            reply = self.run(request["source"], request["timeout"])
+            if "code" in request:
+                reply = self.prepare(request["code"], request["data"])
+            else:
+                reply = self.run(request)
             send(self.replies, reply)
 
-    def run(self, source, timeout):
+    def prepare(self, code, data):
+        """Loads a harness: trusted code of ours that runs programs in its own way."""
+        # Builtins of its own, which a program cannot replace.
+        self.harness = {"__builtins__": dict(vars(builtins))}
+        exec(compile(code, "<harness>", "exec"), self.harness)
+        self.harness["prepare"](data)
+        gc.freeze()
+        return {"prepared": True}
+
+    def run(self, request):
         """Runs a program in a fork and says how it ended."""
+        timeout, longest = request["timeout"], request.get("answer_bytes", 0) + MESSAGE_BYTES
         verdict_in, verdict_out = os.pipe()
         nonce_in, nonce_out = os.pipe()
         started = time.monotonic()
@@ -164,7 +181,7 @@ class Server:
         if child == 0:
             os.close(verdict_in)
             os.close(nonce_out)
-            self.become_program(source, nonce_in, verdict_out)
+            self.become_program(request, nonce_in, verdict_out)
         os.close(verdict_out)
         os.close(nonce_in)
         nonce = os.urandom(NONCE_BYTES)
@@ -173,22 +190,23 @@ class Server:
         except OSError:
             pass
         os.close(nonce_out)
-        message = self.await_message(verdict_in, started + timeout)
+        message = self.await_message(verdict_in, started + timeout, longest)
         status = kill(child)
         os.close(verdict_in)
         seconds = time.monotonic() - started
-        self.clean_scratch()
         reply = judge(message, nonce, status)
         reply["seconds"] = seconds
+        # What a program has made too deep to be removed goes with the server's own file system.
+        reply["is_spent"] = not self.clean_scratch()
         return reply
 
-    def await_message(self, descriptor, deadline):
+    def await_message(self, descriptor, deadline, longest):
         """Returns the program's message, `b""` if it has ended without one, `None` if it is late."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.register(self.requests, 0)
-        message = b""
-        while True:
+        message, needed = bytearray(), HEADER_BYTES
+        while len(message) < needed:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
@@ -197,21 +215,24 @@ class Server:
                     # Whoever asked is gone; with process 1 the whole namespace dies.
                     os._exit(0)
                 if ready == descriptor:
-                    part = os.read(descriptor, MESSAGE_BYTES)
+                    part = os.read(descriptor, 1 << 16)
                     message += part
-                    if not part or len(message) >= MESSAGE_BYTES:
-                        return message
-                    if len(message) >= 3 and len(message) >= 3 + int.from_bytes(message[1:3], "little"):
-                        return message
+                    if not part or len(message) > longest:
+                        return bytes(message)
+                    if len(message) >= HEADER_BYTES:
+                        needed = HEADER_BYTES + int.from_bytes(message[1:HEADER_BYTES], "little")
+        return bytes(message)
 
     def clean_scratch(self):
-        """Leaves nothing behind for the next program; a server that cannot is given up."""
-        if os.listdir(self.scratch):
-            empty(self.scratch)
+        """Leaves nothing behind for the next program, and says whether it could."""
+        try:
             if os.listdir(self.scratch):
-                raise RuntimeError("the scratch folder cannot be emptied")
+                empty(self.scratch)
+            return not os.listdir(self.scratch)
+        except (OSError, RecursionError):
+            return False
 
-    def become_program(self, source, nonce_in, verdict_out):
+    def become_program(self, request, nonce_in, verdict_out):
         """Runs in the child, and never returns."""
         exit_now = os._exit
         try:
@@ -222,7 +243,10 @@ class Server:
                 resource.setrlimit(which, value)
             if self.filter is not None:
                 self.filter.install()
-            run_program(source, nonce_in, verdict_out)
+            if "source" in request:
+                run_program(request["source"], nonce_in, verdict_out)
+            else:
+                run_harness(self.harness["run"], request["argument"], nonce_in, verdict_out)
         finally:
             exit_now(70)
 
@@ -241,10 +265,25 @@ def run_program(source, nonce_in, verdict_out, read=os.read, write=os.write, exi
         text = describe(kind, error)
     else:
         nonce = read(nonce_in, NONCE_BYTES)
-        write(verdict_out, b"P" + len(nonce).to_bytes(2, "little") + nonce)
+        write(verdict_out, b"P" + len(nonce).to_bytes(4, "little") + nonce)
         exit_now(0)
     data = text.encode("utf-8", "replace")[:MESSAGE_BYTES // 2]
-    write(verdict_out, letter + len(data).to_bytes(2, "little") + data)
+    write(verdict_out, letter + len(data).to_bytes(4, "little") + data)
+    exit_now(0)
+
+
+def run_harness(run, argument, nonce_in, verdict_out, read=os.read, write=os.write, exit_now=os._exit):
+    """Lets the harness run a program, and sends its answer behind the nonce."""
+    try:
+        answer = run(argument).encode()
+    except BaseException as error:
+        data = describe(type(error), error).encode("utf-8", "replace")[:MESSAGE_BYTES // 2]
+        write(verdict_out, b"E" + len(data).to_bytes(4, "little") + data)
+        exit_now(0)
+    data = read(nonce_in, NONCE_BYTES) + answer
+    data = memoryview(b"P" + len(data).to_bytes(4, "little") + data)
+    while data:
+        data = data[write(verdict_out, data):]
     exit_now(0)
 
 
@@ -271,16 +310,21 @@ def judge(message, nonce, status):
     """Reads a program's message; nothing in it is trusted but the nonce."""
     if message is None:
         return {"verdict": "timeout"}
-    letter, body = message[:1], message[3:]
-    if message == b"P" + NONCE_BYTES.to_bytes(2, "little") + nonce:
-        return {"verdict": "pass"}
-    if letter in (b"A", b"E") and len(message) >= 3:
+    letter, size = message[:1], int.from_bytes(message[1:HEADER_BYTES], "little")
+    body = message[HEADER_BYTES:]
+    is_whole = len(message) >= HEADER_BYTES and len(body) == size
+    if is_whole and letter == b"P" and body[:NONCE_BYTES] == nonce:
+        reply = {"verdict": "pass"}
+        if size > NONCE_BYTES:
+            reply["answer"] = body[NONCE_BYTES:].decode("utf-8", "replace")
+        return reply
+    if is_whole and letter in (b"A", b"E"):
         name, _, text = body.decode("utf-8", "replace").partition("\n")
         verdict = "assertion" if letter == b"A" else "error"
         return {"verdict": verdict, "exception": name[:TEXT], "message": text[:TEXT]}
-    code = os.waitstatus_to_exitcode(status)
     if message:
         return {"verdict": "forged"}
+    code = os.waitstatus_to_exitcode(status)
     return {"verdict": "died", "signal": -code} if code < 0 else {"verdict": "died", "code": code}
 
 

@@ -11,6 +11,7 @@
 //! known ones on other harnesses fail.
 
 mod error;
+mod harness;
 mod interpreter;
 mod nesting;
 mod normalize;
@@ -24,6 +25,7 @@ mod system_calls;
 mod verdict;
 
 pub use error::PythonError;
+pub use harness::{Call, Harness, Role};
 pub use interpreter::Interpreter;
 pub use normalize::{NormalizeError, is_python_space, normalize_fixed, normalize_published};
 pub use pool::{Pool, Program};

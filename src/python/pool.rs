@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Interpreter, Modules, PythonError, Safeguards, Settings, Verdict, server::Server};
+use super::{
+    Call, Interpreter, Modules, PythonError, Role, Safeguards, Settings, Verdict, server::Server,
+};
 
 /// A program to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Pool {
 }
 
 /// The servers of one worker, by what they have loaded; each is started when it is first needed.
-type Worker = BTreeMap<Modules, Server>;
+type Worker = BTreeMap<(Role, Modules), Server>;
 
 impl Pool {
     /// Finds Python, starts the first server and looks at what protects this system from it.
@@ -43,7 +45,10 @@ impl Pool {
         }
         let mut workers: Vec<Worker> = Vec::new();
         workers.resize_with(settings.workers.max(1) - 1, BTreeMap::new);
-        workers.push(BTreeMap::from([(Modules::Standard, first)]));
+        workers.push(BTreeMap::from([(
+            (Role::Candidate, Modules::Standard),
+            first,
+        )]));
         Ok(Self {
             settings: settings.clone(),
             interpreter,
@@ -58,9 +63,16 @@ impl Pool {
     /// An error is a failure to judge, never the program's.
     pub fn run(&self, program: &Program) -> Result<Verdict, PythonError> {
         let modules = Modules::of_program(&program.source);
-        self.with_server(modules, |server| {
+        self.with_server((Role::Candidate, modules), |server| {
             server.run(&program.source, program.timeout)
         })
+    }
+
+    /// Lets a harness run a program: how it ended, and what the harness says if it passed.
+    ///
+    /// An error is a failure to judge, never the program's.
+    pub fn call(&self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
+        self.with_server((call.role, call.modules), |server| server.call(call))
     }
 
     /// Which protections hold here.
@@ -80,16 +92,18 @@ impl Pool {
 
     /// The modules that a server loads beforehand, with their versions where they tell one.
     pub fn modules(&self, modules: Modules) -> Result<BTreeMap<String, String>, PythonError> {
-        self.with_server(modules, |server| Ok(server.modules().clone()))
+        self.with_server((Role::Candidate, modules), |server| {
+            Ok(server.modules().clone())
+        })
     }
 
     fn with_server<T>(
         &self,
-        modules: Modules,
+        kind: (Role, Modules),
         work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
     ) -> Result<T, PythonError> {
         let mut worker = self.take();
-        let result = self.work(&mut worker, modules, work);
+        let result = self.work(&mut worker, kind, work);
         self.lock().push(worker);
         self.returned.notify_one();
         result
@@ -98,16 +112,18 @@ impl Pool {
     fn work<T>(
         &self,
         worker: &mut Worker,
-        modules: Modules,
+        kind: (Role, Modules),
         work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
     ) -> Result<T, PythonError> {
-        let mut server = match worker.remove(&modules) {
+        let mut server = match worker.remove(&kind) {
             Some(server) => server,
-            None => Server::start(&self.interpreter, &self.settings, modules)?,
+            None => Server::start(&self.interpreter, &self.settings, kind.1)?,
         };
         let result = work(&mut server)?;
         // A server that failed is dropped, and so killed: its next answer might be to this request.
-        worker.insert(modules, server);
+        if !server.is_spent() {
+            worker.insert(kind, server);
+        }
         Ok(result)
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Interpreter, Modules, PythonError, Safeguards, Settings, Verdict};
+use super::{Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict};
 
 /// The driver, given to Python as its command: no file of ours has to be found.
 const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
@@ -23,11 +23,13 @@ const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("dri
 const START: Duration = Duration::from_mins(1);
 /// What a server may take over a program's own time: forking, killing, emptying the scratch folder.
 const GRACE: Duration = Duration::from_secs(15);
-/// A reply is a verdict with a short text.
-const REPLY_BYTES: usize = 1 << 26;
+/// A reply is a verdict with a short text, or the answer of a harness.
+const REPLY_BYTES: usize = 1 << 29;
 
 const OPEN_FILES: u64 = 128;
 const THREADS: u64 = 64;
+/// The fewest that a kernel takes as a bound of a namespace.
+const PROCESSES: u64 = 512;
 
 /// A warm Python process with some modules loaded; killed when it is dropped.
 #[derive(Debug)]
@@ -37,6 +39,10 @@ pub(super) struct Server {
     replies: ChildStdout,
     safeguards: Safeguards,
     modules: BTreeMap<String, String>,
+    /// Whether it could not clean up behind a program.
+    is_spent: bool,
+    /// The key of the harness that is loaded.
+    harness: Option<String>,
     /// Where programs write if the system grants no file system in memory.
     _scratch: TempDir,
 }
@@ -45,6 +51,23 @@ pub(super) struct Server {
 struct Hello {
     safeguards: BTreeMap<String, Option<String>>,
     modules: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Prepared {
+    #[serde(rename = "prepared")]
+    _is_prepared: bool,
+}
+
+/// How a program ended, and what the harness around it says.
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(flatten)]
+    verdict: Verdict,
+    #[serde(default)]
+    answer: String,
+    /// Whether the server can run no other program.
+    is_spent: bool,
 }
 
 /// What comes back: an answer, or why the server gave up.
@@ -72,6 +95,7 @@ impl Server {
             "memory_bytes": settings.memory_bytes,
             "open_files": OPEN_FILES,
             "threads": THREADS,
+            "processes": PROCESSES,
             "filter": hexadecimal(&filter()),
         });
         let mut process = command(interpreter, &told.to_string())
@@ -91,12 +115,19 @@ impl Server {
             replies,
             safeguards: Safeguards::of_report(&BTreeMap::new()),
             modules: BTreeMap::new(),
+            is_spent: false,
+            harness: None,
             _scratch: scratch,
         };
         let hello: Hello = server.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards);
         server.modules = hello.modules;
         Ok(server)
+    }
+
+    /// Whether it must run no other program.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// Which protections hold.
@@ -113,7 +144,30 @@ impl Server {
     pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
         let request = json!({ "source": source, "timeout": timeout.as_secs_f64() });
         self.send(request.to_string().as_bytes())?;
-        self.receive(timeout + GRACE)
+        let reply: Reply = self.receive(timeout + GRACE)?;
+        self.is_spent = reply.is_spent;
+        Ok(reply.verdict)
+    }
+
+    /// Lets a harness run a program, and returns what the harness says if the program let it.
+    pub(super) fn call(&mut self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
+        let harness = call.harness;
+        if self.harness.as_ref() != Some(&harness.key) {
+            self.harness = None;
+            let request = json!({ "code": harness.code, "data": harness.data });
+            self.send(request.to_string().as_bytes())?;
+            let _: Prepared = self.receive(START)?;
+            self.harness = Some(harness.key.clone());
+        }
+        let request = json!({
+            "argument": call.argument,
+            "timeout": call.timeout.as_secs_f64(),
+            "answer_bytes": call.answer_bytes,
+        });
+        self.send(request.to_string().as_bytes())?;
+        let reply: Reply = self.receive(call.timeout + GRACE)?;
+        self.is_spent = reply.is_spent;
+        Ok((reply.verdict, reply.answer))
     }
 
     fn send(&mut self, request: &[u8]) -> Result<(), PythonError> {
