@@ -7,7 +7,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use clap::{Args, builder::PossibleValuesParser};
@@ -17,8 +17,8 @@ use crate::{
     digest::Digest,
     eval::{
         Judgement, Sample, Tally, VerdictLog,
-        benchmark::{self, Benchmark, Options},
-        judge_samples, read_samples,
+        benchmark::{self, Benchmark, Flavour, Options},
+        evalplus_results, judge_samples, read_samples,
     },
     python::{Pool, PythonError, Settings},
 };
@@ -40,6 +40,7 @@ The file of --out (JSON) has the summary and, in the order of the samples, of ea
             exception and its message
   tests     a letter a test: P pass, A assertion, E error, T timeout, D died
   failure   in place of these: why it could not be judged. It counts as not passed
+For humaneval_plus it is the result file of EvalPlus, which --samples takes as well.
 
 Stopped or crashed, the same command goes on where it was: what is judged lies in OUT.partial.
 Programs run in a sandbox without network, processes or files of this system; where the system
@@ -68,6 +69,12 @@ pub(super) struct Arguments {
     /// Seconds a test, in place of the benchmark's own limit
     #[arg(long)]
     timeout: Option<f64>,
+    /// HumanEval+: compare values in another process than the one that made them
+    #[arg(long)]
+    strict: bool,
+    /// HumanEval+: whose rules; version 0.3.1 fails every solution of HumanEval/32
+    #[arg(long, value_name = "VERSION", default_value = Flavour::Tip.name(), value_parser = PossibleValuesParser::new(Flavour::ALL.iter().map(|flavour| flavour.name())))]
+    evalplus: String,
     /// Run programs even where this system lacks a safeguard
     #[arg(long)]
     allow_unsandboxed: bool,
@@ -114,8 +121,19 @@ impl Arguments {
                 Exit::Usage,
                 "`--timeout` takes a number of seconds above 0, such as 3 or 0.5",
             )),
-            Some(timeout) => Ok(Options { timeout }),
-            None => Ok(Options::default()),
+            Some(timeout) => Ok(self.options_with(timeout)),
+            None => Ok(self.options_with(None)),
+        }
+    }
+
+    fn options_with(&self, timeout: Option<Duration>) -> Options {
+        let named = Flavour::ALL
+            .iter()
+            .find(|flavour| flavour.name() == self.evalplus);
+        Options {
+            timeout,
+            is_strict: self.strict,
+            flavour: named.copied().unwrap_or_default(),
         }
     }
 
@@ -245,7 +263,12 @@ impl Run<'_> {
             "sandbox": self.pool.safeguards().to_string(),
             "summary": tally,
         });
-        write_atomically(&self.arguments.out, &self.file(summary.clone(), judged))?;
+        let file = if self.benchmark.name() == "humaneval_plus" {
+            self.evalplus_file(&summary, &tally, judged)
+        } else {
+            self.file(summary.clone(), judged)
+        };
+        write_atomically(&self.arguments.out, &file)?;
         let _ = fs::remove_file(self.arguments.partial());
         output::result(&if self.arguments.json {
             summary.to_string()
@@ -257,6 +280,18 @@ impl Run<'_> {
         } else {
             Exit::Done
         })
+    }
+
+    /// EvalPlus's own result file, with ours beside it.
+    fn evalplus_file(&self, summary: &Value, tally: &Tally, judged: &[Outcome]) -> Value {
+        let outcomes = judged.iter().map(|outcome| outcome.as_ref().ok());
+        let pairs: Vec<_> = self.samples.iter().zip(outcomes).collect();
+        let hash = Digest::of_file(&self.arguments.data);
+        let hash = hash.as_ref().map_or("", Digest::as_str);
+        let date = output::date_and_time(SystemTime::now());
+        let mut file = evalplus_results(self.benchmark, &pairs, tally, (&date, hash));
+        file["recode"] = summary.clone();
+        file
     }
 
     fn file(&self, mut file: Value, judged: &[Outcome]) -> Value {

@@ -6,6 +6,7 @@
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
+    time::SystemTime,
 };
 
 /// Writes a result to stdout, and a line break if it has none at its end.
@@ -36,5 +37,58 @@ pub(super) fn count(number: usize, noun: &str) -> String {
         format!("1 {noun}")
     } else {
         format!("{number} {noun}s")
+    }
+}
+
+/// A moment as `2026-11-22 18:49`, in UTC.
+pub(super) fn date_and_time(moment: SystemTime) -> String {
+    let seconds = moment
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let (days, minutes) = (seconds / 86_400, seconds / 60 % 1440);
+    let (year, month, day) = civil(days);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
+        minutes / 60,
+        minutes % 60
+    )
+}
+
+/// The date so many days after 1970-01-01, in years that begin in March: the leap day comes last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (era * 400 + year + carry, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_as_the_date_command_does() {
+        // Oracle: `date -u -d @SECONDS '+%F %H:%M'` of GNU coreutils.
+        let cases = [
+            (0, "1970-01-01 00:00"),
+            (951_825_599, "2000-02-29 11:59"),
+            (1_735_689_599, "2024-12-31 23:59"),
+            (1_795_373_340, "2026-11-22 18:49"),
+        ];
+        for (seconds, expected) in cases {
+            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(date_and_time(moment), expected);
+        }
     }
 }

@@ -19,6 +19,9 @@ pub struct Judgement {
     /// How each test ended, by the name of the run and a letter a test ([`Verdict::letter`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tests: BTreeMap<String, String>,
+    /// The number of the input that did not pass, by the name of the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed_inputs: BTreeMap<String, usize>,
 }
 
 impl Judgement {
@@ -30,6 +33,7 @@ impl Judgement {
             verdict: failed.cloned().unwrap_or(Verdict::Pass),
             measures: BTreeMap::new(),
             tests: BTreeMap::from([(run.to_owned(), letters(verdicts))]),
+            failed_inputs: BTreeMap::new(),
         }
     }
 
@@ -43,6 +47,7 @@ impl Judgement {
             verdict,
             measures: BTreeMap::new(),
             tests: BTreeMap::new(),
+            failed_inputs: BTreeMap::new(),
         }
     }
 }

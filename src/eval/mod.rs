@@ -6,6 +6,7 @@
 
 pub mod benchmark;
 mod error;
+mod evalplus;
 pub mod extract;
 mod judgement;
 mod judging;
@@ -18,6 +19,7 @@ mod tally;
 mod verdict_log;
 
 pub use error::EvalError;
+pub use evalplus::evalplus_results;
 pub use judgement::Judgement;
 pub use judging::judge_samples;
 pub use measure::{Inputs, Observer, SampleRecord, measure};

@@ -1,10 +1,11 @@
-//! Samples of a benchmark, in EvalPlus's format.
+//! Samples of a benchmark, in EvalPlus's formats.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::{EvalError, benchmark::Benchmark};
+use super::{EvalError, benchmark::Benchmark, evalplus::samples_of_results};
 use crate::data::read_json_lines_with;
 
 /// A solution of a task, to be judged.
@@ -23,35 +24,52 @@ struct Line {
     completion: Option<String>,
 }
 
-/// Reads JSON lines with `task_id` and `solution` or `completion`, plain or compressed; a
-/// completion gets the task's own text before it.
+/// Reads JSON lines with `task_id` and `solution` or `completion`, plain or compressed, or the
+/// result file of EvalPlus; a completion gets the task's own text before it.
 ///
 /// All lines that are wrong or name no task are told at once.
 pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, EvalError> {
-    read_json_lines_with(path, |text| {
-        sample(text, benchmark).map(|sample| vec![sample])
-    })
-    .map_err(EvalError::Samples)
+    // A result file may be one object over many lines.
+    let object = fs::read(path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if let Some(results) = object.as_ref().and_then(samples_of_results) {
+        let samples: Result<Vec<Sample>, EvalError> = results
+            .into_iter()
+            .map(|(id, solution)| {
+                let task = position(&id, benchmark).ok_or(EvalError::UnknownTask { task: id })?;
+                Ok(Sample { task, solution })
+            })
+            .collect();
+        return samples;
+    }
+    read_json_lines_with(path, |text| samples(text, benchmark)).map_err(EvalError::Samples)
 }
 
-fn sample(text: &str, benchmark: &dyn Benchmark) -> Result<Sample, String> {
-    let line: Line = serde_json::from_str(text).map_err(|error| {
-        let text = error.to_string();
-        // Its line is always the first: the text is one line of the file.
-        text.replace(&format!(" at line 1 column {}", error.column()), "")
-    })?;
-    let known = benchmark.tasks().iter().enumerate();
-    let (position, task) = known
-        .into_iter()
-        .find(|(_, task)| task.id == line.task_id)
+fn samples(text: &str, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, String> {
+    let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| reason(&error))?;
+    let line: Line =
+        serde_json::from_value(Value::Object(object)).map_err(|error| reason(&error))?;
+    let task = position(&line.task_id, benchmark)
         .ok_or_else(|| format!("`{}` has no task `{}`", benchmark.name(), line.task_id))?;
     let solution = match (line.solution, line.completion) {
         (Some(solution), _) => solution,
-        (None, Some(completion)) => benchmark.complete(task, &completion),
+        (None, Some(completion)) => benchmark
+            .tasks()
+            .get(task)
+            .map_or_else(String::new, |task| benchmark.complete(task, &completion)),
         (None, None) => return Err("missing field `solution` or `completion`".to_owned()),
     };
-    Ok(Sample {
-        task: position,
-        solution,
-    })
+    Ok(vec![Sample { task, solution }])
+}
+
+fn position(id: &str, benchmark: &dyn Benchmark) -> Option<usize> {
+    benchmark.tasks().iter().position(|task| task.id == id)
+}
+
+/// What is wrong with a line; its number is told by the reader, and its text is always line 1.
+fn reason(error: &serde_json::Error) -> String {
+    error
+        .to_string()
+        .replace(&format!(" at line 1 column {}", error.column()), "")
 }

@@ -261,3 +261,109 @@ impl Benchmark for CodeUpdateArena {
         Ok(judgement)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::python::Settings;
+
+    fn update(update_type: &str, path: &str, implementation: &str) -> ArenaUpdate {
+        serde_json::from_value(json!({
+            "update_id": "u", "update_type": update_type, "function_path": path,
+            "package": "math", "description": "", "docstring": "", "signature": "",
+            "imports": ["import math"], "implementation": implementation,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_type_of_update_has_its_enforce_statement() {
+        // Oracle: the benchmark's own statements, read from its source.
+        let sine = "def helper(): pass\ndef sine(x): return x";
+        let cases = [
+            (
+                "add-argument",
+                "torch.Tensor.view",
+                "def view(): pass",
+                "torch.Tensor.view = view",
+            ),
+            (
+                "modify-output-data_type",
+                "math.sin",
+                "def sin(x): pass",
+                "math.sin = sin",
+            ),
+            (
+                "add-function-semantics",
+                "math.sin",
+                "def sin(x): pass",
+                "math.sin = sin",
+            ),
+            (
+                "modify-function-name",
+                "math.sin",
+                sine,
+                "del math.sin\nsetattr(math, 'sine', sine)",
+            ),
+            (
+                "add-function",
+                "math.sin",
+                sine,
+                "setattr(math, 'sine', sine)",
+            ),
+        ];
+        for (kind, path, implementation, expected) in cases {
+            assert_eq!(
+                enforce(&update(kind, path, implementation)).unwrap(),
+                expected,
+                "{kind}"
+            );
+        }
+        assert_eq!(
+            enforce(&update("deprecate-function", "math.sin", sine)).unwrap_err(),
+            "unknown type of update `deprecate-function`"
+        );
+    }
+
+    #[test]
+    fn a_solution_counts_for_upass_only_if_it_needs_the_update() {
+        let row = json!({
+            "update": {
+                "update_id": "u", "update_type": "add-argument", "function_path": "math.sqrt",
+                "package": "math", "description": "", "docstring": "", "signature": "",
+                "imports": "import math\nold_sqrt = math.sqrt\nsetattr(math, 'old_sqrt', old_sqrt)",
+                "implementation": "def sqrt(x, base=2):\n    return x ** (1 / base)",
+            },
+            "prog_syn_id": "t", "scenario": "", "problem": "", "solution_signature": "",
+            "imports": "import math\nold_sqrt = math.sqrt\nsetattr(math, 'old_sqrt', old_sqrt)",
+            "ref_solution": "def root(x):\n    return math.sqrt(x, base=3)",
+            "unit_tests": "def test_one():\n    assert root(1) == 1\n\ndef test_eight():\n    \
+                           assert abs(root(8) - 2) < 1e-9",
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), row.to_string()).unwrap();
+        let arena = open("mini_arena", file.path(), &Options::default()).unwrap();
+        let task = &arena.tasks()[0];
+        let settings = Settings {
+            workers: 1,
+            ..Settings::default()
+        };
+        let pool = Pool::start(&settings).unwrap();
+        let judge = |solution: &str| arena.judge(task, solution, &pool).unwrap();
+
+        let reference = judge(&arena.reference(task).unwrap());
+        let without = judge("def root(x):\n    return x ** (1 / 3)");
+        let wrong = judge("def root(x):\n    return 1");
+
+        assert!(reference.passed && reference.measures["upass"]);
+        assert_eq!(reference.tests["with_update"], "PP");
+        assert_eq!(reference.tests["without_update"], "EE");
+        assert!(without.passed && !without.measures["upass"]);
+        assert!(!wrong.passed && !wrong.measures["upass"]);
+        assert_eq!(wrong.tests["with_update"], "PA");
+    }
+}

@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Benchmark, Task, code_update_arena, open};
+use super::{Benchmark, Options, Task, code_update_arena, open, open_with};
 use crate::{
     data::read_json_lines,
     python::{Modules, Pool, Settings},
@@ -121,6 +121,82 @@ fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
         }
     }
     assert_eq!(samples.len(), 1200);
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+/// Base and plus of all samples, as letters of EvalPlus's status: pass or not.
+fn plus_statuses(options: &Options) -> Vec<(Sample, bool, bool)> {
+    let samples: Vec<Sample> =
+        read_json_lines(&shared("goldens/eval/humanevalplus_samples.jsonl.gz")).unwrap();
+    let file = shared("data/humaneval/HumanEvalPlus.jsonl.gz");
+    let benchmark = open_with("humaneval_plus", &file, options).unwrap();
+    let pool = pool();
+    let judgements = in_parallel(&pool, &samples, |sample| {
+        let task = task(&*benchmark, &sample.task_id);
+        benchmark
+            .judge(task, &sample.solution(&*benchmark, task), &pool)
+            .unwrap()
+    });
+    let statuses = judgements
+        .iter()
+        .map(|judgement| {
+            (
+                judgement.tests["base"] == "P",
+                judgement.tests["plus"] == "P",
+            )
+        })
+        .collect::<Vec<_>>();
+    samples
+        .into_iter()
+        .zip(statuses)
+        .map(|(sample, (base, plus))| (sample, base, plus))
+        .collect()
+}
+
+fn recorded_plus_statuses() -> Vec<(String, String)> {
+    #[derive(Deserialize)]
+    struct Golden {
+        verdicts: Vec<(String, String)>,
+    }
+    let golden: Golden = golden("goldens/eval/humanevalplus_verdicts.json");
+    assert_eq!(golden.verdicts.len(), 600);
+    golden.verdicts
+}
+
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn humaneval_plus_verdicts_are_the_recorded_ones() {
+    let differing: Vec<_> = plus_statuses(&Options::default())
+        .into_iter()
+        .zip(recorded_plus_statuses())
+        .filter(|((_, base, plus), recorded)| {
+            (*base, *plus) != (recorded.0 == "pass", recorded.1 == "pass")
+        })
+        .map(|((sample, base, plus), recorded)| (sample.task_id, sample.kind, base, plus, recorded))
+        .collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn strict_humaneval_plus_differs_in_objects_that_equal_everything_alone() {
+    let options = Options {
+        is_strict: true,
+        ..Options::default()
+    };
+    let differing: Vec<_> = plus_statuses(&options)
+        .into_iter()
+        .zip(recorded_plus_statuses())
+        .filter(|((sample, base, plus), recorded)| {
+            let is_fooled = sample.kind == "alwayseq";
+            let expected = (
+                recorded.0 == "pass" && !is_fooled,
+                recorded.1 == "pass" && !is_fooled,
+            );
+            (*base, *plus) != expected
+        })
+        .map(|((sample, base, plus), recorded)| (sample.task_id, sample.kind, base, plus, recorded))
+        .collect();
     assert!(differing.is_empty(), "{differing:#?}");
 }
 

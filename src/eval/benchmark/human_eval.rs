@@ -41,7 +41,7 @@ pub(super) fn open(
 }
 
 /// The tasks of some rows.
-fn tasks(rows: &[HumanEvalTask]) -> Vec<Task> {
+pub(super) fn tasks(rows: &[HumanEvalTask]) -> Vec<Task> {
     rows.iter()
         .map(|row| Task {
             id: row.task_id.clone(),

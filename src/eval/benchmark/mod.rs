@@ -4,6 +4,7 @@ mod code_update_arena;
 #[cfg(test)]
 mod conformance;
 mod human_eval;
+mod human_eval_plus;
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -32,6 +33,12 @@ pub trait Benchmark: fmt::Debug + Send + Sync {
     /// The solution that comes with the task.
     fn reference(&self, task: &Task) -> Option<String>;
 
+    /// The input of that number in a run, as JSON, where the benchmark tells which one failed.
+    fn input(&self, task: &Task, run: &str, position: usize) -> Option<String> {
+        let _ = (task, run, position);
+        None
+    }
+
     /// Judges a solution by running its tests.
     ///
     /// An error is a failure to judge, never the solution's.
@@ -57,12 +64,42 @@ type Open = fn(&'static str, &Path, &Options) -> Result<Box<dyn Benchmark>, Eval
 pub struct Options {
     /// A time limit a test that replaces the benchmark's own.
     pub timeout: Option<Duration>,
+    /// Whether values are compared in another process than the one that made them, where the
+    /// benchmark compares values.
+    pub is_strict: bool,
+    /// Whose rules `HumanEval+` follows.
+    pub flavour: Flavour,
+}
+
+/// A version of EvalPlus, for what it does otherwise than others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flavour {
+    /// The development version: a test has 4 seconds.
+    #[default]
+    Tip,
+    /// The version on `PyPI`: a test has 1 second, and no solution of HumanEval/32 passes, so that
+    /// figures made with it end at 163 of 164.
+    V0_3_1,
+}
+
+impl Flavour {
+    /// All versions.
+    pub const ALL: &[Self] = &[Self::Tip, Self::V0_3_1];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tip => "tip",
+            Self::V0_3_1 => "0.3.1",
+        }
+    }
 }
 
 const BENCHMARKS: &[(&str, Open)] = &[
     ("code_update_arena", code_update_arena::open),
     ("mini_arena", code_update_arena::open),
     ("humaneval", human_eval::open),
+    ("humaneval_plus", human_eval_plus::open),
 ];
 
 /// The names of all benchmarks.
@@ -114,7 +151,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "unknown benchmark `arena`, expected one of `code_update_arena`, `mini_arena`, \
-             `humaneval`"
+             `humaneval`, `humaneval_plus`"
         );
     }
 }

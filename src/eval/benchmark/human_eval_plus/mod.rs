@@ -1,0 +1,296 @@
+//! `HumanEval+`: the tasks of `HumanEval` with many more inputs (arXiv:2305.01210).
+//!
+//! A solution passes if it returns what the canonical solution returns, floats within a tolerance.
+//! Base inputs are those of the original tests; the benchmark counts who passes these and the
+//! added ones.
+
+mod cache;
+mod prepare;
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::json;
+
+use super::{Benchmark, Flavour, Options, Task, human_eval, row_of};
+use crate::{
+    data::read_human_eval,
+    eval::{EvalError, Judgement, extract},
+    python::{Call, Modules, Pool, PythonError, Role, Verdict},
+};
+use prepare::{ANSWER_BYTES, REFERENCE_TIMEOUT, Row};
+
+/// The two sets of inputs.
+const PARTS: [&str; 2] = ["base", "plus"];
+
+#[derive(Debug)]
+struct HumanEvalPlus {
+    name: &'static str,
+    tasks: Vec<Task>,
+    rows: Vec<Row>,
+    options: Options,
+}
+
+/// Opens a file of `HumanEval+`.
+pub(super) fn open(
+    name: &'static str,
+    path: &Path,
+    options: &Options,
+) -> Result<Box<dyn Benchmark>, EvalError> {
+    let read = read_human_eval(path).map_err(|source| EvalError::Data {
+        benchmark: name.to_owned(),
+        source,
+    })?;
+    let tasks = human_eval::tasks(&read);
+    let without: Vec<_> = read.iter().filter(|row| row.plus.is_none()).collect();
+    if !without.is_empty() {
+        let reasons = without
+            .iter()
+            .map(|row| format!("no `plus_input` in `{}`", row.task_id));
+        return Err(EvalError::Tasks {
+            path: path.to_path_buf(),
+            reasons: reasons.collect(),
+        });
+    }
+    let rows = read.into_iter().filter_map(|mut task| {
+        let plus = task.plus.take()?;
+        Some(Row::new(task, plus))
+    });
+    Ok(Box::new(HumanEvalPlus {
+        name,
+        tasks,
+        rows: rows.collect(),
+        options: options.clone(),
+    }))
+}
+
+/// How a part ended, and the input that did not pass.
+type End = (Verdict, Option<usize>);
+
+impl HumanEvalPlus {
+    fn part(
+        &self,
+        row: &Row,
+        part: &'static str,
+        solution: &str,
+        pool: &Pool,
+    ) -> Result<End, PythonError> {
+        let prepared = row.prepare(&self.options, pool)?;
+        let timeout = prepared
+            .timeouts
+            .get(part)
+            .copied()
+            .unwrap_or(REFERENCE_TIMEOUT);
+        let work = if self.options.is_strict {
+            "answers"
+        } else {
+            "judge"
+        };
+        let argument = json!({ "work": work, "part": part, "solution": solution }).to_string();
+        let call = Call {
+            harness: if self.options.is_strict {
+                &prepared.candidate
+            } else {
+                &prepared.judge
+            },
+            role: Role::Candidate,
+            modules: Modules::of_program(solution),
+            argument: &argument,
+            timeout,
+            answer_bytes: ANSWER_BYTES,
+        };
+        let (mut verdict, mut answer) = pool.call(&call)?;
+        if self.options.is_strict && verdict.is_pass() {
+            let argument = json!({ "work": "check", "part": part, "answers": answer }).to_string();
+            let check = Call {
+                harness: &prepared.judge,
+                role: Role::Checker,
+                modules: Modules::Standard,
+                argument: &argument,
+                ..call
+            };
+            (verdict, answer) = pool.call(&check)?;
+        }
+        Ok(end(verdict, &answer))
+    }
+}
+
+/// Reads what the harness says of a part: nothing, or the input that failed and why.
+fn end(verdict: Verdict, answer: &str) -> End {
+    if !verdict.is_pass() || answer.is_empty() {
+        return (verdict, None);
+    }
+    let (input, reason) = answer.split_once(' ').unwrap_or((answer, ""));
+    let message = format!("input {input}: {reason}");
+    let verdict = Verdict::Assertion {
+        exception: "AssertionError".to_owned(),
+        message,
+    };
+    (verdict, input.parse().ok())
+}
+
+impl Benchmark for HumanEvalPlus {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    fn extract(&self, task: &Task, answer: &str) -> Option<String> {
+        let row = row_of(&self.tasks, &self.rows, task).ok()?;
+        extract::function(answer, &row.task.entry_point, &row.task.prompt)
+    }
+
+    fn complete(&self, task: &Task, completion: &str) -> String {
+        let prompt = row_of(&self.tasks, &self.rows, task).map_or("", |row| &row.task.prompt);
+        format!("{prompt}{completion}")
+    }
+
+    fn reference(&self, task: &Task) -> Option<String> {
+        Some(row_of(&self.tasks, &self.rows, task).ok()?.canonical())
+    }
+
+    fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {
+        let row = row_of(&self.tasks, &self.rows, task)?;
+        let mut ends = Vec::new();
+        for part in PARTS {
+            let end = self
+                .part(row, part, solution, pool)
+                .map_err(|source| EvalError::Judge {
+                    task: task.id.clone(),
+                    source,
+                })?;
+            ends.push(end);
+        }
+        let verdicts: Vec<Verdict> = ends.iter().map(|(verdict, _)| verdict.clone()).collect();
+        let mut judgement = Judgement::of_tests("base_and_plus", &verdicts);
+        judgement.tests.clear();
+        for (part, (verdict, input)) in PARTS.into_iter().zip(&ends) {
+            judgement
+                .tests
+                .insert(part.to_owned(), verdict.letter().to_string());
+            judgement
+                .failed_inputs
+                .extend(input.map(|input| (part.to_owned(), input)));
+        }
+        let is_base_passed = verdicts.first().is_some_and(Verdict::is_pass);
+        judgement.measures = BTreeMap::from([("base".to_owned(), is_base_passed)]);
+        Ok(judgement)
+    }
+
+    fn input(&self, task: &Task, run: &str, position: usize) -> Option<String> {
+        row_of(&self.tasks, &self.rows, task)
+            .ok()?
+            .inputs(run)
+            .get(position)
+            .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::python::Settings;
+
+    /// Halves the numbers of a list, or looks for a zero of `x`.
+    fn benchmark(entry_point: &str, options: &Options) -> Box<dyn Benchmark> {
+        let row = json!({
+            "task_id": "T/0", "prompt": format!("def {entry_point}(x):\n"),
+            "entry_point": entry_point, "test": "", "contract": "",
+            "canonical_solution": if entry_point == "find_zero" {
+                "    return -x[0] / x[1]\n"
+            } else {
+                "    return [number / 2 for number in x]\n"
+            },
+            "base_input": [[[2, 4]]],
+            "plus_input": [[[1, 4]], [["LARGE", 1]]],
+            "atol": if entry_point == "find_zero" { 1e-4 } else { 0.0 },
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // 2^65: no integer of 64 bits.
+        let row = row.to_string().replace("\"LARGE\"", "36893488147419103232");
+        fs::write(file.path(), row).unwrap();
+        open("humaneval_plus", file.path(), options).unwrap()
+    }
+
+    fn judge(benchmark: &dyn Benchmark, solution: &str) -> (Judgement, bool) {
+        let settings = Settings {
+            workers: 1,
+            ..Settings::default()
+        };
+        let pool = Pool::start(&settings).unwrap();
+        let judgement = benchmark
+            .judge(&benchmark.tasks()[0], solution, &pool)
+            .unwrap();
+        let is_base_passed = judgement.measures["base"];
+        (judgement, is_base_passed)
+    }
+
+    const HALF: &str = "def half(x):\n    return [number * 0.5 for number in x]\n";
+    const WHOLE: &str = "def half(x):\n    return [number // 2 * 1.0 for number in x]\n";
+    const INTEGERS: &str = "def half(x):\n    return tuple(number / 2 for number in x)\n";
+    const EQUAL: &str = "
+class Equal:
+    def __eq__(self, other): return True
+def half(x):
+    return Equal()
+";
+
+    #[test]
+    fn a_solution_passes_by_the_values_that_it_returns() {
+        let benchmark = benchmark("half", &Options::default());
+
+        let (half, _) = judge(&*benchmark, HALF);
+        let (whole, is_base_passed) = judge(&*benchmark, WHOLE);
+        let (tuple, _) = judge(&*benchmark, INTEGERS);
+        let (nothing, _) = judge(&*benchmark, "x = 1");
+
+        assert!(half.passed, "{half:?}");
+        assert!(!whole.passed && is_base_passed, "{whole:?}");
+        assert_eq!(
+            whole.failed_inputs,
+            BTreeMap::from([("plus".to_owned(), 0)])
+        );
+        assert!(!tuple.passed, "a list is no tuple");
+        assert_eq!(nothing.verdict.name(), "error");
+        let input = benchmark.input(&benchmark.tasks()[0], "plus", 1).unwrap();
+        assert_eq!(input, "[[36893488147419103232,1]]");
+    }
+
+    #[test]
+    fn an_object_that_equals_everything_passes_unless_values_are_compared_elsewhere() {
+        let strict = Options {
+            is_strict: true,
+            ..Options::default()
+        };
+
+        assert!(
+            judge(&*benchmark("half", &Options::default()), EQUAL)
+                .0
+                .passed
+        );
+        assert!(!judge(&*benchmark("half", &strict), EQUAL).0.passed);
+        assert!(judge(&*benchmark("half", &strict), HALF).0.passed);
+    }
+
+    #[test]
+    fn version_0_3_1_passes_no_solution_that_looks_for_zeros() {
+        let old = Options {
+            flavour: Flavour::V0_3_1,
+            ..Options::default()
+        };
+        let zero = "def find_zero(x):\n    return -x[0] / x[1] + 1e-6\n";
+
+        assert!(
+            judge(&*benchmark("find_zero", &Options::default()), zero)
+                .0
+                .measures["base"]
+        );
+        assert!(!judge(&*benchmark("find_zero", &old), zero).0.measures["base"]);
+    }
+}
