@@ -1,0 +1,320 @@
+//! Programs that attack the judge: none may pass, harm a neighbour or leave anything behind.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    io::Write as _,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use recode::python::{Interpreter, Pool, Program, Settings, Verdict};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+struct Attacks {
+    attack: Vec<Attack>,
+}
+
+#[derive(Deserialize)]
+struct Attack {
+    name: String,
+    tries: String,
+    must: String,
+    source: String,
+}
+
+fn attacks() -> Vec<Attack> {
+    let text = include_str!("../fixtures/attacks.toml");
+    toml::from_str::<Attacks>(text).unwrap().attack
+}
+
+/// What the next program must find.
+const AS_NEW: &str = "
+import os, math, random, heapq
+assert os.listdir('.') == [], os.listdir('.')
+assert math.pi > 3.14 and heapq.nsmallest(1, [2, 1]) == [1]
+open('own', 'w').write('x')
+";
+
+#[test]
+fn no_attack_passes_or_touches_the_next_program() {
+    let settings = Settings {
+        workers: 1,
+        memory_bytes: 1 << 30,
+        ..Settings::default()
+    };
+    let pool = Pool::start(&settings).unwrap();
+    let timeout = Duration::from_secs(5);
+    let attacks = attacks();
+    assert!(attacks.len() >= 40, "{}", attacks.len());
+    let mut wrong = Vec::new();
+    for attack in attacks {
+        let Attack {
+            name,
+            tries,
+            must,
+            source,
+        } = attack;
+        let verdict = pool.run(&Program { source, timeout }).unwrap();
+        if verdict.is_pass() != (must == "pass") {
+            wrong.push(format!("{name}, which tries {tries}: {verdict:?}"));
+        }
+        let next = pool
+            .run(&Program {
+                source: AS_NEW.to_owned(),
+                timeout: timeout * 4,
+            })
+            .unwrap();
+        if next != Verdict::Pass {
+            wrong.push(format!("after {name}, which tries {tries}: {next:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A folder with a link to Python that nothing else uses, so that its processes can be told.
+struct Traced {
+    folder: tempfile::TempDir,
+    python: PathBuf,
+}
+
+impl Traced {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("python-of-this-test");
+        let real = Interpreter::find(&Settings::default_interpreter())
+            .unwrap()
+            .path;
+        symlink(real, &python).unwrap();
+        Self { folder, python }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A benchmark of one task whose samples are the given programs.
+    fn judge(&self, programs: &[&str]) -> Command {
+        let task = json!({
+            "task_id": "T/0", "prompt": "", "entry_point": "f", "canonical_solution": "",
+            "test": "def f(): pass\ndef check(f): pass",
+        });
+        fs::write(self.path("tasks.jsonl"), format!("{task}\n")).unwrap();
+        let mut samples = fs::File::create(self.path("samples.jsonl")).unwrap();
+        for program in programs {
+            writeln!(
+                samples,
+                "{}",
+                json!({ "task_id": "T/0", "solution": program })
+            )
+            .unwrap();
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recode"));
+        command
+            .args([
+                "judge",
+                "--benchmark",
+                "humaneval",
+                "--timeout",
+                "4",
+                "--workers",
+                "2",
+            ])
+            .arg("--data")
+            .arg(self.path("tasks.jsonl"))
+            .arg("--samples")
+            .arg(self.path("samples.jsonl"))
+            .arg("--out")
+            .arg(self.path("out.json"))
+            .env("RECODE_PYTHON", &self.python)
+            .env("TMPDIR", self.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// The processes that run the link.
+    fn processes(&self) -> Vec<PathBuf> {
+        let name = self.python.to_str().unwrap();
+        fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .filter(|path| {
+                fs::read(path.join("cmdline"))
+                    .is_ok_and(|line| String::from_utf8_lossy(&line).contains(name))
+            })
+            .collect()
+    }
+
+    fn assert_nothing_runs_within(&self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while !self.processes().is_empty() {
+            assert!(
+                Instant::now() < deadline,
+                "still there: {:?}",
+                self.processes()
+            );
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_there() {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn after_the_attacks_no_process_and_no_file_is_left() {
+    let traced = Traced::new();
+    let attacks = attacks();
+    let programs: Vec<&str> = attacks
+        .iter()
+        // What cannot pass here because of its time is tried above.
+        .filter(|attack| {
+            !["endless_loop", "deaf_sleep", "endless_exception"].contains(&attack.name.as_str())
+        })
+        .map(|attack| attack.source.as_str())
+        .collect();
+
+    let output = traced.judge(&programs).output().unwrap();
+
+    assert!(output.status.success(), "{output:?}");
+    let mut files: Vec<_> = fs::read_dir(traced.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(
+        files,
+        [
+            "out.json",
+            "python-of-this-test",
+            "samples.jsonl",
+            "tasks.jsonl"
+        ]
+    );
+    traced.assert_nothing_runs_within(Duration::from_secs(5));
+}
+
+fn kill(child: &Child, signal: &str) -> io::Result<()> {
+    let status = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status()?;
+    assert!(status.success());
+    Ok(())
+}
+
+#[test]
+fn when_the_judge_is_killed_everything_dies() {
+    let traced = Traced::new();
+    let sleeper = "import time\ntime.sleep(1000)";
+    let mut judge = traced
+        .judge(&[sleeper, "while True: pass"])
+        .spawn()
+        .unwrap();
+    wait_for("the programs", || traced.processes().len() >= 4);
+
+    kill(&judge, "-KILL").unwrap();
+    judge.wait().unwrap();
+
+    traced.assert_nothing_runs_within(Duration::from_secs(5));
+}
+
+#[test]
+fn stopped_by_a_signal_the_same_command_judges_only_the_rest() {
+    let traced = Traced::new();
+    let log = traced.path("out.json.partial");
+    let programs = [
+        "x = 1",
+        "import time\ntime.sleep(2)",
+        "x = 2",
+        "while True: pass",
+        "x = 3",
+    ];
+    let mut judge = traced.judge(&programs).spawn().unwrap();
+    wait_for("the first verdict", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.ends_with('\n'))
+    });
+
+    kill(&judge, "-INT").unwrap();
+    let stopped = judge.wait().unwrap();
+    let output = traced.judge(&programs).output().unwrap();
+
+    assert!([Some(75), Some(0)].contains(&stopped.code()), "{stopped}");
+    assert!(output.status.success(), "{output:?}");
+    let file: Value = serde_json::from_slice(&fs::read(traced.path("out.json")).unwrap()).unwrap();
+    let verdicts: Vec<_> = file["samples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["pass", "pass", "pass", "timeout", "pass"]);
+    assert!(!log.exists());
+}
+
+#[test]
+fn lines_that_name_no_task_or_are_no_json_are_told_at_once() {
+    let traced = Traced::new();
+    let mut command = traced.judge(&[]);
+    let lines = "{\"task_id\": \"T/0\", \"solution\": \"\"}\n{\"task_id\": \"T/9\", \"solution\": \"\"}\n\
+                 x\n{\"task_id\": \"T/0\"}\n";
+    fs::write(traced.path("samples.jsonl"), lines).unwrap();
+
+    let output = command.output().unwrap();
+
+    assert_eq!(output.status.code(), Some(2));
+    let text =
+        String::from_utf8_lossy(&output.stderr).replace(traced.path("").to_str().unwrap(), "");
+    insta::assert_snapshot!(text, @"error: cannot read the samples: `samples.jsonl` has 3 bad lines: line 2: `humaneval` has no task `T/9`; line 3: expected value; line 4: missing field `solution` or `completion`");
+}
+
+#[test]
+fn without_python_the_hint_says_how_to_name_one() {
+    let traced = Traced::new();
+    let output = traced
+        .judge(&["x = 1"])
+        .env("RECODE_PYTHON", Path::new("/no/python"))
+        .output()
+        .unwrap();
+
+    assert_eq!(output.status.code(), Some(3));
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    insta::assert_snapshot!(errors, @r"
+    error: cannot run Python as `/no/python`: No such file or directory (os error 2)
+    help: install Python 3.9 or newer, or name one: RECODE_PYTHON=/path/to/python3 recode judge …
+    ");
+}
+
+#[test]
+fn the_summary_as_json_counts_verdicts_and_rates() {
+    let traced = Traced::new();
+    let output = traced
+        .judge(&["x = 1", "raise SystemExit(0)"])
+        .arg("--json")
+        .output()
+        .unwrap();
+
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts: BTreeMap<String, u64> =
+        serde_json::from_value(summary["summary"]["verdicts"].clone()).unwrap();
+    assert_eq!(
+        counts,
+        BTreeMap::from([("error".to_owned(), 1), ("pass".to_owned(), 1)])
+    );
+    assert_eq!(summary["summary"]["pass_at_k"]["pass@1"], 0.5);
+    assert_eq!(summary["sandbox"], "all safeguards are on");
+}
