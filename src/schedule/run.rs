@@ -294,7 +294,9 @@ impl Scheduler<'_> {
             ended => {
                 let attempt = track.worker().map_or(0, |worker| worker.attempt);
                 let reason = match (ended, track.dir.last_words(attempt)) {
-                    (Ended::Code(_), Some(words)) => words,
+                    (Ended::Code(_), Some(words)) => {
+                        words.strip_prefix("error: ").unwrap_or(&words).to_owned()
+                    }
                     // Who is killed from outside has no last words.
                     (Ended::Code(_), None) | (Ended::Signal(9 | 15), _) => ended.to_string(),
                     (Ended::Signal(_), words) => {

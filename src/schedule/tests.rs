@@ -219,7 +219,7 @@ fn the_reason_is_what_the_worker_said_last() {
         ends(Ended::Code(1))
     });
 
-    let reason = "error: cannot write `x`: no space left on device";
+    let reason = "cannot write `x`: no space left on device";
     assert_eq!(*end(&summary, "a"), failed(reason));
     // On file, for `recode status`.
     assert_eq!(

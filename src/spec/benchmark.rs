@@ -1,11 +1,8 @@
 //! The benchmarks that a spec can name.
 
-/// Their names.
+/// Their names, in alphabetical order.
 pub(super) fn names() -> Vec<&'static str> {
-    vec![
-        "code_update_arena",
-        "humaneval",
-        "humaneval_plus",
-        "mini_arena",
-    ]
+    let mut names: Vec<&'static str> = crate::eval::benchmark::names().collect();
+    names.sort_unstable();
+    names
 }

@@ -86,7 +86,7 @@ impl<'a> Bars<'a> {
     }
 
     fn add(&mut self, job: &JobId) {
-        let bar = self.all.add(ProgressBar::new(0));
+        let bar = self.all.add(ProgressBar::new(1));
         bar.set_style(style("  {prefix} [{bar:20}] {wide_msg}"));
         bar.set_prefix(format!("{job}  {}", self.words.what(job)));
         bar.set_message("starting");
@@ -117,21 +117,21 @@ impl Row {
         });
         self.bar.set_length(progress.of);
         self.bar.set_position(progress.step);
-        let pace = pace(progress, first, self.since.elapsed());
+        let left = left(progress, first, self.since.elapsed());
         self.bar
-            .set_message(format!("{}{pace}", super::progress_in_words(progress)));
+            .set_message(format!("{}{left}", super::progress_in_words(progress)));
     }
 }
 
-/// The time a step and what is left: `  1.9s/step  left 50m00s`; nothing before the second step.
-fn pace(progress: &Progress, first: u64, elapsed: Duration) -> String {
+/// The time that is left, as `  left 50m00s`; nothing before a step was seen to pass.
+fn left(progress: &Progress, first: u64, elapsed: Duration) -> String {
     let steps = progress.step.saturating_sub(first);
     if steps == 0 {
         return String::new();
     }
     let step = elapsed.as_secs_f64() / steps as f64;
     let left = Duration::from_secs_f64(step * progress.of.saturating_sub(progress.step) as f64);
-    format!("  {step:.1}s/step  left {}", duration(left))
+    format!("  left {}", duration(left))
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -145,7 +145,7 @@ mod tests {
     use crate::{plan::example::job, results::Store};
 
     #[test]
-    fn the_pace_counts_from_the_first_step_that_was_seen() {
+    fn the_time_left_counts_from_the_first_step_that_was_seen() {
         let progress = Progress {
             step: 30,
             of: 90,
@@ -153,11 +153,8 @@ mod tests {
         };
 
         // By hand: 20 steps in 40 s are 2 s each; 60 are left.
-        assert_eq!(
-            pace(&progress, 10, Duration::from_secs(40)),
-            "  2.0s/step  left 2m00s"
-        );
-        assert_eq!(pace(&progress, 30, Duration::from_secs(40)), "");
+        assert_eq!(left(&progress, 10, Duration::from_secs(40)), "  left 2m00s");
+        assert_eq!(left(&progress, 30, Duration::from_secs(40)), "");
     }
 
     #[test]
