@@ -43,7 +43,7 @@ check:
 
 # Run the tests against reference data (RECODE_SHARED, or ../shared)
 conformance *arguments:
-    cargo test --release --locked -- --ignored conformance "$@"
+    cargo test --release --locked -- --ignored --skip speed:: "$@"
 
 # Time the rewards beside the published functions
 bench *arguments:
