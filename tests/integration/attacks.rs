@@ -168,7 +168,7 @@ impl Traced {
 }
 
 fn wait_for(what: &str, is_there: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !is_there() {
         assert!(Instant::now() < deadline, "waited too long for {what}");
         thread::sleep(Duration::from_millis(50));
