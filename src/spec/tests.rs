@@ -1156,7 +1156,7 @@ fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
         ("RECODE_TRAIN__LR__PEAK", "fast"),
         ("RECODE_TRIAN__MAX_STEPS", "3"),
         ("RECODE_CACHE", "/tmp"),
-        ("HOME", "/root"),
+        ("HOME", "/home/user"),
     ];
     let overrides = [
         "train.algoritm=grppo",
