@@ -12,6 +12,7 @@
 
 mod error;
 mod harness;
+mod indentation;
 mod interpreter;
 mod nesting;
 mod normalize;

@@ -17,7 +17,10 @@ use ruff_python_ast::{
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::Ranged as _;
 
-use super::nesting::{MAX_TREE_DEPTH, Shape};
+use super::{
+    indentation,
+    nesting::{MAX_TREE_DEPTH, Shape},
+};
 
 /// A version of Python's grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +71,19 @@ pub fn check_syntax(source: &str, grammar: Grammar) -> Result<(), SyntaxFault> {
     let source = with_unix_line_ends(source);
     let shape = Shape::of(&source)?;
     shape.on_a_stack_that_fits(|| {
-        let parsed = parse_unchecked(&source, options(grammar));
+        let mut parsed = parse_unchecked(&source, options(grammar));
+        if !parsed.errors().is_empty()
+            && let Some(source) = without_raise_semicolon(&source, &tokens(&parsed))
+        {
+            parsed = parse_unchecked(&source, options(grammar));
+        }
         first_fault(&parsed)?;
-        literals_fit(&parsed, &source)?;
-        overlooked(&parsed, grammar)?;
+        let tokens = tokens(&parsed);
+        literals_fit(&tokens, &source)?;
+        if let Some(offset) = indentation::first_fault(&source, &tokens) {
+            return Err(invalid("an inconsistent indentation", offset));
+        }
+        overlooked(&parsed, &tokens, grammar)?;
         if shape.fits(parsed.syntax()) {
             Ok(())
         } else {
@@ -85,7 +97,7 @@ pub(super) fn with_tokens<T>(source: &str, read: impl FnOnce(&[Token]) -> T) -> 
     let shape = Shape::of(source).ok()?;
     let tokens: Vec<Token> = shape.on_a_stack_that_fits(|| {
         let parsed = parse_unchecked(source, options(Grammar::Python313));
-        parsed.tokens().iter().map(Token::new).collect()
+        tokens(&parsed)
     });
     Some(read(&tokens))
 }
@@ -142,10 +154,36 @@ fn first_fault(parsed: &Parsed<Mod>) -> Result<(), SyntaxFault> {
     }
 }
 
+fn tokens(parsed: &Parsed<Mod>) -> Vec<Token> {
+    parsed.tokens().iter().map(Token::new).collect()
+}
+
+/// Writes `pass` for a `raise` that a semicolon follows, which the parser refuses; the rest stays
+/// in its place.
+fn without_raise_semicolon(source: &str, tokens: &[Token]) -> Option<String> {
+    let mut text = source.to_owned();
+    for pair in tokens.windows(2) {
+        if let [
+            Token {
+                kind: TokenKind::Raise,
+                start,
+                end,
+            },
+            Token {
+                kind: TokenKind::Semi,
+                ..
+            },
+        ] = pair
+        {
+            text.replace_range(start..end, "pass ");
+        }
+    }
+    (text != source).then_some(text)
+}
+
 /// Refuses decimal literals that CPython refuses to convert.
-fn literals_fit(parsed: &Parsed<Mod>, source: &str) -> Result<(), SyntaxFault> {
-    for token in parsed.tokens() {
-        let Token { kind, start, end } = Token::new(token);
+fn literals_fit(tokens: &[Token], source: &str) -> Result<(), SyntaxFault> {
+    for Token { kind, start, end } in tokens.iter().copied() {
         if kind == TokenKind::Int && end - start > MAX_DECIMAL_DIGITS {
             let text = source.get(start..end).unwrap_or_default();
             let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -161,10 +199,11 @@ fn literals_fit(parsed: &Parsed<Mod>, source: &str) -> Result<(), SyntaxFault> {
 }
 
 /// Refuses what CPython refuses and the parser lets pass.
-fn overlooked(parsed: &Parsed<Mod>, grammar: Grammar) -> Result<(), SyntaxFault> {
+fn overlooked(parsed: &Parsed<Mod>, tokens: &[Token], grammar: Grammar) -> Result<(), SyntaxFault> {
     let mut visitor = Overlooked {
         grammar,
-        parent: None,
+        tokens,
+        is_inside: false,
         fault: None,
     };
     if let Mod::Module(module) = parsed.syntax() {
@@ -173,26 +212,48 @@ fn overlooked(parsed: &Parsed<Mod>, grammar: Grammar) -> Result<(), SyntaxFault>
     visitor.fault.map_or(Ok(()), Err)
 }
 
-struct Overlooked {
+struct Overlooked<'t> {
     grammar: Grammar,
-    /// Where the expression around this one starts.
-    parent: Option<usize>,
+    tokens: &'t [Token],
+    /// Whether there is an expression around this one.
+    is_inside: bool,
     fault: Option<SyntaxFault>,
 }
 
-impl<'a> Visitor<'a> for Overlooked {
-    fn visit_expr(&mut self, expression: &'a Expr) {
-        let start = expression.range().start().to_usize();
-        // `yield % x`: only in brackets may a yield be an operand, and these would start before it.
-        if (expression.is_yield_expr() || expression.is_yield_from_expr())
-            && self.parent == Some(start)
-        {
-            self.fault
-                .get_or_insert(invalid("a yield as an operand", start));
+impl Overlooked<'_> {
+    /// Whether what lies between two places has brackets, or the braces of an f-string, of its own.
+    fn is_enclosed(&self, start: usize, end: usize) -> bool {
+        let is_code = |token: &&Token| {
+            !matches!(
+                token.kind,
+                TokenKind::Comment | TokenKind::NonLogicalNewline
+            )
+        };
+        let first = self.tokens.partition_point(|token| token.start < start);
+        let after = self.tokens.partition_point(|token| token.start < end);
+        let (before, rest) = (self.tokens.get(..first), self.tokens.get(after..));
+        let before = before.and_then(|tokens| tokens.iter().rev().find(is_code));
+        let after = rest.and_then(|tokens| tokens.iter().find(is_code));
+        match before.map(|token| token.kind) {
+            Some(TokenKind::Lbrace) => true,
+            Some(TokenKind::Lpar) => after.is_some_and(|token| token.kind == TokenKind::Rpar),
+            _ => false,
         }
-        let parent = self.parent.replace(start);
+    }
+}
+
+impl<'a> Visitor<'a> for Overlooked<'_> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        let is_yield = expression.is_yield_expr() || expression.is_yield_from_expr();
+        let (start, end) = (expression.range().start(), expression.range().end());
+        // `yield % x`, `(yield, x)`: within an expression a yield needs brackets of its own.
+        if is_yield && self.is_inside && !self.is_enclosed(start.to_usize(), end.to_usize()) {
+            self.fault
+                .get_or_insert(invalid("a yield without brackets", start.to_usize()));
+        }
+        let outside = std::mem::replace(&mut self.is_inside, true);
         visitor::walk_expr(self, expression);
-        self.parent = parent;
+        self.is_inside = outside;
     }
 
     fn visit_interpolated_string_element(&mut self, element: &'a InterpolatedStringElement) {
@@ -262,6 +323,18 @@ mod tests {
             ("print 1", false, false),
             ("x = yield % 1", false, false),
             ("x = (yield) % 1", true, true),
+            ("f((yield, 2))", false, false),
+            ("f(((yield), 2))", true, true),
+            ("f'{yield}'", true, true),
+            ("if x: raise ; y", true, true),
+            ("if x:\n    y\n \t  z", false, false),
+            ("if x:\n\ty\n        z", false, false),
+            ("if x:\n\tif y:\n\t    z\n\telse:\n\t\tz", true, true),
+            (
+                "class A:\n \t     def f(self):\n        return 1",
+                false,
+                false,
+            ),
         ] {
             let both = [Grammar::Python311, Grammar::Python313]
                 .map(|grammar| check_syntax(source, grammar).is_ok());
