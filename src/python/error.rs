@@ -1,6 +1,6 @@
 //! What can go wrong when Python is to run.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
@@ -37,6 +37,12 @@ pub enum PythonError {
     Server {
         /// What it said, or that it said nothing.
         reason: String,
+    },
+    /// A program got so little of a processor that its time cannot be told.
+    #[error("the machine is too busy to judge: a program waited {waited:?} for a processor")]
+    Overloaded {
+        /// How long it was ready to run, and did not.
+        waited: Duration,
     },
     /// The pipe to the server broke.
     #[error("lost the Python server")]

@@ -28,7 +28,7 @@ pub struct Call<'a> {
     pub modules: Modules,
     /// What `run` gets.
     pub argument: &'a str,
-    /// When the program is killed.
+    /// When the program is killed, by the time that it would have taken on a quiet machine.
     pub timeout: Duration,
     /// How long the answer may be.
     pub answer_bytes: usize,

@@ -10,6 +10,7 @@
 //! have run: judge and judged share one interpreter. It takes an attack on this very program; the
 //! known ones on other harnesses fail.
 
+mod contention;
 mod error;
 mod harness;
 mod indentation;

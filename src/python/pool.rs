@@ -15,7 +15,7 @@ use super::{
 pub struct Program {
     /// Its text; it runs as `exec(source, {})` does, so `__name__` is `builtins`.
     pub source: String,
-    /// When it is killed.
+    /// When it is killed, by the time that it would have taken on a quiet machine.
     pub timeout: Duration,
 }
 
@@ -199,6 +199,64 @@ mod tests {
 
         assert_eq!(pool.run(&endless).unwrap(), Verdict::Timeout);
         assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass);
+    }
+
+    /// Does `work` on one processor, for which three idle threads compete.
+    #[cfg(target_os = "linux")]
+    fn on_a_busy_processor<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        let is_done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let all = sched_getaffinity(None).unwrap();
+                let mut one = CpuSet::new();
+                one.set((0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).unwrap());
+                sched_setaffinity(None, &one).unwrap();
+                thread::scope(|scope| {
+                    for _ in 0..3 {
+                        scope.spawn(|| {
+                            while !is_done.load(Ordering::Relaxed) {
+                                std::hint::spin_loop();
+                            }
+                        });
+                    }
+                    let result = work();
+                    is_done.store(true, Ordering::Relaxed);
+                    result
+                })
+            });
+            worker.join().unwrap()
+        })
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn time_limits_are_those_of_a_quiet_machine() {
+        // By the clock each takes about four times as long as it runs.
+        let spin = "import time
+while time.process_time() < {}:
+    pass";
+        let run = |pool: &Pool, source: &str| {
+            let verdict = pool.run(&Program {
+                source: source.to_owned(),
+                timeout: Duration::from_secs(1),
+            });
+            verdict.unwrap()
+        };
+        let (enough, too_much, asleep) = on_a_busy_processor(|| {
+            let pool = pool(1);
+            (
+                run(&pool, &spin.replace("{}", "0.6")),
+                run(&pool, &spin.replace("{}", "1.6")),
+                run(&pool, "import time; time.sleep(1.6)"),
+            )
+        });
+
+        assert_eq!(enough, Verdict::Pass);
+        assert_eq!(too_much, Verdict::Timeout);
+        assert_eq!(asleep, Verdict::Timeout, "who sleeps waits for nobody");
     }
 
     #[test]

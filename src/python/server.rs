@@ -14,7 +14,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict};
+use super::{
+    Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict, contention::Contention,
+};
 
 /// The driver, given to Python as its command: no file of ours has to be found.
 const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
@@ -23,6 +25,8 @@ const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("dri
 const START: Duration = Duration::from_mins(1);
 /// What a server may take over a program's own time: forking, killing, emptying the scratch folder.
 const GRACE: Duration = Duration::from_secs(15);
+/// How many times its limit a program may wait for a processor before judging gives up.
+const PATIENCE: u32 = 20;
 /// A reply is a verdict with a short text, or the answer of a harness.
 const REPLY_BYTES: usize = 1 << 29;
 
@@ -41,6 +45,8 @@ pub(super) struct Server {
     modules: BTreeMap<String, String>,
     /// Whether it could not clean up behind a program.
     is_spent: bool,
+    /// How far below this process's child a program is: the namespaces' first process is between.
+    generations: usize,
     /// The key of the harness that is loaded.
     harness: Option<String>,
     /// Where programs write if the system grants no file system in memory.
@@ -51,6 +57,7 @@ pub(super) struct Server {
 struct Hello {
     safeguards: BTreeMap<String, Option<String>>,
     modules: BTreeMap<String, String>,
+    is_nested: bool,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +75,14 @@ struct Reply {
     answer: String,
     /// Whether the server can run no other program.
     is_spent: bool,
+}
+
+/// What comes back while a program runs: it has had its time by the clock, or has ended.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum News {
+    Late { late: f64 },
+    Ended(Reply),
 }
 
 /// What comes back: an answer, or why the server gave up.
@@ -116,11 +131,13 @@ impl Server {
             safeguards: Safeguards::of_report(&BTreeMap::new()),
             modules: BTreeMap::new(),
             is_spent: false,
+            generations: 1,
             harness: None,
             _scratch: scratch,
         };
         let hello: Hello = server.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards);
+        server.generations = if hello.is_nested { 2 } else { 1 };
         server.modules = hello.modules;
         Ok(server)
     }
@@ -144,8 +161,7 @@ impl Server {
     pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
         let request = json!({ "source": source, "timeout": timeout.as_secs_f64() });
         self.send(request.to_string().as_bytes())?;
-        let reply: Reply = self.receive(timeout + GRACE)?;
-        self.is_spent = reply.is_spent;
+        let reply = self.await_end(timeout)?;
         Ok(reply.verdict)
     }
 
@@ -165,9 +181,41 @@ impl Server {
             "answer_bytes": call.answer_bytes,
         });
         self.send(request.to_string().as_bytes())?;
-        let reply: Reply = self.receive(call.timeout + GRACE)?;
-        self.is_spent = reply.is_spent;
+        let reply = self.await_end(call.timeout)?;
         Ok((reply.verdict, reply.answer))
+    }
+
+    /// Waits for a program's end, and gives it the time for which others kept it from running.
+    fn await_end(&mut self, timeout: Duration) -> Result<Reply, PythonError> {
+        let mut granted = timeout;
+        loop {
+            let wall = match self.receive(granted + GRACE)? {
+                News::Ended(reply) => {
+                    self.is_spent = reply.is_spent;
+                    return Ok(reply);
+                }
+                News::Late { late } => {
+                    Duration::try_from_secs_f64(late).map_err(|_| PythonError::Server {
+                        reason: format!("a program has run for {late} seconds"),
+                    })?
+                }
+            };
+            let quiet = match Contention::of_descendant(self.process.id(), self.generations) {
+                Some(contention) => contention.quiet_time(wall),
+                None => wall,
+            };
+            granted = timeout.saturating_sub(quiet);
+            if !granted.is_zero() && wall > timeout * PATIENCE {
+                return Err(PythonError::Overloaded {
+                    waited: wall - quiet,
+                });
+            }
+            self.send(
+                json!({ "more": granted.as_secs_f64() })
+                    .to_string()
+                    .as_bytes(),
+            )?;
+        }
     }
 
     fn send(&mut self, request: &[u8]) -> Result<(), PythonError> {

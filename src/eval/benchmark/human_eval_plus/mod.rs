@@ -190,7 +190,7 @@ impl Benchmark for HumanEvalPlus {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Duration};
 
     use serde_json::json;
 
@@ -276,6 +276,31 @@ def half(x):
         );
         assert!(!judge(&*benchmark("half", &strict), EQUAL).0.passed);
         assert!(judge(&*benchmark("half", &strict), HALF).0.passed);
+    }
+
+    #[test]
+    fn an_input_has_its_limit_of_computing_and_of_sleeping() {
+        let options = Options {
+            timeout: Some(Duration::from_millis(300)),
+            ..Options::default()
+        };
+        // All inputs of a part together have at least 1.3 seconds.
+        let benchmark = benchmark("half", &options);
+        let after = |wait: &str| {
+            let body = "    return [number * 0.5 for number in x]\n";
+            let solution = format!("import time\ndef half(x):\n    {wait}\n{body}");
+            judge(&*benchmark, &solution).1
+        };
+        let computing = |seconds: f64| {
+            format!(
+                "end = time.process_time() + {seconds}\n    while time.process_time() < end: pass"
+            )
+        };
+
+        assert!(after("time.sleep(0.1)"));
+        assert!(!after("time.sleep(0.7)"));
+        assert!(after(&computing(0.1)));
+        assert!(!after(&computing(0.7)));
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! How long a program has run, less the time for which others kept it from running.
+//!
+//! A limit of three seconds means three seconds on a quiet machine. On a busy one the kernel makes
+//! a program wait for a processor, and says for how long (`/proc/<pid>/schedstat`): wall time less
+//! that wait is what the program would have taken alone, whether it computes or sleeps.
+
+use std::{fs, path::PathBuf, thread, time::Duration};
+
+/// Ticks of `/proc/<pid>/stat` in a second, the same on every Linux that Python runs on.
+const TICKS: u64 = 100;
+
+/// What the kernel says of a program's processor time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Contention {
+    /// How long the thread that waited most was ready to run, and did not.
+    waited: Duration,
+    /// How long all threads ran, those that have ended included.
+    ran: Duration,
+}
+
+impl Contention {
+    /// Looks at the only process that is `depth` generations below `root`; `None` where the kernel
+    /// does not say.
+    pub(super) fn of_descendant(root: u32, depth: usize) -> Option<Self> {
+        let mut process = root;
+        for _ in 0..depth {
+            process = only_child(process)?;
+        }
+        Self::of(process)
+    }
+
+    fn of(process: u32) -> Option<Self> {
+        let folder = PathBuf::from(format!("/proc/{process}"));
+        let mut waited = None;
+        for thread in fs::read_dir(folder.join("task")).ok()? {
+            // A thread may end while this looks.
+            let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else {
+                continue;
+            };
+            waited = waited.max(waited_of(&text));
+        }
+        Some(Self {
+            waited: waited?,
+            ran: ran_of(&fs::read_to_string(folder.join("stat")).ok()?)?,
+        })
+    }
+
+    /// The time that a program would have taken alone, which took `wall` here.
+    ///
+    /// Threads of a program that compete with each other do not win time: together they never run
+    /// faster than on all processors.
+    pub(super) fn quiet_time(self, wall: Duration) -> Duration {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+        wall.saturating_sub(self.waited).max(self.ran / processors)
+    }
+}
+
+fn only_child(process: u32) -> Option<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let children = fs::read_to_string(path).ok()?;
+    let mut children = children.split_ascii_whitespace();
+    let child = children.next()?.parse().ok()?;
+    children.next().is_none().then_some(child)
+}
+
+/// The second number: nanoseconds on a run queue.
+fn waited_of(schedstat: &str) -> Option<Duration> {
+    let waited = schedstat.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(waited))
+}
+
+/// Fields 14 and 15, counted from 1: ticks in user mode and in the kernel. The second field is a
+/// name in brackets, which may hold anything.
+fn ran_of(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis((user + kernel) * 1000 / TICKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_on_a_run_queue_is_no_time_of_the_program() {
+        let contention = Contention {
+            waited: Duration::from_secs(4),
+            ran: Duration::from_secs(1),
+        };
+        // 6 seconds by the clock: 4 waiting, 1 running, so 1 sleeping.
+        assert_eq!(
+            contention.quiet_time(Duration::from_secs(6)),
+            Duration::from_secs(2)
+        );
+    }
+
+    #[test]
+    fn threads_that_wait_for_each_other_win_no_time() {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let wall = Duration::from_secs(8);
+        let contention = Contention {
+            waited: Duration::from_secs(6),
+            ran: wall * u32::try_from(processors).unwrap(),
+        };
+        assert_eq!(contention.quiet_time(wall), wall);
+    }
+
+    #[test]
+    fn the_kernel_s_files_are_read_whatever_a_program_calls_itself() {
+        // Oracle: the columns of proc_pid_stat(5).
+        let stat = "7 (a) 9 (b) R 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 1";
+        assert_eq!(ran_of(stat), Some(Duration::from_secs(3)));
+        assert_eq!(
+            waited_of("101550 2000000000 1\n"),
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(waited_of(""), None);
+    }
+}
