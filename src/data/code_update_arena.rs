@@ -1,7 +1,8 @@
 //! CodeUpdateArena: fictitious updates of functions, and tasks that need them.
 //!
 //! Three shapes of file are read alike: a row an update with its tasks, tests and imports as lists;
-//! the same with lists joined into one text; a row a task with its update nested inside.
+//! the same with lists joined into one text; a row a task with its update nested inside. A task of
+//! ours may need several updates at once: it has a list `updates` in the place of `update`.
 
 use std::path::Path;
 
@@ -43,13 +44,28 @@ pub struct ArenaUpdate {
     pub implementation: String,
 }
 
+impl ArenaUpdate {
+    fn prompt_fields(&self) -> Value {
+        json!({
+            "function_path": self.function_path,
+            "package": self.package,
+            "update_type": self.update_type,
+            "description": self.description,
+            "signature": self.signature,
+            "docstring": self.docstring,
+        })
+    }
+}
+
 /// A function to write, which is easy with an updated function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArenaTask {
     /// The identifier of the update, and `[prog_syn-0]`.
     pub task_id: String,
-    /// The change that the task is about.
+    /// The change that the task is about; the first one, where it is about several.
     pub update: ArenaUpdate,
+    /// The changes behind the first, in the order in which they are applied.
+    pub further_updates: Vec<ArenaUpdate>,
     /// A situation.
     pub scenario: String,
     /// What the function shall do.
@@ -65,15 +81,32 @@ pub struct ArenaTask {
 }
 
 impl ArenaTask {
+    /// All changes that the task is about, in the order in which they are applied.
+    pub fn updates(&self) -> impl Iterator<Item = &ArenaUpdate> {
+        std::iter::once(&self.update).chain(&self.further_updates)
+    }
+
     /// What a prompt template may show: neither the tests nor the reference solution.
+    ///
+    /// `updates` has each change on its own. The fields of one change hold those of all, a line or a
+    /// paragraph each, so that a template for one change shows the notes of several.
     pub fn prompt_fields(&self) -> Value {
+        let joined = |field: fn(&ArenaUpdate) -> &String, separator: &str| {
+            let parts: Vec<&str> = self
+                .updates()
+                .map(|update| field(update).as_str())
+                .collect();
+            parts.join(separator)
+        };
+        let updates: Vec<Value> = self.updates().map(ArenaUpdate::prompt_fields).collect();
         json!({
-            "function_path": self.update.function_path,
-            "package": self.update.package,
-            "update_type": self.update.update_type,
-            "description": self.update.description,
-            "signature": self.update.signature,
-            "docstring": self.update.docstring,
+            "updates": updates,
+            "function_path": joined(|update| &update.function_path, ", "),
+            "package": joined(|update| &update.package, ", "),
+            "update_type": joined(|update| &update.update_type, ", "),
+            "description": joined(|update| &update.description, "\n"),
+            "signature": joined(|update| &update.signature, "\n"),
+            "docstring": joined(|update| &update.docstring, "\n\n"),
             "scenario": self.scenario,
             "problem": self.problem,
             "solution_signature": self.solution_signature,
@@ -118,9 +151,7 @@ fn joined_lines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Str
 
 fn parse_line(line: &str) -> Result<Vec<ArenaTask>, String> {
     let mut row: Value = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
-    let update = structured(row.get_mut("update"), "update")?;
-    let update: ArenaUpdate =
-        serde_json::from_value(update).map_err(|error| format!("in `update`: {error}"))?;
+    let updates = updates(&mut row)?;
     let examples = match row.get_mut("prog_syn_examples") {
         Some(examples) => structured(Some(examples), "prog_syn_examples")?,
         None => Value::Array(vec![row]),
@@ -129,8 +160,25 @@ fn parse_line(line: &str) -> Result<Vec<ArenaTask>, String> {
         serde_json::from_value(examples).map_err(|error| error.to_string())?;
     examples
         .into_iter()
-        .map(|example| task(&update, example))
+        .map(|example| task(&updates, example))
         .collect()
+}
+
+/// The changes of a row: `update`, or the list `updates`.
+fn updates(row: &mut Value) -> Result<Vec<ArenaUpdate>, String> {
+    let Some(several) = row.get_mut("updates") else {
+        let update = structured(row.get_mut("update"), "update")?;
+        return serde_json::from_value(update)
+            .map(|update| vec![update])
+            .map_err(|error| format!("in `update`: {error}"));
+    };
+    let updates: Vec<ArenaUpdate> =
+        serde_json::from_value(several.take()).map_err(|error| format!("in `updates`: {error}"))?;
+    match (row.get("update"), updates.is_empty()) {
+        (Some(_), _) => Err("both `update` and `updates`, expected one of them".to_owned()),
+        (None, true) => Err("`updates` is empty".to_owned()),
+        (None, false) => Ok(updates),
+    }
 }
 
 /// A part of a row that may also be written as a text: the literal that Python's `repr` prints.
@@ -144,7 +192,7 @@ fn structured(part: Option<&mut Value>, name: &str) -> Result<Value, String> {
     }
 }
 
-fn task(update: &ArenaUpdate, example: Example) -> Result<ArenaTask, String> {
+fn task(updates: &[ArenaUpdate], example: Example) -> Result<ArenaTask, String> {
     let unit_tests = match example.unit_tests {
         Lines::List(tests) => tests,
         Lines::Joined(text) => split_tests(&text)
@@ -153,9 +201,13 @@ fn task(update: &ArenaUpdate, example: Example) -> Result<ArenaTask, String> {
     if unit_tests.is_empty() {
         return Err(format!("`{}` has no unit tests", example.prog_syn_id));
     }
+    let (update, further_updates) = updates
+        .split_first()
+        .ok_or_else(|| "missing field `update`".to_owned())?;
     Ok(ArenaTask {
         task_id: example.prog_syn_id,
         update: update.clone(),
+        further_updates: further_updates.to_vec(),
         scenario: example.scenario,
         problem: example.problem,
         solution_signature: example.solution_signature,
@@ -310,6 +362,42 @@ mod tests {
             let error = read(&row).unwrap_err();
             assert!(error.starts_with(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_task_with_several_updates_shows_all_their_notes() {
+        let mut second = update(json!([]));
+        second["function_path"] = json!("math.cos");
+        second["docstring"] = json!("it's cos");
+        let mut row = example("imports", json!(""), json!(TESTS));
+        row["updates"] = json!([update(json!([])), second]);
+
+        let task = read(&row).unwrap().swap_remove(0);
+        let fields = task.prompt_fields();
+
+        let paths: Vec<&str> = task
+            .updates()
+            .map(|update| update.function_path.as_str())
+            .collect();
+        assert_eq!(paths, ["math.sin", "math.cos"]);
+        assert_eq!(fields["docstring"], "it's \"s\"\n\n\nit's cos");
+        assert_eq!(fields["updates"][1]["docstring"], "it's cos");
+        assert_eq!(fields["function_path"], "math.sin, math.cos");
+    }
+
+    #[test]
+    fn a_list_of_updates_has_one_at_least_and_stands_alone() {
+        let mut row = example("imports", json!(""), json!(TESTS));
+        row["updates"] = json!([]);
+        assert_eq!(read(&row).unwrap_err(), "`updates` is empty");
+
+        row["updates"] = json!([update(json!([])), {}]);
+        let error = read(&row).unwrap_err();
+        assert!(error.starts_with("in `updates`: missing field"), "{error}");
+
+        row["updates"] = json!([update(json!([]))]);
+        row["update"] = update(json!([]));
+        assert!(read(&row).unwrap_err().starts_with("both `update`"));
     }
 
     #[test]

@@ -377,7 +377,7 @@ humaneval = \"he.jsonl\"
      --> x.toml:6:1
       |
     6 | humanevl = "he.jsonl"
-      | ^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus` or `mini_arena`
+      | ^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena` or `multi_update`
       |
     help: did you mean `humaneval`?
       |
@@ -624,7 +624,7 @@ seeds = [1]
      --> x.toml:4:13
       |
     4 | samples = { codeupdatearena = 5, humaneval = 0 }
-      |             ^^^^^^^^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus` or `mini_arena`
+      |             ^^^^^^^^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena` or `multi_update`
       |
     help: did you mean `code_update_arena`?
       |
@@ -974,7 +974,7 @@ reference = \"recode.tabel1\"
      --> x.toml:7:76
       |
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_area.pass@1", "humaneval_plus.accuracy"]
-      |                                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^ unknown benchmark `code_update_area`, expected `code_update_arena`, `humaneval`, `humaneval_plus` or `mini_arena`
+      |                                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^ unknown benchmark `code_update_area`, expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena` or `multi_update`
       |
     help: did you mean `code_update_arena.pass@1`?
       |

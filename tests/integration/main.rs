@@ -5,5 +5,6 @@ mod datasets;
 mod fetch;
 mod interruptions;
 mod kill;
+mod multi_update;
 mod score;
 mod specs;

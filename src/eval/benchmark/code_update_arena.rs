@@ -3,7 +3,8 @@
 //!
 //! A program puts the changed function in the place of the old one, defines the solution and runs
 //! one unit test. pass@k counts solutions whose tests all pass with the update; UPass@k only those
-//! of them that do not pass without it.
+//! of them that do not pass without it. A task that is about several updates puts all in place, and
+//! "without" leaves out one at a time: UPass@k then counts who needs each of them.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -32,7 +33,8 @@ pub(super) struct CodeUpdateArena {
 #[derive(Debug)]
 struct Row {
     task: ArenaTask,
-    enforce: String,
+    /// What puts each update in place.
+    enforce: Vec<String>,
     /// The name of each unit test.
     names: Vec<String>,
 }
@@ -72,7 +74,7 @@ pub(super) fn read(name: &'static str, path: &Path) -> Result<CodeUpdateArena, E
         .iter()
         .map(|row| Task {
             id: row.task.task_id.clone(),
-            group: Some(row.task.update.update_type.clone()),
+            group: row.group(),
             fields: row.task.prompt_fields(),
         })
         .collect();
@@ -86,7 +88,7 @@ pub(super) fn read(name: &'static str, path: &Path) -> Result<CodeUpdateArena, E
 
 impl Row {
     fn new(task: ArenaTask) -> Result<Self, String> {
-        let enforce = enforce(&task.update)?;
+        let enforce = task.updates().map(enforce).collect::<Result<_, _>>()?;
         let names = task
             .unit_tests
             .iter()
@@ -99,11 +101,20 @@ impl Row {
         })
     }
 
-    /// The program of one unit test.
-    fn program(&self, solution: &str, test: usize, with_update: bool) -> Option<String> {
-        let mut parts = vec![self.task.imports.as_str(), &self.task.update.implementation];
-        if with_update {
-            parts.push(&self.enforce);
+    /// The type of its one update; no two tasks share several.
+    fn group(&self) -> Option<String> {
+        let is_single = self.task.further_updates.is_empty();
+        is_single.then(|| self.task.update.update_type.clone())
+    }
+
+    /// The program of one unit test, with every update in place but the one of that number.
+    fn program(&self, solution: &str, test: usize, without: Option<usize>) -> Option<String> {
+        let mut parts = vec![self.task.imports.as_str()];
+        for (position, (update, enforce)) in self.task.updates().zip(&self.enforce).enumerate() {
+            parts.push(&update.implementation);
+            if without != Some(position) {
+                parts.push(enforce);
+            }
         }
         let call = format!("{}()", self.names.get(test)?);
         parts.extend([solution, self.task.unit_tests.get(test)?, &call]);
@@ -189,7 +200,9 @@ impl CodeUpdateArena {
             source,
         };
         Ok(letters(
-            &self.run(row, solution, with_update, pool).map_err(failed)?,
+            &self
+                .run(row, solution, (!with_update).then_some(0), pool)
+                .map_err(failed)?,
         ))
     }
 
@@ -197,7 +210,7 @@ impl CodeUpdateArena {
     pub(super) fn text(&self, task: &Task) -> String {
         let row = row_of(&self.tasks, &self.rows, task).unwrap();
         let programs = (0..row.names.len())
-            .filter_map(|test| row.program(&row.task.reference_solution, test, true));
+            .filter_map(|test| row.program(&row.task.reference_solution, test, None));
         programs.collect()
     }
 }
@@ -207,11 +220,11 @@ impl CodeUpdateArena {
         &self,
         row: &Row,
         solution: &str,
-        with_update: bool,
+        without: Option<usize>,
         pool: &Pool,
     ) -> Result<Vec<Verdict>, PythonError> {
         (0..row.names.len())
-            .filter_map(|test| row.program(solution, test, with_update))
+            .filter_map(|test| row.program(solution, test, without))
             .map(|source| {
                 pool.run(&Program {
                     source,
@@ -246,16 +259,25 @@ impl Benchmark for CodeUpdateArena {
             task: task.id.clone(),
             source,
         };
-        let with = self.run(row, solution, true, pool).map_err(failed)?;
+        let with = self.run(row, solution, None, pool).map_err(failed)?;
         let mut judgement = Judgement::of_tests("with_update", &with);
-        let mut needs_update = false;
         // Who fails with the update does not count, whatever happens without it.
-        if judgement.passed {
-            let without = self.run(row, solution, false, pool).map_err(failed)?;
-            needs_update = without.iter().any(|verdict| !verdict.is_pass());
-            judgement
-                .tests
-                .insert("without_update".to_owned(), letters(&without));
+        let mut needs_update = judgement.passed;
+        let left_out = if judgement.passed {
+            row.enforce.len()
+        } else {
+            0
+        };
+        for position in 0..left_out {
+            let without = self
+                .run(row, solution, Some(position), pool)
+                .map_err(failed)?;
+            needs_update &= without.iter().any(|verdict| !verdict.is_pass());
+            let name = match left_out {
+                1 => "without_update".to_owned(),
+                _ => format!("without_update_{}", position + 1),
+            };
+            judgement.tests.insert(name, letters(&without));
         }
         judgement.measures = BTreeMap::from([("upass".to_owned(), needs_update)]);
         Ok(judgement)
@@ -365,5 +387,57 @@ mod tests {
         assert!(without.passed && !without.measures["upass"]);
         assert!(!wrong.passed && !wrong.measures["upass"]);
         assert_eq!(wrong.tests["with_update"], "PA");
+    }
+
+    #[test]
+    fn a_task_of_two_updates_counts_for_upass_only_if_it_needs_both() {
+        let change = |name: &str, body: &str| {
+            let imports = format!("import math\nold_{name} = math.{name}");
+            let implementation = format!("def {name}(x):\n    return {body}");
+            json!({
+                "update_id": name, "update_type": "modify-output-value",
+                "function_path": format!("math.{name}"), "package": "math", "description": "",
+                "docstring": "", "signature": "", "imports": imports,
+                "implementation": implementation,
+            })
+        };
+        let row = json!({
+            "updates": [change("floor", "[old_floor(x)]"), change("ceil", "(old_ceil(x),)")],
+            "prog_syn_id": "t", "scenario": "", "problem": "", "solution_signature": "",
+            "imports": "import math\nold_floor = math.floor\nold_ceil = math.ceil",
+            "ref_solution": "def bounds(x):\n    return math.floor(x)[0], math.ceil(x)[0]",
+            "unit_tests": "def test_bounds():\n    assert bounds(1.5) == (1, 2)",
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), row.to_string()).unwrap();
+        let arena = open("multi_update", file.path(), &Options::default()).unwrap();
+        let task = &arena.tasks()[0];
+        let settings = Settings {
+            workers: 1,
+            ..Settings::default()
+        };
+        let pool = Pool::start(&settings).unwrap();
+        let judge = |solution: &str| arena.judge(task, solution, &pool).unwrap();
+
+        let reference = judge(&arena.reference(task).unwrap());
+        let one = judge("def bounds(x):\n    low = math.floor(x)[0]\n    return low, low + 1");
+        let none = judge("def bounds(x):\n    return math.floor(x), math.ceil(x)");
+
+        assert_eq!(task.group, None);
+        assert!(reference.passed && reference.measures["upass"]);
+        let without = |judgement: &Judgement, number: usize| {
+            judgement.tests[&format!("without_update_{number}")].clone()
+        };
+        assert_eq!(
+            (without(&reference, 1), without(&reference, 2)),
+            ("E".into(), "E".into())
+        );
+        // It passes, but would pass without the second update too.
+        assert!(one.passed && !one.measures["upass"]);
+        assert_eq!(
+            (without(&one, 1), without(&one, 2)),
+            ("E".into(), "P".into())
+        );
+        assert!(!none.passed && !none.measures["upass"]);
     }
 }

@@ -98,6 +98,7 @@ impl Flavour {
 const BENCHMARKS: &[(&str, Open)] = &[
     ("code_update_arena", code_update_arena::open),
     ("mini_arena", code_update_arena::open),
+    ("multi_update", code_update_arena::open),
     ("humaneval", human_eval::open),
     ("humaneval_plus", human_eval_plus::open),
 ];
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "unknown benchmark `arena`, expected one of `code_update_arena`, `mini_arena`, \
-             `humaneval`, `humaneval_plus`"
+             `multi_update`, `humaneval`, `humaneval_plus`"
         );
     }
 }
