@@ -13,6 +13,7 @@ pub mod launch;
 pub mod model;
 pub mod plan;
 pub mod python;
+pub mod remote;
 pub mod report;
 pub mod results;
 pub mod reward;

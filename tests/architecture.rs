@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("device", &[]),
     ("python", &[]),
     ("launch", &[]),
+    ("remote", &[]),
     ("data", &["digest"]),
     ("reward", &["data", "python"]),
     ("model", &["seed"]),

@@ -1,0 +1,49 @@
+//! Why a remote model gave no text.
+
+use thiserror::Error;
+
+/// Why a remote model gave no text.
+#[derive(Debug, Error)]
+pub enum RemoteError {
+    /// No answer came, or not the whole of it.
+    #[error("no answer from `{url}`")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// The server answered with an error.
+    #[error("`{url}` answers with status {status}: {complaint}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server says, without the key.
+        complaint: String,
+    },
+    /// The answer is not what an OpenAI-compatible server sends.
+    #[error("the answer of `{url}` is no chat completion: {reason}")]
+    Answer {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl RemoteError {
+    /// Whether the same request may succeed later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !matches!(
+                **source,
+                ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl
+            ),
+            Self::Refused { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
+            Self::Answer { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Texts from a model behind an OpenAI-compatible endpoint.
+//!
+//! A [`Remote`] sends one conversation and gives back one text. It tries again what may pass (no
+//! connection, too many requests, a failing server) with growing pauses, and says nothing of the key:
+//! neither `Debug` nor an error shows it, even where the server repeats it.
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    num::NonZeroU32,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use ureq::{Agent, Body, http::Response};
+
+pub use error::RemoteError;
+
+/// Where a model answers, under which name, and who asks.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// The address before `/chat/completions`, such as `http://localhost:8000/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// Sent as a bearer token; never shown and never written.
+    pub key: Option<String>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Endpoint")
+            .field("base_url", &self.base_url)
+            .field("model", &self.model)
+            .field("key", &self.key.as_ref().map(|_| "(hidden)"))
+            .finish()
+    }
+}
+
+/// How long to wait, and how often to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Requests before an error is final, the first one included.
+    pub attempts: NonZeroU32,
+    /// The pause before the second attempt; each further one is twice as long.
+    pub first_pause: Duration,
+    /// No pause is longer, whatever the server asks for.
+    pub longest_pause: Duration,
+    /// How long one answer may take.
+    pub timeout: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempts: NonZeroU32::MIN.saturating_add(5),
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_mins(1),
+            timeout: Duration::from_mins(10),
+        }
+    }
+}
+
+/// A conversation to go on with, and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Chat {
+    /// The turns so far.
+    pub messages: Vec<Turn>,
+    /// The temperature of sampling; the server's own without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The share of probability that is sampled from; the server's own without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// The most tokens of the answer; the server's own without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// A seed, which a server may heed or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Turn {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// What is said.
+    pub content: String,
+}
+
+/// What the model answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The text.
+    pub text: String,
+    /// Why it ends, in the server's word: `stop`, or `length` where it was cut off.
+    pub finish_reason: Option<String>,
+    /// Tokens of the answer, where the server counts them.
+    pub completion_tokens: Option<usize>,
+}
+
+/// A connection to an endpoint; may be used by several threads.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    agent: Agent,
+    endpoint: Endpoint,
+    patience: Patience,
+}
+
+/// The longest part of a server's complaint that an error repeats, in characters.
+const SHOWN_COMPLAINT: usize = 300;
+
+impl Remote {
+    /// A connection to `endpoint`; nothing is sent yet.
+    pub fn new(endpoint: Endpoint, patience: Patience) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirected POST would lose its body, and the key must not go elsewhere.
+            .max_redirects(0)
+            .timeout_connect(Some(Duration::from_secs(20).min(patience.timeout)))
+            .timeout_global(Some(patience.timeout))
+            .build();
+        Self {
+            agent: config.new_agent(),
+            endpoint,
+            patience,
+        }
+    }
+
+    /// Asks for one answer, as often as patience allows.
+    pub fn ask(&self, chat: &Chat) -> Result<Answer, RemoteError> {
+        let mut attempt = 1;
+        loop {
+            let begun = Instant::now();
+            let (error, asked_pause) = match self.attempt(chat) {
+                Ok(answer) => return Ok(answer),
+                Err(refusal) => refusal,
+            };
+            if !error.may_pass() || attempt >= self.patience.attempts.get() {
+                return Err(error);
+            }
+            let pause = self.pause(attempt, asked_pause);
+            tracing::warn!(
+                attempt,
+                ?pause,
+                elapsed = ?begun.elapsed(),
+                error = %error,
+                "a remote model did not answer; trying again"
+            );
+            thread::sleep(pause);
+            attempt += 1;
+        }
+    }
+
+    /// How long to wait after this attempt: what the server asks for, or twice as long each time.
+    fn pause(&self, attempt: u32, asked: Option<Duration>) -> Duration {
+        let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
+        let growing = self.patience.first_pause.saturating_mul(factor);
+        asked.unwrap_or(growing).min(self.patience.longest_pause)
+    }
+
+    /// One request; an error comes with the pause that the server asks for.
+    fn attempt(&self, chat: &Chat) -> Result<Answer, (RemoteError, Option<Duration>)> {
+        let base_url = self.endpoint.base_url.trim_end_matches('/');
+        let url = format!("{base_url}/chat/completions");
+        let mut request = self.agent.post(&url);
+        if let Some(key) = &self.endpoint.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let body = Request {
+            model: &self.endpoint.model,
+            chat,
+        };
+        let response = request.send_json(&body).map_err(|source| {
+            let source = Box::new(source);
+            let url = url.clone();
+            (RemoteError::Unreachable { url, source }, None)
+        })?;
+        let status = response.status().as_u16();
+        if !(200..300).contains(&status) {
+            let pause = retry_after(&response);
+            let complaint = self.complaint(response);
+            let error = RemoteError::Refused {
+                url,
+                status,
+                complaint,
+            };
+            return Err((error, pause));
+        }
+        let text = response.into_body().read_to_string().map_err(|source| {
+            let source = Box::new(source);
+            let url = url.clone();
+            (RemoteError::Unreachable { url, source }, None)
+        })?;
+        answer(&text).map_err(|reason| {
+            let reason = self.redacted(&reason);
+            (RemoteError::Answer { url, reason }, None)
+        })
+    }
+
+    /// What the server says about its refusal, without the key and not too long.
+    fn complaint(&self, response: Response<Body>) -> String {
+        let body = response.into_body().read_to_string().unwrap_or_default();
+        let said =
+            serde_json::from_str::<Complaint>(&body).map(|complaint| complaint.error.message);
+        let text = self.redacted(said.as_deref().unwrap_or(&body));
+        text.trim().chars().take(SHOWN_COMPLAINT).collect()
+    }
+
+    fn redacted(&self, text: &str) -> String {
+        match &self.endpoint.key {
+            Some(key) if !key.is_empty() => text.replace(key.as_str(), "(hidden)"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let value = response.headers().get("retry-after")?.to_str().ok()?;
+    // Servers of this kind send seconds; a date is left to the growing pauses.
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn answer(text: &str) -> Result<Answer, String> {
+    let completion: Completion = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let choice = completion.choices.into_iter().next();
+    let choice = choice.ok_or_else(|| "`choices` is empty".to_owned())?;
+    let text = choice.message.content;
+    Ok(Answer {
+        text: text.ok_or_else(|| "`content` is empty".to_owned())?,
+        finish_reason: choice.finish_reason,
+        completion_tokens: completion.usage.map(|usage| usage.completion_tokens),
+    })
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    #[serde(flatten)]
+    chat: &'a Chat,
+}
+
+#[derive(Deserialize)]
+struct Completion {
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Said,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    content: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    completion_tokens: usize,
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    error: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}

@@ -1,0 +1,214 @@
+//! A remote model played by a thread.
+
+use std::{
+    error::Error as _,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    sync::mpsc,
+};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const KEY: &str = "sk-very-secret";
+
+/// Answers one request after the other with these statuses, headers and bodies, and tells what was
+/// asked.
+fn serve(answers: Vec<(u16, &'static str, String)>) -> (String, mpsc::Receiver<(String, Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (sender, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for (status, header, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = Vec::new();
+            let (head, sent) = loop {
+                let mut buffer = [0; 4096];
+                let count = stream.read(&mut buffer).unwrap();
+                bytes.extend_from_slice(&buffer[..count]);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let parts = text.split_once("\r\n\r\n");
+                let whole = parts.and_then(|(head, body)| {
+                    let body = serde_json::from_str(body).ok()?;
+                    Some((head.to_lowercase(), body))
+                });
+                if let Some(whole) = whole {
+                    break whole;
+                }
+                assert!(count > 0, "the request ends early");
+            };
+            // The test may have heard enough.
+            let _ = sender.send((head, sent));
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{header}");
+            let answer = format!("{head}Connection: close\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (address, requests)
+}
+
+fn completion(text: &str) -> String {
+    let message = json!({"role": "assistant", "content": text});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
+    json!({"choices": [choice], "usage": {"completion_tokens": 3}}).to_string()
+}
+
+fn remote(base_url: &str) -> Remote {
+    let endpoint = Endpoint {
+        base_url: base_url.to_owned(),
+        model: "m".to_owned(),
+        key: Some(KEY.to_owned()),
+    };
+    let patience = Patience {
+        attempts: NonZeroU32::new(3).unwrap(),
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(4),
+        timeout: Duration::from_secs(20),
+    };
+    Remote::new(endpoint, patience)
+}
+
+fn chat() -> Chat {
+    let turn = Turn {
+        role: "user".to_owned(),
+        content: "Hi".to_owned(),
+    };
+    Chat {
+        messages: vec![turn],
+        temperature: Some(0.0),
+        ..Chat::default()
+    }
+}
+
+#[test]
+fn a_conversation_is_sent_as_the_interface_has_it() {
+    let (address, requests) = serve(vec![(200, "", completion("Hello"))]);
+
+    let answer = remote(&address).ask(&chat()).unwrap();
+
+    assert_eq!(
+        (answer.text.as_str(), answer.completion_tokens),
+        ("Hello", Some(3))
+    );
+    assert_eq!(answer.finish_reason.as_deref(), Some("stop"));
+    let (head, body) = requests.recv().unwrap();
+    assert!(
+        head.starts_with("post /v1/chat/completions http/1.1"),
+        "{head}"
+    );
+    assert!(
+        head.contains(&format!("authorization: bearer {KEY}")),
+        "{head}"
+    );
+    let turn = json!({"role": "user", "content": "Hi"});
+    assert_eq!(
+        body,
+        json!({"model": "m", "messages": [turn], "temperature": 0.0})
+    );
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let (address, requests) = serve(vec![
+        (429, "Retry-After: 7\r\n", "{}".to_owned()),
+        (503, "", String::new()),
+        (200, "", completion("at last")),
+    ]);
+
+    assert_eq!(remote(&address).ask(&chat()).unwrap().text, "at last");
+    assert_eq!(requests.iter().count(), 3);
+}
+
+#[test]
+fn patience_ends() {
+    let (address, requests) = serve(vec![
+        (500, "", "a".into()),
+        (500, "", "b".into()),
+        (500, "", "c".into()),
+    ]);
+
+    let error = remote(&address).ask(&chat()).unwrap_err();
+
+    assert_eq!(
+        error.to_string(),
+        format!("`{address}/chat/completions` answers with status 500: c")
+    );
+    assert_eq!(requests.iter().count(), 3);
+}
+
+#[test]
+fn what_will_not_pass_is_asked_once_and_never_shows_the_key() {
+    let said = json!({"error": {"message": format!("wrong key {KEY}"), "type": "auth"}});
+    let (address, requests) = serve(vec![(401, "", said.to_string())]);
+    let remote = remote(&address);
+
+    let error = remote.ask(&chat()).unwrap_err();
+
+    assert!(
+        error
+            .to_string()
+            .ends_with("status 401: wrong key (hidden)"),
+        "{error}"
+    );
+    assert_eq!(requests.iter().count(), 1);
+    for text in [format!("{error:?}"), format!("{remote:?}")] {
+        assert!(!text.contains(KEY), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_of_another_shape_is_an_error() {
+    let empty = json!({"choices": []}).to_string();
+    let (address, _requests) = serve(vec![(200, "", "<html>".into()), (200, "", empty)]);
+    let remote = remote(&address);
+
+    let page = remote.ask(&chat()).unwrap_err().to_string();
+    let empty = remote.ask(&chat()).unwrap_err().to_string();
+
+    assert!(
+        page.contains("no chat completion: expected value"),
+        "{page}"
+    );
+    assert!(
+        empty.ends_with("no chat completion: `choices` is empty"),
+        "{empty}"
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    // Bound and dropped: nobody listens there.
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+
+    let error = remote(&format!("http://{address}"))
+        .ask(&chat())
+        .unwrap_err();
+
+    assert!(error.to_string().contains(&address.to_string()) && error.may_pass());
+    assert!(error.source().is_some());
+}
+
+#[test]
+fn pauses_double_up_to_the_longest_and_follow_the_server() {
+    let remote = remote("http://localhost");
+    let milliseconds = |attempt, asked: Option<u64>| {
+        remote
+            .pause(attempt, asked.map(Duration::from_millis))
+            .as_millis()
+    };
+
+    // By hand: 1 · 2^(attempt - 1) ms, at most 4 ms.
+    assert_eq!(
+        [1, 2, 3, 4, 40].map(|attempt| milliseconds(attempt, None)),
+        [1, 2, 4, 4, 4]
+    );
+    assert_eq!(
+        (milliseconds(1, Some(3)), milliseconds(1, Some(9_000))),
+        (3, 4)
+    );
+}
