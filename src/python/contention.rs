@@ -4,7 +4,7 @@
 //! a program wait for a processor, and says for how long (`/proc/<pid>/schedstat`): wall time less
 //! that wait is what the program would have taken alone, whether it computes or sleeps.
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{fs, path::PathBuf, process, thread, time::Duration};
 
 /// Ticks of `/proc/<pid>/stat` in a second, the same on every Linux that Python runs on.
 const TICKS: u64 = 100;
@@ -54,6 +54,12 @@ impl Contention {
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
         wall.saturating_sub(self.waited).max(self.ran / processors)
     }
+}
+
+/// Whether this system tells how long a process waits for a processor; where it does not, time
+/// limits are by the clock.
+pub fn are_time_limits_exact() -> bool {
+    Contention::of(process::id()).is_some()
 }
 
 fn only_child(process: u32) -> Option<u32> {

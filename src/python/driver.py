@@ -3,9 +3,10 @@
 Requests come in on stdin, replies go out on stdout: four bytes of length, then JSON. Everything
 that a program may do is decided before its first line runs; what it did is told by its one message.
 
-A pass is a nonce. The server makes it after the fork and puts it into a pipe, so that it lies
-neither in the program's memory nor in a Python frame; the child reads it only when the program has
-ended without an exception, and sends it back. Anything else, silence included, is no pass.
+A pass is the hash of a nonce. The server makes the nonce after the fork and puts it into a pipe, so
+that it lies neither in the program's memory nor in a Python frame; the child reads it only when the
+program has ended without an exception. Anything else, silence included, is no pass: neither the
+nonce itself, which a program can find by reading all its descriptors, nor what it guesses.
 """
 
 import builtins
@@ -17,8 +18,10 @@ import shutil
 import stat
 import time
 import traceback
+from hashlib import sha256
 
 NONCE_BYTES = 32
+PROOF_BYTES = 32
 HEADER_BYTES = 5
 # Longer messages come from nobody honest: an exception's text is cut to `TEXT` characters, and
 # whoever asks for an answer says how long it may be.
@@ -57,7 +60,11 @@ def main():
 
 
 def take_standard_streams():
-    """Moves the two pipes out of the way, so that programs find nothing on 0, 1 and 2."""
+    """Moves the two pipes out of the way, so that programs find nothing on 0, 1 and 2.
+
+    Whatever else was open when the judge was started is closed.
+    """
+    os.closerange(3, 1 << 20)
     requests, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -97,9 +104,10 @@ class Server:
         # Process 1 of a namespace gets no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
+        without_tracing()
         self.scratch = settings["scratch"]
-        self.protect(settings, states)
         self.limits = limits(settings)
+        details = self.protect(settings, states)
         os.chdir(self.scratch)
         os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
         os.umask(0o077)
@@ -110,6 +118,7 @@ class Server:
             "ready": sys.version.split()[0],
             "modules": imported,
             "safeguards": states,
+            "details": details,
             "is_nested": states["namespaces"] is None,
         })
 
@@ -125,28 +134,30 @@ class Server:
         return imported
 
     def protect(self, settings, states):
-        """Applies what holds for all programs, and notes what the system refuses."""
+        """Applies what holds for all programs, notes what the system refuses, and says how."""
         self.filter = None
         if not LINUX:
-            for name in ("scratch", "files", "system_calls"):
+            for name in ("scratch", "files", "system_calls", "limits"):
                 states[name] = f"{sys.platform} has none"
-            return
+            return {}
         try:
             write("/proc/self/oom_score_adj", "1000")
         except OSError:
             pass
         no_new_privileges()
+        details = {}
         states["scratch"] = states["namespaces"]
         if states["namespaces"] is None:
             try:
                 self.scratch = mount_scratch(settings["scratch_bytes"])
+                details["scratch"] = f"{settings['scratch_bytes'] >> 20} MiB in memory"
             except Refused as refusal:
                 states["scratch"] = str(refusal)
             limit_processes(settings["processes"])
             drop_capabilities()
-        states["files"] = states["system_calls"] = None
+        states["files"] = states["system_calls"] = states["limits"] = None
         try:
-            restrict_files(self.scratch)
+            details["files"] = f"Landlock version {restrict_files(self.scratch)}"
         except Refused as refusal:
             states["files"] = str(refusal)
         try:
@@ -154,6 +165,12 @@ class Server:
             self.filter.probe()
         except Refused as refusal:
             self.filter, states["system_calls"] = None, str(refusal)
+        try:
+            probe_limits(self.limits, settings["memory_bytes"])
+            details["limits"] = f"{settings['memory_bytes'] >> 20} MiB"
+        except Refused as refusal:
+            states["limits"] = str(refusal)
+        return details
 
     def serve(self):
         while True:
@@ -265,7 +282,41 @@ class Server:
             exit_now(70)
 
 
-def run_program(source, nonce_in, verdict_out, read=os.read, write=os.write, exit_now=os._exit):
+def describe(kind, error):
+    name = type.__dict__["__name__"].__get__(kind)
+    try:
+        text = str(error)[:TEXT]
+    except BaseException:
+        text = ""
+    return f"{name}\n{text}"
+
+
+def proof(nonce, sha256=sha256):
+    """What a pass must bring."""
+    return sha256(b"the last assertion holds" + nonce).digest()
+
+
+def without_tracing():
+    """Makes the functions that follow a program line by line do nothing.
+
+    By them a program could have the frame of the driver above it jump over its failure.
+    """
+
+    def nothing(function):
+        pass
+
+    for name in ("settrace", "setprofile", "_settraceallthreads", "_setprofileallthreads"):
+        real = getattr(sys, name, None)
+        # `sys` keeps a copy of itself, from which it can be made anew.
+        for holder in gc.get_referrers(real) if real else ():
+            if isinstance(holder, dict) and holder.get(name) is real:
+                holder[name] = nothing
+
+
+def run_program(
+    source, nonce_in, verdict_out, read=os.read, write=os.write, exit_now=os._exit, prove=proof,
+    describe=describe,
+):
     """Runs the program's text as `exec(source, {})` does, then sends the one message.
 
     What is needed afterwards is bound before: the program may replace `os.write`.
@@ -278,36 +329,30 @@ def run_program(source, nonce_in, verdict_out, read=os.read, write=os.write, exi
         letter = b"A" if issubclass(kind, AssertionError) else b"E"
         text = describe(kind, error)
     else:
-        nonce = read(nonce_in, NONCE_BYTES)
-        write(verdict_out, b"P" + len(nonce).to_bytes(4, "little") + nonce)
+        data = prove(read(nonce_in, NONCE_BYTES))
+        write(verdict_out, b"P" + len(data).to_bytes(4, "little") + data)
         exit_now(0)
     data = text.encode("utf-8", "replace")[:MESSAGE_BYTES // 2]
     write(verdict_out, letter + len(data).to_bytes(4, "little") + data)
     exit_now(0)
 
 
-def run_harness(run, argument, nonce_in, verdict_out, read=os.read, write=os.write, exit_now=os._exit):
-    """Lets the harness run a program, and sends its answer behind the nonce."""
+def run_harness(
+    run, argument, nonce_in, verdict_out, read=os.read, write=os.write, exit_now=os._exit, prove=proof,
+    describe=describe,
+):
+    """Lets the harness run a program, and sends its answer behind the proof."""
     try:
         answer = run(argument).encode()
     except BaseException as error:
         data = describe(type(error), error).encode("utf-8", "replace")[:MESSAGE_BYTES // 2]
         write(verdict_out, b"E" + len(data).to_bytes(4, "little") + data)
         exit_now(0)
-    data = read(nonce_in, NONCE_BYTES) + answer
+    data = prove(read(nonce_in, NONCE_BYTES)) + answer
     data = memoryview(b"P" + len(data).to_bytes(4, "little") + data)
     while data:
         data = data[write(verdict_out, data):]
     exit_now(0)
-
-
-def describe(kind, error):
-    name = type.__dict__["__name__"].__get__(kind)
-    try:
-        text = str(error)[:TEXT]
-    except BaseException:
-        text = ""
-    return f"{name}\n{text}"
 
 
 def kill(child):
@@ -321,16 +366,16 @@ def kill(child):
 
 
 def judge(message, nonce, status):
-    """Reads a program's message; nothing in it is trusted but the nonce."""
+    """Reads a program's message; nothing in it is trusted but the proof."""
     if message is None:
         return {"verdict": "timeout"}
     letter, size = message[:1], int.from_bytes(message[1:HEADER_BYTES], "little")
     body = message[HEADER_BYTES:]
     is_whole = len(message) >= HEADER_BYTES and len(body) == size
-    if is_whole and letter == b"P" and body[:NONCE_BYTES] == nonce:
+    if is_whole and letter == b"P" and body[:PROOF_BYTES] == proof(nonce):
         reply = {"verdict": "pass"}
-        if size > NONCE_BYTES:
-            reply["answer"] = body[NONCE_BYTES:].decode("utf-8", "replace")
+        if size > PROOF_BYTES:
+            reply["answer"] = body[PROOF_BYTES:].decode("utf-8", "replace")
         return reply
     if is_whole and letter in (b"A", b"E"):
         name, _, text = body.decode("utf-8", "replace").partition("\n")

@@ -11,6 +11,7 @@ sys.path[:] = [path for path in sys.path if path]
 
 import ctypes
 import errno
+import mmap
 import os
 import re
 import resource
@@ -147,7 +148,10 @@ def drop_capabilities():
 
 
 def restrict_files(scratch):
-    """Landlock: the interpreter may be read, `scratch` may be written, nothing else is opened."""
+    """Landlock: the interpreter may be read, `scratch` may be written, nothing else is opened.
+
+    Returns the kernel's version of Landlock.
+    """
     version = syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     handled = (1 << FS_KINDS.get(version, FS_KINDS_NEWEST)) - 1
     # Version 4 knows the network (binding, connecting), 6 abstract sockets and signals.
@@ -165,6 +169,7 @@ def restrict_files(scratch):
     no_new_privileges()
     syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
+    return version
 
 
 def interpreter_places():
@@ -211,21 +216,46 @@ class SystemCallFilter:
 
     def probe(self):
         """Tries the filter in a child: does the kernel take it, and does it bite?"""
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                no_new_privileges()
-                self.install()
-                try:
-                    os.fork()
-                except OSError as error:
-                    code = 0 if error.errno == errno.ENOSYS else 2
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        if status != 0:
+        if not holds_in_child(self.refuses_fork):
             raise Refused("the kernel does not take the filter")
+
+    def refuses_fork(self):
+        no_new_privileges()
+        self.install()
+        try:
+            os.fork()
+        except OSError as error:
+            return error.errno == errno.ENOSYS
+        return False
+
+
+def holds_in_child(check):
+    """Whether a check is true in a fork, which it may change as it likes."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if check() else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return status == 0
+
+
+def probe_limits(chosen, memory):
+    """Tries the limits in a child: may it have more memory than they say?"""
+
+    def refuses_memory():
+        for which, value in chosen:
+            resource.setrlimit(which, value)
+        try:
+            mmap.mmap(-1, memory + (1 << 20), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError:
+            return True
+        return False
+
+    if not holds_in_child(refuses_memory):
+        raise Refused("the kernel does not limit the memory of a process")
 
 
 def limits(settings):
@@ -235,9 +265,11 @@ def limits(settings):
         (resource.RLIMIT_FSIZE, settings["file_bytes"]),
         (resource.RLIMIT_NOFILE, settings["open_files"]),
     ]
-    # Memory by RLIMIT_DATA: torch maps gigabytes of addresses that it never touches.
+    # Memory by RLIMIT_DATA: torch maps gigabytes of addresses that it never touches. What is no data
+    # (a stack that was moved) is bounded by the addresses beyond those of the server, loosely.
     if LINUX:
         chosen.append((resource.RLIMIT_DATA, settings["memory_bytes"]))
+        chosen.append((resource.RLIMIT_AS, addresses() + 2 * settings["memory_bytes"]))
         chosen.append((resource.RLIMIT_NPROC, settings["threads"]))
         chosen.append((resource.RLIMIT_MEMLOCK, 0))
         chosen.append((resource.RLIMIT_MSGQUEUE, 0))
@@ -248,6 +280,12 @@ def limits(settings):
             value = min(value, most)
         result.append((which, (value, value)))
     return result
+
+
+def addresses():
+    """How many bytes of addresses this process has mapped."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
 
 
 def die_with_parent():

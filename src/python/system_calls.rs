@@ -40,8 +40,9 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
     let own_process = || rule(0, SeccompCmpOp::Eq, 0);
     // Only threads. `clone3` hides its flags in memory, so it is refused and glibc falls back.
     let thread = number(libc::CLONE_THREAD);
-    // Memory shared with nobody counts towards no limit.
+    // Memory shared with nobody, and a stack, count towards no limit.
     let (shared, anonymous) = (number(libc::MAP_SHARED), number(libc::MAP_ANONYMOUS));
+    let stack = number(libc::MAP_GROWSDOWN);
     let mut calls = vec![
         (
             libc::SYS_clone,
@@ -52,8 +53,8 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
         (
             libc::SYS_mmap,
             vec![
-                rule(3, SeccompCmpOp::MaskedEq(shared), 0)?,
-                rule(3, SeccompCmpOp::MaskedEq(anonymous), 0)?,
+                rule(3, SeccompCmpOp::MaskedEq(shared | stack), 0)?,
+                rule(3, SeccompCmpOp::MaskedEq(anonymous | stack), 0)?,
             ],
         ),
     ];

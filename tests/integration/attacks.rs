@@ -6,7 +6,10 @@ use std::{
     collections::BTreeMap,
     fs, io,
     io::Write as _,
-    os::unix::fs::symlink,
+    os::unix::{
+        fs::{PermissionsExt as _, chown, symlink},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -53,7 +56,7 @@ fn no_attack_passes_or_touches_the_next_program() {
     let pool = Pool::start(&settings).unwrap();
     let timeout = Duration::from_secs(5);
     let attacks = attacks();
-    assert!(attacks.len() >= 40, "{}", attacks.len());
+    assert!(attacks.len() >= 90, "{}", attacks.len());
     let mut wrong = Vec::new();
     for attack in attacks {
         let Attack {
@@ -79,25 +82,84 @@ fn no_attack_passes_or_touches_the_next_program() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A Python that also those may run who may not look into a home.
+fn python_for_everybody() -> PathBuf {
+    let default = Interpreter::find(&Settings::default_interpreter());
+    let known = ["/usr/bin/python3", "/usr/local/bin/python3"].map(PathBuf::from);
+    let mut all = default.into_iter().map(|found| found.path).chain(known);
+    all.find(|python| {
+        Command::new(python)
+            .args(["-c", "import ctypes"])
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+    .expect("this test needs a Python that every user may run, such as /usr/bin/python3")
+}
+
+/// A user that owns nothing.
+const NOBODY: u32 = 65534;
+
 /// A folder with a link to Python that nothing else uses, so that its processes can be told.
 struct Traced {
     folder: tempfile::TempDir,
     python: PathBuf,
+    recode: PathBuf,
+    /// Whose rights the judge has, if not those of this test.
+    user: Option<u32>,
 }
 
 impl Traced {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let python = folder.path().join("python-of-this-test");
-        let real = Interpreter::find(&Settings::default_interpreter())
-            .unwrap()
-            .path;
-        symlink(real, &python).unwrap();
-        Self { folder, python }
+        let real = Interpreter::find(&Settings::default_interpreter());
+        Self::with(&real.unwrap().path)
     }
 
+    /// For a judge without any rights, whoever runs this test.
+    fn unprivileged() -> Self {
+        if !rustix::process::geteuid().is_root() {
+            return Self::new();
+        }
+        let mut traced = Self::with(&python_for_everybody());
+        traced.user = Some(NOBODY);
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(traced.folder.path(), open).unwrap();
+        chown(traced.path(""), Some(NOBODY), Some(NOBODY)).unwrap();
+        traced.recode = traced.folder.path().join("recode");
+        fs::copy(env!("CARGO_BIN_EXE_recode"), &traced.recode).unwrap();
+        traced
+    }
+
+    fn with(real: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("python-of-this-test");
+        symlink(real, &python).unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        Self {
+            folder,
+            python,
+            recode: env!("CARGO_BIN_EXE_recode").into(),
+            user: None,
+        }
+    }
+
+    /// A file in the folder that the judge writes to.
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path().join("work").join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.recode);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        command
+            .env("RECODE_PYTHON", &self.python)
+            .env("TMPDIR", self.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
     }
 
     /// A benchmark of one task whose samples are the given programs.
@@ -106,38 +168,34 @@ impl Traced {
             "task_id": "T/0", "prompt": "", "entry_point": "f", "canonical_solution": "",
             "test": "def f(): pass\ndef check(f): pass",
         });
+        self.judge_task("humaneval", &task, programs)
+    }
+
+    fn judge_task(&self, benchmark: &str, task: &Value, programs: &[&str]) -> Command {
         fs::write(self.path("tasks.jsonl"), format!("{task}\n")).unwrap();
         let mut samples = fs::File::create(self.path("samples.jsonl")).unwrap();
         for program in programs {
-            writeln!(
-                samples,
-                "{}",
-                json!({ "task_id": "T/0", "solution": program })
-            )
-            .unwrap();
+            let sample = json!({ "task_id": "T/0", "solution": program });
+            writeln!(samples, "{sample}").unwrap();
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_recode"));
+        let mut command = self.command();
         command
-            .args([
-                "judge",
-                "--benchmark",
-                "humaneval",
-                "--timeout",
-                "4",
-                "--workers",
-                "2",
-            ])
+            .args(["judge", "--timeout", "4", "--workers", "2"])
+            .args(["--benchmark", benchmark])
             .arg("--data")
             .arg(self.path("tasks.jsonl"))
             .arg("--samples")
             .arg(self.path("samples.jsonl"))
             .arg("--out")
-            .arg(self.path("out.json"))
-            .env("RECODE_PYTHON", &self.python)
-            .env("TMPDIR", self.path(""))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .arg(self.path("out.json"));
         command
+    }
+
+    /// The verdicts in the file that judging has written.
+    fn verdicts(&self) -> Vec<Value> {
+        let file: Value =
+            serde_json::from_slice(&fs::read(self.path("out.json")).unwrap()).unwrap();
+        file["samples"].as_array().unwrap().clone()
     }
 
     /// The processes that run the link.
@@ -177,35 +235,101 @@ fn wait_for(what: &str, is_there: impl Fn() -> bool) {
 
 #[test]
 fn after_the_attacks_no_process_and_no_file_is_left() {
-    let traced = Traced::new();
+    assert_harmless(&Traced::new());
+}
+
+#[test]
+fn a_judge_without_any_rights_withstands_the_same_attacks() {
+    assert_harmless(&Traced::unprivileged());
+}
+
+fn assert_harmless(traced: &Traced) {
     let attacks = attacks();
     let programs: Vec<&str> = attacks
         .iter()
-        // What cannot pass here because of its time is tried above.
-        .filter(|attack| {
-            !["endless_loop", "deaf_sleep", "endless_exception"].contains(&attack.name.as_str())
-        })
         .map(|attack| attack.source.as_str())
         .collect();
 
     let output = traced.judge(&programs).output().unwrap();
 
     assert!(output.status.success(), "{output:?}");
-    let mut files: Vec<_> = fs::read_dir(traced.folder.path())
+    let wrong: Vec<_> = attacks
+        .iter()
+        .zip(traced.verdicts())
+        .filter(|(attack, verdict)| verdict["passed"] != json!(attack.must == "pass"))
+        .map(|(attack, verdict)| {
+            format!("{}, which tries {}: {verdict}", attack.name, attack.tries)
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let mut files: Vec<_> = fs::read_dir(traced.path(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    assert_eq!(
-        files,
-        [
-            "out.json",
-            "python-of-this-test",
-            "samples.jsonl",
-            "tasks.jsonl"
-        ]
-    );
+    assert_eq!(files, ["out.json", "samples.jsonl", "tasks.jsonl"]);
     traced.assert_nothing_runs_within(Duration::from_secs(5));
+}
+
+/// Reads the nonce and sends the proof of it, as the driver does.
+const KNOWS_THE_DRIVER: &str = "
+import hashlib, os
+def f(x):
+    return [x]
+for descriptor in range(3, 64):
+    try:
+        os.set_blocking(descriptor, False)
+        nonce = os.read(descriptor, 64)
+    except OSError:
+        continue
+    if len(nonce) == 32:
+        break
+proof = hashlib.sha256(b'the last assertion holds' + nonce).digest()
+for descriptor in range(3, 64):
+    try:
+        os.write(descriptor, b'P' + (32).to_bytes(4, 'little') + proof)
+    except OSError:
+        pass
+os._exit(0)
+";
+
+/// Returns what equals everything.
+const EQUALS_EVERYTHING: &str = "
+class Equal:
+    def __eq__(self, other): return True
+def f(x):
+    return Equal()
+";
+
+#[test]
+fn who_knows_the_driver_fools_the_interpreter_that_it_shares_and_not_strict_mode() {
+    let traced = Traced::new();
+    let task = json!({
+        "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f",
+        "canonical_solution": "    return x\n", "contract": "", "atol": 0,
+        "test": "def check(f):\n    assert f(1) == 1\n", "base_input": [[1]], "plus_input": [[2]],
+    });
+    let right = "def f(x):\n    return x\n";
+    let programs = [right, KNOWS_THE_DRIVER, EQUALS_EVERYTHING];
+    let passed = |is_strict: bool| -> Vec<bool> {
+        let mut judge = traced.judge_task("humaneval_plus", &task, &programs);
+        if is_strict {
+            judge.arg("--strict");
+        }
+        let output = judge.env("RECODE_CACHE", traced.path("")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let file: Value =
+            serde_json::from_slice(&fs::read(traced.path("out.json")).unwrap()).unwrap();
+        let samples = file["eval"]["T/0"].as_array().unwrap();
+        samples
+            .iter()
+            .map(|sample| sample["plus_status"] == "pass")
+            .collect()
+    };
+
+    // The limit of one interpreter, written down: should this ever be [true, false, …], the better.
+    assert_eq!(passed(false), [true, true, true]);
+    assert_eq!(passed(true), [true, false, false]);
 }
 
 fn kill(child: &Child, signal: &str) -> io::Result<()> {
@@ -254,10 +378,8 @@ fn stopped_by_a_signal_the_same_command_judges_only_the_rest() {
 
     assert!([Some(75), Some(0)].contains(&stopped.code()), "{stopped}");
     assert!(output.status.success(), "{output:?}");
-    let file: Value = serde_json::from_slice(&fs::read(traced.path("out.json")).unwrap()).unwrap();
-    let verdicts: Vec<_> = file["samples"]
-        .as_array()
-        .unwrap()
+    let judged = traced.verdicts();
+    let verdicts: Vec<_> = judged
         .iter()
         .map(|s| s["verdict"].as_str().unwrap())
         .collect();
