@@ -3,6 +3,7 @@
 //! One file a subcommand; each has its arguments and a `run` that returns how it ended.
 
 mod check;
+mod doctor;
 mod exit;
 mod fetch;
 mod job;
@@ -63,6 +64,8 @@ enum Command {
     Score(score::Arguments),
     /// Judge samples of a benchmark by running their tests in a sandbox
     Judge(judge::Arguments),
+    /// Say what this machine offers: safeguards, Python, backends, disk
+    Doctor(doctor::Arguments),
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
@@ -101,6 +104,7 @@ impl Command {
             Self::Fetch(arguments) => fetch::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Judge(arguments) => judge::run(&arguments),
+            Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Job(arguments) => job::run(&arguments),
         }
     }

@@ -70,6 +70,11 @@ impl Cache {
         Self::at(chosen.unwrap_or_else(|| PathBuf::from(".cache/recode")))
     }
 
+    /// Where it is; the folder may not exist yet.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder of an entry's files once they are complete.
     pub(super) fn complete(&self, name: &str) -> PathBuf {
         self.folder.join(name)

@@ -18,6 +18,9 @@ pub struct Safeguard {
     /// Why it is off; it is on if there is no reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
+    /// How it is done here, where there is more than one way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// Each protection that the driver knows, with what it stops.
@@ -42,11 +45,18 @@ const PURPOSES: &[(&str, &str)] = &[
         "system_calls",
         "programs cannot start processes, connect or send signals (seccomp)",
     ),
+    (
+        "limits",
+        "programs get so much memory and no more, and the judge survives them",
+    ),
 ];
 
 impl Safeguards {
-    /// Reads what the driver says of each protection: nothing, or why it is off.
-    pub(super) fn of_report(report: &BTreeMap<String, Option<String>>) -> Self {
+    /// Reads what the driver says of each protection: nothing, or why it is off; and how it is done.
+    pub(super) fn of_report(
+        report: &BTreeMap<String, Option<String>>,
+        details: &BTreeMap<String, String>,
+    ) -> Self {
         let state = |name: &str| match report.get(name) {
             Some(missing) => missing.clone(),
             None => Some("not reported".to_owned()),
@@ -58,6 +68,7 @@ impl Safeguards {
                     name: (*name).to_owned(),
                     purpose: (*purpose).to_owned(),
                     missing: state(name),
+                    detail: details.get(*name).cloned(),
                 })
                 .collect(),
         )
@@ -111,9 +122,10 @@ mod tests {
             ("namespaces".to_owned(), None),
             ("scratch".to_owned(), None),
             ("files".to_owned(), Some("landlock: not there".to_owned())),
+            ("limits".to_owned(), None),
         ]);
 
-        let safeguards = Safeguards::of_report(&report);
+        let safeguards = Safeguards::of_report(&report, &BTreeMap::new());
 
         assert!(!safeguards.is_complete());
         assert_eq!(

@@ -56,6 +56,7 @@ pub(super) struct Server {
 #[derive(Deserialize)]
 struct Hello {
     safeguards: BTreeMap<String, Option<String>>,
+    details: BTreeMap<String, String>,
     modules: BTreeMap<String, String>,
     is_nested: bool,
 }
@@ -128,7 +129,7 @@ impl Server {
             process,
             requests,
             replies,
-            safeguards: Safeguards::of_report(&BTreeMap::new()),
+            safeguards: Safeguards::of_report(&BTreeMap::new(), &BTreeMap::new()),
             modules: BTreeMap::new(),
             is_spent: false,
             generations: 1,
@@ -136,7 +137,7 @@ impl Server {
             _scratch: scratch,
         };
         let hello: Hello = server.receive(START)?;
-        server.safeguards = Safeguards::of_report(&hello.safeguards);
+        server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
         server.generations = if hello.is_nested { 2 } else { 1 };
         server.modules = hello.modules;
         Ok(server)
@@ -205,9 +206,9 @@ impl Server {
                 None => wall,
             };
             granted = timeout.saturating_sub(quiet);
-            if !granted.is_zero() && wall > timeout * PATIENCE {
+            if !granted.is_zero() && wall > timeout.saturating_mul(PATIENCE) {
                 return Err(PythonError::Overloaded {
-                    waited: wall - quiet,
+                    waited: wall.saturating_sub(quiet),
                 });
             }
             self.send(

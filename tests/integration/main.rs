@@ -2,6 +2,7 @@
 
 mod attacks;
 mod datasets;
+mod doctor;
 mod fetch;
 mod interruptions;
 mod kill;

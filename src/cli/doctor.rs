@@ -1,0 +1,285 @@
+//! `recode doctor`: says what this machine offers, and whether code would be judged on it.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    exit::{Exit, Failure},
+    output,
+};
+use crate::{
+    data::Cache,
+    device::Backend,
+    python::{
+        Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
+        are_time_limits_exact,
+    },
+    results::Store,
+};
+
+const AFTER_HELP: &str = "\
+Exit code 0: programs are judged here. 3: `recode judge` and `recode run` would refuse, because there
+is no Python or because a safeguard is off; the latter can be overridden by --allow-unsandboxed.
+Python is $RECODE_PYTHON, else python3.";
+
+/// Arguments of `recode doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// Print the same as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that the doctor finds.
+#[derive(Debug, Serialize)]
+struct Findings {
+    version: &'static str,
+    /// Whether programs would be judged without `--allow-unsandboxed`.
+    is_judging: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    python: Option<Python>,
+    /// Why no Python was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    backends: Vec<Named>,
+    disk: Vec<Disk>,
+}
+
+/// The Python that judges.
+#[derive(Debug, Serialize)]
+struct Python {
+    interpreter: Interpreter,
+    safeguards: Safeguards,
+    /// What three small programs showed: a check and why it failed.
+    verdicts: Vec<Named>,
+    has_exact_time_limits: bool,
+    /// The version of each library that a benchmark imports; `None` if it is not there.
+    libraries: BTreeMap<&'static str, Option<String>>,
+}
+
+/// A thing that is there, or the reason why it is not.
+#[derive(Debug, Serialize)]
+struct Named {
+    name: &'static str,
+    missing: Option<String>,
+}
+
+/// The free space of a folder.
+#[derive(Debug, Serialize)]
+struct Disk {
+    what: &'static str,
+    folder: PathBuf,
+    free_bytes: Option<u64>,
+}
+
+/// What the programs of CodeUpdateArena import, and the servers that know it.
+const LIBRARIES: &[(&str, Modules)] = &[
+    ("numpy", Modules::Scientific),
+    ("pandas", Modules::Scientific),
+    ("scipy", Modules::Scientific),
+    ("sympy", Modules::Scientific),
+    ("pytest", Modules::Scientific),
+    ("torch", Modules::Torch),
+];
+
+/// Programs that show whether verdicts are earned, with what must come out.
+const PROBES: &[(&str, &str, &str)] = &[
+    ("an honest program passes", "assert 1 + 1 == 2", "pass"),
+    (
+        "leaving before the assertions is no pass",
+        "import os; os._exit(0)",
+        "died",
+    ),
+    (
+        "a program without end is stopped",
+        "while True: pass",
+        "timeout",
+    ),
+];
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Runs `recode doctor`.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (python, failure) = match python() {
+        Ok(python) => (Some(python), None),
+        Err(error) => (
+            None,
+            Some(Failure::new(Exit::Missing, &error).into_message()),
+        ),
+    };
+    let findings = Findings {
+        version: env!("CARGO_PKG_VERSION"),
+        is_judging: python.as_ref().is_some_and(Python::is_judging),
+        python,
+        failure,
+        backends: backends(),
+        disk: disk(),
+    };
+    output::result(&if arguments.json {
+        serde_json::to_string_pretty(&findings).map_err(|error| Failure::new(Exit::Bug, &error))?
+    } else {
+        findings.in_words()
+    });
+    Ok(if findings.is_judging {
+        Exit::Done
+    } else {
+        Exit::Missing
+    })
+}
+
+/// Starts Python as judging does, but for its refusal.
+fn python() -> Result<Python, PythonError> {
+    let pool = Pool::start(&Settings {
+        workers: 1,
+        is_unsandboxed_allowed: true,
+        ..Settings::default()
+    })?;
+    let mut libraries = BTreeMap::new();
+    for (name, modules) in LIBRARIES {
+        libraries.insert(*name, pool.modules(*modules)?.get(*name).cloned());
+    }
+    let mut verdicts = Vec::new();
+    for (name, source, expected) in PROBES {
+        let program = Program {
+            source: (*source).to_owned(),
+            timeout: PROBE_TIMEOUT,
+        };
+        let verdict = pool.run(&program)?;
+        let missing = (verdict.name() != *expected).then(|| format!("it ended with `{verdict}`"));
+        verdicts.push(Named { name, missing });
+    }
+    Ok(Python {
+        interpreter: pool.interpreter().clone(),
+        safeguards: pool.safeguards().clone(),
+        verdicts,
+        has_exact_time_limits: are_time_limits_exact(),
+        libraries,
+    })
+}
+
+fn backends() -> Vec<Named> {
+    let named = |backend: Backend| Named {
+        name: backend.name(),
+        missing: backend.missing().map(|reason| reason.to_string()),
+    };
+    Backend::ALL.into_iter().map(named).collect()
+}
+
+fn disk() -> Vec<Disk> {
+    let folders = [
+        ("results", Store::from_environment().root().to_path_buf()),
+        (
+            "downloads",
+            Cache::from_environment().folder().to_path_buf(),
+        ),
+    ];
+    folders
+        .into_iter()
+        .map(|(what, folder)| Disk {
+            what,
+            free_bytes: free_bytes(&folder),
+            folder,
+        })
+        .collect()
+}
+
+/// The space that is left where a folder is, or will be.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let folder = std::path::absolute(folder).ok()?;
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    let system = rustix::fs::statvfs(there).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+impl Python {
+    fn is_judging(&self) -> bool {
+        self.safeguards.is_complete() && self.verdicts.iter().all(|probe| probe.missing.is_none())
+    }
+
+    fn in_words(&self, text: &mut String) {
+        text.push_str("safeguards\n");
+        for safeguard in self.safeguards.all() {
+            let detail = safeguard.detail.as_ref();
+            let detail = detail.map_or_else(String::new, |detail| format!(" [{detail}]"));
+            let purpose = format!("{}{detail}", safeguard.purpose);
+            row(
+                text,
+                safeguard.name.as_str(),
+                &purpose,
+                safeguard.missing.as_deref(),
+            );
+        }
+        for probe in &self.verdicts {
+            row(text, "verdicts", probe.name, probe.missing.as_deref());
+        }
+        text.push_str(if self.has_exact_time_limits {
+            "  time limits hold on a busy machine as on a quiet one\n"
+        } else {
+            "  time limits are by the clock: on a busy machine slow programs may time out\n"
+        });
+        let Interpreter { path, version } = &self.interpreter;
+        let _ = writeln!(text, "python\n  {version} {}", path.display());
+        for (name, version) in &self.libraries {
+            let version = version.as_deref().unwrap_or("not installed");
+            let _ = writeln!(text, "  {name} {version}");
+        }
+    }
+}
+
+impl Findings {
+    fn in_words(&self) -> String {
+        let mut text = format!("recode {}\n", self.version);
+        if let Some(python) = &self.python {
+            python.in_words(&mut text);
+        }
+        text.push_str("backends\n");
+        for backend in &self.backends {
+            row(&mut text, backend.name, "", backend.missing.as_deref());
+        }
+        text.push_str("disk\n");
+        for disk in &self.disk {
+            let free = disk.free_bytes.map_or_else(
+                || "free space unknown".to_owned(),
+                |bytes| format!("{} GB free", bytes / 1_000_000_000),
+            );
+            let _ = writeln!(text, "  {:<16}{free}, {}", disk.what, disk.folder.display());
+        }
+        text.push_str(&self.conclusion());
+        text
+    }
+
+    fn conclusion(&self) -> String {
+        match (&self.python, &self.failure) {
+            (Some(python), _) if self.is_judging => {
+                format!("judging: yes, {}\n", python.safeguards)
+            }
+            (Some(python), _) if !python.safeguards.is_complete() => format!(
+                "judging: no, {}; --allow-unsandboxed overrides this, for programs that you trust\n",
+                python.safeguards
+            ),
+            (Some(_), _) => "judging: no, verdicts are wrong here\n".to_owned(),
+            (None, failure) => format!(
+                "judging: no, {}\n",
+                failure.as_deref().unwrap_or("there is no Python")
+            ),
+        }
+    }
+}
+
+fn row(text: &mut String, name: &str, purpose: &str, missing: Option<&str>) {
+    let line = match missing {
+        None => format!("  {name:<16}yes  {purpose}"),
+        Some(reason) if purpose.is_empty() => format!("  {name:<16}NO   {reason}"),
+        Some(reason) => format!("  {name:<16}NO   {purpose}: {reason}"),
+    };
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
