@@ -49,6 +49,10 @@ conformance *arguments:
 bench *arguments:
     cargo bench --locked --bench reward "$@"
 
+# Time the decoder beside PyTorch and transformers (PYTHON names an interpreter that has them)
+bench-model *arguments:
+    cargo bench --locked --bench model -- "$@"
+
 # Accept changed snapshots of texts
 snapshots:
     INSTA_UPDATE=always cargo test --release --locked

@@ -1,9 +1,12 @@
 //! Grouped-query attention (arXiv 2305.13245) with rotary positions.
 
+use std::cell::OnceCell;
+
 use burn::tensor::{DType, Tensor, activation::softmax};
 
 use super::{
-    adapter::Dropout, kv_cache::KvCache, parameter::Visit, projection::Projection, rope::Rotation,
+    TokenBatch, adapter::Dropout, kernel, kv_cache::KvCache, parameter::Visit,
+    projection::Projection, rope::Rotation,
 };
 
 /// Attention with its four projections.
@@ -22,11 +25,12 @@ pub(super) struct Attention {
 /// What a pass through the decoder gives to every layer.
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
-    pub(super) batch: usize,
-    pub(super) time: usize,
+    pub(super) tokens: &'a TokenBatch,
+    /// Columns before those of this pass.
+    pub(super) past: usize,
     pub(super) rotation: Rotation,
-    /// See [`TokenBatch::visibility`](super::TokenBatch).
-    pub(super) visibility: Option<Tensor<4>>,
+    /// See [`TokenBatch::visibility`](super::TokenBatch); made when it is first needed.
+    pub(super) visibility: OnceCell<Option<Tensor<4>>>,
     pub(super) cache: Option<&'a mut KvCache>,
     pub(super) dropout: Option<&'a mut Dropout>,
 }
@@ -36,7 +40,7 @@ impl Attention {
     ///
     /// - `x`, output: `[batch · time, d]`
     pub(super) fn forward(&self, x: &Tensor<2>, layer: usize, pass: &mut Pass<'_>) -> Tensor<2> {
-        let (b, t, d) = (pass.batch, pass.time, self.head_dim);
+        let (b, t, d) = (pass.tokens.batch(), pass.tokens.time(), self.head_dim);
         let (kv, g) = (self.kv_heads, self.group_size);
         let project = |projection: &Projection, heads: usize, pass: &mut Pass<'_>| {
             let y = projection.forward(x.clone(), pass.dropout.as_deref_mut());
@@ -52,6 +56,9 @@ impl Attention {
             None => (k, v),
         };
 
+        if let Some(mixed) = kernel::attention(&q, &k, &v, pass.tokens.left_padding()) {
+            return self.o_proj.forward(mixed, pass.dropout.as_deref_mut());
+        }
         // The heads of a group lie one below the other, so that none of its keys is repeated.
         let scale = (d as f64).powf(-0.5);
         let q = q
@@ -73,9 +80,11 @@ impl Attention {
     fn weights(&self, scores: Tensor<4>, pass: &Pass<'_>) -> Tensor<4> {
         let [b, kv, rows, total] = scores.dims();
         let dtype = scores.dtype();
-        let scores = match &pass.visibility {
+        let (tokens, device) = (pass.tokens, scores.device().inner());
+        let visibility = || tokens.visibility(pass.past, &device, dtype);
+        let scores = match pass.visibility.get_or_init(visibility) {
             Some(visibility) => {
-                let scores = scores.reshape([b, kv * self.group_size, pass.time, total]);
+                let scores = scores.reshape([b, kv * self.group_size, tokens.time(), total]);
                 (scores + visibility.clone()).reshape([b, kv, rows, total])
             }
             None => scores,

@@ -1,6 +1,6 @@
 //! The decoder: embedding, blocks, final norm, output head.
 
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
 
 use burn::tensor::{DType, Device, Gradients, Tensor};
 
@@ -8,6 +8,7 @@ use super::{
     DecoderConfig, KvCache, TokenBatch,
     adapter::Dropout,
     attention::{Attention, Pass},
+    kernel,
     mlp::Mlp,
     norm::RmsNorm,
     parameter::{self, Layout, Parameter, Visit},
@@ -78,16 +79,30 @@ impl Decoder {
         cache: Option<&mut KvCache>,
         dropout: Option<&mut Dropout>,
     ) -> Tensor<3> {
+        if cache.is_some() {
+            // Products of a few rows are short: only a thread of the pool shares them quickly.
+            kernel::on_threads(&self.embed_tokens, || self.pass(tokens, cache, dropout))
+        } else {
+            self.pass(tokens, cache, dropout)
+        }
+    }
+
+    fn pass(
+        &self,
+        tokens: &TokenBatch,
+        cache: Option<&mut KvCache>,
+        dropout: Option<&mut Dropout>,
+    ) -> Tensor<3> {
         let device = self.device();
         let dtype = self.embed_tokens.dtype();
         let past = cache.as_ref().map_or(0, |cache| cache.length());
         let (batch, time) = (tokens.batch(), tokens.time());
         let positions = tokens.positions(past, &device);
         let mut pass = Pass {
-            batch,
-            time,
             rotation: self.rope.rotation(&positions, [batch, time], dtype),
-            visibility: tokens.visibility(past, &device, dtype),
+            tokens,
+            past,
+            visibility: OnceCell::new(),
             cache,
             dropout,
         };
@@ -111,7 +126,8 @@ impl Decoder {
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
         // A transposed view: two-dimensional products read it without a copy.
-        hidden.matmul(head.clone().transpose()).cast(DType::F32)
+        let head = head.clone().transpose();
+        kernel::product(&hidden, &head).unwrap_or_else(|| hidden.matmul(head).cast(DType::F32))
     }
 
     /// The device of the weights, without autodiff.

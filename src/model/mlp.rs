@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation::silu};
 
-use super::{adapter::Dropout, parameter::Visit, projection::Projection};
+use super::{adapter::Dropout, kernel, parameter::Visit, projection::Projection};
 
 /// `down(silu(gate(x)) · up(x))`.
 #[derive(Clone, Debug)]
@@ -20,7 +20,8 @@ impl Mlp {
     pub(super) fn forward(&self, x: &Tensor<2>, mut dropout: Option<&mut Dropout>) -> Tensor<2> {
         let gate = self.gate_proj.forward(x.clone(), dropout.as_deref_mut());
         let up = self.up_proj.forward(x.clone(), dropout.as_deref_mut());
-        self.down_proj.forward(silu(gate) * up, dropout)
+        let gated = kernel::swiglu(&gate, &up).unwrap_or_else(|| silu(gate) * up);
+        self.down_proj.forward(gated, dropout)
     }
 
     pub(super) fn projections(&mut self) -> [(&'static str, &mut Projection); 3] {

@@ -17,6 +17,7 @@ mod family;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod generate;
+mod kernel;
 mod kv_cache;
 mod language_model;
 mod log_prob;

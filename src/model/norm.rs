@@ -2,7 +2,10 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::parameter::{self, Layout, Visit};
+use super::{
+    kernel,
+    parameter::{self, Layout, Visit},
+};
 
 /// Scales each row to a mean square of one, then each column by a weight.
 #[derive(Clone, Debug)]
@@ -23,6 +26,9 @@ impl RmsNorm {
     ///
     /// - `x`, output: `[rows, d]`
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if let Some(normed) = kernel::rms_norm(&x, &self.weight, self.epsilon) {
+            return normed;
+        }
         let dtype = x.dtype();
         // Squares overflow 16 bits, and the mean needs more digits than they have.
         let wide = x.cast(DType::F32);

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{
     adapter::{Adapter, Dropout},
+    kernel,
     parameter::{self, Layout, Visit},
 };
 
@@ -34,7 +35,9 @@ impl Projection {
     /// - output: `[rows, out]`
     pub(super) fn forward(&self, x: Tensor<2>, dropout: Option<&mut Dropout>) -> Tensor<2> {
         let output = match &self.adapter {
-            None => x.matmul(self.weight.clone()),
+            None => {
+                kernel::product(&x, &self.weight).unwrap_or_else(|| x.matmul(self.weight.clone()))
+            }
             Some(adapter) => adapter.forward(x, &self.weight, dropout),
         };
         match &self.bias {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::{DecoderConfig, rounding::to_f32};
+use super::{DecoderConfig, kernel, rounding::to_f32};
 
 /// Cosines and sines of every position.
 #[derive(Clone, Debug)]
@@ -69,6 +69,9 @@ impl Rotation {
     ///
     /// - `x`, output: `[batch, time, heads, head_dim]`
     pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(rotated) = kernel::rotate(&x, &self.cos, &self.sin) {
+            return rotated;
+        }
         let half = x.dims()[3] / 2;
         let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
         let (cos, sin) = (self.cos.clone(), self.sin.clone());

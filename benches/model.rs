@@ -1,0 +1,296 @@
+//! Speed of the decoder on two threads beside PyTorch eager with transformers: `just bench-model`.
+//!
+//! Both sides run the same random weights in turns, a few steps at a time, so that what else the
+//! machine does hits both. A figure is the lower quartile of all steps. `PYTHON` names an
+//! interpreter with `torch` and `transformers` (default `python3`); arguments choose lines by a
+//! part of their name.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
+use std::{
+    error::Error,
+    hint::black_box,
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+use recode::model::{Decoder, Dtype, KvCache, LanguageModel, TokenBatch};
+use serde::Deserialize;
+use serde_json::json;
+
+const THREADS: usize = 2;
+const CONTEXT: usize = 64;
+const PROMPT: usize = 512;
+
+/// A line of the table.
+struct Case {
+    model: &'static str,
+    work: &'static str,
+    batch: usize,
+    steps: usize,
+    rounds: usize,
+    /// Of PyTorch's speed.
+    target: f64,
+}
+
+const fn decode(
+    model: &'static str,
+    batch: usize,
+    steps: usize,
+    rounds: usize,
+    target: f64,
+) -> Case {
+    Case {
+        model,
+        work: "decode",
+        batch,
+        steps,
+        rounds,
+        target,
+    }
+}
+
+const CASES: [Case; 5] = [
+    decode("tiny", 1, 40, 12, 3.0),
+    decode("tiny", 8, 40, 12, 3.0),
+    decode("qwen2.5-0.5b", 1, 6, 5, 1.0),
+    decode("qwen2.5-0.5b", 8, 4, 5, 1.0),
+    Case {
+        model: "qwen2.5-0.5b",
+        work: "prompt",
+        batch: 1,
+        steps: 1,
+        rounds: 5,
+        target: 1.2,
+    },
+];
+
+/// The share of the memory's bandwidth that decoding one sequence should reach.
+const BANDWIDTH_TARGET: f64 = 0.75;
+
+#[derive(Deserialize)]
+struct Answer {
+    seconds: Vec<f64>,
+    logits: Vec<f32>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let chosen: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(THREADS)
+        .build_global()?;
+    let folder = tempfile::tempdir()?;
+    let mut reference = Reference::start(folder.path())?;
+    println!(
+        "{:<34}{:>12}{:>12}{:>8}{:>8}{:>12}",
+        "32 bits, two threads", "ours, ms", "torch, ms", "ratio", "target", "difference"
+    );
+    let mut loaded: Option<(&str, LanguageModel)> = None;
+    for case in CASES {
+        let name = format!("{}, {}, batch {}", case.model, case.work, case.batch);
+        if !chosen.is_empty() && !chosen.iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        if loaded
+            .as_ref()
+            .is_none_or(|(model, _)| *model != case.model)
+        {
+            reference.ask::<serde_json::Value>(&json!({"model": case.model, "work": "write"}))?;
+            let path = folder.path().join(case.model);
+            drop(loaded.take());
+            loaded = Some((
+                case.model,
+                LanguageModel::load(&path, Dtype::F32, &Device::flex())?,
+            ));
+        }
+        if let Some((_, model)) = &loaded {
+            measure(&name, &case, model, &mut reference)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(
+    name: &str,
+    case: &Case,
+    model: &LanguageModel,
+    reference: &mut Reference,
+) -> Result<(), Box<dyn Error>> {
+    let (mut ours, mut theirs, mut bandwidth) = (Vec::new(), Vec::new(), 0.0_f64);
+    let mut difference = 0.0_f32;
+    for _ in 0..case.rounds {
+        bandwidth = bandwidth.max(read_bandwidth());
+        let (seconds, logits) = run(case, model);
+        ours.extend(seconds);
+        let context = if case.work == "prompt" {
+            PROMPT
+        } else {
+            CONTEXT
+        };
+        let answer: Answer = reference.ask(&json!({
+            "model": case.model, "work": case.work, "batch": case.batch, "context": context,
+            "steps": case.steps,
+        }))?;
+        theirs.extend(answer.seconds);
+        for (a, b) in logits.iter().zip(&answer.logits) {
+            difference = difference.max((a - b).abs());
+        }
+        // Both sides' threads wait for work a while before they sleep.
+        thread::sleep(Duration::from_millis(50));
+    }
+    let (ours, theirs) = (quartile(ours), quartile(theirs));
+    println!(
+        "{name:<34}{:>12.3}{:>12.3}{:>8.2}{:>8.2}{difference:>12.1e}",
+        ours * 1e3,
+        theirs * 1e3,
+        theirs / ours,
+        case.target
+    );
+    if case.work == "decode" && case.batch == 1 {
+        // Every step reads all parameters, the tied embedding once as the head.
+        let bytes =
+            std::fs::metadata(reference.folder.join(case.model).join("model.safetensors"))?.len();
+        let bytes = bytes as f64;
+        println!(
+            "{:<34}{:>12.3} ms at {bandwidth:.1} GB/s: {:.0} % of the bound, target {:.0} %",
+            format!("  {:.0} MB of weights a step", bytes / 1e6),
+            bytes / bandwidth / 1e6,
+            bytes / 1e9 / bandwidth / ours * 100.0,
+            BANDWIDTH_TARGET * 100.0
+        );
+    }
+    Ok(())
+}
+
+/// Gigabytes a second that both threads read together.
+fn read_bandwidth() -> f64 {
+    let data = vec![1.0_f32; 64 << 20];
+    let sum = |part: &[f32]| {
+        let mut sums = [0.0; 32];
+        for chunk in part.as_chunks::<32>().0 {
+            for (sum, value) in sums.iter_mut().zip(chunk) {
+                *sum += value;
+            }
+        }
+        sums.iter().sum::<f32>()
+    };
+    let mut best = f64::INFINITY;
+    for _ in 0..4 {
+        let start = Instant::now();
+        black_box(data.par_chunks(1 << 18).map(sum).sum::<f32>());
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    data.len() as f64 * 4.0 / 1e9 / best
+}
+
+/// The seconds of each step, and some logits of the last.
+fn run(case: &Case, model: &LanguageModel) -> (Vec<f64>, Vec<f32>) {
+    let decoder = &model.decoder;
+    let vocabulary = model.config.vocab_size;
+    let tokens = |batch: usize, time: usize| -> Vec<Vec<u32>> {
+        let token = |index: usize| u32::try_from((index * 7919 + 13) % vocabulary).unwrap_or(0);
+        (0..batch)
+            .map(|row| (row * time..(row + 1) * time).map(token).collect())
+            .collect()
+    };
+    let (mut seconds, mut logits) = (Vec::new(), Vec::new());
+    if case.work == "prompt" {
+        for _ in 0..case.steps {
+            let mut cache = KvCache::new(decoder.num_layers());
+            let start = Instant::now();
+            logits = last(decoder, &tokens(1, PROMPT), &mut cache);
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    } else {
+        let mut cache = KvCache::new(decoder.num_layers());
+        last(decoder, &tokens(case.batch, CONTEXT), &mut cache);
+        for step in 0..case.steps {
+            let token = u32::try_from(step + 1).unwrap_or(0);
+            let start = Instant::now();
+            logits = last(decoder, &vec![vec![token]; case.batch], &mut cache);
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    }
+    logits.truncate(64);
+    (seconds, logits)
+}
+
+/// The logits of the last token of each row.
+fn last(decoder: &Decoder, tokens: &[Vec<u32>], cache: &mut KvCache) -> Vec<f32> {
+    let hidden = decoder.hidden(&TokenBatch::of_prompts(tokens), Some(cache), None);
+    let [batch, time, width] = hidden.dims();
+    let hidden: Tensor<2> = hidden.narrow(1, time - 1, 1).reshape([batch, width]);
+    let logits = decoder.logits(hidden).into_data();
+    logits
+        .as_slice::<f32>()
+        .map(<[f32]>::to_vec)
+        .unwrap_or_default()
+}
+
+fn quartile(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 4]
+}
+
+/// The Python side, which waits for requests.
+struct Reference {
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    child: Child,
+    /// Where it writes the models.
+    folder: PathBuf,
+}
+
+impl Reference {
+    fn start(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let mut child = Command::new(python)
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/benches/reference_model.py"
+            ))
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let input = child.stdin.take().ok_or("no standard input")?;
+        let output = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        Ok(Self {
+            input,
+            output,
+            child,
+            folder: folder.to_owned(),
+        })
+    }
+
+    fn ask<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        request: &serde_json::Value,
+    ) -> Result<T, Box<dyn Error>> {
+        writeln!(self.input, "{request}")?;
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err(
+                "the Python side ended: it needs `torch` and `transformers`, see `PYTHON`".into(),
+            );
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        // An error here leaves a process that ends by itself at the end of its input.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

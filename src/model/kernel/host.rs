@@ -1,0 +1,57 @@
+//! Tensors of the processor as plain slices.
+
+use std::borrow::Cow;
+
+use burn::{
+    backend::{
+        Flex,
+        flex::{FlexTensor, Layout},
+    },
+    tensor::{Bytes, DType, Shape, Tensor},
+};
+
+/// The numbers of a tensor that lies in the processor's memory, outside any graph.
+#[derive(Clone, Debug)]
+pub(super) struct Host(FlexTensor);
+
+impl Host {
+    /// None, if the tensor is elsewhere, does not have 32 bits, or belongs to a graph.
+    pub(super) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        if tensor.dtype() != DType::F32 {
+            return None;
+        }
+        let primitive = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        Some(Self(primitive))
+    }
+
+    /// All numbers, the last dimension's side by side; copied only if they do not lie so.
+    pub(super) fn rows(&self) -> Cow<'_, [f32]> {
+        match self.0.layout().contiguous_offsets() {
+            Some((start, end)) => Cow::Borrowed(&self.0.storage::<f32>()[start..end]),
+            None => Cow::Owned(self.0.to_contiguous().storage::<f32>().to_vec()),
+        }
+    }
+
+    /// The storage from the first element on, and the distance of neighbours in each dimension.
+    ///
+    /// None, if a dimension runs backwards.
+    pub(super) fn strided(&self) -> Option<(&[f32], Vec<usize>)> {
+        let layout = self.0.layout();
+        let strides = layout
+            .strides()
+            .iter()
+            .map(|stride| usize::try_from(*stride).ok());
+        let strides = strides.collect::<Option<Vec<usize>>>()?;
+        Some((&self.0.storage::<f32>()[layout.start_offset()..], strides))
+    }
+}
+
+/// A tensor that takes over `values`.
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(primitive(values, shape))
+}
+
+fn primitive<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    let layout = Layout::contiguous(Shape::from(shape));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}

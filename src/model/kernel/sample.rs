@@ -1,0 +1,20 @@
+//! Numbers for the kernels' tests.
+
+use crate::{model::rounding::to_f32, seed::stream};
+
+/// Numbers within ±1.
+pub(super) fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut stream = stream(seed, "kernel", 0, 0);
+    (0..count)
+        .map(|_| to_f32(2.0 * stream.uniform() - 1.0))
+        .collect()
+}
+
+/// The largest distance of `found` from what is exact.
+pub(super) fn distance(found: &[f32], exact: &[f64]) -> f64 {
+    assert_eq!(found.len(), exact.len());
+    let distances = found.iter().zip(exact);
+    distances
+        .map(|(found, exact)| (f64::from(*found) - exact).abs())
+        .fold(0.0, f64::max)
+}
