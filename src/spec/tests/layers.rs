@@ -1,0 +1,186 @@
+//! Includes, the environment and the command line.
+
+use super::{load_in, project, write};
+
+#[test]
+fn includes_that_are_missing_or_go_round() {
+    let folder = project();
+    write(
+        folder.path(),
+        "x.toml",
+        "include = [\"sub/basis.toml\"]\nname = \"x\"\n",
+    );
+    write(folder.path(), "sub/base.toml", "");
+    insta::assert_snapshot!(load_in(folder.path(), &[], &[]).unwrap_err(), @r#"
+    error[E109]: the included file `sub/basis.toml` cannot be read
+     --> x.toml:1:12
+      |
+    1 | include = ["sub/basis.toml"]
+      |            ^^^^^^^^^^^^^^^^ No such file or directory (os error 2)
+      |
+    help: did you mean `sub/base.toml`?
+      |
+    1 - include = ["sub/basis.toml"]
+    1 + include = ["sub/base.toml"]
+      |
+
+    x.toml: 1 problem
+    "#);
+
+    write(
+        folder.path(),
+        "x.toml",
+        "include = [\"sub/base.toml\"]\nname = \"x\"\n",
+    );
+    write(
+        folder.path(),
+        "sub/base.toml",
+        "include = [\"../x.toml\"]\n",
+    );
+    insta::assert_snapshot!(load_in(folder.path(), &[], &[]).unwrap_err(), @r#"
+    error[E110]: files include each other in a circle
+     --> sub/base.toml:1:12
+      |
+    1 | include = ["../x.toml"]
+      |            ^^^^^^^^^^^ x.toml -> base.toml -> x.toml
+      |
+      = note: included from x.toml:1
+      = help: remove one of these includes
+
+    x.toml: 1 problem
+    "#);
+}
+
+#[test]
+fn a_mistake_in_an_included_file_says_who_includes_it() {
+    let folder = project();
+    write(
+        folder.path(),
+        "x.toml",
+        "name = \"x\"\ninclude = [\"sub/base.toml\"]\n",
+    );
+    write(
+        folder.path(),
+        "sub/base.toml",
+        "[train]\nreward = \"estar\"\n",
+    );
+    insta::assert_snapshot!(load_in(folder.path(), &[], &[]).unwrap_err(), @r#"
+    error[E102]: unknown reward `estar`
+     --> sub/base.toml:2:10
+      |
+    2 | reward = "estar"
+      |          ^^^^^^^ expected `format`, `em`, `es`, `em_star`, `es_star`, `ast` or `ast_star`
+      |
+      = note: included from x.toml:2
+    help: did you mean `es_star`?
+      |
+    2 | reward = "es_star"
+      |             ++
+
+    x.toml: 1 problem
+    "#);
+}
+
+#[test]
+fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
+    let folder = project();
+    write(folder.path(), "x.toml", "name = \"x\"\n");
+    let environment = [
+        ("RECODE_TRAIN__LR__PEAK", "fast"),
+        ("RECODE_TRIAN__MAX_STEPS", "3"),
+        ("RECODE_CACHE", "/tmp"),
+        ("HOME", "/home/user"),
+    ];
+    let overrides = [
+        "train.algoritm=grppo",
+        "train.max_steps",
+        "grid.'train.rewrd'=['em']",
+    ];
+    insta::assert_snapshot!(load_in(folder.path(), &environment, &overrides).unwrap_err(), @r"
+    error[E103]: `train.lr.peak` must be a number
+    --> environment: RECODE_TRAIN__LR__PEAK=fast
+     = note: this is a text
+     = help: expected a number above 0, and at most 10
+
+    error[E114]: the environment has `RECODE_TRIAN__MAX_STEPS`, which is no setting
+    --> environment: RECODE_TRIAN__MAX_STEPS=3
+     = note: variables that begin with RECODE_ set keys, with `__` for a dot
+     = help: did you mean `RECODE_TRAIN__MAX_STEPS`? Else unset it
+
+    error[E101]: unknown key `algoritm` in [train]
+    --> command line: --set train.algoritm=grppo
+     = note: not a key of [train]
+     = help: a key with a similar name exists: `algorithm`
+
+    error[E102]: unknown algorithm `grppo`
+    --> command line: --set train.algoritm=grppo
+     = note: expected `none`, `sft`, `grpo` or `dapo`
+     = help: did you mean `grpo`?
+
+    error[E115]: `--set` needs `key=value`
+    --> command line: --set train.max_steps
+     = note: no key and value
+     = help: for instance `--set train.max_steps=100`
+
+    error[E120]: `train.rewrd` is no setting
+    --> command line: --set grid.'train.rewrd'=['em']
+     = note: no key of a spec has this path
+     = help: did you mean `train.reward`?
+
+    x.toml: 6 problems
+    ");
+}
+
+#[test]
+fn layers_win_in_their_order_and_each_value_knows_its_origin() {
+    let folder = project();
+    write(
+        folder.path(),
+        "base.toml",
+        "[train]\nmax_steps = 1000\nbatch_size = 2\ngroup_size = 4\n",
+    );
+    write(
+        folder.path(),
+        "x.toml",
+        "include = [\"base.toml\"]\nname = \"x\"\ntrain.batch_size = 3\n",
+    );
+    let environment = [
+        ("RECODE_TRAIN__GROUP_SIZE", "6"),
+        ("RECODE_RUN__SLOTS", "2"),
+    ];
+    let loaded = load_in(folder.path(), &environment, &["run.slots=3"]).unwrap();
+
+    let stage = &loaded.points[0].settings.stages[0];
+    assert_eq!(
+        (stage.max_steps, stage.batch_size, stage.group_size),
+        (1000, 3, 6)
+    );
+    assert_eq!(loaded.run.slots, 3);
+    let origin =
+        |path: &str| loaded.origins[path].replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(origin("train.max_steps"), "base.toml:2:13");
+    assert_eq!(origin("train.batch_size"), "x.toml:3:20");
+    assert_eq!(
+        origin("train.group_size"),
+        "environment: RECODE_TRAIN__GROUP_SIZE=6"
+    );
+    assert_eq!(origin("run.slots"), "command line: --set run.slots=3");
+    assert!(origin("train.lr.peak").starts_with("built-in defaults (src/spec/defaults.toml):"));
+}
+
+#[test]
+fn an_axis_of_an_included_file_is_replaced() {
+    let folder = project();
+    write(
+        folder.path(),
+        "base.toml",
+        "[grid]\n\"train.reward\" = [\"em\", \"es\", \"format\"]\n",
+    );
+    write(
+        folder.path(),
+        "x.toml",
+        "include = [\"base.toml\"]\nname = \"x\"\n[grid]\n\"train.reward\" = [\"es_star\"]\n",
+    );
+
+    assert_eq!(load_in(folder.path(), &[], &[]).unwrap().points.len(), 1);
+}

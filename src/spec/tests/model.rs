@@ -1,0 +1,158 @@
+//! `[model]`.
+
+use super::{experiment, mistakes};
+
+#[test]
+fn typos_in_model() {
+    insta::assert_snapshot!(mistakes("\
+name = \"x\"
+[model]
+base = \"qwen2.5-coder-7b-instrct\"
+dtype = \"bf32\"
+adapter = { kind = \"dorra\", r = 64.0, dropout = 1.0, targets = \"q_proj\" }
+"), @r#"
+    error[E107]: unknown model `qwen2.5-coder-7b-instrct`
+     --> x.toml:3:8
+      |
+    3 | base = "qwen2.5-coder-7b-instrct"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^ neither a name of datasets/manifest.toml nor a folder
+      |
+    help: did you mean `qwen2.5-coder-7b-instruct`?
+      |
+    3 | base = "qwen2.5-coder-7b-instruct"
+      |                               +
+
+    error[E102]: unknown dtype `bf32`
+     --> x.toml:4:9
+      |
+    4 | dtype = "bf32"
+      |         ^^^^^^ expected `f32`, `f16` or `bf16`
+      |
+    help: did you mean `f32`?
+      |
+    4 - dtype = "bf32"
+    4 + dtype = "f32"
+      |
+
+    error[E102]: unknown adapter kind `dorra`
+     --> x.toml:5:20
+      |
+    5 | adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+      |                    ^^^^^^^ expected `none`, `lora` or `dora`
+      |
+    help: did you mean `dora`?
+      |
+    5 - adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+    5 + adapter = { kind = "dora", r = 64.0, dropout = 1.0, targets = "q_proj" }
+      |
+
+    error[E103]: `model.adapter.r` must be a whole number
+     --> x.toml:5:33
+      |
+    5 | adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+      |                                 ^^^^ this is a number
+      |
+    help: write it as a whole number
+      |
+    5 - adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+    5 + adapter = { kind = "dorra", r = 64, dropout = 1.0, targets = "q_proj" }
+      |
+
+    error[E104]: `model.adapter.dropout` is out of range
+     --> x.toml:5:49
+      |
+    5 | adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+      |                                                 ^^^ expected a number from 0, and below 1
+
+    error[E102]: unknown adapter target `q_proj`
+     --> x.toml:5:64
+      |
+    5 | adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+      |                                                                ^^^^^^^^ expected `attention` or `all_linear`, or a list of projections
+      |
+    help: write a list
+      |
+    5 - adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
+    5 + adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = ["q_proj"] }
+      |
+
+    x.toml: 6 problems
+    "#);
+}
+
+#[test]
+fn a_shape_that_no_model_has() {
+    insta::assert_snapshot!(
+        mistakes(
+            "\
+name = \"x\"
+[model]
+base = \"scratch\"
+[model.scratch]
+tokenizer = \"datasets/quickstart/tokeniser.json\"
+hidden_size = 100
+num_attention_heads = 8
+num_key_value_heads = 3
+max_position_embeddings = 128
+[train]
+max_prompt_tokens = 100
+sampling = { max_completion_tokens = 64 }
+[eval]
+max_prompt_tokens = 32
+sampling = { max_completion_tokens = 64 }
+"
+        ),
+        @r#"
+    error[E106]: the tokenizer `datasets/quickstart/tokeniser.json` is not there
+     --> x.toml:5:13
+      |
+    5 | tokenizer = "datasets/quickstart/tokeniser.json"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ no file datasets/quickstart/tokeniser.json
+      |
+    help: did you mean `datasets/quickstart/tokenizer.json`?
+      |
+    5 - tokenizer = "datasets/quickstart/tokeniser.json"
+    5 + tokenizer = "datasets/quickstart/tokenizer.json"
+      |
+
+    error[E112]: a width of 100 cannot be split into 8 heads of even width
+     --> x.toml:7:23
+      |
+    7 | num_attention_heads = 8
+      |                       ^ must divide the width
+
+    error[E112]: 8 query heads cannot share 3 key and value heads
+     --> x.toml:8:23
+      |
+    8 | num_key_value_heads = 3
+      |                       ^ must divide the number of query heads
+
+    error[E112]: prompts of 100 and completions of 64 tokens in training are longer than the model's 128
+      --> x.toml:12:38
+       |
+     9 | max_position_embeddings = 128
+       |                           --- the model's longest sequence
+    ...
+    12 | sampling = { max_completion_tokens = 64 }
+       |                                      ^^ the completions
+       |
+       = help: lower `max_prompt_tokens` or `max_completion_tokens`, or raise `model.scratch.max_position_embeddings`
+
+    x.toml: 4 problems
+    "#
+    );
+}
+
+#[test]
+fn a_set_of_adapter_targets_is_the_list_that_it_stands_for() {
+    let targets = |text: &str| {
+        let loaded = experiment(&format!("name = \"x\"\nmodel.adapter.targets = {text}\n"));
+        loaded.points[0].settings.model.adapter.targets.0.clone()
+    };
+
+    assert_eq!(
+        targets("\"attention\""),
+        targets("[\"o_proj\", \"k_proj\", \"v_proj\", \"q_proj\"]")
+    );
+    assert_eq!(targets("\"all_linear\"").len(), 7);
+}
