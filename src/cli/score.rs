@@ -26,17 +26,20 @@ A line out:  {\"correctness\":2.0,\"format\":1.0,\"id\":7,\"total\":3.0}
 
 The completion starts inside the thinking, behind the `<think>` of the prompt. Fields other than
 `completion` and `target` are passed on. total = format + correctness, with correctness:
-  format    0
-  em        1 for the target's code, else 0
-  es        edit similarity, 0 to 1
-  em_star   2 for the target's code, -1.5 for other code, -2 for code that does not parse
-  es_star   3.5 ES - 1.5, -2 for code that does not parse
+{rewards}
 With `--normalizer published` the reference code's faults are kept; where it raises there is no
 score: `correctness` and `total` are null, and `error` says what was raised.";
 
+/// The help below the arguments, with a line for each reward.
+fn after_help() -> String {
+    let line = |variant: &Variant| format!("  {:<10}{}", variant.name(), variant.summary().trim());
+    let rewards: Vec<String> = Variant::ALL.iter().map(line).collect();
+    AFTER_HELP.replace("{rewards}", &rewards.join("\n"))
+}
+
 /// Arguments of `recode score`.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 pub(super) struct Arguments {
     /// JSON lines with `completion` and `target`; `.gz` is unpacked, `-` is the standard input
     file: PathBuf,

@@ -37,5 +37,5 @@ pub use normalize::{NormalizeError, is_python_space, normalize_fixed, normalize_
 pub use pool::{Pool, Program};
 pub use safeguards::{Safeguard, Safeguards};
 pub use settings::{Modules, Settings};
-pub use syntax::{Grammar, SyntaxFault, check_syntax};
+pub use syntax::{Grammar, SyntaxFault, SyntaxTree, check_syntax, with_syntax_tree};
 pub use verdict::Verdict;

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 
 use ruff_python_ast::{
-    Expr, InterpolatedStringElement, Mod, PythonVersion,
+    Expr, InterpolatedStringElement, Mod, ModModule, PythonVersion,
     token::{self, TokenKind},
     visitor::{self, Visitor},
 };
@@ -59,8 +59,28 @@ pub enum SyntaxFault {
 /// CPython's default limit on the digits of a decimal literal.
 const MAX_DECIMAL_DIGITS: usize = 4_300;
 
+/// A module that CPython parses.
+#[derive(Clone, Copy, Debug)]
+pub struct SyntaxTree<'t> {
+    /// The text with `\n` line ends; the places of nodes and tokens are those in it.
+    pub source: &'t str,
+    /// Its tokens, comments and line breaks included.
+    pub tokens: &'t [token::Token],
+    /// Its statements.
+    pub module: &'t ModModule,
+}
+
 /// Checks `source` as `ast.parse` does.
 pub fn check_syntax(source: &str, grammar: Grammar) -> Result<(), SyntaxFault> {
+    with_syntax_tree(source, grammar, |_| ())
+}
+
+/// Calls `read` with the tree of `source`, on a stack that a walk by recursion fits on.
+pub fn with_syntax_tree<T>(
+    source: &str,
+    grammar: Grammar,
+    read: impl FnOnce(&SyntaxTree<'_>) -> T,
+) -> Result<T, SyntaxFault> {
     if let Some(at) = source.find('\0') {
         return Err(invalid("a null byte", at));
     }
@@ -68,14 +88,15 @@ pub fn check_syntax(source: &str, grammar: Grammar) -> Result<(), SyntaxFault> {
     if source.starts_with('\u{feff}') {
         return Err(invalid("a byte order mark", 0));
     }
-    let source = with_unix_line_ends(source);
+    let mut source = with_unix_line_ends(source);
     let shape = Shape::of(&source)?;
     shape.on_a_stack_that_fits(|| {
         let mut parsed = parse_unchecked(&source, options(grammar));
         if !parsed.errors().is_empty()
-            && let Some(source) = without_raise_semicolon(&source, &tokens(&parsed))
+            && let Some(repaired) = without_raise_semicolon(&source, &tokens(&parsed))
         {
-            parsed = parse_unchecked(&source, options(grammar));
+            parsed = parse_unchecked(&repaired, options(grammar));
+            source = Cow::Owned(repaired);
         }
         first_fault(&parsed)?;
         let tokens = tokens(&parsed);
@@ -84,10 +105,13 @@ pub fn check_syntax(source: &str, grammar: Grammar) -> Result<(), SyntaxFault> {
             return Err(invalid("an inconsistent indentation", offset));
         }
         overlooked(&parsed, &tokens, grammar)?;
-        if shape.fits(parsed.syntax()) {
-            Ok(())
-        } else {
-            Err(SyntaxFault::TooDeep)
+        match parsed.syntax() {
+            Mod::Module(module) if shape.fits(parsed.syntax()) => Ok(read(&SyntaxTree {
+                source: &source,
+                tokens: parsed.tokens(),
+                module,
+            })),
+            _ => Err(SyntaxFault::TooDeep),
         }
     })
 }

@@ -20,7 +20,8 @@ pub struct Score {
     pub correctness: f64,
     /// The sum of both: the reward of training.
     pub total: f64,
-    /// Where the reference raises: the fault. The scores beside it are those that training uses.
+    /// Where the reference raises, or a limit is reached: the fault. The scores beside it are those
+    /// that training uses.
     pub error: Option<Fault>,
     /// What the correctness rests on.
     pub detail: Detail,

@@ -104,24 +104,35 @@ fn two_sides_without_code_are_equal() {
     assert_eq!((fixed.error, fixed.total), (None, 3.0));
 }
 
-/// By hand: `x = 1` and `x = 2` differ in 1 of 5 code points.
+/// By hand: `x = 1` and `x = 2` differ in 1 of 5 code points, and in 1 of 3 nodes.
 #[test]
-fn the_five_variants_differ_in_what_they_make_of_one_wrong_digit() {
+fn the_variants_differ_in_what_they_make_of_one_wrong_digit() {
     let scores = Variant::ALL
         .iter()
         .map(|variant| correctness(*variant, Normalizer::Fixed, "x = 1  # one", "x = 2"));
     assert_eq!(
         scores.collect::<Vec<_>>(),
-        [0.0, 0.0, 0.8, -1.5, 0.8 * 3.5 - 1.5]
+        [
+            0.0,
+            0.0,
+            0.8,
+            -1.5,
+            0.8 * 3.5 - 1.5,
+            1.0 - 1.0 / 3.0,
+            (1.0 - 1.0 / 3.0) * 3.5 - 1.5
+        ]
     );
 }
 
 #[test]
-fn unparsable_code_costs_only_the_starred_variants() {
+fn unparsable_code_is_told_by_the_variants_that_look_at_the_syntax() {
     let scores = Variant::ALL
         .iter()
         .map(|variant| correctness(*variant, Normalizer::Fixed, "x = (", "x = ("));
-    assert_eq!(scores.collect::<Vec<_>>(), [0.0, 1.0, 1.0, -2.0, -2.0]);
+    assert_eq!(
+        scores.collect::<Vec<_>>(),
+        [0.0, 1.0, 1.0, -2.0, -2.0, 0.0, -2.0]
+    );
 }
 
 #[test]
@@ -135,7 +146,7 @@ fn without_a_fence_there_is_nothing_to_measure() {
             .iter()
             .map(|score| score.correctness)
             .collect::<Vec<_>>(),
-        [0.0, 0.0, 0.0, -2.0, -2.0]
+        [0.0, 0.0, 0.0, -2.0, -2.0, 0.0, -2.0]
     );
     assert_eq!(scores[4].detail, Detail::NoCode);
 }
@@ -165,13 +176,12 @@ fn a_hundred_thousand_signs_neither_parse_nor_overflow_the_stack() {
         "x if y else ",
     ] {
         let code = text.repeat(100_000);
-        let score = scorer(Variant::EsStar, Normalizer::Published).score(&answer(&code), "x");
-        assert_eq!(score.correctness, -2.0, "{text}");
-        assert_eq!(
-            correctness(Variant::EsStar, Normalizer::Fixed, &code, "x"),
-            -2.0,
-            "{text}"
-        );
+        for variant in [Variant::EsStar, Variant::AstStar] {
+            for normalizer in [Normalizer::Published, Normalizer::Fixed] {
+                let score = correctness(variant, normalizer, &code, "x");
+                assert_eq!(score, -2.0, "{text}, {variant:?}, {normalizer:?}");
+            }
+        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Scoring one completion.
 //!
-//! A new reward is one file with a `Reward` and one line in `variants!` below.
+//! A new reward is one file with a `Reward` and one line in `variants!` below: that line gives its
+//! name to specs, to `recode score` and to the help.
 //!
 //! # Differences
 //!
 //! EM and ES without a star are in the paper (Table 2) but not in its code; here they are 0 to 1,
-//! look at no syntax, and are 0 without code. Where the reference raises, `published` gives these
+//! look at no syntax, and are 0 without code. AST and AST* are not in the paper. Where the reference raises, `published` gives these
 //! scores and says so in [`Score::error`]: two sides without code are equal (ES 1, ES* 2), and code
 //! that CPython nests too deeply to read does not parse (-2).
 //! `fixed` differs from `published` in what `extract` (the fence) and `python::normalize_fixed`
 //! list, and in these: the syntax of the code itself is checked, not of what normalising leaves of
 //! it; the grammar is that of CPython 3.13, not 3.11; nothing raises.
 
+mod ast_similarity;
 mod combine;
 mod edit_similarity;
 mod exact_match;
@@ -41,11 +43,11 @@ trait Reward: Sync {
 
 /// Makes the enum of the variants, their names and what each name measures.
 macro_rules! variants {
-    ($($(#[$doc:meta])* $variant:ident $name:literal => $reward:expr,)*) => {
+    ($(#[doc = $summary:literal] $variant:ident $name:literal => $reward:expr,)*) => {
         /// The correctness measure that is added to the format reward (paper, Table 2).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Variant {
-            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+            $(#[doc = $summary] #[serde(rename = $name)] $variant,)*
         }
 
         impl Variant {
@@ -57,6 +59,11 @@ macro_rules! variants {
                 match self { $(Self::$variant => $name),* }
             }
 
+            /// What it measures, in one line.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary),* }
+            }
+
             fn reward(self) -> &'static dyn Reward {
                 match self { $(Self::$variant => &$reward),* }
             }
@@ -65,19 +72,23 @@ macro_rules! variants {
 }
 
 variants! {
-    /// Format alone.
+    /// 0: the format alone.
     Format "format" => format::FormatOnly,
-    /// Exact match, in {0, 1}.
+    /// Exact match: 1 for the target's code, else 0.
     Em "em" => exact_match::ExactMatch,
-    /// Edit similarity, in [0, 1].
+    /// Edit similarity of the code, 0 to 1.
     Es "es" => edit_similarity::EditSimilarity,
-    /// Exact match with a syntax check, in {-2, -1.5, 2}.
+    /// 2 for the target's code, -1.5 for other code, -2 for what does not parse.
     EmStar "em_star" => exact_match::ExactMatchStar,
-    /// Edit similarity with a syntax check, in [-2, 2].
+    /// 3.5 ES - 1.5, -2 for what does not parse.
     EsStar "es_star" => edit_similarity::EditSimilarityStar,
+    /// Edit similarity of the syntax trees, 0 to 1; 0 for what does not parse.
+    Ast "ast" => ast_similarity::AstSimilarity,
+    /// 3.5 AST - 1.5, -2 for what does not parse.
+    AstStar "ast_star" => ast_similarity::AstSimilarityStar,
 }
 
-/// A correctness, what it rests on, and the fault that the reference would have ended with.
+/// A correctness, what it rests on, and why it is no score, if it is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Measured {
     value: f64,
@@ -118,7 +129,7 @@ pub enum Detail {
     },
 }
 
-/// Where the reference raises, so that it has no score.
+/// Why there is no score: where the reference raises, or where a limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Neither side has code left.
@@ -130,4 +141,7 @@ pub enum Fault {
     /// Normalising does not end in reasonable space.
     #[error("MemoryError: string literals name the placeholders of one another")]
     TooLarge,
+    /// The trees are too large to be compared in reasonable time.
+    #[error("the trees of the completion and the target have more than 2^33 pairs of nodes")]
+    TooManyNodes,
 }

@@ -1,7 +1,8 @@
 //! A completion beside its target, and what a reward may ask of the two.
 
 use crate::python::{
-    Grammar, NormalizeError, SyntaxFault, check_syntax, normalize_fixed, normalize_published,
+    Grammar, NormalizeError, SyntaxFault, SyntaxTree, normalize_fixed, normalize_published,
+    with_syntax_tree,
 };
 
 use super::{Detail, Fault, Measured, Normalizer, extract::first_fence};
@@ -21,7 +22,7 @@ pub(super) enum NoCode {
     NoFence,
     /// CPython would raise `SyntaxError`.
     DoesNotParse,
-    /// The reference would not end, or end with another exception.
+    /// The reference would not end, or end with another exception; or a limit is reached.
     Raises(Fault),
 }
 
@@ -63,11 +64,11 @@ impl<'a> Pair<'a> {
         match self.normalizer {
             Normalizer::Published => {
                 let code = self.normalize(code)?;
-                self.check(&code)?;
+                self.read_tree(&code, |_| ())?;
                 Ok(code)
             }
             Normalizer::Fixed => {
-                self.check(code)?;
+                self.read_tree(code, |_| ())?;
                 self.normalize(code)
             }
         }
@@ -76,6 +77,31 @@ impl<'a> Pair<'a> {
     /// The target, normalised.
     pub(super) fn target_code(&self) -> Result<String, NoCode> {
         self.normalize(self.target)
+    }
+
+    /// What `read` makes of the syntax tree of the completion's code.
+    ///
+    /// The tree is that of the text whose syntax [`Self::code_that_parses`] checks.
+    pub(super) fn code_tree<T>(
+        &self,
+        read: impl FnOnce(&SyntaxTree<'_>) -> T,
+    ) -> Result<T, NoCode> {
+        self.tree(self.fence()?, read)
+    }
+
+    /// What `read` makes of the syntax tree of the target.
+    pub(super) fn target_tree<T>(
+        &self,
+        read: impl FnOnce(&SyntaxTree<'_>) -> T,
+    ) -> Result<T, NoCode> {
+        self.tree(self.target, read)
+    }
+
+    fn tree<T>(&self, code: &str, read: impl FnOnce(&SyntaxTree<'_>) -> T) -> Result<T, NoCode> {
+        match self.normalizer {
+            Normalizer::Published => self.read_tree(&self.normalize(code)?, read),
+            Normalizer::Fixed => self.read_tree(code, read),
+        }
     }
 
     fn fence(&self) -> Result<&'a str, NoCode> {
@@ -90,13 +116,17 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn check(&self, code: &str) -> Result<(), NoCode> {
+    fn read_tree<T>(
+        &self,
+        code: &str,
+        read: impl FnOnce(&SyntaxTree<'_>) -> T,
+    ) -> Result<T, NoCode> {
         let grammar = match self.normalizer {
             Normalizer::Published => Grammar::Python311,
             Normalizer::Fixed => Grammar::Python313,
         };
         let is_published = self.normalizer == Normalizer::Published;
-        check_syntax(code, grammar).map_err(|fault| match fault {
+        with_syntax_tree(code, grammar, read).map_err(|fault| match fault {
             SyntaxFault::TooDeep if is_published => NoCode::Raises(Fault::TooDeep),
             _ => NoCode::DoesNotParse,
         })

@@ -64,7 +64,7 @@ fn an_unknown_reward_is_answered_with_the_known_ones() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        text.contains("[possible values: format, em, es, em_star, es_star]"),
+        text.contains("[possible values: format, em, es, em_star, es_star, ast, ast_star]"),
         "{text}"
     );
 }
