@@ -45,6 +45,10 @@ check:
 conformance *arguments:
     cargo test --release --locked -- --ignored --skip speed:: "$@"
 
+# Try a million texts that nobody wrote on the rewards (20 minutes of one core's time)
+fuzz cases="1000000":
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::fuzz
+
 # Time the rewards beside the published functions
 bench *arguments:
     cargo bench --locked --bench reward "$@"

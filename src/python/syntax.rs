@@ -81,14 +81,14 @@ pub fn with_syntax_tree<T>(
     grammar: Grammar,
     read: impl FnOnce(&SyntaxTree<'_>) -> T,
 ) -> Result<T, SyntaxFault> {
-    if let Some(at) = source.find('\0') {
-        return Err(invalid("a null byte", at));
-    }
     // A mark at the start of a file is skipped; at the start of a string it is a character.
     if source.starts_with('\u{feff}') {
         return Err(invalid("a byte order mark", 0));
     }
     let mut source = with_unix_line_ends(source);
+    if let Some(at) = source.find('\0') {
+        return Err(invalid("a null byte", at));
+    }
     let shape = Shape::of(&source)?;
     shape.on_a_stack_that_fits(|| {
         let mut parsed = parse_unchecked(&source, options(grammar));

@@ -57,7 +57,7 @@ fn scored(
 }
 
 /// `1 - levenshtein / length of the longer`, in code points; nothing for two empty texts.
-fn edit_similarity(a: &str, b: &str) -> Option<f64> {
+pub(super) fn edit_similarity(a: &str, b: &str) -> Option<f64> {
     let (distance, longest) = if a.is_ascii() && b.is_ascii() {
         (
             levenshtein::distance(a.bytes(), b.bytes()),

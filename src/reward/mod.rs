@@ -24,6 +24,9 @@ mod settings;
 
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "scores are equal to the last bit")]
+mod fuzz;
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "scores are equal to the last bit")]
 mod golden;
 
 use serde::{Deserialize, Serialize};
