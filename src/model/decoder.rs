@@ -140,6 +140,11 @@ impl Decoder {
         self.embed_tokens.dims()[0]
     }
 
+    /// The size of one number of the weights and of the cache.
+    pub(super) fn number_bytes(&self) -> usize {
+        self.embed_tokens.dtype().size()
+    }
+
     /// The number of blocks.
     pub fn num_layers(&self) -> usize {
         self.layers.len()

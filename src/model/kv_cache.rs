@@ -1,6 +1,10 @@
 //! Keys and values of the tokens seen so far.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::token_batch::indices;
 
 /// Keys and values of every layer, in buffers that are written in place.
 #[derive(Debug)]
@@ -36,16 +40,57 @@ impl KvCache {
         self.length
     }
 
-    /// Keeps only some rows, in the given order.
-    pub fn select_rows(&mut self, rows: &[usize], device: &Device) {
-        let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-        let shape = [rows.len()];
-        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), device);
-        for layer in &mut self.layers {
-            for buffer in [&mut layer.keys, &mut layer.values] {
-                *buffer = buffer.take().map(|buffer| buffer.select(0, rows.clone()));
+    /// Keeps only some rows from the column `first` on, and takes in rows of another cache.
+    ///
+    /// All rows end in the same column; what lies before a shorter one is padding. Returns how many
+    /// columns of padding the kept and the entering rows gain; a kept row may lose some.
+    ///
+    /// # Panics
+    ///
+    /// If the other cache belongs to another decoder.
+    pub(super) fn rearrange(
+        &mut self,
+        kept: &[usize],
+        first: usize,
+        entering: Option<(Self, &[usize])>,
+    ) -> [isize; 2] {
+        let old = if kept.is_empty() {
+            0
+        } else {
+            self.length - first
+        };
+        let new = entering.as_ref().map_or(0, |(other, _)| other.length);
+        let length = old.max(new);
+        let gained = [
+            length as isize - self.length as isize,
+            (length - new) as isize,
+        ];
+        let (mut others, rows) = match entering {
+            Some((other, rows)) => (other.layers, rows),
+            None => (
+                (0..self.layers.len()).map(|_| Layer::default()).collect(),
+                &[][..],
+            ),
+        };
+        assert_eq!(
+            others.len(),
+            self.layers.len(),
+            "both caches are of one decoder"
+        );
+        for (layer, other) in self.layers.iter_mut().zip(&mut others) {
+            for (buffer, other) in [
+                (&mut layer.keys, &mut other.keys),
+                (&mut layer.values, &mut other.values),
+            ] {
+                let kept = buffer
+                    .take()
+                    .map(|from| Part::new(from, kept, first..first + old));
+                let entering = other.take().map(|from| Part::new(from, rows, 0..new));
+                *buffer = together([kept, entering], length);
             }
         }
+        self.length = length;
+        gained
     }
 
     /// Appends to a layer and returns all its keys and values.
@@ -71,6 +116,58 @@ impl KvCache {
     pub(super) fn advance(&mut self, time: usize) {
         self.length += time;
     }
+}
+
+/// Some rows and columns of a buffer.
+struct Part<'r> {
+    from: Tensor<4>,
+    rows: &'r [usize],
+    columns: Range<usize>,
+}
+
+impl<'r> Part<'r> {
+    fn new(from: Tensor<4>, rows: &'r [usize], columns: Range<usize>) -> Self {
+        Self {
+            from,
+            rows,
+            columns,
+        }
+    }
+}
+
+/// A buffer of all parts' rows, each ending at the column `length`, with room to grow.
+fn together(parts: [Option<Part<'_>>; 2], length: usize) -> Option<Tensor<4>> {
+    let parts: Vec<Part<'_>> = parts
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.rows.is_empty())
+        .collect();
+    let one = &parts.first()?.from;
+    let [_, heads, _, width] = one.dims();
+    let rows: usize = parts.iter().map(|part| part.rows.len()).sum();
+    let capacity = length + (length / GROWTH).max(LEAST_GROWTH);
+    let mut buffer = Tensor::zeros([rows, heads, capacity, width], (&one.device(), one.dtype()));
+    let mut at = 0;
+    for Part {
+        from,
+        rows,
+        columns,
+    } in parts
+    {
+        let device = from.device();
+        let chosen = from
+            .narrow(2, columns.start, columns.len())
+            .select(0, indices(rows.iter().map(|row| *row as i64), &device));
+        let place = [
+            at..at + rows.len(),
+            0..heads,
+            length - columns.len()..length,
+            0..width,
+        ];
+        buffer = buffer.slice_assign(place, chosen);
+        at += rows.len();
+    }
+    Some(buffer)
 }
 
 /// Writes `new` behind the first `past` tokens of a buffer, which grows if it must.

@@ -30,6 +30,9 @@ pub struct LanguageModel {
     pub tokenizer: Tokenizer,
     /// Tokens that end a completion.
     pub stop_tokens: Vec<u32>,
+    /// The most memory for keys and values while sampling: it decides how many sequences run at
+    /// once, and changes no completion.
+    pub kv_cache_bytes: usize,
     pub(super) dtype: Dtype,
     /// The adapter that the decoder carries, if any.
     pub(super) adapter: Option<AdapterSettings>,
@@ -38,6 +41,9 @@ pub struct LanguageModel {
     /// Files that are kept as they are: their names and contents.
     companions: Vec<(&'static str, Vec<u8>)>,
 }
+
+/// What [`LanguageModel::kv_cache_bytes`] begins with: 4 GiB.
+const KV_CACHE_BYTES: usize = 4 << 30;
 
 /// The file that names the stop tokens.
 const GENERATION: &str = "generation_config.json";
@@ -80,6 +86,7 @@ impl LanguageModel {
             decoder,
             tokenizer,
             stop_tokens,
+            kv_cache_bytes: KV_CACHE_BYTES,
             dtype,
             adapter: None,
             generation,
@@ -108,6 +115,7 @@ impl LanguageModel {
             decoder,
             tokenizer,
             stop_tokens,
+            kv_cache_bytes: KV_CACHE_BYTES,
             dtype,
             adapter: None,
             generation: Map::new(),

@@ -1,17 +1,15 @@
 //! Completions drawn from a model, many at a time.
 
+mod batch;
 mod sampler;
 
-use std::collections::BTreeMap;
-
-use burn::tensor::Tensor;
+use std::collections::VecDeque;
 
 use crate::seed::Stream;
 
-use super::{
-    Decoder, KvCache, LanguageModel, ModelError, SamplingSettings, TokenBatch, token_batch::indices,
-};
+use super::{LanguageModel, ModelError, SamplingSettings};
 
+use batch::{Batch, Row};
 use sampler::Sampler;
 
 /// A completion of a prompt.
@@ -37,9 +35,11 @@ pub enum Finish {
 
 /// Draws a completion of each prompt, the row's numbers from its own stream.
 ///
-/// A completion depends on the model, the prompt and the stream, not on the rows beside it. All
-/// prompts run together, so that memory grows with their number. Before each token
-/// `should_stop` is asked, and if it says so, generation ends with [`ModelError::Interrupted`].
+/// A completion depends on the model, the prompt and the stream, not on the rows beside it. As many
+/// rows run at once as the model's [`kv_cache_bytes`](LanguageModel::kv_cache_bytes) hold; when one
+/// ends, the next prompt takes its place. Equal prompts that enter together are read once. Before
+/// each token `should_stop` is asked, and if it says so, generation ends with
+/// [`ModelError::Interrupted`].
 ///
 /// # Panics
 ///
@@ -53,134 +53,49 @@ pub fn generate(
 ) -> Result<Vec<Completion>, ModelError> {
     assert_eq!(prompts.len(), streams.len(), "every prompt has a stream");
     check(model, prompts)?;
-    if prompts.is_empty() || settings.max_completion_tokens == 0 {
-        return Ok(prompts.iter().map(|_| Completion::empty()).collect());
-    }
-    let decoder = model.decoder.merged();
-    let device = decoder.device();
-    let sampler = Sampler::new(settings);
-    let mut cache = KvCache::new(decoder.num_layers());
     let mut completions: Vec<Completion> = prompts.iter().map(|_| Completion::empty()).collect();
-    let mut rows = Rows::new(model, prompts, settings, streams);
-    // A group's prompt is read once; its rows part where their first tokens are drawn.
-    let (distinct, group_of) = distinct(prompts);
-    let mut last = last_hidden(&decoder, &TokenBatch::of_prompts(&distinct), &mut cache);
-    if distinct.len() < prompts.len() {
-        cache.select_rows(&group_of, &device);
-        last = last.select(0, indices(group_of.iter().map(|row| *row as i64), &device));
+    if settings.max_completion_tokens == 0 {
+        return Ok(completions);
     }
-    loop {
-        if should_stop() {
-            return Err(ModelError::Interrupted);
-        }
-        let logits = decoder.logits(last).into_data();
-        let logits = logits
-            .as_slice::<f32>()
-            .expect("the head's output has 32 bits");
-        let drawn = sampler.draw(logits, rows.streams());
-
-        let batch = drawn.len();
-        let mut next = Vec::with_capacity(batch);
-        let mut kept = Vec::with_capacity(batch);
-        for (place, (token, log_prob)) in drawn.into_iter().enumerate() {
-            let row = &rows.0[place];
-            let completion = &mut completions[row.index];
-            completion.tokens.push(token);
-            completion.log_probs.push(log_prob);
-            if model.stop_tokens.contains(&token) {
-                completion.finish = Finish::Stop;
-            } else if completion.tokens.len() < row.limit {
-                kept.push(place);
-                next.push(token);
-            }
-        }
-        if kept.is_empty() {
-            return Ok(completions);
-        }
-        if kept.len() < batch {
-            cache.select_rows(&kept, &device);
-            rows.keep(&kept);
-        }
-        let tokens = TokenBatch::of_next(next, rows.left_padding());
-        last = last_hidden(&decoder, &tokens, &mut cache);
-    }
-}
-
-/// Runs the decoder and keeps what predicts the next token of each row, `[batch, d]`.
-fn last_hidden(decoder: &Decoder, tokens: &TokenBatch, cache: &mut KvCache) -> Tensor<2> {
-    let hidden = decoder.hidden(tokens, Some(cache), None);
-    let [batch, time, width] = hidden.dims();
-    hidden.narrow(1, time - 1, 1).reshape([batch, width])
-}
-
-/// The prompts without repetitions, and the place of each prompt among them.
-fn distinct(prompts: &[Vec<u32>]) -> (Vec<Vec<u32>>, Vec<usize>) {
-    let mut places = BTreeMap::new();
-    let mut distinct = Vec::new();
-    let group_of = prompts
+    let limit = |prompt: &Vec<u32>| {
+        let room = model.config.max_position_embeddings - prompt.len();
+        settings.max_completion_tokens.min(room)
+    };
+    let mut waiting: VecDeque<Row<'_>> = prompts
         .iter()
-        .map(|prompt| {
-            *places.entry(prompt).or_insert_with(|| {
-                distinct.push(prompt.clone());
-                distinct.len() - 1
-            })
-        })
+        .zip(streams)
+        .enumerate()
+        .map(|(index, (prompt, stream))| Row::new(index, prompt, limit(prompt), stream))
         .collect();
-    (distinct, group_of)
+    let longest = prompts
+        .iter()
+        .map(|prompt| prompt.len() + limit(prompt))
+        .max();
+    let places = places(model, longest.unwrap_or(1));
+    let mut batch = Batch::new(model, Sampler::new(settings));
+    while batch.has_rows() || !waiting.is_empty() {
+        let free = places.saturating_sub(batch.rows()).min(waiting.len());
+        if free > 0 {
+            if should_stop() {
+                return Err(ModelError::Interrupted);
+            }
+            batch.admit(waiting.drain(..free).collect(), &mut completions);
+        } else if batch.has_rows() {
+            if should_stop() {
+                return Err(ModelError::Interrupted);
+            }
+            batch.step(&mut completions);
+        }
+    }
+    Ok(completions)
 }
 
-/// A prompt whose completion is not finished.
-struct Row {
-    /// The place among all prompts.
-    index: usize,
-    left_padding: usize,
-    /// The longest that the completion may become.
-    limit: usize,
-    stream: Stream,
-}
-
-struct Rows(Vec<Row>);
-
-impl Rows {
-    fn new(
-        model: &LanguageModel,
-        prompts: &[Vec<u32>],
-        settings: &SamplingSettings,
-        streams: Vec<Stream>,
-    ) -> Self {
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-        let rows = prompts
-            .iter()
-            .zip(streams)
-            .enumerate()
-            .map(|(index, (prompt, stream))| {
-                let room = model.config.max_position_embeddings - prompt.len();
-                let limit = settings.max_completion_tokens.min(room);
-                Row {
-                    index,
-                    left_padding: longest - prompt.len(),
-                    limit,
-                    stream,
-                }
-            });
-        Self(rows.collect())
-    }
-
-    fn streams(&mut self) -> Vec<&mut Stream> {
-        self.0.iter_mut().map(|row| &mut row.stream).collect()
-    }
-
-    fn left_padding(&self) -> Vec<usize> {
-        self.0.iter().map(|row| row.left_padding).collect()
-    }
-
-    fn keep(&mut self, places: &[usize]) {
-        let mut place = 0;
-        self.0.retain(|_| {
-            place += 1;
-            places.binary_search(&(place - 1)).is_ok()
-        });
-    }
+/// How many sequences of `longest` tokens the cache may hold, at least one.
+fn places(model: &LanguageModel, longest: usize) -> usize {
+    let config = &model.config;
+    let numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
+    let bytes = numbers * longest * model.decoder.number_bytes();
+    (model.kv_cache_bytes / bytes.max(1)).max(1)
 }
 
 impl Completion {
@@ -218,10 +133,12 @@ fn check(model: &LanguageModel, prompts: &[Vec<u32>]) -> Result<(), ModelError> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::{
         model::{
-            AdapterKind,
+            AdapterKind, TokenBatch,
             fixture::{self, distance, values},
         },
         seed::stream,
@@ -288,6 +205,33 @@ mod tests {
             let alone = generate(&model, &prompt, &SETTINGS, stream, &mut || false).unwrap();
             assert_eq!(alone[0].tokens, expected.tokens, "row {index}");
             assert_eq!(alone[0].finish, expected.finish);
+        }
+    }
+
+    #[test]
+    fn the_places_of_the_batch_change_no_bit_of_a_completion() {
+        let mut model = fixture::model("qwen2");
+        // Some end early, so that others enter beside rows that are further on.
+        model.stop_tokens = fixture::tokens(40, 3);
+        let [one, two, three, four] = prompts().try_into().unwrap_or([const { Vec::new() }; 4]);
+        let prompts = [one.clone(), two.clone(), one.clone(), three, two, four, one];
+        let run = |places: usize| {
+            let mut model = model.clone();
+            let config = &model.config;
+            let token = 8 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
+            model.kv_cache_bytes = places * token * (7 + SETTINGS.max_completion_tokens);
+            generate(&model, &prompts, &SETTINGS, streams(7), &mut || false).unwrap()
+        };
+        let all_at_once = run(7);
+
+        let lengths: BTreeSet<usize> = all_at_once.iter().map(|one| one.tokens.len()).collect();
+        assert!(
+            lengths.len() > 2,
+            "rows leave at different times: {lengths:?}"
+        );
+        for places in [0, 1, 2, 3, 5] {
+            // Log-probabilities too, to the last bit.
+            assert_eq!(run(places), all_at_once, "{places} places");
         }
     }
 

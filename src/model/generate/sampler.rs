@@ -51,9 +51,13 @@ impl Sampler {
             .iter()
             .map(|logit| f64::from(*logit) / divisor)
             .collect();
-        let log_sum = log_sum(&scores);
+        let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+        let log_sum = largest + weights.iter().sum::<f64>().ln();
         let token = if is_greedy {
             first_of_largest(&scores)
+        } else if self.keeps_all() {
+            pick(&weights, stream.uniform())
         } else {
             pick(&self.filtered(scores.clone()), stream.uniform())
         };
@@ -61,6 +65,10 @@ impl Sampler {
             u32::try_from(token).expect("a token has 32 bits"),
             to_f32(scores[token] - log_sum),
         )
+    }
+
+    fn keeps_all(&self) -> bool {
+        self.top_k == 0 && self.top_p >= 1.0 && self.min_p <= 0.0
     }
 
     /// The probabilities that are left after the filters.
@@ -140,7 +148,7 @@ fn first_of_largest(scores: &[f64]) -> usize {
     (0..scores.len()).fold(0, larger)
 }
 
-/// The token in whose share of the unit interval `point` falls.
+/// The token in whose share of the unit interval `point` falls; weights need not sum to one.
 fn pick(probabilities: &[f64], point: f64) -> usize {
     let mut rest = point * probabilities.iter().sum::<f64>();
     let mut last = 0;
