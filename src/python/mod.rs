@@ -15,6 +15,8 @@
 
 mod contention;
 mod error;
+#[cfg(target_os = "linux")]
+mod filter;
 mod harness;
 mod indentation;
 mod interpreter;

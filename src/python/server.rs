@@ -314,7 +314,7 @@ fn command(interpreter: &Interpreter, told: &str) -> Command {
 #[cfg(target_os = "linux")]
 fn filter() -> Vec<u8> {
     // A processor without a filter is a missing safeguard, which the driver reports.
-    super::system_calls::filter().unwrap_or_default()
+    super::system_calls::filter()
 }
 
 #[cfg(not(target_os = "linux"))]

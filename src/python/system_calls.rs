@@ -1,67 +1,47 @@
-//! The system calls that a program may make: a seccomp filter, compiled for the kernel.
+//! The system calls that a program may make.
 //!
 //! A list of what is allowed, so that calls which a kernel learns later are refused. Refused calls
 //! do not exist (`ENOSYS`), which libraries take for an old kernel. Neither `fork` nor `exec` is
 //! there: a program is one process, and killing that kills all of it.
 
-use std::collections::BTreeMap;
-
 use libc::c_long;
-use seccompiler::{
-    BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule,
+
+use super::filter::{Condition, Rules, compile};
+
+/// The filter as the kernel takes it: an array of `struct sock_filter`, eight bytes each. Empty for
+/// a processor whose filters nobody has tried.
+pub(super) fn filter() -> Vec<u8> {
+    ARCHITECTURE.map_or_else(Vec::new, |architecture| compile(&rules(), architecture))
+}
+
+/// `AUDIT_ARCH_…` of `linux/audit.h`.
+const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
+    Some(0xc000_003e)
+} else if cfg!(target_arch = "aarch64") {
+    Some(0xc000_00b7)
+} else if cfg!(target_arch = "riscv64") {
+    Some(0xc000_00f3)
+} else {
+    None
 };
 
-/// The filter as the kernel takes it: an array of `struct sock_filter`, eight bytes each.
-pub(super) fn filter() -> Result<Vec<u8>, Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for call in PLAIN.iter().chain(LEGACY) {
-        rules.insert(*call, Vec::new());
-    }
-    for (call, alternatives) in conditional()? {
-        rules.insert(call, alternatives);
-    }
-    let refused = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-    let architecture = std::env::consts::ARCH.try_into()?;
-    let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, architecture)?;
-    let program: BpfProgram = filter.try_into()?;
-    Ok(program
-        .iter()
-        .flat_map(|step| {
-            let [code_low, code_high] = step.code.to_ne_bytes();
-            let [a, b, c, d] = step.k.to_ne_bytes();
-            [code_low, code_high, step.jt, step.jf, a, b, c, d]
-        })
-        .collect())
+fn rules() -> Rules {
+    let plain = PLAIN.iter().chain(LEGACY).map(|call| (*call, Vec::new()));
+    plain
+        .chain(conditional())
+        // No number of a system call is negative.
+        .filter_map(|(call, conditions)| Some((u32::try_from(call).ok()?, conditions)))
+        .collect()
 }
 
 /// Calls that are allowed with some arguments only.
-fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
-    let own_process = || rule(0, SeccompCmpOp::Eq, 0);
+fn conditional() -> Vec<(c_long, Vec<Condition>)> {
+    let own_process = || choices(0, &[0]);
     // Only threads. `clone3` hides its flags in memory, so it is refused and glibc falls back.
     let thread = number(libc::CLONE_THREAD);
     // Memory shared with nobody, and a stack, count towards no limit.
     let (shared, anonymous) = (number(libc::MAP_SHARED), number(libc::MAP_ANONYMOUS));
     let stack = number(libc::MAP_GROWSDOWN);
-    let mut calls = vec![
-        (
-            libc::SYS_clone,
-            vec![rule(0, SeccompCmpOp::MaskedEq(thread), thread)?],
-        ),
-        (libc::SYS_prlimit64, vec![own_process()?]),
-        (libc::SYS_sched_setaffinity, vec![own_process()?]),
-        (
-            libc::SYS_mmap,
-            vec![
-                rule(3, SeccompCmpOp::MaskedEq(shared | stack), 0)?,
-                rule(3, SeccompCmpOp::MaskedEq(anonymous | stack), 0)?,
-            ],
-        ),
-    ];
-    calls.push((
-        libc::SYS_prctl,
-        choices(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME].map(number))?,
-    ));
     // What opening a file asks; nothing that types into a terminal.
     let asked = [
         libc::TCGETS,
@@ -70,7 +50,6 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
         libc::FIONBIO,
         libc::FIOCLEX,
     ];
-    calls.push((libc::SYS_ioctl, choices(1, &asked)?));
     // No `F_SETOWN` and `F_SETSIG`, which send signals.
     let file = [
         libc::F_DUPFD,
@@ -83,30 +62,46 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, Error> {
         libc::F_SETLK,
         libc::F_SETLKW,
     ];
-    calls.push((libc::SYS_fcntl, choices(1, &file.map(number))?));
-    Ok(calls)
+    let named = [libc::PR_SET_NAME, libc::PR_GET_NAME];
+    vec![
+        (libc::SYS_clone, vec![masked(0, thread, thread)]),
+        (libc::SYS_prlimit64, own_process()),
+        (
+            libc::SYS_mmap,
+            vec![
+                masked(3, shared | stack, 0),
+                masked(3, anonymous | stack, 0),
+            ],
+        ),
+        (libc::SYS_prctl, choices(0, &named.map(number))),
+        (libc::SYS_ioctl, choices(1, &asked.map(low_half))),
+        (libc::SYS_fcntl, choices(1, &file.map(number))),
+    ]
 }
 
 /// A C constant, none of which is negative, as an argument of a system call.
-fn number(constant: libc::c_int) -> u64 {
-    u64::from(constant.cast_unsigned())
+fn number(constant: libc::c_int) -> u32 {
+    constant.cast_unsigned()
 }
 
-fn choices(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, Error> {
+/// The number of an `ioctl`, which has 32 bits.
+fn low_half(constant: libc::c_ulong) -> u32 {
+    u32::try_from(constant).unwrap_or(u32::MAX)
+}
+
+fn masked(argument: u32, mask: u32, value: u32) -> Condition {
+    Condition {
+        argument,
+        mask,
+        value,
+    }
+}
+
+fn choices(argument: u32, values: &[u32]) -> Vec<Condition> {
     values
         .iter()
-        .map(|value| rule(argument, SeccompCmpOp::Eq, *value))
+        .map(|value| masked(argument, u32::MAX, *value))
         .collect()
-}
-
-fn rule(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, Error> {
-    let width = match operator {
-        SeccompCmpOp::Eq => SeccompCmpArgLen::Dword,
-        _ => SeccompCmpArgLen::Qword,
-    };
-    Ok(SeccompRule::new(vec![SeccompCondition::new(
-        argument, width, operator, value,
-    )?])?)
 }
 
 /// Allowed with any arguments, on every processor.
