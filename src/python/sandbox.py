@@ -11,7 +11,6 @@ sys.path[:] = [path for path in sys.path if path]
 
 import ctypes
 import errno
-import mmap
 import os
 import re
 import resource
@@ -246,6 +245,7 @@ def probe_limits(chosen, memory):
     """Tries the limits in a child: may it have more memory than they say?"""
 
     def refuses_memory():
+        import mmap
         for which, value in chosen:
             resource.setrlimit(which, value)
         try:

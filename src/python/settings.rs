@@ -80,7 +80,8 @@ impl Modules {
     }
 }
 
-/// `math` and `random` must be here: a program of CodeUpdateArena deletes `math.cos`, and then
+/// What programs import most: each module makes every fork dearer, and a rare one (`decimal`) is
+/// cheaper to load by the few programs that use it. `math` and `random` must be here: a program of CodeUpdateArena deletes `math.cos`, and then
 /// `import random` fails.
 const STANDARD: &[&str] = &[
     "math",
@@ -96,10 +97,6 @@ const STANDARD: &[&str] = &[
     "datetime",
     "typing",
     "operator",
-    "statistics",
-    "hashlib",
-    "decimal",
-    "fractions",
 ];
 
 /// Whether some line starts by importing `name`; too often is harmless, a comment costs a little
