@@ -49,9 +49,14 @@ conformance *arguments:
 fuzz cases="1000000":
     RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::fuzz
 
-# Time the rewards beside the published functions
+# Time rewards and judging beside the published ways
 bench *arguments:
     cargo bench --locked --bench reward "$@"
+    {{just_executable()}} bench-judging
+
+# Time judging alone, on the reference data (RECODE_SHARED, or ../shared): just bench-judging --rounds 1
+bench-judging *arguments: build
+    ${RECODE_PYTHON:-python3} benches/judging.py --recode "${CARGO_TARGET_DIR:-target}/release/recode" --shared "${RECODE_SHARED:-../shared}" "$@"
 
 # Time the decoder beside PyTorch and transformers (PYTHON names an interpreter that has them)
 bench-model *arguments:
