@@ -299,6 +299,7 @@ mod tests {
                 temperature: 1.0,
                 top_k: 0,
                 top_p: 1.0,
+                min_p: 0.0,
                 max_completion_tokens: 6,
             },
             max_prompt_tokens: 20,

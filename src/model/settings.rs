@@ -169,6 +169,8 @@ pub struct SamplingSettings {
     pub top_k: usize,
     /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.
     pub top_p: f64,
+    /// Keeps tokens that are at least this likely in comparison with the likeliest; 0 keeps all.
+    pub min_p: f64,
     /// The longest completion, in tokens.
     pub max_completion_tokens: usize,
 }

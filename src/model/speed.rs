@@ -52,6 +52,7 @@ fn of_sampling() {
         temperature: 1.0,
         top_k: 0,
         top_p: 1.0,
+        min_p: 0.0,
         max_completion_tokens: COMPLETION,
     };
     for (batch, group) in [(8, 1), (64, 1), (64, 8)] {

@@ -19,6 +19,7 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         temperature: 1.0,
         top_k: 0,
         top_p: 1.0,
+        min_p: 0.0,
         max_completion_tokens: 64,
     };
     let eval = EvalSettings {

@@ -207,6 +207,11 @@ pub(super) const GENERAL: &[Key] = &[
         "Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.",
     ),
     key(
+        "eval.sampling.min_p",
+        from_to(0.0, 1.0),
+        "Keeps tokens that are at least this likely in comparison with the likeliest; 0 keeps all.",
+    ),
+    key(
         "eval.sampling.max_completion_tokens",
         COUNT,
         "The longest completion, in tokens.",
@@ -356,6 +361,11 @@ pub(super) const SHARED: &[Key] = &[
         "sampling.top_p",
         above_to(0.0, 1.0),
         "Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.",
+    ),
+    key(
+        "sampling.min_p",
+        from_to(0.0, 1.0),
+        "Keeps tokens that are at least this likely in comparison with the likeliest; 0 keeps all.",
     ),
     key(
         "sampling.max_completion_tokens",

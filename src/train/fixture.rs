@@ -89,6 +89,7 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
             temperature: 0.9,
             top_k: 0,
             top_p: 1.0,
+            min_p: 0.0,
             max_completion_tokens: 5,
         },
         max_prompt_tokens: 8,

@@ -148,6 +148,7 @@ mod tests {
         temperature: 0.9,
         top_k: 0,
         top_p: 1.0,
+        min_p: 0.0,
         max_completion_tokens: 12,
     };
 

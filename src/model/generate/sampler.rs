@@ -27,7 +27,7 @@ impl Sampler {
             temperature: settings.temperature,
             top_k: settings.top_k,
             top_p: settings.top_p,
-            min_p: 0.0,
+            min_p: settings.min_p,
         }
     }
 
@@ -182,12 +182,13 @@ mod tests {
         let text = include_str!("../../../tests/golden/rl/sampling_filters.json");
         let golden: Value = serde_json::from_str(text).unwrap();
         for (index, row) in golden["rows"].as_array().unwrap().iter().enumerate() {
-            let sampler = Sampler {
+            let sampler = Sampler::new(&SamplingSettings {
                 temperature: row["temperature"].as_f64().unwrap(),
                 top_k: usize::try_from(row["top_k"].as_u64().unwrap()).unwrap(),
                 top_p: row["top_p"].as_f64().unwrap(),
                 min_p: row["min_p"].as_f64().unwrap_or(0.0),
-            };
+                max_completion_tokens: 1,
+            });
             let scores = numbers(&row["logits"])
                 .iter()
                 .map(|x| x / sampler.temperature)
