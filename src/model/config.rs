@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Dtype, ModelError, ScratchSettings,
     family::{self, AttentionBias},
+    rope::RopeConfig,
 };
 
 /// The shape of a decoder and the numbers that its formulas need.
@@ -26,8 +27,6 @@ pub struct DecoderConfig {
     pub head_dim: usize,
     /// Added to the mean square before its root is taken.
     pub rms_norm_eps: f64,
-    /// Base of the rotary embedding's wave lengths.
-    pub rope_theta: f64,
     /// Whether the output head is the embedding.
     pub tie_word_embeddings: bool,
     /// Number of rows of the embedding, which may exceed the tokenizer's vocabulary.
@@ -39,6 +38,7 @@ pub struct DecoderConfig {
     /// The token that begins a text, if there is one.
     pub bos_token_id: Option<u32>,
     pub(super) attention_bias: AttentionBias,
+    pub(super) rope: RopeConfig,
     /// The file's content, so that what this program does not know is kept when it is written.
     source: Map<String, Value>,
 }
@@ -72,6 +72,8 @@ impl DecoderConfig {
         }
         let heads = keys.count("num_attention_heads")?;
         let hidden_size = keys.count("hidden_size")?;
+        let max_position_embeddings = keys.count("max_position_embeddings")?;
+        let rope = RopeConfig::from_json(&source, max_position_embeddings)?;
         let config = Self {
             hidden_size,
             intermediate_size: keys.count("intermediate_size")?,
@@ -80,13 +82,13 @@ impl DecoderConfig {
             num_key_value_heads: keys.count_or("num_key_value_heads", heads)?,
             head_dim: keys.count_or("head_dim", hidden_size / heads.max(1))?,
             rms_norm_eps: keys.number_or("rms_norm_eps", 1e-6)?,
-            rope_theta: keys.rope_theta()?,
             tie_word_embeddings: family::is_on(&source, "tie_word_embeddings"),
             vocab_size: keys.count("vocab_size")?,
-            max_position_embeddings: keys.count("max_position_embeddings")?,
+            max_position_embeddings: rope.longest(max_position_embeddings),
             eos_token_ids: token_ids(source.get("eos_token_id"))?,
             bos_token_id: token_ids(source.get("bos_token_id"))?.first().copied(),
             attention_bias: (family.attention_bias)(&source),
+            rope,
             source,
         };
         config.check()?;
@@ -201,27 +203,6 @@ impl Keys<'_> {
 
     fn is_missing(&self, key: &str) -> bool {
         self.0.get(key).is_none_or(Value::is_null)
-    }
-
-    /// The base of the wave lengths; transformers 5 keeps it in `rope_parameters`.
-    fn rope_theta(&self) -> Result<f64, String> {
-        const DEFAULT: f64 = 10_000.0;
-        for key in ["rope_scaling", "rope_parameters"] {
-            let Some(scaling) = self.0.get(key).and_then(Value::as_object) else {
-                continue;
-            };
-            let kind = scaling.get("rope_type").or_else(|| scaling.get("type"));
-            let kind = kind.and_then(Value::as_str).unwrap_or("default");
-            if kind != "default" {
-                return Err(format!(
-                    "`{key}` is of type `{kind}`, expected `default` or none"
-                ));
-            }
-            if let Some(theta) = scaling.get("rope_theta").and_then(Value::as_f64) {
-                return Ok(theta);
-            }
-        }
-        self.number_or("rope_theta", DEFAULT)
     }
 }
 

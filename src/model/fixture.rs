@@ -207,7 +207,7 @@ fn attention(
     for rotated in [&mut q, &mut k] {
         for (position, row) in rotated.iter_mut().enumerate() {
             row.chunks_mut(d)
-                .for_each(|head| rotate(head, position, config.rope_theta));
+                .for_each(|head| rotate(head, position, config.rope.theta));
         }
     }
     let group = config.num_attention_heads / config.num_key_value_heads;

@@ -386,8 +386,8 @@ mod tests {
         insta::assert_snapshot!(load(), @"tensor `model.layers.0.mlp.gate_proj.weight` of `MODEL/model.safetensors` has shape [24, 16], expected [25, 16]");
         with("num_hidden_layers", 3.into());
         insta::assert_snapshot!(load(), @"`MODEL/model.safetensors` has no tensor `model.layers.2.input_layernorm.weight`, expected one of shape [16]");
-        with("rope_scaling", json!({"rope_type": "yarn", "factor": 4.0}));
-        insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `rope_scaling` is of type `yarn`, expected `default` or none");
+        with("rope_scaling", json!({"rope_type": "longrope"}));
+        insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `rope_scaling` is of type `longrope`, expected `default`, `linear`, `dynamic`, `llama3` or `yarn`");
         with("model_type", "gpt2".into());
         insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: unknown `model_type` `gpt2`, expected `llama` or `qwen2`");
         with("num_key_value_heads", 3.into());

@@ -134,13 +134,14 @@ impl TokenBatch {
         indices(self.ids.iter().map(|id| i64::from(*id)), device)
     }
 
-    /// The position of each token in its own sequence, behind `past` columns; padding is at 0.
+    /// The position of each token in its own sequence, behind `past` columns; padding before it is
+    /// at 0, and padding behind it where its last token is, so that no row seems longer than it is.
     pub(super) fn positions(&self, past: usize, device: &Device) -> Tensor<1, Int> {
-        let columns = past..past + self.time();
-        let positions = self.left_padding.iter().flat_map(|padding| {
-            columns
-                .clone()
-                .map(move |column| column.saturating_sub(*padding) as i64)
+        let rows = self.left_padding.iter().zip(&self.completion_lengths);
+        let positions = rows.flat_map(|(padding, length)| {
+            let end = past + self.prompt_time + length;
+            (past..past + self.time())
+                .map(move |column| column.min(end - 1).saturating_sub(*padding) as i64)
         });
         indices(positions, device)
     }
@@ -205,4 +206,23 @@ pub(super) fn indices(values: impl IntoIterator<Item = i64>, device: &Device) ->
     let values: Vec<i64> = values.into_iter().collect();
     let shape = [values.len()];
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_from_a_rows_first_token_and_end_at_its_last() {
+        let batch = TokenBatch::new(&[vec![7, 7], vec![7]], &[vec![7], vec![7, 7, 7]]);
+
+        let positions = batch.positions(0, &Device::flex()).into_data();
+
+        // By hand: two prompt columns, three of completions.
+        let expected = [[0, 1, 2, 2, 2], [0, 0, 1, 2, 3]].concat();
+        assert_eq!(
+            positions.convert::<i64>().to_vec::<i64>().unwrap(),
+            expected
+        );
+    }
 }

@@ -1,14 +1,21 @@
 //! Rotary position embedding (arXiv 2104.09864), in the half-split form of the Hugging Face models.
 
+mod scaling;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{DecoderConfig, kernel, rounding::to_f32};
+
+pub(super) use scaling::RopeConfig;
+
+use scaling::Scaling;
 
 /// Cosines and sines of every position.
 #[derive(Clone, Debug)]
 pub(super) struct Rope {
     cos: Tensor<2>,
     sin: Tensor<2>,
+    growth: Option<Growth>,
 }
 
 /// The rotations of the tokens of one pass.
@@ -18,24 +25,41 @@ pub(super) struct Rotation {
     sin: Tensor<4>,
 }
 
+/// How frequencies depend on the length of the text beyond the model's own (dynamic scaling).
+#[derive(Clone, Debug)]
+struct Growth {
+    factor: f64,
+    original: f64,
+    /// The logarithm of each pair's frequency within the model's own length, `[1, half]`.
+    log_frequencies: Tensor<2>,
+    /// By how much the logarithm falls with that of the base's growth, `[1, half]`.
+    exponents: Tensor<2>,
+}
+
 impl Rope {
     pub(super) fn new(config: &DecoderConfig, device: &Device) -> Self {
-        let half = config.head_dim / 2;
-        let angle = |index: usize| {
-            let (position, pair) = (index / half, index % half);
-            position as f64 / config.rope_theta.powf(pair as f64 / half as f64)
+        let frequencies = config.rope.frequencies(config.head_dim);
+        let scale = config.rope.attention_factor();
+        let half = frequencies.len();
+        let growth = Growth::new(config, &frequencies, device);
+        // Beyond its own length, a text's frequencies are computed as they are needed.
+        let rows = match &config.rope.scaling {
+            Scaling::Dynamic { .. } => 1,
+            _ => config.max_position_embeddings,
         };
-        let count = config.max_position_embeddings * half;
         let table = |function: fn(f64) -> f64| {
-            let values: Vec<f32> = (0..count)
-                .map(|index| to_f32(function(angle(index))))
+            let values: Vec<f32> = (0..rows * half)
+                .map(|index| {
+                    let angle = (index / half) as f64 * frequencies[index % half];
+                    to_f32(scale * function(angle))
+                })
                 .collect();
-            let shape = [config.max_position_embeddings, half];
-            Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
+            matrix(values, [rows, half], device)
         };
         Self {
             cos: table(f64::cos),
             sin: table(f64::sin),
+            growth,
         }
     }
 
@@ -51,15 +75,76 @@ impl Rope {
         dtype: DType,
     ) -> Rotation {
         let half = self.cos.dims()[1];
-        let rows = |table: &Tensor<2>| {
-            let rows = table.clone().select(0, positions.clone());
-            rows.reshape([batch, time, 1, half]).cast(dtype)
-        };
+        let shaped = |rows: Tensor<2>| rows.reshape([batch, time, 1, half]).cast(dtype);
+        if let Some(growth) = &self.growth {
+            let angles = growth.angles(positions, [batch, time]);
+            return Rotation {
+                cos: shaped(angles.clone().cos()),
+                sin: shaped(angles.sin()),
+            };
+        }
+        let rows = |table: &Tensor<2>| shaped(table.clone().select(0, positions.clone()));
         Rotation {
             cos: rows(&self.cos),
             sin: rows(&self.sin),
         }
     }
+}
+
+impl Growth {
+    fn new(config: &DecoderConfig, frequencies: &[f64], device: &Device) -> Option<Self> {
+        let Scaling::Dynamic { factor, original } = config.rope.scaling else {
+            return None;
+        };
+        let width = config.head_dim as f64;
+        let logarithms = frequencies.iter().map(|one| to_f32(one.ln())).collect();
+        // The base grows by `g^(d / (d - 2))`, and a pair's frequency is `base^(-2·pair / d)`.
+        let exponents = (0..frequencies.len())
+            .map(|pair| to_f32(2.0 * pair as f64 / (width - 2.0)))
+            .collect();
+        let shape = [1, frequencies.len()];
+        Some(Self {
+            factor,
+            original,
+            log_frequencies: matrix(logarithms, shape, device),
+            exponents: matrix(exponents, shape, device),
+        })
+    }
+
+    /// The angles of the pairs, by the length of each row: that of its last position.
+    ///
+    /// transformers takes the longest row of the batch instead, so that a text depends on those
+    /// beside it; with one row it is the same. A token keeps the rotation that it was given when
+    /// it was read, there as here.
+    ///
+    /// # Shapes
+    ///
+    /// - `positions`: `[batch · time]`
+    /// - output: `[batch · time, half]`
+    fn angles(&self, positions: &Tensor<1, Int>, [batch, time]: [usize; 2]) -> Tensor<2> {
+        let half = self.exponents.dims()[1];
+        let positions = positions
+            .clone()
+            .float()
+            .cast(DType::F32)
+            .reshape([batch, time]);
+        let length = positions
+            .clone()
+            .max_dim(1)
+            .add_scalar(1.0)
+            .clamp_min(self.original);
+        let growth = length
+            .mul_scalar(self.factor / self.original)
+            .sub_scalar(self.factor - 1.0)
+            .log();
+        let logarithms = self.log_frequencies.clone() - growth.matmul(self.exponents.clone());
+        let frequencies = logarithms.exp().reshape([batch, 1, half]);
+        (positions.reshape([batch, time, 1]) * frequencies).reshape([batch * time, half])
+    }
+}
+
+fn matrix(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
 }
 
 impl Rotation {

@@ -1,0 +1,352 @@
+//! Rotary embeddings for longer texts than a model was trained on first: how wave lengths change.
+//!
+//! The formulas are those of transformers' `modeling_rope_utils`, whose names the keys have.
+
+use std::f64::consts::TAU;
+
+use serde_json::{Map, Value};
+
+/// The base of the wave lengths where a configuration gives none.
+const DEFAULT_THETA: f64 = 10_000.0;
+
+/// What `config.json` says about rotary positions.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::model) struct RopeConfig {
+    /// The base of the wave lengths.
+    pub(in crate::model) theta: f64,
+    /// How they change for longer texts.
+    pub(in crate::model) scaling: Scaling,
+}
+
+/// How wave lengths change so that a model reads longer texts.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::model) enum Scaling {
+    /// Not at all.
+    None,
+    /// Positions are divided by a factor.
+    Linear { factor: f64 },
+    /// The base grows with the length of the text, once that exceeds `original`.
+    Dynamic { factor: f64, original: f64 },
+    /// Long waves are stretched, short ones kept (Llama 3.1).
+    Llama3 {
+        factor: f64,
+        low_freq_factor: f64,
+        high_freq_factor: f64,
+        original: f64,
+    },
+    /// Long waves are stretched, short ones kept, and scores sharpened (arXiv 2309.00071).
+    Yarn {
+        factor: f64,
+        attention_factor: f64,
+        beta_fast: f64,
+        beta_slow: f64,
+        is_truncated: bool,
+        original: f64,
+    },
+}
+
+impl RopeConfig {
+    /// Reads both spellings: `rope_theta` and `rope_scaling`, and transformers 5's
+    /// `rope_parameters`, which holds both.
+    pub(in crate::model) fn from_json(
+        config: &Map<String, Value>,
+        max_position_embeddings: usize,
+    ) -> Result<Self, String> {
+        // As in transformers 5: the older key wins, if a file has both.
+        let object = ["rope_scaling", "rope_parameters"]
+            .into_iter()
+            .find_map(|key| Some((key, config.get(key)?.as_object()?)));
+        let Some((key, object)) = object else {
+            let theta = number(config, "rope_theta")?.unwrap_or(DEFAULT_THETA);
+            let scaling = Scaling::None;
+            return Ok(Self { theta, scaling });
+        };
+        let theta = match number(object, "rope_theta")? {
+            Some(theta) => theta,
+            None => number(config, "rope_theta")?.unwrap_or(DEFAULT_THETA),
+        };
+        let keys = Keys {
+            name: key,
+            object,
+            config,
+            max_position_embeddings: max_position_embeddings as f64,
+        };
+        let scaling = keys.scaling()?;
+        Ok(Self { theta, scaling })
+    }
+
+    /// The longest text, in tokens, where the configuration says `max_position_embeddings`.
+    ///
+    /// Dynamic scaling and YaRN are switched on beside the length of the first training.
+    pub(in crate::model) fn longest(&self, max_position_embeddings: usize) -> usize {
+        match &self.scaling {
+            Scaling::Dynamic { factor, original }
+            | Scaling::Yarn {
+                factor, original, ..
+            } => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a length is positive, and far below 2⁵³"
+                )]
+                let stretched = (factor * original) as usize;
+                stretched.max(max_position_embeddings)
+            }
+            _ => max_position_embeddings,
+        }
+    }
+
+    /// The angle by which each pair of a head turns from one position to the next.
+    pub(in crate::model) fn frequencies(&self, head_dim: usize) -> Vec<f64> {
+        let width = head_dim as f64;
+        let plain = (0..head_dim / 2).map(|pair| self.theta.powf(-2.0 * pair as f64 / width));
+        match &self.scaling {
+            // Dynamic frequencies begin as the plain ones.
+            Scaling::None | Scaling::Dynamic { .. } => plain.collect(),
+            Scaling::Linear { factor } => plain.map(|one| one / factor).collect(),
+            Scaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original,
+            } => {
+                let one = |frequency: f64| {
+                    // How often the wave fits into the first training's texts.
+                    let turns = original * frequency / TAU;
+                    let kept = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
+                    mix(frequency / factor, frequency, kept.clamp(0.0, 1.0))
+                };
+                plain.map(one).collect()
+            }
+            Scaling::Yarn { factor, .. } => {
+                let (low, high) = self.yarn_range(width);
+                let one = |(pair, frequency): (usize, f64)| {
+                    let stretched = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                    mix(frequency, frequency / factor, stretched)
+                };
+                plain.enumerate().map(one).collect()
+            }
+        }
+    }
+
+    /// What cosines and sines are multiplied by.
+    pub(in crate::model) fn attention_factor(&self) -> f64 {
+        match self.scaling {
+            Scaling::Yarn {
+                attention_factor, ..
+            } => attention_factor,
+            _ => 1.0,
+        }
+    }
+
+    /// The pairs between which YaRN goes from keeping waves to stretching them.
+    fn yarn_range(&self, width: f64) -> (f64, f64) {
+        let Scaling::Yarn {
+            beta_fast,
+            beta_slow,
+            is_truncated,
+            original,
+            ..
+        } = self.scaling
+        else {
+            return (0.0, 1.0);
+        };
+        let pair = |turns: f64| width * (original / (turns * TAU)).ln() / (2.0 * self.theta.ln());
+        let (low, high) = (pair(beta_fast), pair(beta_slow));
+        let (low, high) = if is_truncated {
+            (low.floor(), high.ceil())
+        } else {
+            (low, high)
+        };
+        let (low, high) = (low.max(0.0), high.min(width - 1.0));
+        // As in transformers: a ramp must have a width.
+        let is_step = (high - low).abs() < f64::EPSILON;
+        (low, if is_step { high + 0.001 } else { high })
+    }
+}
+
+/// From `a` to `b` as `share` goes from 0 to 1.
+fn mix(a: f64, b: f64, share: f64) -> f64 {
+    a * (1.0 - share) + b * share
+}
+
+/// The object that describes a scaling.
+struct Keys<'a> {
+    name: &'static str,
+    object: &'a Map<String, Value>,
+    config: &'a Map<String, Value>,
+    max_position_embeddings: f64,
+}
+
+impl Keys<'_> {
+    fn scaling(&self) -> Result<Scaling, String> {
+        let (name, object) = (self.name, self.object);
+        let kind = object.get("rope_type").or_else(|| object.get("type"));
+        let kind = kind.and_then(Value::as_str).unwrap_or("default");
+        if number(object, "partial_rotary_factor")?.is_some_and(|share| share < 1.0) {
+            return Err(format!("`{name}` has a `partial_rotary_factor` below `1`"));
+        }
+        match kind {
+            "default" => Ok(Scaling::None),
+            "linear" => Ok(Scaling::Linear {
+                factor: self.positive("factor")?,
+            }),
+            "dynamic" => Ok(Scaling::Dynamic {
+                factor: self.positive("factor")?,
+                original: self.max_position_embeddings,
+            }),
+            "llama3" => self.llama3(),
+            "yarn" => self.yarn(),
+            other => Err(format!(
+                "`{name}` is of type `{other}`, expected `default`, `linear`, `dynamic`, \
+                 `llama3` or `yarn`"
+            )),
+        }
+    }
+
+    fn llama3(&self) -> Result<Scaling, String> {
+        let low_freq_factor = self.positive("low_freq_factor")?;
+        let high_freq_factor = self.positive("high_freq_factor")?;
+        if high_freq_factor <= low_freq_factor {
+            return Err(format!(
+                "`high_freq_factor` of `{}` is `{high_freq_factor}`, expected more than \
+                 `low_freq_factor`, `{low_freq_factor}`",
+                self.name
+            ));
+        }
+        Ok(Scaling::Llama3 {
+            factor: self.positive("factor")?,
+            low_freq_factor,
+            high_freq_factor,
+            original: self.positive("original_max_position_embeddings")?,
+        })
+    }
+
+    fn yarn(&self) -> Result<Scaling, String> {
+        let original = self
+            .optional("original_max_position_embeddings")?
+            .unwrap_or(self.max_position_embeddings);
+        let factor = self
+            .optional("factor")?
+            .unwrap_or(self.max_position_embeddings / original);
+        let sharpness = |scale: f64| {
+            if factor <= 1.0 {
+                1.0
+            } else {
+                0.1 * scale * factor.ln() + 1.0
+            }
+        };
+        let scales = (self.optional("mscale")?, self.optional("mscale_all_dim")?);
+        let attention_factor = match (self.optional("attention_factor")?, scales) {
+            (Some(given), _) => given,
+            (None, (Some(one), Some(all))) => sharpness(one) / sharpness(all),
+            (None, _) => sharpness(1.0),
+        };
+        let is_truncated = self.object.get("truncate").and_then(Value::as_bool);
+        Ok(Scaling::Yarn {
+            factor,
+            attention_factor,
+            beta_fast: self.optional("beta_fast")?.unwrap_or(32.0),
+            beta_slow: self.optional("beta_slow")?.unwrap_or(1.0),
+            is_truncated: is_truncated.unwrap_or(true),
+            original,
+        })
+    }
+
+    /// A positive number of the object, or of the configuration around it; 0 counts as none.
+    fn optional(&self, key: &str) -> Result<Option<f64>, String> {
+        let found = match number(self.object, key)? {
+            None => number(self.config, key)?,
+            found => found,
+        };
+        Ok(found.filter(|value| *value > 0.0))
+    }
+
+    fn positive(&self, key: &str) -> Result<f64, String> {
+        self.optional(key)?
+            .ok_or_else(|| format!("`{}` has no positive `{key}`", self.name))
+    }
+}
+
+fn number(object: &Map<String, Value>, key: &str) -> Result<Option<f64>, String> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value
+            .as_f64()
+            .map(Some)
+            .ok_or_else(|| format!("`{key}` is `{value}`, expected a number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value, max: usize) -> Result<RopeConfig, String> {
+        RopeConfig::from_json(value.as_object().unwrap(), max)
+    }
+
+    #[test]
+    fn both_spellings_say_the_same() {
+        let scaling = json!({"type": "linear", "factor": 4.0});
+        let old = read(json!({"rope_theta": 1e5, "rope_scaling": scaling}), 16);
+        let parameters = json!({"rope_type": "linear", "factor": 4.0, "rope_theta": 1e5});
+        let new = read(json!({"rope_parameters": parameters}), 16);
+
+        assert_eq!(old, new);
+        assert_eq!(old.unwrap().theta, 1e5);
+    }
+
+    #[test]
+    fn frequencies_of_linear_scaling_are_divided() {
+        let scaling = json!({"rope_type": "linear", "factor": 4.0});
+        let rope = read(json!({"rope_theta": 100.0, "rope_scaling": scaling}), 16).unwrap();
+
+        // 100^0 / 4, 100^(-1/2) / 4
+        let expected = [0.25, 0.025];
+        for (found, expected) in rope.frequencies(4).into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-15, "{found}");
+        }
+    }
+
+    #[test]
+    fn long_waves_of_llama3_are_stretched_and_short_ones_kept() {
+        let scaling = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                             "high_freq_factor": 4.0, "original_max_position_embeddings": 64});
+        let rope = read(json!({"rope_theta": 100.0, "rope_scaling": scaling}), 512).unwrap();
+
+        // Turns within 64 tokens: 64/2π = 10.19 is above 4; a tenth of that, 1.0186, is 0.0062
+        // of the way from 1 to 4. By hand: 0.1·(0.9938/8 + 0.0062) = 0.0130424.
+        let found = rope.frequencies(4);
+        assert!((found[0] - 1.0).abs() < 1e-15, "{found:?}");
+        assert!((found[1] - 0.013_042_4).abs() < 1e-6, "{found:?}");
+        assert_eq!(rope.longest(512), 512);
+    }
+
+    #[test]
+    fn yarn_sharpens_scores_and_lengthens_texts() {
+        let scaling =
+            json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768});
+        let rope = read(json!({"rope_theta": 1e6, "rope_scaling": scaling}), 32768).unwrap();
+
+        // 0.1·ln 4 + 1
+        assert!((rope.attention_factor() - 1.138_629_436_111_989).abs() < 1e-15);
+        assert_eq!(rope.longest(32768), 131_072);
+        let frequencies = rope.frequencies(128);
+        assert_eq!(frequencies[0], 1.0);
+        // The longest wave is stretched by the whole factor.
+        let longest = 1e6_f64.powf(-126.0 / 128.0) / 4.0;
+        assert!((frequencies[63] / longest - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |scaling: Value| read(json!({"rope_scaling": scaling}), 16).unwrap_err();
+
+        insta::assert_snapshot!(error(json!({"rope_type": "longrope"})), @"`rope_scaling` is of type `longrope`, expected `default`, `linear`, `dynamic`, `llama3` or `yarn`");
+        insta::assert_snapshot!(error(json!({"type": "linear"})), @"`rope_scaling` has no positive `factor`");
+        insta::assert_snapshot!(error(json!({"type": "linear", "factor": "4"})), @r#"`factor` is `"4"`, expected a number"#);
+    }
+}
