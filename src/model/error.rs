@@ -37,6 +37,21 @@ pub enum ModelError {
         /// The cause.
         source: safetensors::SafeTensorError,
     },
+    /// A file of tensors ends too early.
+    #[error(
+        "`{}` is cut off within tensor `{name}`: expected at least {expected} bytes, found {found}",
+        path.display()
+    )]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that is not all there.
+        name: String,
+        /// Where that tensor ends.
+        expected: usize,
+        /// The length of the file.
+        found: usize,
+    },
     /// A tensor is not in the files.
     #[error("`{}` has no tensor `{name}`, expected one of shape {expected:?}", path.display())]
     MissingTensor {
@@ -92,6 +107,9 @@ pub enum ModelError {
     /// The shape of the model makes no sense.
     #[error("the model's shape makes no sense: {0}")]
     Configuration(String),
+    /// A conversation cannot be laid out.
+    #[error("cannot lay out a conversation: {0}")]
+    Chat(String),
     /// The adapter's settings or files do not fit the model.
     #[error("the adapter does not fit: {0}")]
     Adapter(String),

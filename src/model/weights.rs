@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use memmap2::Mmap;
+use burn::tensor::{DType, Device, Element, Tensor, TensorData, bf16, f16};
+use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::{Dtype as FileType, SafeTensorError, SafeTensors, tensor::TensorView};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ModelError, parameter::Layout};
 
@@ -172,9 +172,9 @@ impl Archive {
                 path: path.clone(),
                 source,
             })?;
-            let tensors = SafeTensors::deserialize(&map).map_err(|source| ModelError::Tensors {
-                path: path.clone(),
-                source,
+            let tensors = SafeTensors::deserialize(&map).map_err(|source| {
+                let path = path.clone();
+                cut_off(&path, &map).unwrap_or(ModelError::Tensors { path, source })
             })?;
             places.extend(
                 tensors
@@ -232,14 +232,91 @@ impl Archive {
         let Some(from) = in_memory(view.dtype()) else {
             return Err(wrong_type(file, name, view.dtype()));
         };
-        let size = from.size();
-        let bytes = match layout {
-            Layout::Matrix => transposed(view.data(), dims[0], size),
-            Layout::Table | Layout::Vector => view.data().to_vec(),
-        };
-        let data = TensorData::from_bytes_vec(bytes, dims, from).convert_dtype(dtype);
+        let data = convert(view.data(), from, dtype, layout, dims);
+        self.forget(name, view.data());
         Ok(Tensor::from_data(data, (device, dtype)))
     }
+
+    /// Gives back the memory of a part of a file that has been read: else the file would stay in
+    /// memory beside the weights.
+    #[expect(
+        unsafe_code,
+        reason = "the advice is unsafe to give for other kinds of maps"
+    )]
+    fn forget(&self, name: &str, part: &[u8]) {
+        let Some(place) = self.places.get(name) else {
+            return;
+        };
+        let map = &self.files[*place].1;
+        let offset = part.as_ptr() as usize - map.as_ptr() as usize;
+        // SAFETY: the map is of a file and never written to, so that its pages are read again from
+        // the file if anybody looks at them.
+        let advised =
+            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, part.len()) };
+        if let Err(error) = advised {
+            tracing::debug!(%error, "the system keeps a file in memory");
+        }
+    }
+}
+
+/// The elements of a tensor in the type and the order that they have in memory: in one pass, so
+/// that no other copy of it exists at any time.
+fn convert(bytes: &[u8], from: DType, to: DType, layout: Layout, dims: [usize; 2]) -> TensorData {
+    let is_transposed = layout == Layout::Matrix;
+    match (from, to) {
+        (DType::F32, DType::F16) => {
+            laid_out(bytes, is_transposed, dims, |b| f16::from_f32(wide(b)))
+        }
+        (DType::F32, DType::BF16) => {
+            laid_out(bytes, is_transposed, dims, |b| bf16::from_f32(wide(b)))
+        }
+        (DType::F32, _) => laid_out(bytes, is_transposed, dims, wide),
+        (DType::F16, DType::F16) => laid_out(bytes, is_transposed, dims, f16::from_le_bytes),
+        (DType::F16, DType::BF16) => laid_out(bytes, is_transposed, dims, |b| {
+            bf16::from_f32(f16::from_le_bytes(b).to_f32())
+        }),
+        (DType::F16, _) => laid_out(bytes, is_transposed, dims, |b| {
+            f16::from_le_bytes(b).to_f32()
+        }),
+        (_, DType::BF16) => laid_out(bytes, is_transposed, dims, bf16::from_le_bytes),
+        (_, DType::F16) => laid_out(bytes, is_transposed, dims, |b| {
+            f16::from_f32(bf16::from_le_bytes(b).to_f32())
+        }),
+        _ => laid_out(bytes, is_transposed, dims, |b| {
+            bf16::from_le_bytes(b).to_f32()
+        }),
+    }
+}
+
+fn wide(bytes: [u8; 4]) -> f32 {
+    f32::from_le_bytes(bytes)
+}
+
+/// The elements of `N` bytes each; if `is_transposed`, they lie as `[columns, rows]` of `dims`.
+fn laid_out<const N: usize, E: Element>(
+    bytes: &[u8],
+    is_transposed: bool,
+    dims: [usize; 2],
+    element: impl Fn([u8; N]) -> E,
+) -> TensorData {
+    /// Side of the squares that are moved at a time, so that both sides stay in the cache.
+    const SIDE: usize = 32;
+    let (elements, _) = bytes.as_chunks::<N>();
+    if !is_transposed {
+        return TensorData::new(elements.iter().map(|one| element(*one)).collect(), dims);
+    }
+    let [height, width] = dims;
+    let mut output = vec![E::from_elem(0.0f32); elements.len()];
+    for top in (0..height).step_by(SIDE) {
+        for left in (0..width).step_by(SIDE) {
+            for row in top..height.min(top + SIDE) {
+                for column in left..width.min(left + SIDE) {
+                    output[row * width + column] = element(elements[column * height + row]);
+                }
+            }
+        }
+    }
+    TensorData::new(output, dims)
 }
 
 fn wrong_type(path: &Path, name: &str, found: FileType) -> ModelError {
@@ -260,27 +337,24 @@ fn in_memory(dtype: FileType) -> Option<DType> {
     }
 }
 
-/// Swaps the two dimensions of a matrix with rows of `width` elements of `size` bytes.
-fn transposed(bytes: &[u8], width: usize, size: usize) -> Vec<u8> {
-    /// Side of the squares that are moved at a time, so that both sides stay in the cache.
-    const SIDE: usize = 32;
-    let height = if width == 0 {
-        0
-    } else {
-        bytes.len() / (width * size)
-    };
-    let mut output = vec![0; bytes.len()];
-    for top in (0..height).step_by(SIDE) {
-        for left in (0..width).step_by(SIDE) {
-            for row in top..height.min(top + SIDE) {
-                for column in left..width.min(left + SIDE) {
-                    let (from, to) = (row * width + column, column * height + row);
-                    output[to * size..][..size].copy_from_slice(&bytes[from * size..][..size]);
-                }
-            }
-        }
-    }
-    output
+/// The first tensor that does not lie whole in a file, if the file is shorter than its header says.
+fn cut_off(path: &Path, bytes: &[u8]) -> Option<ModelError> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let header: Map<String, Value> = serde_json::from_slice(rest.get(..length)?).ok()?;
+    let found = rest.len() - length;
+    let ends = header.into_iter().filter_map(|(name, entry)| {
+        let end = entry.get("data_offsets")?.get(1)?.as_u64()?;
+        Some((usize::try_from(end).ok()?, name))
+    });
+    let (expected, name) = ends.filter(|(end, _)| *end > found).min()?;
+    let before = 8 + length;
+    Some(ModelError::CutOff {
+        path: path.to_owned(),
+        name,
+        expected: before + expected,
+        found: before + found,
+    })
 }
 
 #[expect(

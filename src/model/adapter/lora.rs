@@ -55,6 +55,12 @@ impl Lora {
         narrow.matmul(self.b.clone()).cast(dtype)
     }
 
+    /// `W + s·A·B`, rounded once.
+    pub(super) fn merged(&self, weight: &Tensor<2>) -> Tensor<2> {
+        let sum = weight.clone().inner().cast(DType::F32) + self.delta();
+        sum.cast(weight.dtype())
+    }
+
     /// `s·A·B`, without a gradient.
     pub(super) fn delta(&self) -> Tensor<2> {
         self.a

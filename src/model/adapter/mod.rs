@@ -70,7 +70,7 @@ impl Adapter {
     /// The weight that alone does what weight and adapter do together.
     pub(super) fn merged(&self, weight: &Tensor<2>) -> Tensor<2> {
         match self {
-            Self::Lora(lora) => weight.clone() + lora.delta().cast(weight.dtype()),
+            Self::Lora(lora) => lora.merged(weight),
             Self::Dora(dora) => dora.merged(weight),
         }
     }
