@@ -2,16 +2,22 @@
 //!
 //! One file a subcommand; each has its arguments and a `run` that returns how it ended.
 
+mod chat;
 mod check;
 mod doctor;
 mod exit;
 mod fetch;
+mod generate;
 mod job;
 mod judge;
 mod judge_progress;
+mod log_probs;
+mod merge;
+mod model_arguments;
 mod output;
 mod plan;
 mod progress;
+mod prompt_file;
 mod report;
 mod run;
 mod score;
@@ -66,6 +72,14 @@ enum Command {
     Judge(judge::Arguments),
     /// Say what this machine offers: safeguards, Python, backends, disk
     Doctor(doctor::Arguments),
+    /// Print completions of prompts
+    Generate(generate::Arguments),
+    /// Converse with a model
+    Chat(chat::Arguments),
+    /// Print the log-probability of each token of given completions
+    LogProbs(log_probs::Arguments),
+    /// Fold an adapter into its model, and write that as a Hugging Face folder
+    Merge(merge::Arguments),
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
@@ -105,6 +119,10 @@ impl Command {
             Self::Score(arguments) => score::run(&arguments),
             Self::Judge(arguments) => judge::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
+            Self::Generate(arguments) => generate::run(&arguments),
+            Self::Chat(arguments) => chat::run(&arguments),
+            Self::LogProbs(arguments) => log_probs::run(&arguments),
+            Self::Merge(arguments) => merge::run(&arguments),
             Self::Job(arguments) => job::run(&arguments),
         }
     }

@@ -19,6 +19,20 @@ pub(super) fn result(text: &str) {
     let _ = stdout.flush();
 }
 
+/// Writes a part of a result to stdout, at once.
+pub(super) fn piece(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
+}
+
+/// Writes the mark behind which the person at the terminal types to stderr.
+pub(super) fn prompt(mark: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(mark.as_bytes());
+    let _ = stderr.flush();
+}
+
 /// Writes a line for the person at the terminal to stderr.
 pub(super) fn error_line(text: &str) {
     let mut stderr = io::stderr().lock();

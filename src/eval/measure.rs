@@ -145,7 +145,7 @@ fn prompt_tokens(
         task: task.id.clone(),
         source,
     })?;
-    let text = prompt_text(prompt);
+    let text = prompt_text(prompt, &model.chat)?;
     let mut tokens = model.tokenizer.encode(&text)?;
     let room = inputs.settings.sampling.max_completion_tokens;
     let most = model.config.max_position_embeddings.saturating_sub(room);

@@ -1,23 +1,23 @@
 //! A rendered prompt as the text that a model continues.
 
-use crate::{data::Prompt, model::chat};
+use crate::{
+    data::Prompt,
+    model::{Chat, Message, ModelError},
+};
 
-/// The text of a prompt: as it stands, or a conversation in `ChatML`.
-///
-/// The paper's reference code lays every model's conversation out as `ChatML`, whatever the model was
-/// trained on; so does this.
-pub fn prompt_text(prompt: Prompt) -> String {
+/// The text of a prompt: as it stands, or a conversation as the model's `chat` lays it out.
+pub fn prompt_text(prompt: Prompt, chat: &Chat) -> Result<String, ModelError> {
     match prompt {
-        Prompt::Raw(text) => text,
+        Prompt::Raw(text) => Ok(text),
         Prompt::Messages(messages) => {
-            let messages: Vec<chat::Message> = messages
+            let messages: Vec<Message> = messages
                 .into_iter()
-                .map(|message| chat::Message {
+                .map(|message| Message {
                     role: message.role.as_str().to_owned(),
                     content: message.content,
                 })
                 .collect();
-            chat::to_chat_ml(&messages)
+            chat.render(&messages)
         }
     }
 }

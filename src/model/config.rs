@@ -135,6 +135,14 @@ impl DecoderConfig {
         json
     }
 
+    /// The type that the file says the weights have, if it says so.
+    pub fn dtype(&self) -> Option<Dtype> {
+        let name = self.source.get("dtype").or(self.source.get("torch_dtype"));
+        let name = name.and_then(Value::as_str)?;
+        let known = [Dtype::F32, Dtype::F16, Dtype::Bf16];
+        known.into_iter().find(|one| one.torch_name() == name)
+    }
+
     /// How many query heads share a key head.
     pub(super) fn group_size(&self) -> usize {
         self.num_attention_heads / self.num_key_value_heads

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::seed::stream;
 
 use super::{
-    AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, ModelError, ScratchSettings,
+    AdapterKind, AdapterSettings, Chat, Decoder, DecoderConfig, Dtype, ModelError, ScratchSettings,
     Tokenizer,
     adapter::Adapter,
     config,
@@ -33,6 +33,8 @@ pub struct LanguageModel {
     /// The most memory for keys and values while sampling: it decides how many sequences run at
     /// once, and changes no completion.
     pub kv_cache_bytes: usize,
+    /// How conversations are laid out.
+    pub chat: Chat,
     pub(super) dtype: Dtype,
     /// The adapter that the decoder carries, if any.
     pub(super) adapter: Option<AdapterSettings>,
@@ -49,7 +51,11 @@ const KV_CACHE_BYTES: usize = 4 << 30;
 const GENERATION: &str = "generation_config.json";
 
 /// Files of a model's folder that are copied and not understood.
-const COMPANIONS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+const COMPANIONS: [&str; 3] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
 
 /// Names of tokens that end a text, the one that ends a turn first.
 const STOP_NAMES: [&str; 4] = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>"];
@@ -87,6 +93,7 @@ impl LanguageModel {
             tokenizer,
             stop_tokens,
             kv_cache_bytes: KV_CACHE_BYTES,
+            chat: Chat::from_folder(folder)?,
             dtype,
             adapter: None,
             generation,
@@ -116,6 +123,7 @@ impl LanguageModel {
             tokenizer,
             stop_tokens,
             kv_cache_bytes: KV_CACHE_BYTES,
+            chat: Chat::default(),
             dtype,
             adapter: None,
             generation: Map::new(),
@@ -398,6 +406,14 @@ mod tests {
         let weights = folder.path().join("model.safetensors");
         let bytes = fs::read(&weights).unwrap();
         fs::write(&weights, &bytes[..bytes.len() - 1]).unwrap();
+        let size = bytes.len();
+        let expected = format!(
+            "`MODEL/model.safetensors` is cut off within tensor `model.norm.weight`: expected at \
+             least {size} bytes, found {}",
+            size - 1
+        );
+        assert_eq!(load(), expected);
+        fs::write(&weights, &bytes[..7]).unwrap();
         insta::assert_snapshot!(load(), @"cannot understand the tensors of `MODEL/model.safetensors`");
         fs::remove_file(weights).unwrap();
         insta::assert_snapshot!(load(), @"cannot read `MODEL/model.safetensors`");

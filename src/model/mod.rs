@@ -6,10 +6,9 @@
 //! ([`Decoder::map_trainable`]). Parameters carry the names of the checkpoint; matrices lie in
 //! memory as `[in, out]`, vectors as `[1, n]`, so that every parameter is a `Tensor<2>`.
 
-pub mod chat;
-
 mod adapter;
 mod attention;
+mod chat;
 mod config;
 mod decoder;
 mod error;
@@ -35,10 +34,11 @@ mod tokenizer;
 mod weights;
 
 pub use adapter::Dropout;
+pub use chat::{Chat, ChatFormat, Message};
 pub use config::DecoderConfig;
 pub use decoder::Decoder;
 pub use error::ModelError;
-pub use generate::{Completion, Finish, generate};
+pub use generate::{Completion, Finish, TextStream, generate, stream};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;

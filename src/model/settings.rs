@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use super::ChatFormat;
+
 /// The section `[model]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,8 @@ pub struct ModelSettings {
     pub base: String,
     /// The type of the weights in memory.
     pub dtype: Dtype,
+    /// How conversations are laid out for the model.
+    pub chat: ChatFormat,
     /// What is trained: all weights, or an adapter.
     pub adapter: AdapterSettings,
     /// The shape of a model that starts from nothing; read only if `base = "scratch"`.

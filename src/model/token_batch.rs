@@ -221,7 +221,7 @@ mod tests {
         // By hand: two prompt columns, three of completions.
         let expected = [[0, 1, 2, 2, 2], [0, 0, 1, 2, 3]].concat();
         assert_eq!(
-            positions.convert::<i64>().to_vec::<i64>().unwrap(),
+            positions.convert::<i64>().try_to_vec::<i64>().unwrap(),
             expected
         );
     }

@@ -8,8 +8,8 @@ use crate::{
     device::Backend,
     eval::EvalSettings,
     model::{
-        AdapterKind, AdapterSettings, Dtype, ModelSettings, SamplingSettings, ScratchSettings,
-        Targets,
+        AdapterKind, AdapterSettings, ChatFormat, Dtype, ModelSettings, SamplingSettings,
+        ScratchSettings, Targets,
     },
 };
 
@@ -61,6 +61,7 @@ fn model() -> ModelSettings {
     ModelSettings {
         base: "scratch".into(),
         dtype: Dtype::F32,
+        chat: ChatFormat::Chatml,
         adapter: AdapterSettings {
             kind: AdapterKind::None,
             r: 8,

@@ -4,7 +4,7 @@
 
 use crate::{
     device::Backend,
-    model::{AdapterKind, Dtype},
+    model::{AdapterKind, ChatFormat, Dtype},
     reward::{Normalizer, Variant},
     train::{AdvantageScale, Aggregation, Schedule},
 };
@@ -90,6 +90,11 @@ pub(super) const GENERAL: &[Key] = &[
         "model.dtype",
         Kind::Choice("dtype", variants::<Dtype>),
         "The type of the weights in memory.",
+    ),
+    key(
+        "model.chat",
+        Kind::Choice("chat format", variants::<ChatFormat>),
+        "How conversations are laid out: `chatml` for every model, as the paper's code does it, by the model's own `template`, or with `none` as texts alone.",
     ),
     key(
         "model.adapter.kind",

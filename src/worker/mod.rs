@@ -13,6 +13,7 @@ mod train_job;
 use std::{fs, path::Path};
 
 pub use error::WorkerError;
+pub use model::trained as trained_model;
 pub use reporter::Reporter;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 pub use stop::StopFlag;

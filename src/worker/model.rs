@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use super::WorkerError;
 use crate::{
-    model::{LanguageModel, ModelSettings},
+    model::{Dtype, LanguageModel, ModelSettings},
     plan::{JobId, Start, Work},
     results::JobDir,
 };
@@ -21,38 +21,47 @@ pub(super) fn load(
     dir: &JobDir,
     device: &Device,
 ) -> Result<LanguageModel, WorkerError> {
-    match start {
-        Start::Base => Ok(match path {
+    let mut model = match start {
+        Start::Base => match path {
             Some(path) => LanguageModel::load(path, settings.dtype, device)?,
             None => LanguageModel::scratch(&settings.scratch, settings.dtype, device)?,
-        }),
-        Start::Job(id) => trained(id, &dir.sibling(id), device),
-    }
+        },
+        Start::Job(id) => {
+            let mut model = trained(&dir.sibling(id), None, device)?;
+            model.decoder = model.decoder.merged();
+            model
+        }
+    };
+    model.chat.format = settings.chat;
+    Ok(model)
 }
 
-/// What a training has made: its whole model, or its start with the adapter folded in.
-fn trained(id: &JobId, dir: &JobDir, device: &Device) -> Result<LanguageModel, WorkerError> {
+/// What a finished training has made: its whole model, or its start with the adapter beside it.
+///
+/// Without a `dtype` the weights have the type that the training had them in.
+pub fn trained(
+    dir: &JobDir,
+    dtype: Option<Dtype>,
+    device: &Device,
+) -> Result<LanguageModel, WorkerError> {
+    let id: JobId = dir.id();
     let outcome = dir.outcome();
+    let Some(Work::Train(work)) = dir.job()?.map(|job| job.work) else {
+        return Err(WorkerError::NoModel(id));
+    };
     let outcome = outcome
         .as_ref()
         .and_then(|outcome| outcome.as_train())
-        .ok_or_else(|| WorkerError::UpstreamNotFinished {
-            upstream: id.clone(),
-        })?;
-    let Some(Work::Train(work)) = dir.job()?.map(|job| job.work) else {
-        return Err(WorkerError::NoModel(id.clone()));
-    };
+        .ok_or(WorkerError::UpstreamNotFinished { upstream: id })?;
+    let mut settings = work.model;
+    settings.dtype = dtype.unwrap_or(settings.dtype);
     if !outcome.adapter {
-        return Ok(LanguageModel::load(&dir.model(), work.model.dtype, device)?);
+        let mut model = LanguageModel::load(&dir.model(), settings.dtype, device)?;
+        model.chat.format = settings.chat;
+        return Ok(model);
     }
-    let mut model = load(
-        &work.model,
-        work.model_path.as_deref(),
-        &work.start,
-        dir,
-        device,
-    )?;
+    let path = work.model_path.as_deref();
+    let mut model = load(&settings, path, &work.start, dir, device)?;
     model.load_adapter(&dir.model())?;
-    model.decoder = model.decoder.merged();
     Ok(model)
 }

@@ -7,7 +7,7 @@ use crate::{
     data::{PromptTemplate, read_migrations, target_text},
     digest::Digest,
     eval::prompt_text,
-    model::AdapterKind,
+    model::{AdapterKind, Chat},
     plan::TrainWork,
     results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome},
     seed,
@@ -18,7 +18,6 @@ use crate::{
 pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcome, WorkerError> {
     let dir = context.dir;
     let device = work.backend.open()?;
-    let rows = rows(work)?;
     let mut model = model::load(
         &work.model,
         work.model_path.as_deref(),
@@ -26,6 +25,7 @@ pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcom
         dir,
         &device,
     )?;
+    let rows = rows(work, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
     let inputs = Inputs {
@@ -65,7 +65,7 @@ pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcom
 }
 
 /// The migrations as prompts and targets.
-fn rows(work: &TrainWork) -> Result<Vec<Row>, WorkerError> {
+fn rows(work: &TrainWork, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
     let template = PromptTemplate::load(&work.prompts.migration)?;
     read_migrations(&work.data)?
         .into_iter()
@@ -73,7 +73,7 @@ fn rows(work: &TrainWork) -> Result<Vec<Row>, WorkerError> {
         .map(|(index, row)| {
             Ok(Row {
                 id: format!("row {}", index + 1),
-                prompt: prompt_text(template.render(&row.prompt_fields())?),
+                prompt: prompt_text(template.render(&row.prompt_fields())?, chat)?,
                 target_text: target_text(&row.new_code),
                 target_code: row.new_code,
             })

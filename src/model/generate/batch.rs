@@ -143,7 +143,11 @@ impl<'m, 'p> Batch<'m, 'p> {
 }
 
 /// Runs the decoder and keeps what predicts the next token of each row, `[batch, d]`.
-fn last_hidden(decoder: &Decoder, tokens: &TokenBatch, cache: &mut KvCache) -> Tensor<2> {
+pub(super) fn last_hidden(
+    decoder: &Decoder,
+    tokens: &TokenBatch,
+    cache: &mut KvCache,
+) -> Tensor<2> {
     let hidden = decoder.hidden(tokens, Some(cache), None);
     let [batch, time, width] = hidden.dims();
     hidden.narrow(1, time - 1, 1).reshape([batch, width])

@@ -2,12 +2,15 @@
 
 mod batch;
 mod sampler;
+mod stream;
 
 use std::collections::VecDeque;
 
 use crate::seed::Stream;
 
 use super::{LanguageModel, ModelError, SamplingSettings};
+
+pub use stream::{TextStream, stream};
 
 use batch::{Batch, Row};
 use sampler::Sampler;

@@ -1,0 +1,80 @@
+//! `recode merge`: an adapter and its model as one plain model.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, builder::PossibleValuesParser};
+
+use super::{
+    exit::{Exit, Failure},
+    model_arguments::{DTYPES, Place, dtype, named, open_backend, unreadable},
+    output,
+};
+use crate::model::DecoderConfig;
+
+/// Arguments of `recode merge`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A folder with a PEFT adapter, or a finished training, such as `train-7c1e9a02`
+    adapter: String,
+    /// The folder to write, in the Hugging Face layout; it must not exist, or be empty
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// The model that the adapter belongs to, where it does not say so itself: a folder, or a name
+    /// of `datasets/manifest.toml`
+    #[arg(long, value_name = "MODEL")]
+    base: Option<String>,
+    /// Write the adapter alone, with the keys that PEFT expects
+    #[arg(long)]
+    adapter_only: bool,
+    /// The type of the weights that are written: by default that of the base model's files
+    #[arg(long, value_parser = PossibleValuesParser::new(DTYPES))]
+    dtype: Option<String>,
+}
+
+/// Runs `recode merge`.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let is_taken = arguments
+        .out
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some());
+    if is_taken {
+        let text = format!("`{}` is not empty", arguments.out.display());
+        return Err(Failure::text(Exit::Usage, text).hint("choose another `--out`"));
+    }
+    let place = match &arguments.base {
+        Some(base) => Place::Adapter(PathBuf::from(&arguments.adapter), folder(base)?),
+        None => Place::find(&arguments.adapter)?,
+    };
+    if let Place::Folder(path) = &place {
+        let text = format!("`{}` has no adapter to merge", path.display());
+        return Err(Failure::text(Exit::Usage, text));
+    }
+    let stored = match place.base() {
+        Some(base) => DecoderConfig::from_file(&base.join("config.json"))
+            .map_err(unreadable)?
+            .dtype(),
+        None => None,
+    };
+    let dtype = arguments.dtype.as_deref().and_then(dtype).or(stored);
+    let model = place.open(dtype, &open_backend("cpu")?)?;
+    if arguments.adapter_only {
+        let base = place.base().unwrap_or(Path::new(&arguments.adapter));
+        let base = base.display().to_string();
+        model
+            .save_adapter(&arguments.out, &base)
+            .map_err(unreadable)?;
+    } else {
+        model.save(&arguments.out).map_err(unreadable)?;
+    }
+    output::result(&arguments.out.display().to_string());
+    Ok(Exit::Done)
+}
+
+/// A folder, or that of a name.
+fn folder(base: &str) -> Result<PathBuf, Failure> {
+    if Path::new(base).is_dir() {
+        Ok(PathBuf::from(base))
+    } else {
+        named(base)
+    }
+}

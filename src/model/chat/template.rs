@@ -1,0 +1,306 @@
+//! The template that comes with a model, rendered as transformers renders it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, Value,
+    syntax::SyntaxConfig,
+    value::{Serde, ValueKind},
+};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use serde_json::{Map, Value as Json, json};
+
+use crate::model::ModelError;
+
+use super::{ASSISTANT, Message, date, json::tojson};
+
+/// The files that hold a model's template, the newer place first.
+const FILE: &str = "chat_template.jinja";
+const CONFIG: &str = "tokenizer_config.json";
+
+/// Marks the end of the last message, where a begun turn is cut.
+const END: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+/// 2024-07-26, the day that templates of Llama 3 assume where nobody tells them.
+const FIXED_DATE: Duration = Duration::from_hours(19_930 * 24);
+
+/// A Jinja template, and what it may name.
+#[derive(Clone, Debug)]
+pub(super) struct ChatTemplate {
+    /// The day that the template may ask for.
+    pub(super) date: SystemTime,
+    path: PathBuf,
+    source: String,
+    special_tokens: BTreeMap<String, String>,
+}
+
+impl ChatTemplate {
+    /// Reads the template of a model's folder, if it has one.
+    pub(super) fn from_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
+        let config_path = folder.join(CONFIG);
+        let config = read_object(&config_path)?;
+        let file = folder.join(FILE);
+        let (path, source) = if let Ok(source) = fs::read_to_string(&file) {
+            (file, source)
+        } else {
+            let source =
+                chosen(config.get("chat_template")).map_err(|problem| ModelError::Json {
+                    path: config_path.clone(),
+                    problem,
+                })?;
+            match source {
+                Some(source) => (config_path, source),
+                None => return Ok(None),
+            }
+        };
+        let others = read_object(&folder.join("special_tokens_map.json"))?;
+        Ok(Some(Self {
+            date: SystemTime::UNIX_EPOCH + FIXED_DATE,
+            path,
+            source,
+            special_tokens: special_tokens(&[others, config]),
+        }))
+    }
+
+    /// See [`Chat::render`](super::Chat::render).
+    pub(super) fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
+        let is_open = messages.last().is_some_and(|last| last.role == ASSISTANT);
+        if !is_open {
+            return self.render_all(messages, true);
+        }
+        // As transformers does it: the mark shows whether the template trims the message's end.
+        let mut marked = messages.to_vec();
+        if let Some(last) = marked.last_mut() {
+            last.content.push_str(END);
+        }
+        let text = self.render_all(&marked, false)?;
+        let Some(end) = text.rfind(END.trim_end()) else {
+            return Err(ModelError::Chat(format!(
+                "the template of `{}` leaves out the assistant's last message, which is to be \
+                 continued",
+                self.path.display()
+            )));
+        };
+        let (before, after) = text.split_at(end);
+        Ok(if after.starts_with(END) {
+            before.to_owned()
+        } else {
+            before.trim_end().to_owned()
+        })
+    }
+
+    fn render_all(&self, messages: &[Message], begins_turn: bool) -> Result<String, ModelError> {
+        let environment = environment(self.date);
+        let source = without_generation_marks(&self.source);
+        let mut variables = json!({
+            "messages": messages,
+            "tools": null,
+            "documents": null,
+            "add_generation_prompt": begins_turn,
+        });
+        if let Json::Object(variables) = &mut variables {
+            let specials = self.special_tokens.clone().into_iter();
+            variables.extend(specials.map(|(name, token)| (name, token.into())));
+        }
+        environment
+            .render_str(&source, Serde(variables))
+            .map_err(|error| {
+                let line = error.line().unwrap_or_default();
+                ModelError::Chat(format!(
+                    "line {line} of the template of `{}`: {}",
+                    self.path.display(),
+                    error.detail().unwrap_or("it cannot be rendered")
+                ))
+            })
+    }
+}
+
+/// Jinja as transformers sets it up.
+fn environment(date: SystemTime) -> Environment<'static> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    environment.set_syntax(syntax.expect("the usual delimiters"));
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_unknown_method_callback(unknown_method_callback);
+    environment.set_formatter(as_python);
+    environment.add_filter("tojson", tojson);
+    environment.add_function("raise_exception", |text: String| -> Result<String, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, text))
+    });
+    environment.add_function("strftime_now", move |format: String| {
+        date::strftime(date, &format).map_err(|text| Error::new(ErrorKind::InvalidOperation, text))
+    });
+    environment
+}
+
+/// Python has words of its own for what is true, false or nothing.
+fn as_python(
+    output: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    let word = match value.kind() {
+        ValueKind::None => "None",
+        ValueKind::Bool if value.is_true() => "True",
+        ValueKind::Bool => "False",
+        _ => return minijinja::escape_formatter(output, state, value),
+    };
+    output.write_str(word).map_err(Error::from)
+}
+
+/// The template itself, or that of the name `default` among several.
+fn chosen(value: Option<&Json>) -> Result<Option<String>, String> {
+    match value {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(source)) => Ok(Some(source.clone())),
+        Some(Json::Array(list)) => {
+            let name = |one: &Json| one.get("name").and_then(Json::as_str).map(str::to_owned);
+            let default = list
+                .iter()
+                .find(|one| name(one).as_deref() == Some("default"))
+                .and_then(|one| one.get("template")?.as_str());
+            let names: Vec<String> = list.iter().filter_map(name).collect();
+            default
+                .map(|source| Some(source.to_owned()))
+                .ok_or_else(|| {
+                    format!(
+                        "`chat_template` has templates named `{}`, expected one named `default`",
+                        names.join("`, `")
+                    )
+                })
+        }
+        Some(_) => Err("`chat_template` is neither a text nor a list of templates".to_owned()),
+    }
+}
+
+/// `bos_token` and its like; later objects win.
+fn special_tokens(objects: &[Map<String, Json>]) -> BTreeMap<String, String> {
+    let mut tokens = BTreeMap::new();
+    for (key, value) in objects.iter().flatten() {
+        let text = value
+            .as_str()
+            .or_else(|| value.get("content").and_then(Json::as_str));
+        if let (true, Some(text)) = (key.ends_with("_token"), text) {
+            tokens.insert(key.clone(), text.to_owned());
+        }
+    }
+    tokens
+}
+
+/// The blocks `generation` tell a trainer what the assistant says; they write nothing.
+fn without_generation_marks(source: &str) -> String {
+    let mut output = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, tag)) = rest.split_once("{%") {
+        let Some((inner, after)) = tag.split_once("%}") else {
+            break;
+        };
+        let word = inner.trim_matches(|c: char| c == '-' || c == '+' || c.is_whitespace());
+        let inner = match word {
+            "generation" => inner.replacen("generation", "if true", 1),
+            "endgeneration" => inner.replacen("endgeneration", "endif", 1),
+            _ => inner.to_owned(),
+        };
+        output.push_str(before);
+        output.push_str("{%");
+        output.push_str(&inner);
+        output.push_str("%}");
+        rest = after;
+    }
+    output.push_str(rest);
+    output
+}
+
+/// The object that a file holds, empty if there is no file.
+fn read_object(path: &Path) -> Result<Map<String, Json>, ModelError> {
+    let Ok(bytes) = fs::read(path) else {
+        return Ok(Map::new());
+    };
+    serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(source: &str) -> ChatTemplate {
+        let folder = tempfile::tempdir().unwrap();
+        let config = json!({"chat_template": source, "bos_token": {"content": "<s>"},
+                            "eos_token": "</s>"});
+        fs::write(folder.path().join(CONFIG), config.to_string()).unwrap();
+        ChatTemplate::from_folder(folder.path()).unwrap().unwrap()
+    }
+
+    fn render(source: &str, messages: &[Message]) -> String {
+        let rendered = template(source).render(messages);
+        rendered.unwrap_or_else(|error| error.to_string())
+    }
+
+    const TURNS: &str = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m['content'] }}{{ eos_token }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+
+    #[test]
+    fn special_tokens_and_roles_are_filled_in() {
+        assert_eq!(
+            render(TURNS, &[Message::user("Hi")]),
+            "<s>[user]Hi</s>\n[assistant]"
+        );
+    }
+
+    #[test]
+    fn a_begun_turn_is_cut_where_it_ends() {
+        let messages = [Message::user("Hi"), Message::assistant("<think>\n")];
+
+        assert_eq!(
+            render(TURNS, &messages),
+            "<s>[user]Hi</s>\n[assistant]<think>\n"
+        );
+        // A template that trims leaves no white space to go on behind.
+        let trimming = TURNS.replace("m['content']", "m['content'].strip()");
+        assert_eq!(
+            render(&trimming, &messages),
+            "<s>[user]Hi</s>\n[assistant]<think>"
+        );
+        let silent = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}";
+        assert!(render(silent, &messages).contains("leaves out the assistant's last message"));
+    }
+
+    #[test]
+    fn pythons_methods_and_words_are_known() {
+        let source = "{{ messages[0].content.split('</think>')[-1].lstrip('\\n') }} {{ true }} {{ none }} {% generation %}x{% endgeneration %} {{ strftime_now('%d %b %Y') }}";
+        assert_eq!(
+            render(source, &[Message::user("a</think>\n\nb")]),
+            "b True None x 26 Jul 2024"
+        );
+    }
+
+    #[test]
+    fn what_a_template_refuses_is_told() {
+        let source = "{% if messages[0].role != 'user' %}\n{{ raise_exception('the user begins') }}{% endif %}";
+        let error = render(source, &[Message::system("Hi"), Message::user("Hi")]);
+        assert!(
+            error.ends_with("tokenizer_config.json`: the user begins"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_default_of_several_templates_is_taken() {
+        let named = |name: &str| json!([{"name": name, "template": "T"}]);
+        assert_eq!(chosen(Some(&named("default"))), Ok(Some("T".to_owned())));
+        assert_eq!(
+            chosen(Some(&named("tool_use"))).unwrap_err(),
+            "`chat_template` has templates named `tool_use`, expected one named `default`"
+        );
+    }
+}
