@@ -44,6 +44,11 @@ check:
 # Run the tests against reference data (RECODE_SHARED, or ../shared)
 conformance *arguments:
     cargo test --release --locked -- --ignored --skip speed:: "$@"
+    @{{ just_executable() }} parity
+
+# Compare digits with transformers and PEFT, which are installed first; skipped aloud where they cannot be
+parity *parts: build
+    @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
 # Try a million texts that nobody wrote on the rewards (20 minutes of one core's time)
 fuzz cases="1000000":

@@ -1,0 +1,418 @@
+"""Compares this program with transformers and PEFT on small random checkpoints made on the spot.
+
+    parity.py PROGRAM [PART...]      parts: models rope half adapters chat memory
+
+Each check prints a line with the worst difference that it found; the exit code is 1 if any is too
+large. Nothing is downloaded. Reference: the versions of requirements.txt.
+"""
+
+import gzip
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
+
+torch.set_num_threads(2)
+torch.manual_seed(0)
+
+LOGITS = 1e-4  # absolute, in 32 bits: sums of some hundred products in another order
+LOG_PROBS = 1e-5
+VOCABULARY = 300
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+program = sys.argv[1]
+failures = []
+count = 0
+
+
+def report(name, worst, limit):
+    global count
+    count += 1
+    fine = worst <= limit
+    print(f"{'ok  ' if fine else 'FAIL'}  {name:58} {worst:.2e}  (limit {limit:.0e})", flush=True)
+    if not fine:
+        failures.append(name)
+
+
+def report_equal(name, found, expected):
+    global count
+    count += 1
+    fine = found == expected
+    print(f"{'ok  ' if fine else 'FAIL'}  {name}", flush=True)
+    if not fine:
+        print(f"      found    {found!r}\n      expected {expected!r}")
+        failures.append(name)
+
+
+def recode(*arguments, ok=True):
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    if ok and done.returncode != 0:
+        raise SystemExit(f"recode {' '.join(map(str, arguments))}\n{done.stderr}")
+    return done
+
+
+def lines(*arguments):
+    return [json.loads(line) for line in recode(*arguments).stdout.splitlines()]
+
+
+def write_tokenizer(folder):
+    """A tokenizer of words w3, w4 and so on; the folder looks like a real one."""
+    words = SPECIAL + [f"w{index}" for index in range(len(SPECIAL), VOCABULARY)]
+    added = [
+        {"id": index, "content": word, "single_word": False, "lstrip": False, "rstrip": False,
+         "normalized": False, "special": True}
+        for index, word in enumerate(SPECIAL)
+    ]
+    tokenizer = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
+        "normalizer": None, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": {w: i for i, w in enumerate(words)},
+                  "unk_token": "w3"},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>",
+              "pad_token": "<|endoftext|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def shape(**changes):
+    values = {
+        "vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 176,
+        "num_hidden_layers": 3, "num_attention_heads": 8, "num_key_value_heads": 2,
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "bos_token_id": None,
+        "eos_token_id": 2, "pad_token_id": 0,
+    }
+    return values | changes
+
+
+def make(folder, config, dtype=torch.float32, shard="5GB", stop=()):
+    """Writes a checkpoint whose every parameter is random, norms and biases too."""
+    model = AutoModelForCausalLM.from_config(config).to(torch.float32)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # Logits of order one, as real models have them.
+            deviation = 0.15
+            noise = torch.randn(parameter.shape, generator=generator) * deviation
+            parameter.copy_(1.0 + 0.2 * noise if "norm" in name else noise)
+    model = model.to(dtype).eval()
+    model.generation_config.eos_token_id = list(stop) or None
+    model.save_pretrained(folder, max_shard_size=shard)
+    write_tokenizer(folder)
+    return model
+
+
+def prompts(lengths, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(3, VOCABULARY, (n,), generator=generator).tolist() for n in lengths]
+
+
+def write_lines(folder, rows):
+    path = folder / "prompts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def reference_logits(model, tokens):
+    with torch.no_grad():
+        return model(torch.tensor([tokens])).logits[0].float()
+
+
+def compare_logits(name, folder, model, sequences, limit=LOGITS, options=()):
+    """Logits of every position: each sequence alone there, all in one batch here."""
+    file = write_lines(folder.parent, [{"tokens": s[:-4], "completion_tokens": s[-4:]} for s in sequences])
+    found = lines("log-probs", folder, "--prompt-file", file, "--logits", *options)
+    worst_logit, worst_log_prob = 0.0, 0.0
+    for sequence, line in zip(sequences, found, strict=True):
+        expected = reference_logits(model, sequence)
+        worst_logit = max(worst_logit, (torch.tensor(line["logits"]) - expected).abs().max().item())
+        chosen = expected.double().log_softmax(-1)[-5:-1].gather(1, torch.tensor(sequence[-4:])[:, None])
+        ours = torch.tensor(line["log_probs"], dtype=torch.float64)
+        worst_log_prob = max(worst_log_prob, (ours - chosen[:, 0]).abs().max().item())
+    report(f"{name}: logits", worst_logit, limit)
+    report(f"{name}: log-probs", worst_log_prob, limit * LOG_PROBS / LOGITS)
+
+
+def left_padded(rows):
+    longest = max(map(len, rows))
+    ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    return ids, mask
+
+
+def compare_greedy(name, folder, model, rows, tokens=64):
+    """Greedy continuations: in one batch with left padding, there as here."""
+    file = write_lines(folder.parent, [{"tokens": row} for row in rows])
+    found = lines("generate", folder, "--prompt-file", file, "--max-tokens", tokens, "--json")
+    ids, mask = left_padded(rows)
+    with torch.no_grad():
+        output = model.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=tokens,
+                                eos_token_id=model.generation_config.eos_token_id, pad_token_id=0)
+    stops = set(model.generation_config.eos_token_id or [])
+    for index, line in enumerate(found):
+        expected = output[index, ids.shape[1]:].tolist()
+        ends = [place for place, token in enumerate(expected) if token in stops]
+        expected = expected[: ends[0] + 1] if ends else expected
+        report_equal(f"{name}: greedy row {index}, {len(expected)} tokens", line["tokens"], expected)
+
+
+def each_rope():
+    """Configurations of every scaling, in texts that are longer than the first training's."""
+    yield "linear", {"rope_type": "linear", "factor": 4.0}
+    yield "dynamic", {"rope_type": "dynamic", "factor": 4.0}
+    yield "llama3", {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                     "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
+    yield "yarn", {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+    yield "yarn sharpened", {"rope_type": "yarn", "factor": 4.0, "attention_factor": 1.5,
+                             "beta_fast": 16.0, "beta_slow": 2.0,
+                             "original_max_position_embeddings": 32}
+    yield "yarn mscale", {"rope_type": "yarn", "factor": 4.0, "mscale": 1.2, "mscale_all_dim": 0.7,
+                          "original_max_position_embeddings": 32, "truncate": False}
+
+
+def rope(folder):
+    for name, parameters in each_rope():
+        place = folder / name.replace(" ", "_")
+        limit = 32 if name == "dynamic" else 128
+        parameters = parameters | {"rope_theta": 10000.0}
+        config = LlamaConfig(**shape(max_position_embeddings=limit, rope_parameters=parameters,
+                                     tie_word_embeddings=False))
+        model = make(place, config)
+        # Fresh for each sequence: transformers keeps the longest length it has seen.
+        compare_logits(f"rope {name}", place, model, prompts([90, 20, 64]))
+        fresh = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
+        compare_greedy(f"rope {name}", place, fresh, prompts([25], seed=2), 64)
+        # The spelling of transformers 4.
+        path = place / "config.json"
+        written = json.loads(path.read_text())
+        new = written.pop("rope_parameters")
+        written["rope_theta"] = new.pop("rope_theta")
+        written["rope_scaling"] = {"type": new.pop("rope_type")} | new
+        path.write_text(json.dumps(written))
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
+        compare_logits(f"rope {name}, old spelling", place, model, prompts([80, 33], seed=3))
+
+
+def models(folder):
+    cases = [
+        ("qwen2 tied", Qwen2Config(**shape(tie_word_embeddings=True)), "5GB"),
+        ("qwen2 untied sharded", Qwen2Config(**shape(tie_word_embeddings=False)), "200KB"),
+        ("llama grouped", LlamaConfig(**shape(tie_word_embeddings=False)), "5GB"),
+        ("llama biased tied wide head", LlamaConfig(**shape(
+            attention_bias=True, tie_word_embeddings=True, head_dim=16, num_key_value_heads=8)), "300KB"),
+    ]
+    for name, config, shard in cases:
+        place = folder / name.replace(" ", "_")
+        model = make(place, config, shard=shard, stop=[2, 17])
+        sharded = (place / "model.safetensors.index.json").exists()
+        report_equal(f"{name}: {'has' if sharded else 'has no'} shards", sharded, shard != "5GB")
+        compare_logits(name, place, model, prompts([5, 40, 23, 12]))
+        compare_greedy(f"{name}, batch 1", place, model, prompts([17], seed=4))
+        compare_greedy(f"{name}, batch 4", place, model, prompts([3, 31, 12, 20], seed=5))
+
+
+def half(folder):
+    """16 bits on disk: read exactly into 32 bits, and computed with as such."""
+    for dtype, name in [(torch.bfloat16, "bf16"), (torch.float16, "f16")]:
+        place = folder / name
+        model = make(place, Qwen2Config(**shape(tie_word_embeddings=True)), dtype=dtype)
+        sequences = prompts([30, 12], seed=6)
+        wide = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
+        compare_logits(f"{name} on disk, f32 in memory", place, wide, sequences)
+        # In 16 bits every intermediate is rounded, here as there, in places of each one's own:
+        # both are compared with 32 bits, and ours may be no more than twice as far from it.
+        theirs = max((reference_logits(model, s) - reference_logits(wide, s)).abs().max().item()
+                     for s in sequences)
+        file = write_lines(folder, [{"tokens": s} for s in sequences])
+        found = lines("log-probs", place, "--prompt-file", file, "--logits", "--dtype", name)
+        ours = max((torch.tensor(line["logits"]) - reference_logits(wide, s)).abs().max().item()
+                   for s, line in zip(sequences, found, strict=True))
+        print(f"      {name} in memory: transformers is {theirs:.3f} from f32, this program {ours:.3f}")
+        report(f"{name} in memory, against twice transformers' distance", ours, 2 * theirs)
+
+
+def peft_adapter(model, kind, targets, r=4):
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=r, lora_alpha=10, target_modules=targets, use_dora=kind == "dora",
+                        lora_dropout=0.0, task_type="CAUSAL_LM")
+    adapted = get_peft_model(model, config)
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_" in name:
+                noise = torch.randn(parameter.shape, generator=generator)
+                parameter.copy_(parameter * (1 + 0.1 * noise) if "magnitude" in name else 0.1 * noise)
+    return adapted.eval()
+
+
+def adapters(folder):
+    from peft import PeftModel
+
+    config = Qwen2Config(**shape(tie_word_embeddings=True))
+    for kind in ["lora", "dora"]:
+        for targets in [["q_proj", "v_proj"], "all-linear"]:
+            label = f"{kind} {targets if isinstance(targets, str) else ' '.join(targets)}"
+            base = folder / label.replace(" ", "_")
+            model = make(base, config)
+            plain = reference_logits(model, prompts([20])[0])
+            adapted = peft_adapter(model, kind, targets)
+            adapter = folder / f"{base.name}_adapter"
+            adapted.save_pretrained(adapter)
+            changed = (reference_logits(adapted, prompts([20])[0]) - plain).abs().max().item()
+            report_equal(f"{label}: the adapter changes logits", changed > 0.1, True)
+            compare_logits(f"{label}: PEFT's files here", base, adapted, prompts([20, 9]),
+                           options=["--adapter", adapter])
+            # Wrapped twice, as the paper's scripts do.
+            twice = folder / f"{base.name}_twice"
+            shutil.copytree(adapter, twice)
+            tensors = load_file(adapter / "adapter_model.safetensors")
+            save_file({f"base_model.model.{key}": value for key, value in tensors.items()},
+                      twice / "adapter_model.safetensors", metadata={"format": "pt"})
+            compare_logits(f"{label}: keys wrapped twice", base, adapted, prompts([20, 9]),
+                           options=["--adapter", twice])
+            # Read here and written here, then read by PEFT.
+            again = folder / f"{base.name}_again"
+            recode("merge", adapter, "--base", base, "--out", again, "--adapter-only")
+            fresh = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+            reread = PeftModel.from_pretrained(fresh, again).eval()
+            compare_logits(f"{label}: our files in PEFT", base, reread, prompts([20, 9]),
+                           options=["--adapter", adapter])
+            # Merged here, then read by transformers.
+            merged = folder / f"{base.name}_merged"
+            recode("merge", adapter, "--base", base, "--out", merged)
+            plain = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
+            worst = max((reference_logits(plain, s) - reference_logits(adapted, s)).abs().max().item()
+                        for s in prompts([20, 9]))
+            report(f"{label}: merged here, read by transformers", worst, LOGITS)
+            compare_logits(f"{label}: merged here, read here", merged, adapted, prompts([20, 9]))
+    # Refused by name.
+    path = folder / "lora_q_proj_v_proj_adapter" / "adapter_config.json"
+    written = json.loads(path.read_text())
+    for key, value in [("rank_pattern", {"q_proj": 8}), ("alpha_pattern", {"q_proj": 8}),
+                       ("use_rslora", True), ("bias", "all"), ("modules_to_save", ["lm_head"])]:
+        path.write_text(json.dumps(written | {key: value}))
+        done = recode("merge", path.parent, "--base", base, "--out", folder / "no", ok=False)
+        report_equal(f"{key} is refused by name", f"`{key}` is not supported" in done.stderr, True)
+
+
+CONVERSATIONS = [
+    [{"role": "user", "content": "Hi, what is 2 < 3 & 'x'?"}],
+    [{"role": "system", "content": " Think first. "}, {"role": "user", "content": "Hi\n\nthere "}],
+    [{"role": "system", "content": "S"}, {"role": "user", "content": "A"},
+     {"role": "assistant", "content": "B"}, {"role": "user", "content": "C"}],
+    [{"role": "user", "content": "A"}, {"role": "assistant", "content": "I will look.\n<think>\n"}],
+    [{"role": "user", "content": "A"}, {"role": "assistant", "content": "<think>"}],
+    [{"role": "user", "content": "naïve 漢字"}, {"role": "assistant", "content": "x"},
+     {"role": "user", "content": "B"}, {"role": "assistant", "content": "```python\nx = 1\n"}],
+]
+
+# Templates in the manner of those that the hub's models have, each with a trait of its own.
+TEMPLATES = {
+    "chatml": "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "instruct": "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}{{ bos_token }}{%- set ns = namespace(found=false) -%}{%- for message in messages -%}{%- if message['role'] == 'system' -%}{%- set ns.found = true -%}{%- endif -%}{%- endfor -%}{%- if not ns.found -%}{{'You are a programmer.\n'}}{%- endif %}{%- for message in messages %}{%- if message['role'] == 'system' %}{{ message['content'] }}{%- elif message['role'] == 'user' %}{{'### Instruction:\n' + message['content'] + '\n'}}{%- else %}{{'### Response:\n' + message['content'] + '\n<|EOT|>\n'}}{%- endif %}{%- endfor %}{% if add_generation_prompt %}{{'### Response:'}}{% endif %}",
+    "headers": "{%- if messages[0]['role'] == 'system' %}\n    {%- set system_message = messages[0]['content']|trim %}\n    {%- set messages = messages[1:] %}\n{%- else %}\n    {%- set system_message = \"\" %}\n{%- endif %}\n{{- \"<|start_header_id|>system<|end_header_id|>\\n\\n\" }}\n{{- \"Today: \" + strftime_now(\"%d %b %Y\") + \"\\n\" }}\n{{- system_message }}\n{{- \"<|eot_id|>\" }}\n{%- for message in messages %}\n    {%- if not (message.role == 'ipython' or 'tool_calls' in message) %}\n        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}\n{%- endif %}\n",
+    "thinking": "{%- for message in messages %}\n{%- set content = message.content %}\n{%- if message.role == 'assistant' and not loop.last %}\n{%- set content = content.split('</think>')[-1].lstrip('\\n') %}\n{%- endif %}\n<|{{ message.role|upper }}|>{{ content }}{{ eos_token if not loop.last or message.role != 'assistant' else '' }}\n{% endfor %}\n{%- if add_generation_prompt %}<|ASSISTANT|><think>\n{% endif %}",
+    "generation marks and JSON": "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ {'role': m.role, 'text': m.content, 'n': [loop.index, loop.index0, none, true]} | tojson }}\n{% endif %}{% endfor %}{{ add_generation_prompt }} {{ none }}",
+    "alternating or refused": "{% for m in messages %}{% if loop.index0 == 0 and m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}{% if m.role.startswith('u') %}[INST] {{ m.content.strip() }} [/INST]{% else %}{{ ' ' ~ m.content ~ eos_token }}{% endif %}{% endfor %}",
+}
+
+
+def chat(folder):
+    from datetime import datetime
+
+    place = folder / "model"
+    model = make(place, Qwen2Config(**shape(tie_word_embeddings=True)))
+    del model
+    shared = Path(os.environ.get("RECODE_SHARED", "../shared")) / "data/tokenizers"
+    templates = dict(TEMPLATES)
+    if (shared / "qwen2.5.chat_template.jinja").exists():
+        templates["qwen2.5 (real)"] = (shared / "qwen2.5.chat_template.jinja").read_text()
+    else:
+        print("      the real templates of RECODE_SHARED are not here: left out")
+    for name, template in templates.items():
+        config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|endoftext|>",
+                  "eos_token": {"content": "<|im_end|>", "__type": "AddedToken", "special": True},
+                  "chat_template": template}
+        (place / "tokenizer_config.json").write_text(json.dumps(config))
+        (place / "chat_template.jinja").unlink(missing_ok=True)
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place / "tokenizer.json"),
+                                            bos_token="<|endoftext|>", eos_token="<|im_end|>")
+        for index, conversation in enumerate(CONVERSATIONS):
+            continued = conversation[-1]["role"] == "assistant"
+            try:
+                expected = tokenizer.apply_chat_template(
+                    conversation, chat_template=template, tokenize=False,
+                    add_generation_prompt=not continued, continue_final_message=continued)
+            except Exception as error:
+                expected = f"refused: {error}"
+            file = write_lines(folder, [{"messages": conversation}])
+            done = recode("generate", place, "--prompt-file", file, "--show-prompt", ok=False)
+            found = done.stdout if done.returncode == 0 else "refused: " + done.stderr.strip().rsplit(": ", 1)[-1]
+            report_equal(f"{name}, conversation {index}", found, expected)
+    # Named templates, and a file beside them that goes before.
+    config["chat_template"] = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]
+    (place / "tokenizer_config.json").write_text(json.dumps(config))
+    file = write_lines(folder, [{"messages": CONVERSATIONS[0]}])
+    report_equal("a list of templates", recode("generate", place, "--prompt-file", file, "--show-prompt").stdout, "yes")
+    (place / "chat_template.jinja").write_text("file")
+    report_equal("a file of its own", recode("generate", place, "--prompt-file", file, "--show-prompt").stdout, "file")
+
+
+def peak_bytes(*arguments):
+    """The most memory that the program has at any time, mapped files included."""
+    child = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status != 0:
+        raise SystemExit(f"recode {' '.join(map(str, arguments))} failed")
+    return usage.ru_maxrss * 1024
+
+
+def memory(folder):
+    """Peak memory of loading a model of about 1 GB and reading eight tokens with it."""
+    small = folder / "small"
+    make(small, Qwen2Config(**shape(tie_word_embeddings=True)))
+    file = write_lines(folder, [{"tokens": [5, 6, 7, 8], "completion_tokens": [9, 10, 11, 12]}])
+    without = peak_bytes("log-probs", small, "--prompt-file", file)
+    config = Qwen2Config(**shape(
+        vocab_size=32000, hidden_size=1024, intermediate_size=3072, num_hidden_layers=18,
+        num_attention_heads=16, num_key_value_heads=4, tie_word_embeddings=True))
+    model = AutoModelForCausalLM.from_config(config)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    for dtype, name in [(torch.float32, "f32"), (torch.bfloat16, "bf16")]:
+        place = folder / name
+        model.to(dtype).save_pretrained(place, max_shard_size="300MB")
+        write_tokenizer(place)
+        peak = peak_bytes("log-probs", place, "--prompt-file", file)
+        share = (peak - without) / (4 * parameters)
+        print(f"      {parameters / 1e6:.0f} M weights, {name} on disk, f32 in memory: "
+              f"{4 * parameters / 1e6:.0f} MB of weights, peak {peak / 1e6:.0f} MB, "
+              f"of which {without / 1e6:.0f} MB without them")
+        report(f"peak memory over weights, {name} on disk", share, 1.15)
+        shutil.rmtree(place)
+
+
+PARTS = {"models": models, "rope": rope, "half": half, "adapters": adapters, "chat": chat,
+         "memory": memory}
+
+if __name__ == "__main__":
+    chosen = sys.argv[2:] or list(PARTS)
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}")
+    for part in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            PARTS[part](Path(folder))
+    print(f"{count} checks, {len(failures)} failed")
+    sys.exit(1 if failures or not count else 0)
