@@ -113,7 +113,7 @@ impl Cache {
     /// See [`Entry::resolve`].
     pub(super) fn resolve(&self, entry: &Entry) -> Resolved {
         match entry.source() {
-            Source::Shipped(path) if path.is_file() => Resolved::Here(path.clone()),
+            Source::Shipped(path) if path.exists() => Resolved::Here(path.clone()),
             Source::Shipped(path) => Resolved::Missing {
                 what: format!("`{}`, a part of this project, is not there", path.display()),
                 how: "restore it with `git checkout -- datasets`".to_owned(),

@@ -1,6 +1,6 @@
 //! The training data: old code, a note about an update, new code.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -71,15 +71,46 @@ impl Migration {
     }
 }
 
-/// Reads a file of migrations.
+/// Reads a file of migrations, or all files `*.jsonl` of a folder in the order of their names.
 pub fn read_migrations(path: &Path) -> Result<Vec<Migration>, DataError> {
+    if !path.is_dir() {
+        return read_file(path);
+    }
+    let failed = |source| DataError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
+            files.push(file);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(DataError::NoRows {
+            path: path.to_path_buf(),
+        });
+    }
+    let rows = files
+        .iter()
+        .map(|file| read_file(file))
+        .collect::<Result<Vec<_>, _>>();
+    rows.map(|rows| rows.concat())
+}
+
+fn read_file(path: &Path) -> Result<Vec<Migration>, DataError> {
     jsonl::read_json_lines_with(path, |line| {
         let row: Migration = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
         Ok(vec![row.check()?])
     })
 }
 
-fn without_operator(version: &str) -> Option<&str> {
+pub(super) fn without_operator(version: &str) -> Option<&str> {
     let version = version.trim();
     OPERATORS
         .iter()
@@ -89,8 +120,6 @@ fn without_operator(version: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn row(version: &str) -> Migration {
@@ -115,6 +144,26 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_files_in_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            read_migrations(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("no rows")
+        );
+        for (name, version) in [("b.jsonl", "==2"), ("a.jsonl", "==1"), ("c.txt", "==3")] {
+            let text = serde_json::to_string(&row(version)).unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+
+        let rows = read_migrations(folder.path()).unwrap();
+
+        let versions: Vec<&str> = rows.iter().map(Migration::version).collect();
+        assert_eq!(versions, ["1", "2"]);
     }
 
     #[test]

@@ -76,6 +76,9 @@ impl<'a> ProjectInputs<'a> {
 
     fn named(&self, entry: &Entry) -> Result<Input, PlanError> {
         match entry.resolve(&self.cache) {
+            Resolved::Here(path) if entry.is_shipped() && path.is_dir() => {
+                self.read(&path, Digest::of_folder)
+            }
             Resolved::Here(path) if entry.is_shipped() => self.file(&path),
             Resolved::Here(path) => Ok(Input {
                 path,

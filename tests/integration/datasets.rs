@@ -39,7 +39,7 @@ fn every_shipped_file_is_there_with_the_rows_that_the_manifest_says() {
         .filter(|entry| entry.is_shipped())
         .collect();
 
-    assert_eq!(shipped.len(), 3);
+    assert_eq!(shipped.len(), 4);
     for entry in shipped {
         let Resolved::Here(path) = entry.resolve(&cache) else {
             panic!("{}", entry.name())
