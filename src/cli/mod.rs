@@ -4,6 +4,7 @@
 
 mod chat;
 mod check;
+mod data;
 mod doctor;
 mod exit;
 mod fetch;
@@ -80,6 +81,9 @@ enum Command {
     LogProbs(log_probs::Arguments),
     /// Fold an adapter into its model, and write that as a Hugging Face folder
     Merge(merge::Arguments),
+    /// Check, draft and review migrations to train on
+    #[command(subcommand)]
+    Data(data::Command),
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
@@ -123,6 +127,7 @@ impl Command {
             Self::Chat(arguments) => chat::run(&arguments),
             Self::LogProbs(arguments) => log_probs::run(&arguments),
             Self::Merge(arguments) => merge::run(&arguments),
+            Self::Data(command) => command.run(),
             Self::Job(arguments) => job::run(&arguments),
         }
     }

@@ -16,6 +16,15 @@ pub enum DataError {
         #[source]
         source: io::Error,
     },
+    /// A file could not be written.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
     /// Some lines do not hold what they should.
     #[error("`{path}` has {lines}")]
     BadLines {

@@ -2,12 +2,14 @@
 
 mod cache;
 mod code_update_arena;
+mod drafts;
 mod error;
 mod fetch;
 mod human_eval;
 mod jsonl;
 mod manifest;
 mod migration;
+mod migration_check;
 mod prompt;
 mod python_literal;
 mod raw_json;
@@ -15,11 +17,15 @@ mod settings;
 
 pub use cache::{Cache, Resolved};
 pub use code_update_arena::{ArenaTask, ArenaUpdate, read_code_update_arena};
+pub use drafts::{
+    Draft, DraftState, Library, Passage, Queue, append_json_line, as_form, from_form, passages,
+};
 pub use error::{BadLine, BadLines, DataError};
 pub use fetch::{Endpoints, FetchError, Fetcher, Progress};
 pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
 pub use jsonl::{read_json_lines, read_json_lines_with};
 pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};
+pub use migration_check::{CheckSyntax, FileReport, MigrationChecker, Problem, Severity};
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};
 pub use settings::{DataSettings, PromptSettings};
