@@ -89,7 +89,7 @@ impl Attention {
             }
             None => scores,
         };
-        softmax(scores.cast(DType::F32), 3).cast(dtype)
+        kernel::softmax(&scores).unwrap_or_else(|| softmax(scores.cast(DType::F32), 3).cast(dtype))
     }
 
     pub(super) fn projections(&mut self) -> [(&'static str, &mut Projection); 4] {

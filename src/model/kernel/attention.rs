@@ -4,10 +4,10 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    distribution::softmax,
     dots,
     lanes::{axpy, multiply_add},
     processor,
-    softmax::softmax,
 };
 
 /// Query rows of a task.

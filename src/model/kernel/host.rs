@@ -46,6 +46,26 @@ impl Host {
     }
 }
 
+impl Host {
+    /// A tensor of the same shape.
+    pub(super) fn like(&self, values: Vec<f32>) -> FlexTensor {
+        let layout = Layout::contiguous(self.0.layout().shape().clone());
+        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    }
+}
+
+impl From<FlexTensor> for Host {
+    fn from(tensor: FlexTensor) -> Self {
+        Self(tensor)
+    }
+}
+
+impl From<Host> for FlexTensor {
+    fn from(host: Host) -> Self {
+        host.0
+    }
+}
+
 /// A tensor that takes over `values`.
 pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(primitive(values, shape))

@@ -1,7 +1,8 @@
 //! Kernels for the processor, where Burn's are the limit.
 //!
 //! Each function takes tensors and gives none if these are not 32-bit numbers in the processor's
-//! memory, outside any graph; the caller then uses Burn's operations. The inner loops are written
+//! memory; the caller then uses Burn's operations. Products and attention also leave tensors of a
+//! graph to Burn; norm, gate, rotation and softmax are differentiated here. The inner loops are written
 //! once, for vectors of any width, and compiled for each instruction set that a processor may turn
 //! out to have at run time.
 //!
@@ -18,8 +19,12 @@
 )]
 
 mod attention;
+mod back;
+mod distribution;
 mod dots;
 mod exponential;
+mod formula;
+mod graph;
 mod host;
 mod lanes;
 mod prefetch;
@@ -28,7 +33,6 @@ mod product;
 mod row;
 #[cfg(test)]
 mod sample;
-mod softmax;
 mod tile;
 
 use burn::tensor::Tensor;
@@ -75,12 +79,8 @@ pub(super) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
 /// - `x`, output: `[rows, d]`
 /// - `weight`: `[1, d]`
 pub(super) fn rms_norm(x: &Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Option<Tensor<2>> {
-    let shape = x.dims();
-    let (x, weight) = (Host::of(x)?, Host::of(weight)?);
-    Some(tensor(
-        row::rms_norm(&x.rows(), &weight.rows(), to_f32(epsilon)),
-        shape,
-    ))
+    let epsilon = to_f32(epsilon);
+    graph::apply(formula::RmsNorm { epsilon }, [x, weight])
 }
 
 /// `silu(gate) · up`.
@@ -89,9 +89,7 @@ pub(super) fn rms_norm(x: &Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Optio
 ///
 /// - all: `[rows, width]`
 pub(super) fn swiglu(gate: &Tensor<2>, up: &Tensor<2>) -> Option<Tensor<2>> {
-    let shape = gate.dims();
-    let (gate, up) = (Host::of(gate)?, Host::of(up)?);
-    Some(tensor(row::swiglu(&gate.rows(), &up.rows()), shape))
+    graph::apply(formula::SwiGlu, [gate, up])
 }
 
 /// See [`Rotation`](super::rope::Rotation).
@@ -101,13 +99,18 @@ pub(super) fn swiglu(gate: &Tensor<2>, up: &Tensor<2>) -> Option<Tensor<2>> {
 /// - `x`, output: `[batch, time, heads, head_dim]`
 /// - `cos`, `sin`: `[batch, time, 1, head_dim / 2]`
 pub(super) fn rotate(x: &Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Option<Tensor<4>> {
-    let shape = x.dims();
-    let (x, cos, sin) = (Host::of(x)?, Host::of(cos)?, Host::of(sin)?);
-    let half = shape[3] / 2;
-    Some(tensor(
-        row::rotate(&x.rows(), &cos.rows(), &sin.rows(), half),
-        shape,
-    ))
+    let (half, cos, sin) = (x.dims()[3] / 2, Host::of(cos)?, Host::of(sin)?);
+    graph::apply(formula::Rotate { cos, sin, half }, [x])
+}
+
+/// Softmax along the last dimension.
+///
+/// # Shapes
+///
+/// - `scores`, output: `[batch, heads, rows, columns]`
+pub(super) fn softmax(scores: &Tensor<4>) -> Option<Tensor<4>> {
+    let width = scores.dims()[3];
+    graph::apply(formula::Softmax { width }, [scores])
 }
 
 /// Causal attention of groups of heads to the keys that they share.

@@ -9,18 +9,23 @@ const LINE: usize = 16;
 /// Rows that lie far apart defeat the processor's own guess of what comes next.
 #[inline(always)]
 pub(super) fn rows(data: &[f32], start: usize, stride: usize, width: usize) {
-    #[cfg(target_arch = "x86_64")]
     for row in 0..4 {
         let first = start + row * stride;
-        let Some(part) = data.get(first..first + width) else {
-            return;
-        };
-        for line in part.iter().step_by(LINE) {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint reads nothing, and the address is that of an element anyway.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()) };
+        if let Some(part) = data.get(first..first + width) {
+            slice(part);
         }
     }
+}
+
+/// Hints that some numbers will be read soon.
+#[inline(always)]
+pub(super) fn slice(data: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in data.iter().step_by(LINE) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint reads nothing, and the address is that of an element anyway.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()) };
+    }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (data, start, stride, width, LINE);
+    let _ = (data, LINE);
 }

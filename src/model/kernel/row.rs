@@ -3,10 +3,10 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{exponential::exp, processor};
+use super::{distribution, exponential::exp, processor};
 
 /// Partial sums of a row: a fixed number, so that the width of vectors does not change the digits.
-const SUMS: usize = 16;
+pub(super) const SUMS: usize = 16;
 
 /// Numbers that are worth a task of their own.
 const SHARE: usize = 1 << 14;
@@ -56,8 +56,32 @@ pub(super) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], half: usize) -> Vec<f3
     })
 }
 
+/// Softmax of each row of `width` numbers.
+pub(super) fn softmax(x: &[f32], width: usize) -> Vec<f32> {
+    each(x.len(), width, |at, out| {
+        out.copy_from_slice(&x[at..at + out.len()]);
+        processor::run(Softmax { out, width });
+    })
+}
+
+struct Softmax<'a> {
+    out: &'a mut [f32],
+    width: usize,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.out.chunks_exact_mut(self.width) {
+            distribution::softmax(simd, row);
+        }
+    }
+}
+
 /// Fills some rows at a time, given the place of their first element.
-fn each(count: usize, row: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+pub(super) fn each(count: usize, row: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     let mut out = vec![0.0; count];
     if count <= SHARE {
         fill(0, &mut out);
@@ -92,7 +116,7 @@ impl WithSimd for Norm<'_> {
 }
 
 #[inline(always)]
-fn sum_of_squares(x: &[f32]) -> f32 {
+pub(super) fn sum_of_squares(x: &[f32]) -> f32 {
     let mut sums = [0.0; SUMS];
     let (whole, rest) = x.as_chunks::<SUMS>();
     for part in whole {

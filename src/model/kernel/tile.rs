@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{lanes::multiply_add, processor};
+use super::{lanes::multiply_add, prefetch, processor};
 
 /// Rows of a tile.
 const HEIGHT: usize = 6;
@@ -104,6 +104,10 @@ impl WithSimd for Span<'_> {
                         let at = row * self.k + start * HEIGHT;
                         let x = &self.x[at..at + depth * HEIGHT];
                         let rows = row..end.min(row + HEIGHT);
+                        // The rows of outputs lie far apart.
+                        for row in rows.end..end.min(rows.end + HEIGHT) {
+                            prefetch::slice(&self.out[row][first..last]);
+                        }
                         tile(simd, x, w, &mut self.out[rows], first..last, start == 0);
                     }
                 }
