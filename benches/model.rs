@@ -1,7 +1,7 @@
 //! Speed of the decoder on two threads beside PyTorch eager with transformers: `just bench-model`.
 //!
 //! Both sides run the same random weights in turns, a few steps at a time, so that what else the
-//! machine does hits both. A figure is the lower quartile of all steps. `PYTHON` names an
+//! machine does hits both. A figure is the lower quartile of all steps. `RECODE_PYTHON` names an
 //! interpreter with `torch` and `transformers` (default `python3`); arguments choose lines by a
 //! part of their name.
 
@@ -89,6 +89,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_global()?;
     let folder = tempfile::tempdir()?;
     let mut reference = Reference::start(folder.path())?;
+    let probe = json!({"model": "tiny", "work": "write"});
+    if reference.ask::<serde_json::Value>(&probe).is_err() {
+        println!("not measured: `RECODE_PYTHON` names no Python with `torch` and `transformers`");
+        return Ok(());
+    }
     println!(
         "{:<34}{:>12}{:>12}{:>8}{:>8}{:>12}",
         "32 bits, two threads", "ours, ms", "torch, ms", "ratio", "target", "difference"
@@ -251,7 +256,7 @@ struct Reference {
 
 impl Reference {
     fn start(folder: &Path) -> Result<Self, Box<dyn Error>> {
-        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = std::env::var("RECODE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut child = Command::new(python)
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
@@ -279,9 +284,7 @@ impl Reference {
         writeln!(self.input, "{request}")?;
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
-            return Err(
-                "the Python side ended: it needs `torch` and `transformers`, see `PYTHON`".into(),
-            );
+            return Err("the Python side ended".into());
         }
         Ok(serde_json::from_str(&line)?)
     }
