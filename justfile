@@ -58,12 +58,13 @@ fuzz cases="1000000":
 bench *arguments:
     cargo bench --locked --bench reward "$@"
     {{just_executable()}} bench-judging
+    {{just_executable()}} bench-model
 
 # Time judging alone, on the reference data (RECODE_SHARED, or ../shared): just bench-judging --rounds 1
 bench-judging *arguments: build
     ${RECODE_PYTHON:-python3} benches/judging.py --recode "${CARGO_TARGET_DIR:-target}/release/recode" --shared "${RECODE_SHARED:-../shared}" "$@"
 
-# Time the decoder beside PyTorch and transformers (PYTHON names an interpreter that has them)
+# Time the decoder beside PyTorch and transformers (RECODE_PYTHON names an interpreter that has them)
 bench-model *arguments:
     cargo bench --locked --bench model -- "$@"
 
