@@ -55,15 +55,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         completions.push(completion);
     }
     let batch = TokenBatch::new(&prompts, &completions);
-    let log_probs = model
-        .decoder
-        .log_probs(&batch, arguments.temperature, None)
-        .log_probs
-        .inner();
+    // Prompts alone have logits, and no log-probabilities.
+    let log_probs = (batch.completion_time() > 0).then(|| {
+        let output = model.decoder.log_probs(&batch, arguments.temperature, None);
+        output.log_probs.inner()
+    });
     let mut logits = arguments.logits.then(|| logits(&model, &batch));
     for (index, completion) in completions.iter().enumerate() {
-        let row = log_probs.clone().narrow(0, index, 1);
-        let mut row = numbers(row);
+        let row = log_probs.clone().map(|all| all.narrow(0, index, 1));
+        let mut row = row.map(numbers).unwrap_or_default();
         row.truncate(completion.len());
         let mut line = json!({
             "index": index,

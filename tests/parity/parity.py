@@ -236,7 +236,7 @@ def half(folder):
         # both are compared with 32 bits, and ours may be no more than twice as far from it.
         theirs = max((reference_logits(model, s) - reference_logits(wide, s)).abs().max().item()
                      for s in sequences)
-        file = write_lines(folder, [{"tokens": s} for s in sequences])
+        file = write_lines(folder, [{"tokens": s[:-1], "completion_tokens": s[-1:]} for s in sequences])
         found = lines("log-probs", place, "--prompt-file", file, "--logits", "--dtype", name)
         ours = max((torch.tensor(line["logits"]) - reference_logits(wide, s)).abs().max().item()
                    for s, line in zip(sequences, found, strict=True))
