@@ -1,8 +1,9 @@
 """The published ES* reward in plain Python, written again for a comparison of speed.
 
-Reads JSON lines with `completion` and `target`; prints the seconds that scoring them took and the
-scores. What it does is what the paper's code does: regular expressions, `ast.parse`, and the full
-table of the edit distance.
+Reads a JSON object with `pairs` of completion and target and `normalised` pairs of code; then, for
+each line `reward` or `distance`, runs that once and prints the seconds and what came out. `reward`
+does what the paper's code does: regular expressions, `ast.parse`, and the full table of the edit
+distance. `distance` is that of the package rapidfuzz, if there is one.
 """
 
 import ast
@@ -60,11 +61,27 @@ def total(completion, target):
     return score + ((1 - distance(code, target) / max(len(code), len(target))) * 3.5 - 1.5)
 
 
-def main():
-    pairs = [json.loads(line) for line in sys.stdin]
+def timed(work):
     start = time.perf_counter()
-    scores = [total(pair["completion"], pair["target"]) for pair in pairs]
-    print(json.dumps({"seconds": time.perf_counter() - start, "scores": scores}))
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def main():
+    batch = json.loads(sys.stdin.readline())
+    try:
+        from rapidfuzz.distance import Levenshtein
+    except ImportError:
+        Levenshtein = None
+    for line in sys.stdin:
+        answer = {"seconds": None}
+        if line.strip() == "reward":
+            seconds, scores = timed(lambda: [total(*pair) for pair in batch["pairs"]])
+            answer = {"seconds": seconds, "scores": scores}
+        elif Levenshtein is not None:
+            seconds, edits = timed(lambda: sum(Levenshtein.distance(*pair) for pair in batch["normalised"]))
+            answer = {"seconds": seconds, "distance": edits}
+        print(json.dumps(answer), flush=True)
 
 
 main()

@@ -95,6 +95,21 @@ fn a_perfect_answer_with_twelve_literals_fails_only_as_published() {
     );
 }
 
+/// Where the reference would fill the memory: each literal doubles the text of the one before.
+#[test]
+fn literals_that_fill_the_memory_are_no_code() {
+    let literal = |i| format!("'STRING_PLACEHOLDER_{i} STRING_PLACEHOLDER_{i}'\n");
+    let bomb = (1..60).map(literal).collect::<Vec<_>>().concat();
+    for (completion, target, value) in [(bomb.as_str(), "x", -2.0), ("x", bomb.as_str(), -1.5)] {
+        let score =
+            scorer(Variant::EsStar, Normalizer::Published).score(&answer(completion), target);
+        assert_eq!(
+            (score.correctness, score.error),
+            (value, Some(Fault::TooLarge))
+        );
+    }
+}
+
 #[test]
 fn two_sides_without_code_are_equal() {
     let published = scorer(Variant::EsStar, Normalizer::Published).score(&answer("# a"), "");
