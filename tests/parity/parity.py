@@ -191,7 +191,7 @@ def rope(folder):
         config = LlamaConfig(**shape(max_position_embeddings=limit, rope_parameters=parameters,
                                      tie_word_embeddings=False))
         model = make(place, config)
-        # Fresh for each sequence: transformers keeps the longest length it has seen.
+        # The short one in between sets transformers' frequencies back, see below.
         compare_logits(f"rope {name}", place, model, prompts([90, 20, 64]))
         fresh = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
         compare_greedy(f"rope {name}", place, fresh, prompts([25], seed=2), 64)
@@ -203,7 +203,9 @@ def rope(folder):
         written["rope_scaling"] = {"type": new.pop("rope_type")} | new
         path.write_text(json.dumps(written))
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
-        compare_logits(f"rope {name}, old spelling", place, model, prompts([80, 33], seed=3))
+        # The longer one last: transformers goes on with the frequencies of the longest that it has
+        # read until a text of at most the first training's length sets them back.
+        compare_logits(f"rope {name}, old spelling", place, model, prompts([33, 80], seed=3))
 
 
 def models(folder):
