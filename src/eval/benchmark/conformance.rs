@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Benchmark, Options, Task, code_update_arena, open, open_with};
+use super::{Benchmark, Options, Task, code_update_arena, open_with};
 use crate::{
     data::read_json_lines,
     python::{Modules, Pool, Settings},
@@ -87,9 +87,9 @@ fn task<'a>(benchmark: &'a dyn Benchmark, id: &str) -> &'a Task {
     benchmark.tasks().iter().find(|task| task.id == id).unwrap()
 }
 
-#[test]
-#[ignore = "needs the conformance data: just conformance"]
-fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
+/// The samples whose verdicts differ from the recorded ones, but for those of `cheats`, which the
+/// reference lets pass and which must fail.
+fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
     #[derive(Deserialize)]
     struct Golden {
         verdicts: Vec<(u8, String)>,
@@ -97,7 +97,9 @@ fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
     let golden: Golden = golden("goldens/eval/humaneval_verdicts.json");
     let samples: Vec<Sample> =
         read_json_lines(&shared("goldens/eval/humaneval_samples.jsonl.gz")).unwrap();
-    let benchmark = open("humaneval", &shared("data/humaneval/HumanEval.jsonl.gz")).unwrap();
+    assert_eq!(samples.len(), 1200);
+    let file = shared("data/humaneval/HumanEval.jsonl.gz");
+    let benchmark = open_with("humaneval", &file, options).unwrap();
     let pool = pool();
 
     let judgements = in_parallel(&pool, &samples, |sample| {
@@ -110,18 +112,66 @@ fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
     for ((sample, judgement), (passed, text)) in
         samples.iter().zip(&judgements).zip(golden.verdicts)
     {
-        // The reference is fooled by the first; the second depends on its time.
         let expected = match sample.kind.as_str() {
-            "cheat_frame_result" => false,
+            kind if cheats.contains(&kind) => false,
+            // It depends on its time.
             "mem_3g" => continue,
             _ => passed == 1,
         };
         if judgement.passed != expected {
-            differing.push((&sample.task_id, &sample.kind, text, &judgement.verdict));
+            let (id, kind) = (&sample.task_id, &sample.kind);
+            differing.push(format!("{id} {kind}: {text}, but {:?}", judgement.verdict));
         }
     }
-    assert_eq!(samples.len(), 1200);
+    differing
+}
+
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
+    let differing = humaneval_differences(&Options::default(), &["cheat_frame_result"]);
     assert!(differing.is_empty(), "{differing:#?}");
+}
+
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn strict_humaneval_differs_in_objects_that_equal_everything_and_one_spoilt_helper() {
+    let options = Options {
+        is_strict: true,
+        ..Options::default()
+    };
+    let cheats = ["cheat_frame_result", "cheat_alwayseq"];
+    let differing = humaneval_differences(&options, &cheats);
+    // The one solution that spoils a helper of the prompt and is right itself: strict tests use the
+    // benchmark's helpers, so that a solution cannot bend them.
+    let expected = ["HumanEval/50 mutant: failed: , but Pass"];
+    assert_eq!(differing, expected);
+}
+
+#[test]
+#[ignore = "needs the conformance data: just conformance"]
+fn strict_humaneval_passes_every_canonical_solution() {
+    let options = Options {
+        is_strict: true,
+        ..Options::default()
+    };
+    let file = shared("data/humaneval/HumanEval.jsonl.gz");
+    let benchmark = open_with("humaneval", &file, &options).unwrap();
+    let pool = pool();
+
+    let failed: Vec<_> = in_parallel(&pool, benchmark.tasks(), |task| {
+        let solution = benchmark.reference(task).unwrap();
+        let judgement = benchmark.judge(task, &solution, &pool).unwrap();
+        (task.id.clone(), judgement)
+    });
+
+    // Oracle: they pass by the definition of the benchmark.
+    assert_eq!(failed.len(), 164);
+    let failed: Vec<_> = failed
+        .iter()
+        .filter(|(_, judgement)| !judgement.passed)
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 /// Base and plus of all samples, as letters of EvalPlus's status: pass or not.

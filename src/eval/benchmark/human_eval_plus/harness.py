@@ -1,8 +1,8 @@
 """Runs a solution on the inputs of one task and compares what it returns, as EvalPlus does.
 
-Trusted code: `prepare` runs in the server, `run` in a program's process. Values travel in Python's
-`marshal` form, which holds plain values alone: what a solution has returned is unpacked in a
-program's process, and only what the canonical solution has returned in the server.
+Trusted code: `prepare` runs in the server, `run` in a program's process. What the canonical solution
+has returned is kept in Python's `marshal` form; what a solution has returned goes to another process
+as text (`plain.py`), which can do no harm when it is read.
 """
 
 import base64
@@ -104,27 +104,27 @@ def outputs_of(solution, part):
 def answers(solution, part):
     """What a solution returns, as values that another process can compare.
 
-    A list of marshalled values; the first that is none ends it, and is told by its name.
+    The first that is no plain value ends it, and is told as an exception.
     """
     told = []
     for output, error in outputs_of(solution, part):
-        if error is not None:
-            told.append(type(error).__name__)
-            break
-        try:
-            told.append(marshal.dumps(output))
-        except ValueError:
-            told.append(f"returned a {type(output).__name__}")
-            break
-    return pack(told)
+        if error is None:
+            try:
+                told.append({"value": encode(output)})
+                continue
+            except BaseException as refusal:
+                error = refusal
+        told.append({"raised": failure(error)})
+        break
+    return base64.b64encode(zlib.compress(json.dumps(told).encode(), 1)).decode()
 
 
 def outputs_told(told):
-    for answer in unpack(told):
-        if isinstance(answer, bytes):
-            yield marshal.loads(answer), None
+    for answer in json.loads(zlib.decompress(base64.b64decode(told))):
+        if "raised" in answer:
+            yield None, as_exception(answer["raised"])
         else:
-            yield None, RuntimeError(answer)
+            yield decode(answer["value"]), None
 
 
 def compare_all(outputs, part):
@@ -139,8 +139,8 @@ def compare_all(outputs, part):
         if error is None:
             try:
                 is_same, tolerance = compare(output, expected[count], inputs[count], tolerance)
-            except BaseException as failure:
-                reason = f"comparing raised {type(failure).__name__}"
+            except BaseException as refusal:
+                reason = f"comparing raised {type(refusal).__name__}"
         else:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
         if not is_same:
@@ -175,17 +175,64 @@ def is_floats(value):
 
 
 def all_close(output, expected, tolerance):
-    """`numpy.allclose` for numbers and nested lists of numbers of one shape."""
-    if isinstance(expected, (list, tuple)):
-        if not isinstance(output, (list, tuple)) or len(output) != len(expected):
-            return False
-        return all(all_close(one, other, tolerance) for one, other in zip(output, expected))
-    one, other = number(output), number(expected)
+    """`numpy.allclose` for numbers and nested lists of numbers, which are broadcast."""
+    one, other = shape(output), shape(expected)
+    if one == other:
+        pairs = zip(flat(output), flat(expected))
+    else:
+        for value in (*flat(output), *flat(expected)):
+            number(value)
+        common = broadcast(one, other)
+        pairs = zip(spread(output, one, common), spread(expected, other, common))
+    return all(is_close(number(x), number(y), tolerance) for x, y in pairs)
+
+
+def is_close(one, other, tolerance):
     if one == other:
         return True
     if not (is_finite(one) and is_finite(other)):
         return False
     return abs(one - other) <= tolerance + RELATIVE_TOLERANCE * abs(other)
+
+
+def shape(value):
+    if not isinstance(value, (list, tuple)):
+        return ()
+    shapes = {shape(item) for item in value}
+    if len(shapes) > 1:
+        raise ValueError("a ragged list is no array")
+    return (len(value), *(shapes.pop() if shapes else ()))
+
+
+def broadcast(one, other):
+    length = max(len(one), len(other))
+    one, other = (1,) * (length - len(one)) + one, (1,) * (length - len(other)) + other
+    common = []
+    for x, y in zip(one, other):
+        if x != y and 1 not in (x, y):
+            raise ValueError("shapes that cannot be broadcast")
+        common.append(y if x == 1 else x)
+    return tuple(common)
+
+
+def spread(value, own, common):
+    """The numbers of an array as they stand in the common shape, which has no fewer axes."""
+    if not common:
+        yield value
+        return
+    size, *rest = common
+    is_missing = len(own) < len(common)
+    for place in range(size):
+        part = value if is_missing else value[0 if own[0] == 1 else place]
+        yield from spread(part, own if is_missing else own[1:], rest)
+
+
+def flat(value):
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from flat(item)
+    else:
+        yield value
 
 
 def number(value):

@@ -16,7 +16,11 @@ use crate::{
     python::{Call, Harness, Modules, Pool, PythonError, Role},
 };
 
-const HARNESS: &str = include_str!("harness.py");
+const HARNESS: &str = concat!(
+    include_str!("../plain.py"),
+    "\n",
+    include_str!("harness.py")
+);
 
 /// A test may take so many times what the canonical solution takes.
 const TIME_FACTOR: f64 = 4.0;

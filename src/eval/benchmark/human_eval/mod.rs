@@ -1,0 +1,260 @@
+//! `HumanEval`: complete a function; its tests are one `check` function (arXiv:2107.03374).
+
+mod strict;
+
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Benchmark, Options, Task, row_of};
+use crate::{
+    data::{HumanEvalTask, read_human_eval},
+    eval::{EvalError, Judgement, extract},
+    python::{Pool, Program, PythonError, Verdict},
+};
+use strict::Calls;
+
+/// The original harness's limit.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+struct HumanEval {
+    name: &'static str,
+    tasks: Vec<Task>,
+    rows: Vec<Row>,
+    timeout: Duration,
+    is_strict: bool,
+}
+
+#[derive(Debug)]
+struct Row {
+    task: HumanEvalTask,
+    /// What its tests ask of a solution; found out when one is first judged strictly.
+    calls: Mutex<Option<Calls>>,
+}
+
+/// Opens a file of `HumanEval`, or of `HumanEval+` for its original tests.
+pub(super) fn open(
+    name: &'static str,
+    path: &Path,
+    options: &Options,
+) -> Result<Box<dyn Benchmark>, EvalError> {
+    let rows = read_human_eval(path).map_err(|source| EvalError::Data {
+        benchmark: name.to_owned(),
+        source,
+    })?;
+    let tasks = tasks(&rows);
+    let rows = rows.into_iter().map(|task| Row {
+        task,
+        calls: Mutex::new(None),
+    });
+    Ok(Box::new(HumanEval {
+        name,
+        tasks,
+        rows: rows.collect(),
+        timeout: options.timeout.unwrap_or(TIMEOUT),
+        is_strict: options.is_strict,
+    }))
+}
+
+/// The tasks of some rows.
+pub(super) fn tasks(rows: &[HumanEvalTask]) -> Vec<Task> {
+    rows.iter()
+        .map(|row| Task {
+            id: row.task_id.clone(),
+            group: None,
+            fields: row.prompt_fields(),
+        })
+        .collect()
+}
+
+impl Benchmark for HumanEval {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    fn extract(&self, task: &Task, answer: &str) -> Option<String> {
+        let row = &row_of(&self.tasks, &self.rows, task).ok()?.task;
+        extract::function(answer, &row.entry_point, &row.prompt)
+    }
+
+    fn complete(&self, task: &Task, completion: &str) -> String {
+        let prompt = row_of(&self.tasks, &self.rows, task).map_or("", |row| &row.task.prompt);
+        format!("{prompt}{completion}")
+    }
+
+    fn reference(&self, task: &Task) -> Option<String> {
+        let row = &row_of(&self.tasks, &self.rows, task).ok()?.task;
+        Some(format!("{}{}", row.prompt, row.canonical_solution))
+    }
+
+    fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {
+        let row = row_of(&self.tasks, &self.rows, task)?;
+        let verdict = if self.is_strict {
+            self.judge_strictly(row, solution, pool)
+        } else {
+            let test = &row.task;
+            pool.run(&Program {
+                source: format!("{solution}\n{}\ncheck({})", test.test, test.entry_point),
+                timeout: self.timeout,
+            })
+        };
+        let verdict = verdict.map_err(|source| EvalError::Judge {
+            task: task.id.clone(),
+            source,
+        })?;
+        Ok(Judgement::of_tests("tests", &[verdict]))
+    }
+}
+
+impl HumanEval {
+    fn judge_strictly(
+        &self,
+        row: &Row,
+        solution: &str,
+        pool: &Pool,
+    ) -> Result<Verdict, PythonError> {
+        // Not held while Python runs: two workers with one task may both ask, to the same answer.
+        let known = row.calls().clone();
+        let calls = if let Some(calls) = known {
+            calls
+        } else {
+            let calls = strict::record(&row.task, pool)?;
+            *row.calls() = Some(calls.clone());
+            calls
+        };
+        strict::judge(&row.task, solution, &calls, self.timeout, pool)
+    }
+}
+
+impl Row {
+    fn calls(&self) -> MutexGuard<'_, Option<Calls>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::python::Settings;
+
+    /// Counts a list; the tests draw one at random, and go on from what they were answered.
+    const TEST: &str = "
+def check(candidate):
+    import random
+    assert candidate([]) == 0
+    values = [random.random() for _ in range(random.randint(1, 9))]
+    assert candidate(values) == len(values)
+    assert count([1] * (candidate([7, 7]) + 1)) == 3
+    assert candidate(values=(1, 2)) == helper()
+";
+
+    fn benchmark(is_strict: bool) -> Box<dyn Benchmark> {
+        let row = json!({
+            "task_id": "T/0", "entry_point": "count", "test": TEST,
+            "prompt": "def helper():\n    return 2\n\ndef count(values):\n",
+            "canonical_solution": "    return len(values)\n",
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), row.to_string()).unwrap();
+        let options = Options {
+            is_strict,
+            timeout: Some(Duration::from_secs(5)),
+            ..Options::default()
+        };
+        open("humaneval", file.path(), &options).unwrap()
+    }
+
+    fn pool() -> Pool {
+        Pool::start(&Settings {
+            workers: 1,
+            ..Settings::default()
+        })
+        .unwrap()
+    }
+
+    const PREFIX: &str = "def helper():\n    return 2\n";
+
+    #[test]
+    fn strict_mode_judges_honest_solutions_as_the_tests_do() {
+        let pool = pool();
+        let cases = [
+            ("def count(values):\n    return len(values)", "pass"),
+            // What derives from a plain type counts as it does in one interpreter.
+            (
+                "class N(int): pass\ndef count(values):\n    return N(len(values))",
+                "pass",
+            ),
+            (
+                "def count(values):\n    return len(values) + 1",
+                "assertion",
+            ),
+            // Wrong in the middle: the tests then call with a list of another length.
+            (
+                "def count(values):\n    return 5 if values == [7, 7] else len(values)",
+                "assertion",
+            ),
+            ("def count(values):\n    return 1 // 0", "error"),
+            ("def count(other):\n    return len(other)", "error"),
+            ("x = 1", "error"),
+            ("def count(values):\n    import os; os._exit(0)", "died"),
+        ];
+        for (solution, expected) in cases {
+            let solution = format!("{PREFIX}{solution}\n");
+            for is_strict in [false, true] {
+                let benchmark = benchmark(is_strict);
+                let judgement = benchmark.judge(&benchmark.tasks()[0], &solution, &pool);
+                let verdict = judgement.unwrap().verdict;
+                assert_eq!(verdict.name(), expected, "strict: {is_strict}: {solution}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_strict_mode_sees_through_what_is_forged_within_an_interpreter() {
+        let pool = pool();
+        let cases = [
+            "class E:\n    def __eq__(s, o): return True\n    def __add__(s, o): return 2\n\
+             def count(values):\n    return E()",
+            "class E(int):\n    def __eq__(s, o): return True\n    def __add__(s, o): return 2\n\
+             def count(values):\n    return 2 if values == [7, 7] else 3 if values == [1] * 3 else E(9)",
+            // The tests' own helper, as the solution would have it.
+            "def helper():\n    return 9\ndef count(values):\n    return 9 if values == (1, 2) else len(values)",
+        ];
+        for solution in cases {
+            let solution = format!("{PREFIX}{solution}\n");
+            for is_strict in [false, true] {
+                let benchmark = benchmark(is_strict);
+                let judgement = benchmark
+                    .judge(&benchmark.tasks()[0], &solution, &pool)
+                    .unwrap();
+                assert_eq!(judgement.passed, !is_strict, "{solution} {judgement:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_solution_that_answers_otherwise_each_time_fails_in_the_end() {
+        let (pool, benchmark) = (pool(), benchmark(true));
+        let solution = "import time\ndef count(values):\n    \
+                        return time.monotonic_ns() if values == [7, 7] else len(values)";
+        // Too many ones to make: the tests run out of memory or time at the latest.
+        let solution = solution.replace("monotonic_ns()", "monotonic_ns() % 1000");
+
+        let judgement = benchmark
+            .judge(&benchmark.tasks()[0], &solution, &pool)
+            .unwrap();
+
+        assert!(!judgement.passed, "{judgement:?}");
+    }
+}

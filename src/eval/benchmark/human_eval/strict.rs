@@ -1,0 +1,175 @@
+//! Judging a solution from another process than the one it runs in.
+//!
+//! Within one interpreter a solution can return an object that equals everything, or change what its
+//! tests see. Here it answers calls by plain values, and `check` runs elsewhere with a stand-in for
+//! it. By design this differs from the original where a solution
+//! - returns what is not plain (an iterator, an object of a class of its own): an error of its;
+//! - changes its arguments: the tests do not see it;
+//! - redefines a helper of the prompt, which some tests use: theirs is the benchmark's.
+//!
+//! Tests that hand over something that is not plain cannot be judged so, which is an error and no
+//! verdict; none of the 164 tasks does.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{
+    data::HumanEvalTask,
+    python::{Call, Harness, Modules, Pool, PythonError, Role, Verdict},
+};
+
+const HARNESS: &str = concat!(include_str!("../plain.py"), "\n", include_str!("strict.py"));
+
+/// What all answers of a solution may amount to.
+const ANSWER_BYTES: usize = 1 << 24;
+/// The canonical solutions and their tests take milliseconds.
+const REFERENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many times a solution is run anew because the tests have called it otherwise.
+const ROUNDS: usize = 100;
+/// All rounds together, in limits of one.
+const LIMITS: u32 = 10;
+
+/// The calls that the tests of a task make of its canonical solution.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Calls {
+    calls: Value,
+}
+
+#[derive(Deserialize)]
+struct Answers {
+    answers: Value,
+}
+
+/// How the tests ended.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    Passed(()),
+    Assertion([String; 2]),
+    Error([String; 2]),
+    /// The calls up to one that the solution has not been asked.
+    Lacking(Value),
+}
+
+/// Runs a task's tests on its canonical solution, and keeps what they ask of it.
+pub(super) fn record(task: &HumanEvalTask, pool: &Pool) -> Result<Calls, PythonError> {
+    let argument = with_tests(task, "record");
+    let (verdict, answer) = checker(task, argument, REFERENCE_TIMEOUT, pool)?;
+    if !verdict.is_pass() {
+        let reason = format!("the canonical solution cannot be judged strictly: {verdict}");
+        return Err(PythonError::Server { reason });
+    }
+    read(&answer)
+}
+
+/// How a solution ends in strict mode.
+pub(super) fn judge(
+    task: &HumanEvalTask,
+    solution: &str,
+    calls: &Calls,
+    timeout: Duration,
+    pool: &Pool,
+) -> Result<Verdict, PythonError> {
+    let deadline = Instant::now() + timeout * LIMITS;
+    let mut calls = calls.calls.clone();
+    for _ in 0..ROUNDS {
+        let (verdict, answer) = candidate(task, solution, &calls, timeout, pool)?;
+        if !verdict.is_pass() {
+            return Ok(verdict);
+        }
+        // It comes from the solution's process, which may have sent anything.
+        let Ok(Answers { answers }) = serde_json::from_str(&answer) else {
+            return Ok(Verdict::Forged);
+        };
+        let mut argument = with_tests(task, "check");
+        argument["calls"] = calls;
+        argument["answers"] = answers;
+        let (verdict, answer) = checker(task, argument, timeout, pool)?;
+        if !verdict.is_pass() {
+            return Ok(verdict);
+        }
+        calls = match read(&answer)? {
+            End::Passed(_) => return Ok(Verdict::Pass),
+            End::Assertion([exception, message]) => {
+                return Ok(Verdict::Assertion { exception, message });
+            }
+            End::Error([exception, message]) => return Ok(Verdict::Error { exception, message }),
+            End::Lacking(calls) => calls,
+        };
+        if Instant::now() >= deadline {
+            return Ok(Verdict::Timeout);
+        }
+    }
+    Ok(Verdict::Error {
+        exception: "Unrepeatable".to_owned(),
+        message: "the solution answers otherwise each time".to_owned(),
+    })
+}
+
+fn candidate(
+    task: &HumanEvalTask,
+    solution: &str,
+    calls: &Value,
+    timeout: Duration,
+    pool: &Pool,
+) -> Result<(Verdict, String), PythonError> {
+    let argument = json!({
+        "work": "answer",
+        "solution": solution,
+        "entry_point": task.entry_point,
+        "calls": calls,
+    });
+    let modules = Modules::of_program(solution);
+    call(Role::Candidate, modules, &argument, timeout, pool)
+}
+
+fn checker(
+    task: &HumanEvalTask,
+    argument: Value,
+    timeout: Duration,
+    pool: &Pool,
+) -> Result<(Verdict, String), PythonError> {
+    let modules = Modules::of_program(&task.test);
+    call(Role::Checker, modules, &argument, timeout, pool)
+}
+
+fn call(
+    role: Role,
+    modules: Modules,
+    argument: &Value,
+    timeout: Duration,
+    pool: &Pool,
+) -> Result<(Verdict, String), PythonError> {
+    let harness = Harness {
+        key: "human_eval_strict".to_owned(),
+        code: HARNESS,
+        data: String::new(),
+    };
+    pool.call(&Call {
+        harness: &harness,
+        role,
+        modules,
+        argument: &argument.to_string(),
+        timeout,
+        answer_bytes: ANSWER_BYTES,
+    })
+}
+
+/// The argument of a work that runs the tests.
+fn with_tests(task: &HumanEvalTask, work: &str) -> Value {
+    json!({
+        "work": work,
+        "reference": format!("{}{}", task.prompt, task.canonical_solution),
+        "test": task.test,
+        "entry_point": task.entry_point,
+    })
+}
+
+/// Reads an answer of the checker, which is ours.
+fn read<T: DeserializeOwned>(answer: &str) -> Result<T, PythonError> {
+    serde_json::from_str(answer).map_err(|error| PythonError::Server {
+        reason: format!("the harness answers otherwise than agreed: {error}"),
+    })
+}

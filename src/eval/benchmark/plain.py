@@ -1,0 +1,75 @@
+"""Plain values as text that another process can read, whoever has written it.
+
+Text, and not `pickle` or `marshal`: what a program has returned is read next to what it must not
+change. Part of a harness: `json` and `builtins` are bound before a program runs.
+"""
+
+import builtins
+import json
+
+SCALARS = (bool, int, float, str)
+CONTAINERS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+def encode(value):
+    """A plain value as JSON with tags; what derives from a plain type counts as that type."""
+    kind = type(value)
+    if value is None or kind in SCALARS:
+        return value
+    if kind in (list, tuple, set, frozenset):
+        return [kind.__name__, [encode(item) for item in value]]
+    if kind is dict:
+        return ["dict", [[encode(key), encode(item)] for key, item in value.items()]]
+    if kind is complex:
+        return ["complex", [value.real, value.imag]]
+    if kind in (bytes, bytearray):
+        return [kind.__name__, value.hex()]
+    return encode(as_plain(value, kind))
+
+
+def as_plain(value, kind):
+    """What compares as `value` does and is plain: of a `Counter` its `dict`, and so on."""
+    for plain in (*SCALARS, list, tuple, dict, set, frozenset, complex, bytes, bytearray):
+        if isinstance(value, plain):
+            return plain(value)
+    if kind is type({}.keys()):
+        return set(value)
+    if kind.__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        item = value.item()
+        if type(item) is not kind:
+            return item
+    raise TypeError(f"a {kind.__name__} is no plain value")
+
+
+def decode(value):
+    if not isinstance(value, list):
+        return value
+    tag, content = value
+    if tag in CONTAINERS:
+        return CONTAINERS[tag](decode(item) for item in content)
+    if tag == "dict":
+        return {decode(key): decode(item) for key, item in content}
+    if tag == "complex":
+        return complex(*content)
+    return {"bytes": bytes, "bytearray": bytearray}[tag].fromhex(content)
+
+
+def failure(error):
+    """An exception as its class and its text."""
+    try:
+        text = str(error)[:200]
+    except BaseException:
+        text = ""
+    return [type(error).__name__, text]
+
+
+def as_exception(told):
+    """An exception that another process has told; of its own class only if that is built in."""
+    name, text = told
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(text)
+        except TypeError:
+            pass
+    return RuntimeError(f"{name}: {text}")
