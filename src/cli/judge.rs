@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     /// Seconds a test, in place of the benchmark's own limit
     #[arg(long)]
     timeout: Option<f64>,
-    /// HumanEval+: compare values in another process than the one that made them
+    /// HumanEval and HumanEval+: compare values in another process than the one that made them
     #[arg(long)]
     strict: bool,
     /// HumanEval+: whose rules; version 0.3.1 fails every solution of HumanEval/32

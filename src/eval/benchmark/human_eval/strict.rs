@@ -56,7 +56,7 @@ enum End {
 /// Runs a task's tests on its canonical solution, and keeps what they ask of it.
 pub(super) fn record(task: &HumanEvalTask, pool: &Pool) -> Result<Calls, PythonError> {
     let argument = with_tests(task, "record");
-    let (verdict, answer) = checker(task, argument, REFERENCE_TIMEOUT, pool)?;
+    let (verdict, answer) = checker(task, &argument, REFERENCE_TIMEOUT, pool)?;
     if !verdict.is_pass() {
         let reason = format!("the canonical solution cannot be judged strictly: {verdict}");
         return Err(PythonError::Server { reason });
@@ -86,12 +86,12 @@ pub(super) fn judge(
         let mut argument = with_tests(task, "check");
         argument["calls"] = calls;
         argument["answers"] = answers;
-        let (verdict, answer) = checker(task, argument, timeout, pool)?;
+        let (verdict, answer) = checker(task, &argument, timeout, pool)?;
         if !verdict.is_pass() {
             return Ok(verdict);
         }
         calls = match read(&answer)? {
-            End::Passed(_) => return Ok(Verdict::Pass),
+            End::Passed(()) => return Ok(Verdict::Pass),
             End::Assertion([exception, message]) => {
                 return Ok(Verdict::Assertion { exception, message });
             }
@@ -127,12 +127,12 @@ fn candidate(
 
 fn checker(
     task: &HumanEvalTask,
-    argument: Value,
+    argument: &Value,
     timeout: Duration,
     pool: &Pool,
 ) -> Result<(Verdict, String), PythonError> {
     let modules = Modules::of_program(&task.test);
-    call(Role::Checker, modules, &argument, timeout, pool)
+    call(Role::Checker, modules, argument, timeout, pool)
 }
 
 fn call(
