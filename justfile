@@ -68,6 +68,24 @@ bench-judging *arguments: build
 bench-model *arguments:
     cargo bench --locked --bench model -- "$@"
 
+# Make the virtual environment that CodeUpdateArena is judged in [--torch] [--newest]
+python-setup *arguments: build
+    @cargo run --release --locked --quiet -- python --setup "$@"
+
+# Pin the versions and hashes of that environment again (needs uv)
+python-lock:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd datasets/python
+    for name in pinned newest; do
+        version=3.9; [ $name = pinned ] || version=3.11
+        for part in $name $name-torch; do
+            { sed -n '/^# /p' $name.in; uv pip compile --generate-hashes --universal --no-header \
+                --no-annotate --quiet --python-version $version $part.in; } > $part.new
+            mv $part.new $part.txt
+        done
+    done
+
 # Accept changed snapshots of texts
 snapshots:
     INSTA_UPDATE=always cargo test --release --locked

@@ -14,13 +14,14 @@ use clap::{Args, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 
 use crate::{
+    data::Cache,
     digest::Digest,
     eval::{
         Judgement, Sample, Tally, VerdictLog,
-        benchmark::{self, Benchmark, Flavour, Options},
-        evalplus_results, judge_samples, read_samples,
+        benchmark::{self, Benchmark, Flavour, Options, Repairs},
+        evalplus_results, judge_samples, read_evalplus_results, read_samples,
     },
-    python::{Pool, PythonError, Settings},
+    python::{Pool, PythonError, Settings, choose_interpreter},
 };
 
 use super::{
@@ -43,13 +44,19 @@ The file of --out (JSON) has the summary and, in the order of the samples, of ea
 For humaneval_plus it is the result file of EvalPlus, which --samples takes as well.
 
 Stopped or crashed, the same command goes on where it was: what is judged lies in OUT.partial.
+Verdicts are kept in $RECODE_CACHE/verdicts from run to run, by solution, tests, limits and judge, but
+for timeouts and deaths, which a busy machine can bring about.
 Programs run in a sandbox without network, processes or files of this system; where the system
-lacks a safeguard nothing runs unless you say --allow-unsandboxed. Python is $RECODE_PYTHON, else
-python3.";
+lacks a safeguard nothing runs unless you say --allow-unsandboxed. `recode python` says which Python
+judges.";
 
 /// Arguments of `recode judge`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Arguments {
     /// The benchmark
     #[arg(long, value_parser = PossibleValuesParser::new(benchmark::names()))]
@@ -58,11 +65,24 @@ pub(super) struct Arguments {
     #[arg(long)]
     data: PathBuf,
     /// The samples: JSON lines
-    #[arg(long)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        required_unless_present = "from_results"
+    )]
     samples: PathBuf,
     /// Where the verdicts go
-    #[arg(long)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        required_unless_present = "from_results"
+    )]
     out: PathBuf,
+    /// Run nothing, and print what this result file of EvalPlus holds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["samples", "out"])]
+    from_results: Option<PathBuf>,
     /// Programs that run side by side; all processors if not given
     #[arg(long)]
     workers: Option<NonZeroUsize>,
@@ -75,6 +95,15 @@ pub(super) struct Arguments {
     /// HumanEval+: whose rules; version 0.3.1 fails every solution of HumanEval/32
     #[arg(long, value_name = "VERSION", default_value = Flavour::Tip.name(), value_parser = PossibleValuesParser::new(Flavour::ALL.iter().map(|flavour| flavour.name())))]
     evalplus: String,
+    /// CodeUpdateArena: repairs of its data; `paper` is what the paper says it has mended
+    #[arg(long, value_name = "NAME", default_value = Repairs::None.name(), value_parser = PossibleValuesParser::new(Repairs::ALL.iter().map(|repairs| repairs.name())))]
+    repairs: String,
+    /// The Python that judges [default: see `recode python`]
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Judge everything anew, whatever was judged before
+    #[arg(long)]
+    no_cache: bool,
     /// Run programs even where this system lacks a safeguard
     #[arg(long)]
     allow_unsandboxed: bool,
@@ -89,13 +118,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let options = arguments.options()?;
     let benchmark = benchmark::open_with(&arguments.benchmark, &arguments.data, &options)
         .map_err(|error| usage(&error))?;
+    if let Some(path) = &arguments.from_results {
+        return from_results(arguments, path, &*benchmark);
+    }
     let samples = read_samples(&arguments.samples, &*benchmark).map_err(|error| usage(&error))?;
     let pool = Pool::start(&arguments.pool()).map_err(|error| no_python(&error))?;
     let stop = stop_on_signals()
         .map_err(|error| Failure::text(Exit::Bug, format!("cannot listen for signals: {error}")))?;
 
+    let libraries = pool
+        .interpreter()
+        .libraries(benchmark::libraries(&arguments.benchmark));
+    warn_of_lacking(&arguments.benchmark, &libraries);
     let run = Run {
         arguments,
+        libraries,
         benchmark: &*benchmark,
         samples: &samples,
         pool: &pool,
@@ -109,6 +146,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     run.finish(&judged.into_iter().flatten().collect::<Vec<_>>())
 }
 
+/// Prints the rates of verdicts that EvalPlus has reached.
+fn from_results(
+    arguments: &Arguments,
+    path: &Path,
+    benchmark: &dyn Benchmark,
+) -> Result<Exit, Failure> {
+    let judged = read_evalplus_results(path, benchmark)
+        .map_err(|error| Failure::new(Exit::Usage, &error))?;
+    let pairs: Vec<_> = judged
+        .iter()
+        .map(|(sample, judgement)| (sample.task, Some(judgement)))
+        .collect();
+    let tally = Tally::new(benchmark.tasks().len(), &pairs);
+    output::result(&if arguments.json {
+        json!({ "benchmark": benchmark.name(), "summary": tally }).to_string()
+    } else {
+        table(benchmark.name(), &tally)
+    });
+    Ok(Exit::Done)
+}
+
 impl Arguments {
     fn options(&self) -> Result<Options, Failure> {
         let timeout = self.timeout.map(|seconds| {
@@ -116,6 +174,12 @@ impl Arguments {
                 .ok()
                 .filter(|timeout| !timeout.is_zero())
         });
+        if self.strict && !benchmark::has_strict_mode(&self.benchmark) {
+            let name = &self.benchmark;
+            let text =
+                format!("`{name}` has no strict mode: its tests need the solution beside them");
+            return Err(Failure::text(Exit::Usage, text));
+        }
         match timeout {
             Some(None) => Err(Failure::text(
                 Exit::Usage,
@@ -130,26 +194,56 @@ impl Arguments {
         let named = Flavour::ALL
             .iter()
             .find(|flavour| flavour.name() == self.evalplus);
+        let repairs = Repairs::ALL
+            .iter()
+            .find(|repairs| repairs.name() == self.repairs);
         Options {
             timeout,
             is_strict: self.strict,
             flavour: named.copied().unwrap_or_default(),
+            repairs: repairs.copied().unwrap_or_default(),
         }
     }
 
     fn pool(&self) -> Settings {
         let defaults = Settings::default();
+        let needs_libraries = !benchmark::libraries(&self.benchmark).is_empty();
+        let cache = Cache::from_environment();
+        let named = self.python.as_deref();
         Settings {
+            interpreter: choose_interpreter(named, needs_libraries, cache.folder()),
             workers: self.workers.map_or(defaults.workers, NonZeroUsize::get),
             is_unsandboxed_allowed: self.allow_unsandboxed,
             ..defaults
         }
     }
 
+    /// Where verdicts stay from run to run.
+    fn cache(&self) -> Option<PathBuf> {
+        let cache = Cache::from_environment();
+        let folder = cache.folder().join("verdicts");
+        let file = folder.join(format!("{}.jsonl", self.benchmark));
+        (!self.no_cache && fs::create_dir_all(&folder).is_ok()).then_some(file)
+    }
+
     fn partial(&self) -> PathBuf {
         let mut name = self.out.clone().into_os_string();
         name.push(".partial");
         name.into()
+    }
+}
+
+fn warn_of_lacking(benchmark: &str, libraries: &BTreeMap<String, String>) {
+    let lacking: Vec<&str> = benchmark::libraries(benchmark)
+        .iter()
+        .filter(|name| !libraries.contains_key(**name))
+        .copied()
+        .collect();
+    if !lacking.is_empty() {
+        output::error_line(&format!(
+            "warning: this Python lacks {}; tasks that import them cannot pass (recode python --setup)",
+            lacking.join(", ")
+        ));
     }
 }
 
@@ -184,6 +278,8 @@ type Outcome = Result<Judgement, String>;
 
 struct Run<'a> {
     arguments: &'a Arguments,
+    /// The versions of the libraries that solutions may import.
+    libraries: BTreeMap<String, String>,
     benchmark: &'a dyn Benchmark,
     samples: &'a [Sample],
     pool: &'a Pool,
@@ -195,7 +291,18 @@ impl Run<'_> {
         let partial = self.arguments.partial();
         let cannot_keep = |error: io::Error| cannot_write(&partial, &error);
         let mut log = VerdictLog::open(&partial).map_err(cannot_keep)?;
+        // A cache that cannot be read or written costs time and nothing else.
+        let mut cache = self
+            .arguments
+            .cache()
+            .and_then(|path| VerdictLog::open(&path).ok());
         let keys = self.keys(options)?;
+        for key in &keys {
+            let known = cache.as_ref().and_then(|cache| cache.find(key));
+            if let (None, Some(known)) = (log.find(key), known.cloned()) {
+                log.add(key.clone(), known).map_err(cannot_keep)?;
+            }
+        }
         let mut open: Vec<usize> = (0..keys.len()).collect();
         open.retain(|position| log.find(&keys[*position]).is_none());
         open.sort_by_key(|position| (self.samples[*position].task, &keys[*position]));
@@ -215,7 +322,14 @@ impl Run<'_> {
                 result.is_err(),
             );
             match result {
-                Ok(judgement) if kept.is_ok() => kept = log.add(key.clone(), judgement),
+                Ok(judgement) if kept.is_ok() => {
+                    if let Some(cache) = &mut cache
+                        && judgement.is_lasting()
+                    {
+                        let _ = cache.add(key.clone(), judgement.clone());
+                    }
+                    kept = log.add(key.clone(), judgement);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     failures.insert(key.clone(), Failure::new(Exit::Bug, &error).into_message());
@@ -240,11 +354,19 @@ impl Run<'_> {
             let path = self.arguments.data.display();
             Failure::text(Exit::Usage, format!("cannot read `{path}`: {error}"))
         })?;
+        let judge = Digest::of_json(&(
+            env!("CARGO_PKG_VERSION"),
+            self.pool.driver(),
+            self.benchmark.harness(),
+            &self.pool.interpreter().version,
+            &self.libraries,
+            self.pool.safeguards(),
+            options.repairs.digest(),
+        ));
         let options = format!("{options:?}");
-        let python = &self.pool.interpreter().version;
         let key = |sample: &Sample| {
             let name = self.benchmark.name();
-            Digest::of_json(&(name, &data, &options, python, sample.task, &sample.solution))
+            Digest::of_json(&(name, &data, &judge, &options, sample.task, &sample.solution))
         };
         Ok(self.samples.iter().map(key).collect())
     }
@@ -260,6 +382,7 @@ impl Run<'_> {
         let summary = json!({
             "benchmark": self.benchmark.name(),
             "python": self.pool.interpreter().version,
+            "libraries": self.libraries,
             "sandbox": self.pool.safeguards().to_string(),
             "summary": tally,
         });

@@ -19,6 +19,7 @@ mod output;
 mod plan;
 mod progress;
 mod prompt_file;
+mod python;
 mod report;
 mod run;
 mod score;
@@ -84,6 +85,8 @@ enum Command {
     /// Check, draft and review migrations to train on
     #[command(subcommand)]
     Data(data::Command),
+    /// Print which Python judges, or make an environment with the libraries that benchmarks need
+    Python(python::Arguments),
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
@@ -128,6 +131,7 @@ impl Command {
             Self::LogProbs(arguments) => log_probs::run(&arguments),
             Self::Merge(arguments) => merge::run(&arguments),
             Self::Data(command) => command.run(),
+            Self::Python(arguments) => python::run(&arguments),
             Self::Job(arguments) => job::run(&arguments),
         }
     }

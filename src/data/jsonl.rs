@@ -23,6 +23,21 @@ pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataE
     })
 }
 
+/// Reads a file with one JSON value, plain or compressed.
+pub fn read_json_value(path: &Path) -> Result<serde_json::Value, DataError> {
+    let text = read_text(path).map_err(|source| DataError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    serde_json::from_str(&text).map_err(|error| DataError::BadLines {
+        path: path.to_path_buf(),
+        lines: BadLines(vec![BadLine {
+            number: error.line(),
+            reason: json_reason(&error),
+        }]),
+    })
+}
+
 /// Reads a file whose lines each stand for some rows, and reports all lines that `parse` refuses.
 pub fn read_json_lines_with<T>(
     path: &Path,

@@ -1,10 +1,11 @@
 //! The result file of EvalPlus, so that people can go back and forth.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use super::{Judgement, Sample, Tally, benchmark::Benchmark};
+use super::{EvalError, Judgement, Sample, Tally, benchmark::Benchmark};
+use crate::{data::read_json_value, python::Verdict};
 
 /// The file that EvalPlus writes for judged samples; none is a sample that could not be judged.
 ///
@@ -66,6 +67,55 @@ fn failed_inputs(
     input().into_iter().collect()
 }
 
+/// The samples of such a file with the verdicts that it holds; nothing is run.
+///
+/// EvalPlus tells no reason: whatever is neither a pass nor a timeout counts as a failed assertion.
+pub fn read_evalplus_results(
+    path: &Path,
+    benchmark: &dyn Benchmark,
+) -> Result<Vec<(Sample, Judgement)>, EvalError> {
+    let bad = |reason: &str| EvalError::Tasks {
+        path: path.to_path_buf(),
+        reasons: vec![reason.to_owned()],
+    };
+    let file = read_json_value(path).map_err(EvalError::Samples)?;
+    let tasks = file.get("eval").and_then(Value::as_object);
+    let tasks = tasks.ok_or_else(|| bad("no object `eval`: this is no result file of EvalPlus"))?;
+    let mut judged = Vec::new();
+    for (id, results) in tasks {
+        let task = benchmark.tasks().iter().position(|task| task.id == *id);
+        let task = task.ok_or_else(|| EvalError::UnknownTask { task: id.clone() })?;
+        for result in results.as_array().into_iter().flatten() {
+            let text = |key: &str| result.get(key).and_then(Value::as_str);
+            let (Some(base), Some(plus)) = (text("base_status"), text("plus_status")) else {
+                return Err(bad(&format!(
+                    "no `base_status` and `plus_status` in `{id}`"
+                )));
+            };
+            let solution = text("solution").unwrap_or_default().to_owned();
+            judged.push((Sample { task, solution }, judgement(base, plus)));
+        }
+    }
+    Ok(judged)
+}
+
+fn judgement(base: &str, plus: &str) -> Judgement {
+    let verdict = |status: &str| match status {
+        "pass" => Verdict::Pass,
+        "timeout" => Verdict::Timeout,
+        _ => Verdict::Assertion {
+            exception: "AssertionError".to_owned(),
+            message: String::new(),
+        },
+    };
+    let mut judgement = Judgement::of_tests("both", &[verdict(base), verdict(plus)]);
+    judgement.tests = [("base", base), ("plus", plus)]
+        .map(|(part, status)| (part.to_owned(), verdict(status).letter().to_string()))
+        .into();
+    judgement.measures = BTreeMap::from([("base".to_owned(), base == "pass")]);
+    judgement
+}
+
 /// The samples in such a file, each as the task's name and its solution.
 pub(super) fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(String, String)>> {
     let eval = file.get("eval")?.as_object()?;
@@ -76,4 +126,91 @@ pub(super) fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(Strin
         }
     }
     Some(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::eval::benchmark::{Options, open_with};
+
+    #[test]
+    fn what_is_written_reads_back_to_the_same_rates() {
+        let row = json!({
+            "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f", "test": "",
+            "canonical_solution": "    return x\n", "contract": "",
+            "base_input": [[1]], "plus_input": [[2]], "atol": 0.0,
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data.jsonl");
+        fs::write(&data, row.to_string()).unwrap();
+        let benchmark = open_with("humaneval_plus", &data, &Options::default()).unwrap();
+        let statuses = [
+            ("pass", "pass"),
+            ("pass", "fail"),
+            ("timeout", "timeout"),
+            ("pass", "pass"),
+        ];
+        let samples: Vec<Sample> = ["a", "b", "c", "d"]
+            .map(|solution| Sample {
+                task: 0,
+                solution: solution.to_owned(),
+            })
+            .into();
+        let judgements = statuses.map(|(base, plus)| judgement(base, plus));
+        let judged: Vec<_> = samples.iter().zip(judgements.iter().map(Some)).collect();
+        let pairs: Vec<_> = judgements
+            .iter()
+            .map(|judgement| (0, Some(judgement)))
+            .collect();
+        let tally = Tally::new(1, &pairs);
+
+        let file = evalplus_results(&*benchmark, &judged, &tally, ("2026-01-01 00:00", "hash"));
+        let path = folder.path().join("x_eval_results.json");
+        fs::write(&path, file.to_string()).unwrap();
+        let read = read_evalplus_results(&path, &*benchmark).unwrap();
+
+        let results = file["eval"]["T/0"].as_array().unwrap();
+        for (result, (base, plus)) in results.iter().zip(statuses) {
+            assert_eq!(
+                (&result["base_status"], &result["plus_status"]),
+                (&json!(base), &json!(plus))
+            );
+        }
+        let pairs: Vec<_> = read
+            .iter()
+            .map(|(_, judgement)| (0, Some(judgement)))
+            .collect();
+        assert_eq!(Tally::new(1, &pairs), tally);
+        let solutions: Vec<&str> = read
+            .iter()
+            .map(|(sample, _)| sample.solution.as_str())
+            .collect();
+        assert_eq!(solutions, ["a", "b", "c", "d"]);
+        // By hand: 2 of 4 pass both, 3 of 4 the base inputs.
+        assert_eq!(
+            (tally.pass_at_k["pass@1"], tally.measures["base"]["pass@1"]),
+            (0.5, 0.75)
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.json");
+        fs::write(&path, "{}").unwrap();
+        let arena = folder.path().join("data.jsonl");
+        fs::write(&arena, r#"{"task_id": "T/0", "prompt": "", "entry_point": "f", "test": "", "canonical_solution": ""}"#).unwrap();
+        let benchmark = open_with("humaneval", &arena, &Options::default()).unwrap();
+
+        let error = read_evalplus_results(&path, &*benchmark)
+            .unwrap_err()
+            .to_string();
+
+        assert!(
+            error.ends_with("no object `eval`: this is no result file of EvalPlus"),
+            "{error}"
+        );
+    }
 }

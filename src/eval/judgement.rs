@@ -37,6 +37,13 @@ impl Judgement {
         }
     }
 
+    /// Whether another run would come to the same: a timeout or a death may be the machine's doing.
+    pub fn is_lasting(&self) -> bool {
+        let may_pass_elsewhere = |letters: &String| letters.contains(['T', 'D']);
+        !matches!(self.verdict, Verdict::Timeout | Verdict::Died { .. })
+            && !self.tests.values().any(may_pass_elsewhere)
+    }
+
     /// The judgement of a completion in which there is no code.
     pub fn of_no_code() -> Self {
         let exception = "NoCode".to_owned();

@@ -225,6 +225,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        eval::benchmark::{Flavour, Repairs},
         model::{SamplingSettings, fixture},
         python::{Settings, Verdict},
     };
@@ -306,6 +307,10 @@ mod tests {
             batch_size: 4,
             limit: 0,
             allow_unsandboxed: true,
+            strict: false,
+            evalplus: Flavour::Tip,
+            repairs: Repairs::None,
+            python: String::new(),
         }
     }
 

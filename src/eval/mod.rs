@@ -19,7 +19,7 @@ mod tally;
 mod verdict_log;
 
 pub use error::EvalError;
-pub use evalplus::evalplus_results;
+pub use evalplus::{evalplus_results, read_evalplus_results};
 pub use judgement::Judgement;
 pub use judging::judge_samples;
 pub use measure::{Inputs, Observer, SampleRecord, measure};

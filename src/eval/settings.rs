@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::benchmark::{self, Flavour, Options, Repairs};
 use crate::model::SamplingSettings;
 
 /// Everything that one evaluation is told, save the model and the data.
@@ -25,4 +26,42 @@ pub struct EvalSettings {
     /// it is set, for what they do there may differ.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unsandboxed: bool,
+    /// Whether values are compared in another process than the one that made them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+    /// Whose rules HumanEval+ follows.
+    #[serde(default, skip_serializing_if = "Flavour::is_tip")]
+    pub evalplus: Flavour,
+    /// What is mended in the data of CodeUpdateArena.
+    #[serde(default, skip_serializing_if = "Repairs::is_none")]
+    pub repairs: Repairs,
+    /// The interpreter that judges; one is looked for if it is empty. Not part of the identity: which
+    /// one it was, with its libraries, is in the provenance.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub python: String,
+}
+
+impl EvalSettings {
+    /// The settings without those that this benchmark does not read: no part of its jobs.
+    #[must_use]
+    pub fn of_its_benchmark(mut self) -> Self {
+        self.strict &= benchmark::has_strict_mode(&self.benchmark);
+        if self.benchmark != "humaneval_plus" {
+            self.evalplus = Flavour::default();
+        }
+        if self.benchmark != "code_update_arena" {
+            self.repairs = Repairs::default();
+        }
+        self
+    }
+
+    /// What the benchmark is told.
+    pub fn options(&self) -> Options {
+        Options {
+            timeout: None,
+            is_strict: self.strict,
+            flavour: self.evalplus,
+            repairs: self.repairs,
+        }
+    }
 }

@@ -66,6 +66,25 @@ mod tests {
     use crate::python::Verdict;
 
     #[test]
+    fn only_what_the_machine_has_no_part_in_is_lasting() {
+        let timeout = Verdict::Timeout;
+        let died = Verdict::Died {
+            code: None,
+            signal: Some(9),
+        };
+        let wrong = Verdict::Assertion {
+            exception: "AssertionError".to_owned(),
+            message: String::new(),
+        };
+        let is_lasting = |verdicts: &[Verdict]| Judgement::of_tests("tests", verdicts).is_lasting();
+
+        assert!(is_lasting(&[Verdict::Pass]) && is_lasting(&[Verdict::Pass, wrong.clone()]));
+        assert!(!is_lasting(std::slice::from_ref(&timeout)) && !is_lasting(&[Verdict::Pass, died]));
+        // The first to fail is wrong, and so is the solution; the second would be judged otherwise.
+        assert!(!is_lasting(&[wrong, timeout]));
+    }
+
+    #[test]
     fn what_was_judged_before_a_crash_is_there_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");

@@ -141,6 +141,9 @@ impl Builder<'_> {
         let prompts = &settings.data.prompts;
         let prompt = self.inputs.file(prompts.of_benchmark(&eval.benchmark))?;
         self.take("prompt", prompt, &mut digests);
+        if let Some(digest) = eval.repairs.digest() {
+            digests.insert("repairs".to_owned(), digest);
+        }
         let mut model = settings.model.clone();
         if *start == Start::Base {
             // Nothing was trained: the same job, whatever adapter the spec would train.

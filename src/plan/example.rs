@@ -6,7 +6,10 @@ use super::{EvalWork, Job, JobId, Start, Work};
 use crate::{
     data::PromptSettings,
     device::Backend,
-    eval::EvalSettings,
+    eval::{
+        EvalSettings,
+        benchmark::{Flavour, Repairs},
+    },
     model::{
         AdapterKind, AdapterSettings, ChatFormat, Dtype, ModelSettings, SamplingSettings,
         ScratchSettings, Targets,
@@ -30,6 +33,10 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         batch_size: 4,
         limit: 0,
         allow_unsandboxed: false,
+        strict: false,
+        evalplus: Flavour::Tip,
+        repairs: Repairs::None,
+        python: String::new(),
     };
     let prompts = PromptSettings {
         migration: PathBuf::from("migration.txt"),

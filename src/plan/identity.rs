@@ -64,6 +64,9 @@ fn train_identity(work: &TrainWork) -> Json {
 }
 
 fn eval_identity(work: &EvalWork) -> Json {
+    let mut eval = object(json!(work.eval));
+    // A path of this machine; what it leads to is in the provenance.
+    without(&mut eval, &["python"]);
     json!({
         "kind": "eval",
         "recipe": RECIPE_VERSION,
@@ -73,7 +76,7 @@ fn eval_identity(work: &EvalWork) -> Json {
             Start::Job(_) => Map::new(),
         },
         "start": work.start,
-        "eval": work.eval,
+        "eval": eval,
         "seed": work.seed,
         "backend": work.backend,
         "digests": work.digests,

@@ -1,6 +1,7 @@
 //! Which Python runs the programs.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -23,7 +24,31 @@ const QUESTION: &str = "import sys, json, os
 import ctypes, resource, select
 print(json.dumps([sys.executable, list(sys.version_info[:3])]))";
 
+/// Names and versions without loading a module; `sys.argv` has the names.
+const LIBRARIES: &str = "import sys, json
+from importlib.metadata import version, PackageNotFoundError
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = version(name)
+    except PackageNotFoundError:
+        pass
+print(json.dumps(found))";
+
 impl Interpreter {
+    /// Which of these libraries are installed for it, with their versions.
+    pub fn libraries(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let output = Command::new(&self.path)
+            .args(["-s", "-B", "-c", LIBRARIES])
+            .args(names)
+            .stdin(Stdio::null())
+            .output();
+        output
+            .ok()
+            .and_then(|output| serde_json::from_slice(&output.stdout).ok())
+            .unwrap_or_default()
+    }
+
     /// Asks the program at `path`, or of that name on `PATH`, who it is.
     pub fn find(path: &Path) -> Result<Self, PythonError> {
         let output = Command::new(path)

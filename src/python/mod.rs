@@ -14,6 +14,7 @@
 //! knowledge of the driver gets around (`recode judge --strict`).
 
 mod contention;
+mod environment;
 mod error;
 #[cfg(target_os = "linux")]
 mod filter;
@@ -32,6 +33,7 @@ mod system_calls;
 mod verdict;
 
 pub use contention::are_time_limits_exact;
+pub use environment::{Environment, EnvironmentError, Requirements, choose_interpreter};
 pub use error::PythonError;
 pub use harness::{Call, Harness, Role};
 pub use interpreter::Interpreter;

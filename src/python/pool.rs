@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    Call, Interpreter, Modules, PythonError, Role, Safeguards, Settings, Verdict, server::Server,
+    Call, Interpreter, Modules, PythonError, Role, Safeguards, Settings, Verdict,
+    server::{DRIVER, Server},
 };
 
 /// A program to run.
@@ -83,6 +84,11 @@ impl Pool {
     /// Which Python runs the programs.
     pub fn interpreter(&self) -> &Interpreter {
         &self.interpreter
+    }
+
+    /// The text of what runs the programs: with another one, verdicts may differ.
+    pub fn driver(&self) -> &'static str {
+        DRIVER
     }
 
     /// How many programs run side by side.

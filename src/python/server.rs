@@ -19,7 +19,8 @@ use super::{
 };
 
 /// The driver, given to Python as its command: no file of ours has to be found.
-const DRIVER: &str = concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
+pub(super) const DRIVER: &str =
+    concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
 
 /// What Python may take to start and to load its modules; torch needs several seconds.
 const START: Duration = Duration::from_mins(1);

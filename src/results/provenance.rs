@@ -39,6 +39,9 @@ pub struct Attempt {
     pub device: String,
     /// Digests of the files that the job reads.
     pub data: BTreeMap<String, Digest>,
+    /// What judged completions: the versions of Python and of libraries, and the sandbox.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub judge: BTreeMap<String, String>,
     /// When it started.
     pub started: Timestamp,
     /// When it ended; nothing if it was killed.
@@ -62,6 +65,7 @@ impl Attempt {
             lock_file: Digest::of_bytes(LOCK_FILE),
             device: backend.to_string(),
             data: digests.clone(),
+            judge: BTreeMap::new(),
             started: Timestamp::now(),
             ended: None,
         }

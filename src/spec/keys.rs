@@ -4,6 +4,7 @@
 
 use crate::{
     device::Backend,
+    eval::benchmark::{Flavour, Repairs},
     model::{AdapterKind, ChatFormat, Dtype},
     reward::{Normalizer, Variant},
     train::{AdvantageScale, Aggregation, Schedule},
@@ -235,6 +236,31 @@ pub(super) const GENERAL: &[Key] = &[
         "eval.limit",
         COUNT_OR_ZERO,
         "Only the first so many tasks of a benchmark; 0 takes all.",
+    ),
+    key(
+        "eval.strict",
+        Kind::Flag,
+        "Whether HumanEval and HumanEval+ compare values in another process than the one that made them.",
+    ),
+    key(
+        "eval.evalplus",
+        Kind::Choice("version of EvalPlus", variants::<Flavour>),
+        "Whose rules HumanEval+ follows: the development version's, or those of 0.3.1, which fails every solution of HumanEval/32.",
+    ),
+    key(
+        "eval.repairs",
+        Kind::Choice("set of repairs", variants::<Repairs>),
+        "What is mended in the data of CodeUpdateArena: nothing, or with `paper` what the paper says it has mended (`datasets/overlays`).",
+    ),
+    key(
+        "eval.python",
+        Kind::Text,
+        "The Python that judges; if empty, RECODE_PYTHON, the environment of `recode python --setup`, or python3. Not part of a job's identity.",
+    ),
+    key(
+        "eval.allow_unsandboxed",
+        Kind::Flag,
+        "Whether to run completions where the system lacks a safeguard.",
     ),
     key(
         "run.backend",

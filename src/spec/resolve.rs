@@ -75,7 +75,7 @@ fn evaluation(point: &Layered, benchmark: &str) -> Result<EvalSettings, String> 
     eval.remove("benchmarks");
     eval.insert("samples".to_owned(), samples.unwrap_or_else(|| json!(1)));
     eval.insert("benchmark".to_owned(), json!(benchmark));
-    read("eval", Json::Object(eval))
+    read("eval", Json::Object(eval)).map(EvalSettings::of_its_benchmark)
 }
 
 fn section<T: DeserializeOwned>(point: &Layered, path: &str) -> Result<T, String> {
@@ -152,9 +152,18 @@ mod tests {
         }
     }
 
+    /// Keys of `[eval]` that are left out of a job where they are as by default.
+    const OPTIONAL: [&str; 5] = [
+        "eval.allow_unsandboxed",
+        "eval.evalplus",
+        "eval.python",
+        "eval.repairs",
+        "eval.strict",
+    ];
+
     #[test]
     fn the_schema_and_the_structs_have_the_same_keys() {
-        let mut structs = BTreeSet::new();
+        let mut structs = BTreeSet::from(OPTIONAL.map(str::to_owned));
         let mut own = BTreeSet::new();
         for algorithm in schema::algorithms() {
             let settings =
@@ -226,6 +235,31 @@ mod tests {
         assert_eq!(steps(&[file]), 20);
         assert_eq!(steps(&[file, "train.max_steps = 30"]), 30);
         assert_eq!(steps(&[file, "train.sft.max_steps = 30"]), 20);
+    }
+
+    #[test]
+    fn a_setting_of_a_benchmark_reaches_the_jobs_of_no_other() {
+        let all = "[eval]\nbenchmarks = [\"code_update_arena\", \"humaneval\", \"humaneval_plus\"]\n\
+                   strict = true\nevalplus = \"0.3.1\"\nrepairs = \"paper\"\n";
+
+        let evals = settings(&with(&[all])).unwrap().evals;
+
+        let told: Vec<_> = evals
+            .iter()
+            .map(|eval| (eval.strict, eval.evalplus.name(), eval.repairs.name()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (false, "tip", "paper"),
+                (true, "tip", "none"),
+                (true, "0.3.1", "none")
+            ]
+        );
+        // As by default they are no part of a job, so that jobs of before keep their names.
+        let plain = settings(&with(&[])).unwrap().evals.remove(0);
+        let json = serde_json::to_string(&plain).unwrap();
+        assert!(!json.contains("strict") && !json.contains("repairs") && !json.contains("python"));
     }
 
     #[test]

@@ -6,28 +6,25 @@ use serde_json::json;
 
 use super::{Context, Reporter, StopFlag, WorkerError, model};
 use crate::{
-    data::PromptTemplate,
+    data::{Cache, PromptTemplate},
     digest::Digest,
     eval::{
-        Inputs, Observer, SampleRecord, Tally,
+        EvalSettings, Inputs, Observer, SampleRecord, Tally,
         benchmark::{self, Benchmark},
         measure,
     },
     plan::EvalWork,
-    python::{Pool, Settings},
+    python::{Pool, Settings, choose_interpreter},
     results::{EvalOutcome, JsonLines, Outcome, ResultsError, TaskOutcome, UNJUDGED},
 };
 
 /// Measures the model of `work`, from the first task whose samples are not there.
-pub(super) fn eval_job(context: Context<'_>, work: &EvalWork) -> Result<Outcome, WorkerError> {
+pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outcome, WorkerError> {
     let dir = context.dir;
     let settings = &work.eval;
-    let benchmark = benchmark::open(&settings.benchmark, &work.data)?;
+    let benchmark = benchmark::open_with(&settings.benchmark, &work.data, &settings.options())?;
     let template = PromptTemplate::load(template_path(work))?;
-    let pool = Pool::start(&Settings {
-        is_unsandboxed_allowed: settings.allow_unsandboxed,
-        ..Settings::default()
-    })?;
+    let pool = judge(&mut context, settings)?;
     let device = work.backend.open()?;
     let path = work.model_path.as_deref();
     let model = model::load(&work.model, path, &work.start, dir, &device)?;
@@ -54,6 +51,29 @@ pub(super) fn eval_job(context: Context<'_>, work: &EvalWork) -> Result<Outcome,
         settings.benchmark.clone(),
         &samples,
     )))
+}
+
+/// Starts the judge, and notes in the provenance what it is.
+fn judge(context: &mut Context<'_>, settings: &EvalSettings) -> Result<Pool, WorkerError> {
+    let libraries = benchmark::libraries(&settings.benchmark);
+    let named = Some(Path::new(&settings.python)).filter(|path| !path.as_os_str().is_empty());
+    let cache = Cache::from_environment();
+    let pool = Pool::start(&Settings {
+        interpreter: choose_interpreter(named, !libraries.is_empty(), cache.folder()),
+        is_unsandboxed_allowed: settings.allow_unsandboxed,
+        ..Settings::default()
+    })?;
+    let mut judge = pool.interpreter().libraries(libraries);
+    for name in libraries {
+        if !judge.contains_key(*name) {
+            tracing::warn!(name, "not installed: tasks that import it cannot pass");
+        }
+    }
+    judge.insert("python".to_owned(), pool.interpreter().version.clone());
+    judge.insert("sandbox".to_owned(), pool.safeguards().to_string());
+    context.attempt.judge = judge;
+    context.dir.write_attempt(context.attempt)?;
+    Ok(pool)
 }
 
 /// The template of the benchmark's kind of task.

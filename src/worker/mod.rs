@@ -39,6 +39,8 @@ pub struct Context<'a> {
     pub job: &'a Job,
     /// Where.
     pub dir: &'a JobDir,
+    /// What goes into the provenance.
+    pub attempt: &'a mut Attempt,
     /// Who is told how far it is.
     pub progress: &'a mut Reporter,
     /// Asked between steps; if it is set, save and return [`WorkerError::Stopped`].
@@ -109,6 +111,7 @@ fn run_with(
     let came = act(Context {
         job: &job,
         dir: &dir,
+        attempt: &mut attempt,
         progress: &mut progress,
         stop,
     });

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;
 
-use super::{Benchmark, Options, Task, row_of};
+use super::{Benchmark, Options, Repairs, Task, row_of};
 use crate::{
     data::{ArenaTask, ArenaUpdate, read_code_update_arena},
     eval::{EvalError, Judgement, extract, judgement::letters},
@@ -45,18 +45,22 @@ pub(super) fn open(
     path: &Path,
     options: &Options,
 ) -> Result<Box<dyn Benchmark>, EvalError> {
-    let mut arena = read(name, path)?;
+    let mut arena = read(name, path, options.repairs)?;
     arena.timeout = options.timeout.unwrap_or(TIMEOUT);
     Ok(Box::new(arena))
 }
 
-pub(super) fn read(name: &'static str, path: &Path) -> Result<CodeUpdateArena, EvalError> {
-    let read = read_code_update_arena(path).map_err(|source| EvalError::Data {
+pub(super) fn read(
+    name: &'static str,
+    path: &Path,
+    repairs: Repairs,
+) -> Result<CodeUpdateArena, EvalError> {
+    let mut read = read_code_update_arena(path).map_err(|source| EvalError::Data {
         benchmark: name.to_owned(),
         source,
     })?;
     let mut rows = Vec::new();
-    let mut reasons = Vec::new();
+    let mut reasons = repairs.apply(&mut read);
     for task in read {
         let id = task.task_id.clone();
         match Row::new(task) {

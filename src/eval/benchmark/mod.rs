@@ -5,9 +5,13 @@ mod code_update_arena;
 mod conformance;
 mod human_eval;
 mod human_eval_plus;
+mod repairs;
+
+pub use repairs::Repairs;
 
 use std::{fmt, path::Path, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EvalError, Judgement};
@@ -37,6 +41,11 @@ pub trait Benchmark: fmt::Debug + Send + Sync {
     fn input(&self, task: &Task, run: &str, position: usize) -> Option<String> {
         let _ = (task, run, position);
         None
+    }
+
+    /// The Python of ours that its verdicts depend on, besides the driver.
+    fn harness(&self) -> &'static str {
+        ""
     }
 
     /// Judges a solution by running its tests.
@@ -69,22 +78,31 @@ pub struct Options {
     pub is_strict: bool,
     /// Whose rules `HumanEval+` follows.
     pub flavour: Flavour,
+    /// What is mended in the data of `CodeUpdateArena`.
+    pub repairs: Repairs,
 }
 
 /// A version of EvalPlus, for what it does otherwise than others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flavour {
     /// The development version: a test has 4 seconds.
     #[default]
     Tip,
     /// The version on `PyPI`: a test has 1 second, and no solution of HumanEval/32 passes, so that
     /// figures made with it end at 163 of 164.
+    #[serde(rename = "0.3.1")]
     V0_3_1,
 }
 
 impl Flavour {
     /// All versions.
     pub const ALL: &[Self] = &[Self::Tip, Self::V0_3_1];
+
+    /// Whether it is the default.
+    pub fn is_tip(&self) -> bool {
+        *self == Self::Tip
+    }
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -102,6 +120,23 @@ const BENCHMARKS: &[(&str, Open)] = &[
     ("humaneval", human_eval::open),
     ("humaneval_plus", human_eval_plus::open),
 ];
+
+/// The libraries that the arena's programs import.
+const ARENA_LIBRARIES: &[&str] = &["numpy", "pandas", "pytest", "scipy", "sympy", "torch"];
+
+/// The libraries without which some tasks of a benchmark cannot be solved.
+pub fn libraries(name: &str) -> &'static [&'static str] {
+    if name == "code_update_arena" {
+        ARENA_LIBRARIES
+    } else {
+        &[]
+    }
+}
+
+/// Whether a benchmark can judge a solution from another process than the one it runs in.
+pub fn has_strict_mode(name: &str) -> bool {
+    name.starts_with("humaneval")
+}
 
 /// The names of all benchmarks.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -144,7 +179,10 @@ fn row_of<'a, R>(tasks: &[Task], rows: &'a [R], task: &Task) -> Result<&'a R, Ev
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::data::PromptTemplate;
 
     #[test]
     fn an_unknown_benchmark_is_an_error_with_the_known_ones() {
@@ -154,5 +192,49 @@ mod tests {
             "unknown benchmark `arena`, expected one of `code_update_arena`, `mini_arena`, \
              `multi_update`, `humaneval`, `humaneval_plus`"
         );
+    }
+
+    #[test]
+    fn each_benchmark_renders_its_template_and_names_what_a_replaced_one_gets_wrong() {
+        let human_eval = json!({
+            "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f", "test": "",
+            "canonical_solution": "    return x\n", "contract": "",
+            "base_input": [[1]], "plus_input": [[2]], "atol": 0.0,
+        });
+        let arena = json!({
+            "update": {
+                "update_id": "u", "update_type": "add-argument", "function_path": "math.sqrt",
+                "package": "math", "description": "", "docstring": "", "signature": "",
+                "imports": "import math", "implementation": "def sqrt(x): pass",
+            },
+            "prog_syn_id": "t", "scenario": "", "problem": "", "solution_signature": "",
+            "imports": "", "ref_solution": "x = 1", "unit_tests": "def test():\n    pass",
+        });
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/prompts");
+        let folder = tempfile::tempdir().unwrap();
+        let (data, replaced) = (folder.path().join("data"), folder.path().join("mine.jinja"));
+        std::fs::write(&replaced, "--- user ---\n\n{{ nonsense }}\n").unwrap();
+        for name in names() {
+            let (row, file) = if name.starts_with("humaneval") {
+                (&human_eval, "human_eval.jinja")
+            } else {
+                (&arena, "code_update_arena.jinja")
+            };
+            std::fs::write(&data, row.to_string()).unwrap();
+            let benchmark = open(name, &data).unwrap();
+            let render = |path: &Path| {
+                let template = PromptTemplate::load(path).unwrap();
+                template.render(&benchmark.tasks()[0].fields)
+            };
+
+            render(&shipped.join(file)).unwrap();
+            let error = render(&replaced).unwrap_err().to_string();
+
+            let place = format!("`{}`, line 3: ", replaced.display());
+            assert!(
+                error.contains(&place) && error.contains("`nonsense`"),
+                "{name}: {error}"
+            );
+        }
     }
 }

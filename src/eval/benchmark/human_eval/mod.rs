@@ -94,6 +94,10 @@ impl Benchmark for HumanEval {
         Some(format!("{}{}", row.prompt, row.canonical_solution))
     }
 
+    fn harness(&self) -> &'static str {
+        if self.is_strict { strict::HARNESS } else { "" }
+    }
+
     fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {
         let row = row_of(&self.tasks, &self.rows, task)?;
         let verdict = if self.is_strict {

@@ -20,7 +20,8 @@ use crate::{
     python::{Call, Harness, Modules, Pool, PythonError, Role, Verdict},
 };
 
-const HARNESS: &str = concat!(include_str!("../plain.py"), "\n", include_str!("strict.py"));
+pub(super) const HARNESS: &str =
+    concat!(include_str!("../plain.py"), "\n", include_str!("strict.py"));
 
 /// What all answers of a solution may amount to.
 const ANSWER_BYTES: usize = 1 << 24;

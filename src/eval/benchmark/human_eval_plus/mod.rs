@@ -17,7 +17,7 @@ use crate::{
     eval::{EvalError, Judgement, extract},
     python::{Call, Modules, Pool, PythonError, Role, Verdict},
 };
-use prepare::{ANSWER_BYTES, REFERENCE_TIMEOUT, Row};
+use prepare::{ANSWER_BYTES, HARNESS, REFERENCE_TIMEOUT, Row};
 
 /// The two sets of inputs.
 const PARTS: [&str; 2] = ["base", "plus"];
@@ -149,6 +149,10 @@ impl Benchmark for HumanEvalPlus {
 
     fn reference(&self, task: &Task) -> Option<String> {
         Some(row_of(&self.tasks, &self.rows, task).ok()?.canonical())
+    }
+
+    fn harness(&self) -> &'static str {
+        HARNESS
     }
 
     fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {

@@ -16,7 +16,7 @@ use crate::{
     python::{Call, Harness, Modules, Pool, PythonError, Role},
 };
 
-const HARNESS: &str = concat!(
+pub(super) const HARNESS: &str = concat!(
     include_str!("../plain.py"),
     "\n",
     include_str!("harness.py")
