@@ -122,6 +122,7 @@ mod tests {
                 "imports": "import math", "implementation": "def sin(x): return x"}"#,
             )
             .unwrap(),
+            further_updates: Vec::new(),
             scenario: String::new(),
             problem: String::new(),
             solution_signature: String::new(),
