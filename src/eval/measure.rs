@@ -310,7 +310,7 @@ mod tests {
             strict: false,
             evalplus: Flavour::Tip,
             repairs: Repairs::None,
-            python: String::new(),
+            python: "auto".to_owned(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a job of evaluation is told.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::benchmark::{self, Flavour, Options, Repairs};
@@ -35,10 +37,18 @@ pub struct EvalSettings {
     /// What is mended in the data of CodeUpdateArena.
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
-    /// The interpreter that judges; one is looked for if it is empty. Not part of the identity: which
+    /// The interpreter that judges; one is looked for if it is `auto`. Not part of the identity: which
     /// one it was, with its libraries, is in the provenance.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default = "auto", skip_serializing_if = "is_auto")]
     pub python: String,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+fn is_auto(python: &str) -> bool {
+    python == "auto"
 }
 
 impl EvalSettings {
@@ -53,6 +63,11 @@ impl EvalSettings {
             self.repairs = Repairs::default();
         }
         self
+    }
+
+    /// The interpreter that is named, if one is.
+    pub fn named_python(&self) -> Option<&Path> {
+        (!is_auto(&self.python)).then(|| Path::new(&self.python))
     }
 
     /// What the benchmark is told.

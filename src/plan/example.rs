@@ -36,7 +36,7 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         strict: false,
         evalplus: Flavour::Tip,
         repairs: Repairs::None,
-        python: String::new(),
+        python: "auto".into(),
     };
     let prompts = PromptSettings {
         migration: PathBuf::from("migration.txt"),

@@ -255,7 +255,7 @@ pub(super) const GENERAL: &[Key] = &[
     key(
         "eval.python",
         Kind::Text,
-        "The Python that judges; if empty, RECODE_PYTHON, the environment of `recode python --setup`, or python3. Not part of a job's identity.",
+        "The Python that judges; with `auto` RECODE_PYTHON, the environment of `recode python --setup`, or python3. Not part of a job's identity.",
     ),
     key(
         "eval.allow_unsandboxed",

@@ -56,7 +56,7 @@ pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outc
 /// Starts the judge, and notes in the provenance what it is.
 fn judge(context: &mut Context<'_>, settings: &EvalSettings) -> Result<Pool, WorkerError> {
     let libraries = benchmark::libraries(&settings.benchmark);
-    let named = Some(Path::new(&settings.python)).filter(|path| !path.as_os_str().is_empty());
+    let named = settings.named_python();
     let cache = Cache::from_environment();
     let pool = Pool::start(&Settings {
         interpreter: choose_interpreter(named, !libraries.is_empty(), cache.folder()),
