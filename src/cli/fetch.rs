@@ -36,7 +36,8 @@ pub(super) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Downloads go to $RECODE_CACHE, else to `recode` in your cache folder. HF_ENDPOINT names another
-Hugging Face hub, HF_TOKEN an account of it. A download that was cut off is continued.";
+Hugging Face hub, HF_TOKEN an account of it. A download that was cut off is continued. Files that
+the hub's own programs have downloaded (HF_HOME, HF_HUB_CACHE) are copied, and do offline.";
 
 /// Runs `recode fetch`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -115,6 +116,9 @@ fn explained(error: &FetchError, entry: &Entry, cache: &Cache) -> Failure {
             "accept the terms at {page} and set HF_TOKEN to a token of that account"
         )),
         FetchError::CutOff { .. } => failure.hint("the same command continues where it stopped"),
+        FetchError::NoRoom { .. } => {
+            failure.hint("set RECODE_CACHE to a folder on a larger disk, or make room")
+        }
         FetchError::Unreachable { .. }
         | FetchError::NotFound { .. }
         | FetchError::Status { .. }

@@ -56,6 +56,7 @@ impl Server {
             github: self.address.clone(),
             github_raw: self.address.clone(),
             hub_token: token.map(str::to_owned),
+            hub_cache: None,
         }
     }
 }
@@ -264,6 +265,66 @@ fn a_model_comes_from_one_commit_and_its_digests_are_recorded() {
         names(&here.cache()),
         ["model", "model.guard", "model.lock.toml"]
     );
+}
+
+/// A folder in the layout of the hub's own programs, with the weights of the model at its commit.
+fn other_download(weights: &str) -> tempfile::TempDir {
+    let hub = tempfile::tempdir().expect("a temporary folder");
+    let repository = hub.path().join("models--o--model");
+    let snapshot = repository.join("snapshots/c0ffee");
+    for folder in [&repository.join("refs"), &snapshot] {
+        fs::create_dir_all(folder).expect("it can be made");
+    }
+    for (path, text) in [
+        (repository.join("refs/main"), "c0ffee"),
+        (snapshot.join("w-1-of-1.safetensors"), weights),
+        (snapshot.join("config.json"), "{}"),
+    ] {
+        fs::write(path, text).expect("it can be written");
+    }
+    hub
+}
+
+#[test]
+fn without_a_connection_another_program_s_download_will_do() {
+    let here = Here::new(&[]);
+    let other = other_download("hello");
+    // Bound and dropped: nobody listens there.
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let endpoints = Endpoints {
+        hub: format!("http://{}", nobody.expect("a free port")),
+        hub_cache: Some(other.path().to_owned()),
+        ..here.server.endpoints(None)
+    };
+
+    let path = here.fetch_with("model", endpoints).unwrap();
+
+    assert_eq!(names(&path), ["config.json", "w-1-of-1.safetensors"]);
+    let lock = fs::read_to_string(here.cache().join("model.lock.toml")).unwrap();
+    assert!(lock.contains("c0ffee") && lock.contains(HELLO), "{lock}");
+}
+
+#[test]
+fn of_another_program_s_download_only_announced_bytes_are_taken() {
+    for (text, requests) in [("hello", 0), ("hallo", 1)] {
+        let here = Here::new(&[
+            (LISTING, vec![listing(b"hello", HELLO)]),
+            (WEIGHTS, bytes("hello")),
+        ]);
+        let other = other_download(text);
+        let endpoints = Endpoints {
+            hub_cache: Some(other.path().to_owned()),
+            ..here.server.endpoints(None)
+        };
+
+        let path = here.fetch_with("model", endpoints).unwrap();
+
+        let weights = fs::read(path.join("w-1-of-1.safetensors")).unwrap();
+        assert_eq!(weights, b"hello");
+        let asked = here.server.requests();
+        let downloads = asked.iter().filter(|request| request.contains(WEIGHTS));
+        assert_eq!(downloads.count(), requests, "{asked:?}");
+    }
 }
 
 #[test]

@@ -44,13 +44,32 @@ impl Wanted<'_> {
             let part = with_suffix(&target, ".part");
             let parent = target.parent().unwrap_or(folder);
             fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
-            self.bring(client, &part, on_progress)?;
-            let found = self.verified(&part)?;
+            let found = if let Some(found) = self.taken(client, &part)? {
+                found
+            } else {
+                self.bring(client, &part, on_progress)?;
+                self.verified(&part)?
+            };
             fs::rename(&part, &target).map_err(|source| write_error(&target, source))?;
             on_progress(Progress::Finished { file: self.name });
             return Ok(found);
         }
         self.verified(&target)
+    }
+
+    /// Copies what another program has downloaded, if it is what was announced.
+    fn taken(&self, client: &Client, part: &Path) -> Result<Option<LockedFile>, FetchError> {
+        let other = client.other_download(self.remote);
+        let Some(found) = other.and_then(|other| other.file(self.revision, self.name)) else {
+            return Ok(None);
+        };
+        fs::copy(&found, part).map_err(|source| write_error(part, source))?;
+        match self.verified(part) {
+            Ok(file) => Ok(Some(file)),
+            Err(FetchError::Write { path, source }) => Err(FetchError::Write { path, source }),
+            // Not the announced bytes: they are downloaded.
+            Err(_) => Ok(None),
+        }
     }
 
     /// Appends to `part` until all bytes are there.

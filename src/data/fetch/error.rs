@@ -119,6 +119,16 @@ pub enum FetchError {
         /// The entry.
         name: String,
     },
+    /// The disk has no room for what is to come.
+    #[error("`{folder}` has room for {free} more bytes, expected {needed}")]
+    NoRoom {
+        /// The folder of the download.
+        folder: PathBuf,
+        /// What is free there.
+        free: u64,
+        /// What is still to come.
+        needed: u64,
+    },
     /// A file could not be written.
     #[error("cannot write `{path}`")]
     Write {

@@ -4,14 +4,14 @@ use std::{
     collections::BTreeMap,
     env,
     fmt::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::Deserialize;
 use ureq::{Agent, Body, http::Response};
 
-use super::error::FetchError;
+use super::{error::FetchError, hub_cache};
 use crate::data::{
     Kind,
     cache::matches,
@@ -29,6 +29,8 @@ pub struct Endpoints {
     pub github_raw: String,
     /// Sent to the hub only.
     pub hub_token: Option<String>,
+    /// The folder of the hub's own programs, which is read before anything is downloaded.
+    pub hub_cache: Option<PathBuf>,
 }
 
 impl fmt::Debug for Endpoints {
@@ -40,12 +42,14 @@ impl fmt::Debug for Endpoints {
             .field("github", &self.github)
             .field("github_raw", &self.github_raw)
             .field("hub_token", &token)
+            .field("hub_cache", &self.hub_cache)
             .finish()
     }
 }
 
 impl Endpoints {
-    /// The public hosts; `HF_ENDPOINT` names another hub, `HF_TOKEN` an account of it.
+    /// The public hosts; `HF_ENDPOINT` names another hub, `HF_TOKEN` an account of it, `HF_HOME` or
+    /// `HF_HUB_CACHE` the folder of the hub's own programs.
     pub fn from_environment() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
         let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
@@ -54,6 +58,7 @@ impl Endpoints {
             github: "https://github.com".to_owned(),
             github_raw: "https://raw.githubusercontent.com".to_owned(),
             hub_token: variable("HF_TOKEN").map(|token| token.trim().to_owned()),
+            hub_cache: hub_cache::from_environment(),
         }
     }
 
@@ -122,6 +127,11 @@ impl Client {
             agent: config.new_agent(),
             endpoints,
         }
+    }
+
+    /// The repository as another program has downloaded it.
+    pub(super) fn other_download(&self, remote: &Remote) -> Option<hub_cache::Repository> {
+        hub_cache::Repository::of(self.endpoints.hub_cache.as_deref(), remote)
     }
 
     /// The address of a file, for [`Client::get`].
@@ -269,7 +279,7 @@ fn chosen(entry: &Entry, remote: &Remote, answer: HubAnswer) -> ListingResult {
 }
 
 /// Whether a path from elsewhere stays below the folder that it is joined to.
-fn is_usable(name: &str) -> bool {
+pub(super) fn is_usable(name: &str) -> bool {
     let is_normal = |part| matches!(part, std::path::Component::Normal(_));
     !name.is_empty() && !name.contains('\\') && Path::new(name).components().all(is_normal)
 }
@@ -312,6 +322,7 @@ mod tests {
             github: "https://g".to_owned(),
             github_raw: "https://r".to_owned(),
             hub_token: Some("secret".to_owned()),
+            hub_cache: None,
         };
         let address = |host| {
             let remote = Remote {

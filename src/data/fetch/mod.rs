@@ -3,6 +3,8 @@
 mod download;
 mod error;
 mod host;
+mod hub_cache;
+mod space;
 
 use std::{
     fs::{self, File},
@@ -113,7 +115,7 @@ impl Fetcher {
                 files: files.collect(),
             }
         } else {
-            self.client.list(entry, remote, &remote.revision)?
+            self.list(entry, remote)?
         };
         for (name, announced) in &mut listing.files {
             if let Some(locked) = lock.and_then(|lock| lock.files.get(name)) {
@@ -125,6 +127,18 @@ impl Fetcher {
             }
         }
         Ok(listing)
+    }
+
+    /// The files of a revision, as the hub says, or, without a connection, as they lie in the folder
+    /// of the hub's own programs.
+    fn list(&self, entry: &Entry, remote: &Remote) -> Result<Listing, FetchError> {
+        match self.client.list(entry, remote, &remote.revision) {
+            Err(error @ FetchError::Unreachable { .. }) => {
+                let other = self.client.other_download(remote);
+                other.and_then(|other| other.listing(remote)).ok_or(error)
+            }
+            answer => answer,
+        }
     }
 
     /// The folder of a download in progress; parts of another commit are not continued.
@@ -158,6 +172,7 @@ impl Fetcher {
             commit: listing.commit.clone(),
             files: std::collections::BTreeMap::new(),
         };
+        space::check(listing, folder)?;
         for (name, announced) in &listing.files {
             let wanted = Wanted {
                 remote,
