@@ -22,3 +22,4 @@ pub mod seed;
 pub mod spec;
 pub mod train;
 pub mod worker;
+pub mod world;

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("digest", &[]),
     ("device", &[]),
+    ("world", &["seed"]),
     ("python", &[]),
     ("launch", &[]),
     ("remote", &[]),

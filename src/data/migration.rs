@@ -48,6 +48,12 @@ impl Migration {
         })
     }
 
+    /// Reads a line.
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
+        let row: Self = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+        row.check()
+    }
+
     fn check(self) -> Result<Self, String> {
         let required = [
             ("dependency", &self.dependency),
@@ -73,8 +79,16 @@ impl Migration {
 
 /// Reads a file of migrations, or all files `*.jsonl` of a folder in the order of their names.
 pub fn read_migrations(path: &Path) -> Result<Vec<Migration>, DataError> {
+    read_files(path, |line| Ok(vec![Migration::parse(line)?]))
+}
+
+/// Reads the lines of a file, or of all files `*.jsonl` of a folder in the order of their names.
+pub(super) fn read_files<T: Clone>(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<Vec<T>, String>,
+) -> Result<Vec<T>, DataError> {
     if !path.is_dir() {
-        return read_file(path);
+        return jsonl::read_json_lines_with(path, parse);
     }
     let failed = |source| DataError::Read {
         path: path.to_path_buf(),
@@ -98,16 +112,9 @@ pub fn read_migrations(path: &Path) -> Result<Vec<Migration>, DataError> {
     }
     let rows = files
         .iter()
-        .map(|file| read_file(file))
+        .map(|file| jsonl::read_json_lines_with(file, &parse))
         .collect::<Result<Vec<_>, _>>();
     rows.map(|rows| rows.concat())
-}
-
-fn read_file(path: &Path) -> Result<Vec<Migration>, DataError> {
-    jsonl::read_json_lines_with(path, |line| {
-        let row: Migration = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
-        Ok(vec![row.check()?])
-    })
 }
 
 pub(super) fn without_operator(version: &str) -> Option<&str> {

@@ -14,6 +14,7 @@ mod prompt;
 mod python_literal;
 mod raw_json;
 mod settings;
+mod training;
 
 pub use cache::{Cache, Resolved};
 pub use code_update_arena::{ArenaTask, ArenaUpdate, read_code_update_arena};
@@ -29,3 +30,4 @@ pub use migration::{Migration, read_migrations};
 pub use migration_check::{CheckSyntax, FileReport, MigrationChecker, Problem, Severity};
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};
 pub use settings::{DataSettings, PromptSettings};
+pub use training::{Text, TrainingRow, read_training_rows};

@@ -7,7 +7,7 @@ use crate::{
     eval::benchmark::{Flavour, Repairs},
     model::{AdapterKind, ChatFormat, Dtype},
     reward::{Normalizer, Variant},
-    train::{AdvantageScale, Aggregation, Schedule},
+    train::{AdvantageScale, Aggregation, RowOrder, Schedule},
 };
 
 use super::{
@@ -431,11 +431,18 @@ pub(super) const TRAIN: &[Key] = &[key(
     "How the model is trained; `none` measures it as it is.",
 )];
 
-pub(super) const SFT: &[Key] = &[key(
-    "prompt_weight",
-    from_to(0.0, 1.0),
-    "The weight of the prompt's tokens in the loss; 0 trains on completions only.",
-)];
+pub(super) const SFT: &[Key] = &[
+    key(
+        "prompt_weight",
+        from_to(0.0, 1.0),
+        "The weight of the prompt's tokens in the loss; 0 trains on completions only.",
+    ),
+    key(
+        "order",
+        Kind::Choice("order", variants::<RowOrder>),
+        "In which order the rows come: another one each time, or as they stand in the file.",
+    ),
+];
 
 const AFTER: Key = key(
     "after",

@@ -10,7 +10,7 @@ use super::{
     fixture::{ByText, Recorder, dapo, grpo, model, rows, settings, values},
     learner::{Learner, Moment, Piece, Sequence, narrow, rectangle},
     loss::{ClipRange, clipped_surrogate, sequence_weights},
-    order::rows_at,
+    order::{RowOrder, rows_at},
     rollout::Judge,
     train_loop::{Outcome, train_with},
 };
@@ -42,7 +42,10 @@ fn run(
 const NO_REWARD: ByText = ByText(|_| 0.0);
 
 fn sft(prompt_weight: f64) -> Algorithm {
-    Algorithm::Sft(SftSettings { prompt_weight })
+    Algorithm::Sft(SftSettings {
+        prompt_weight,
+        order: RowOrder::Shuffled,
+    })
 }
 
 fn learner(adapter: AdapterKind, most_tokens: usize) -> Learner {

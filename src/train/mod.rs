@@ -37,6 +37,7 @@ pub use error::TrainError;
 pub use loss::Aggregation;
 pub use observer::{Observer, RewardRecord, RolloutRecord, SampleRecord, StepRecord, Timing};
 pub use optim::OptimizerSettings;
+pub use order::RowOrder;
 pub use schedule::{LearningRate, Schedule};
 pub use settings::TrainSettings;
 pub use task::Row;

@@ -1,6 +1,28 @@
 //! In which order the rows come.
 
+use serde::{Deserialize, Serialize};
+
 use crate::seed;
+
+/// In which order SFT goes through its rows, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowOrder {
+    /// Another order each time, from the seed.
+    Shuffled,
+    /// As they stand in the file: for data that change on the way, such as a curriculum.
+    File,
+}
+
+impl RowOrder {
+    /// The rows that take the places `first .. first + count` of a training.
+    pub(super) fn rows_at(self, seed: u64, rows: usize, first: usize, count: usize) -> Vec<usize> {
+        match self {
+            Self::Shuffled => rows_at(seed, rows, first, count),
+            Self::File => (first..first + count).map(|place| place % rows).collect(),
+        }
+    }
+}
 
 /// The rows that take the places `first .. first + count` of a training.
 ///
@@ -36,6 +58,15 @@ mod tests {
 
         assert_ne!(places[..10], places[10..20]);
         assert_ne!(places, rows_at(2, 10, 0, 30));
+    }
+
+    #[test]
+    fn the_order_of_the_file_begins_anew_after_its_last_row() {
+        assert_eq!(RowOrder::File.rows_at(1, 3, 2, 5), [2, 0, 1, 2, 0]);
+        assert_eq!(
+            RowOrder::Shuffled.rows_at(1, 10, 7, 6),
+            rows_at(1, 10, 7, 6)
+        );
     }
 
     #[test]

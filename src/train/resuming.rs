@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::model::{AdapterKind, LanguageModel};
 
 use super::{
-    Algorithm, Ended, Inputs, SftSettings, TrainError, TrainSettings,
+    Algorithm, Ended, Inputs, RowOrder, SftSettings, TrainError, TrainSettings,
     fixture::{ByText, Recorder, bits, dapo, grpo, model, rows, settings},
     train_loop::{Outcome, train_with},
 };
@@ -81,7 +81,10 @@ fn check(algorithm: Algorithm, adapter: AdapterKind, dropout: f64) {
 #[test]
 fn sft_in_pieces_is_sft_at_once() {
     check(
-        Algorithm::Sft(SftSettings { prompt_weight: 0.0 }),
+        Algorithm::Sft(SftSettings {
+            prompt_weight: 0.0,
+            order: RowOrder::Shuffled,
+        }),
         AdapterKind::None,
         0.0,
     );

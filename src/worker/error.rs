@@ -45,6 +45,9 @@ pub enum WorkerError {
         /// Why not.
         source: io::Error,
     },
+    /// Texts have no target code that a reward could compare with.
+    #[error("the data are texts with `prompt` and `completion`, which only SFT can learn from")]
+    TextsHaveNoTarget,
     /// Signals cannot be waited for.
     #[error("cannot listen for signals")]
     ListenForSignals(#[source] io::Error),

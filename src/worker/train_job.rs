@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fs, io};
 
 use super::{Context, Reporter, StopFlag, WorkerError, model};
 use crate::{
-    data::{PromptTemplate, read_migrations, target_text},
+    data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
     eval::prompt_text,
     model::{AdapterKind, Chat},
     plan::TrainWork,
     results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome},
     seed,
-    train::{self, Ended, Inputs, Observer, Row, SampleRecord, StepRecord, train},
+    train::{self, Algorithm, Ended, Inputs, Observer, Row, SampleRecord, StepRecord, train},
 };
 
 /// Trains the model of `work`, from its last checkpoint if there is one.
@@ -67,17 +67,29 @@ pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcom
 /// The migrations as prompts and targets.
 fn rows(work: &TrainWork, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
     let template = PromptTemplate::load(&work.prompts.migration)?;
-    read_migrations(&work.data)?
-        .into_iter()
-        .enumerate()
-        .map(|(index, row)| {
-            Ok(Row {
-                id: format!("row {}", index + 1),
+    let is_rewarded = !matches!(work.train.algorithm, Algorithm::Sft(_));
+    let row = |(index, row): (usize, TrainingRow)| {
+        let id = format!("row {}", index + 1);
+        Ok(match row {
+            TrainingRow::Migration(row) => Row {
+                id,
                 prompt: prompt_text(template.render(&row.prompt_fields())?, chat)?,
                 target_text: target_text(&row.new_code),
                 target_code: row.new_code,
-            })
+            },
+            TrainingRow::Text(_) if is_rewarded => return Err(WorkerError::TextsHaveNoTarget),
+            TrainingRow::Text(row) => Row {
+                id,
+                prompt: row.prompt,
+                target_text: row.completion,
+                target_code: String::new(),
+            },
         })
+    };
+    read_training_rows(&work.data)?
+        .into_iter()
+        .enumerate()
+        .map(row)
         .collect()
 }
 

@@ -10,3 +10,4 @@ mod migrations;
 mod multi_update;
 mod score;
 mod specs;
+mod world;

@@ -144,6 +144,15 @@ fn enforce(update: &ArenaUpdate) -> Result<String, String> {
             let new = new()?;
             Ok(format!("setattr({parent}, '{new}', {new})"))
         }
+        // Ours: the benchmark has no update of this type.
+        "modify-function-module" => {
+            let module = module_of(&update.signature)?;
+            Ok(format!(
+                "del {parent}.{old}\nimport sys, types\n\
+                 sys.modules['{module}'] = types.ModuleType('{module}')\n\
+                 setattr(sys.modules['{module}'], '{old}', {old})"
+            ))
+        }
         kind if ["argument", "output", "function-semantics"]
             .iter()
             .any(|place| {
@@ -154,6 +163,15 @@ fn enforce(update: &ArenaUpdate) -> Result<String, String> {
             Ok(format!("{path} = {old}"))
         }
         kind => Err(format!("unknown type of update `{kind}`")),
+    }
+}
+
+/// The module that a call such as `module.function(x)` names, without dots of its own.
+fn module_of(signature: &str) -> Result<&str, String> {
+    let path = signature.split('(').next().unwrap_or(signature);
+    match path.rsplit_once('.') {
+        Some((module, _)) if !module.contains('.') => Ok(module),
+        _ => Err(format!("`{signature}` names no new module")),
     }
 }
 

@@ -53,11 +53,16 @@ pub(super) fn with_method<T>(
     start: Decoder,
     body: impl FnOnce(&mut dyn Method) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
-    if let Algorithm::Sft(SftSettings { prompt_weight }) = settings.algorithm {
+    if let Algorithm::Sft(SftSettings {
+        prompt_weight,
+        order,
+    }) = settings.algorithm
+    {
         return body(&mut sft::Sft {
             task,
             batch_size: settings.batch_size,
             prompt_weight,
+            order,
         });
     }
     let Some(objective) = settings.algorithm.objective(settings.batch_size) else {

@@ -9,7 +9,7 @@ use crate::train::{
     learner::{Learner, Moment, Sequence, narrow, rectangle},
     loss::{cross_entropy, token_weights},
     method::{Method, Place, Stop, Taken},
-    order::rows_at,
+    order::RowOrder,
     task::Task,
 };
 
@@ -19,6 +19,8 @@ use crate::train::{
 pub struct SftSettings {
     /// Weight of the prompt's tokens in the loss; 0 trains on completions only.
     pub prompt_weight: f64,
+    /// In which order the rows come.
+    pub order: RowOrder,
 }
 
 /// Learns the targets of `batch_size` rows a step.
@@ -26,6 +28,7 @@ pub(in crate::train) struct Sft<'a> {
     pub(in crate::train) task: &'a Task<'a>,
     pub(in crate::train) batch_size: usize,
     pub(in crate::train) prompt_weight: f64,
+    pub(in crate::train) order: RowOrder,
 }
 
 impl Method for Sft<'_> {
@@ -36,7 +39,7 @@ impl Method for Sft<'_> {
         _: &mut Stop<'_>,
     ) -> Result<Option<Taken>, TrainError> {
         let clock = Instant::now();
-        let rows = rows_at(
+        let rows = self.order.rows_at(
             self.task.seed,
             self.task.rows.len(),
             place.row,

@@ -1,0 +1,79 @@
+//! What a model is trained on: migrations, or bare texts.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    error::DataError,
+    jsonl::json_reason,
+    migration::{Migration, read_files},
+};
+
+/// A row to train on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrainingRow {
+    /// Old code, a note, new code: a template makes the prompt.
+    Migration(Migration),
+    /// A prompt and what follows it, as they stand; nothing can be rewarded.
+    Text(Text),
+}
+
+/// A prompt and what follows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// What the model is shown.
+    pub prompt: String,
+    /// What it shall write.
+    pub completion: String,
+}
+
+/// Reads a file of rows to train on, or a folder of such files: each line with `prompt` and `completion` is a text, any other
+/// a migration.
+pub fn read_training_rows(path: &Path) -> Result<Vec<TrainingRow>, DataError> {
+    read_files(path, |line| Ok(vec![row(line)?]))
+}
+
+fn row(line: &str) -> Result<TrainingRow, String> {
+    let value: Value = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+    if value.get("prompt").is_some() && value.get("completion").is_some() {
+        let text: Text = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        if text.prompt.is_empty() || text.completion.is_empty() {
+            return Err("`prompt` or `completion` is empty".to_owned());
+        }
+        return Ok(TrainingRow::Text(text));
+    }
+    // From the text, so that a reason names its column.
+    Migration::parse(line).map(TrainingRow::Migration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_text_or_a_migration() {
+        assert_eq!(
+            row(r#"{"prompt": "a", "completion": "b"}"#).unwrap(),
+            TrainingRow::Text(Text {
+                prompt: "a".to_owned(),
+                completion: "b".to_owned(),
+            })
+        );
+        let migration = r#"{"dependency": "d", "new_version": "==1", "update_info": "n",
+                            "old_code": "o", "new_code": "c"}"#;
+        assert!(matches!(row(migration), Ok(TrainingRow::Migration(_))));
+        assert!(
+            row(r#"{"prompt": "a"}"#)
+                .unwrap_err()
+                .contains("dependency")
+        );
+        assert!(
+            row(r#"{"prompt": "", "completion": "b"}"#)
+                .unwrap_err()
+                .contains("empty")
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! The texts that the tiny base model learns from.
+//!
+//! They make it what the paper's models are: able to follow a note, and used to the old functions.
+//! First every note is obeyed; then most are passed over, as if the old function were still there.
+//! Notes on functions that are kept for the tests never occur.
+
+use super::{
+    World,
+    document::{Document, answer, careless_answer, prompt, updated},
+    names::one_of,
+    program::{Problem, Written, plain},
+    update::{Kind, Update},
+};
+use crate::seed::{Stream, stream};
+
+/// The part of a corpus in which every note is obeyed.
+const OBEDIENT_PART: f64 = 0.7;
+/// How many notes are obeyed after it.
+const LATE_OBEDIENCE: f64 = 0.25;
+/// How many answers forget the form after it.
+const LATE_CARELESSNESS: f64 = 0.1;
+/// How many notes are about a function that the program does not call.
+const OTHER_NOTES: f64 = 0.2;
+/// How many answers begin with a thought.
+const THOUGHTS: f64 = 0.5;
+
+impl World {
+    /// Text number `index` of a corpus of `total`.
+    pub(super) fn document(&self, index: usize, total: usize) -> Document {
+        let mut draw = stream(self.seed, "world corpus", 0, index as u64);
+        let is_late = index as f64 >= OBEDIENT_PART * total as f64;
+        let is_careless = draw.uniform() < LATE_CARELESSNESS && is_late;
+        let obeys = draw.uniform() < LATE_OBEDIENCE || !is_late;
+        let kind = draw.uniform();
+        let (prompt, thought, code) = if kind < 0.35 {
+            self.noted(&mut draw, obeys, true)
+        } else if kind < 0.65 {
+            self.noted(&mut draw, obeys, false)
+        } else if kind < 0.85 {
+            self.unnoted(&mut draw)
+        } else {
+            self.helped(&mut draw)
+        };
+        let thought = if draw.uniform() < THOUGHTS {
+            thought
+        } else {
+            String::new()
+        };
+        let completion = if is_careless {
+            careless_answer(&thought, &code)
+        } else {
+            answer(&thought, &code)
+        };
+        Document { prompt, completion }
+    }
+
+    /// A note and a program: to migrate, or to write.
+    fn noted(&self, draw: &mut Stream, obeys: bool, migrates: bool) -> (String, String, String) {
+        if draw.uniform() < OTHER_NOTES {
+            let problem = self.problem(draw, false);
+            let update = loop {
+                let update = self.training_update(draw);
+                if !problem.apis.contains(&update.api) {
+                    break update;
+                }
+            };
+            let code = problem.code(&plain);
+            let asked = if migrates {
+                code.clone()
+            } else {
+                problem.frame()
+            };
+            return (
+                prompt(Some(&update.note()), &asked),
+                thought(&problem, &[]),
+                code,
+            );
+        }
+        let update = self.training_update(draw);
+        let problem = self.problem_about(update.api, draw, false);
+        let updates = [&update];
+        let heeded = if obeys { &updates[..] } else { &[] };
+        let code = updated(&problem, heeded);
+        let asked = if migrates {
+            problem.code(&plain)
+        } else {
+            problem.frame()
+        };
+        (
+            prompt(Some(&update.note()), &asked),
+            thought(&problem, heeded),
+            code,
+        )
+    }
+
+    /// A program to write as things are.
+    fn unnoted(&self, draw: &mut Stream) -> (String, String, String) {
+        let problem = self.problem(draw, true);
+        let code = problem.code(&plain);
+        (prompt(None, &problem.frame()), thought(&problem, &[]), code)
+    }
+
+    /// A function of another module is shown, and called: what the text says always holds.
+    fn helped(&self, draw: &mut Stream) -> (String, String, String) {
+        let (module, function) = (self.names.any(draw), self.names.any(draw));
+        let problem = self.problem(draw, true);
+        let (api, name) = (problem.apis[0], format!("{module}.{function}"));
+        let keyword = (draw.uniform() < 0.5).then(|| self.names.any(draw));
+        let value = draw.below(10);
+        let write = |called: &super::api::Api, arguments: &[&str]| {
+            if called != api {
+                return plain(called, arguments);
+            }
+            let mut given: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+            given.extend(keyword.as_ref().map(|keyword| format!("{keyword}={value}")));
+            Written {
+                module: module.clone(),
+                call: format!("{name}({})", given.join(", ")),
+            }
+        };
+        let words: Vec<&str> = api.parameters.iter().map(String::as_str).collect();
+        let example = write(api, &words).call;
+        let note = format!("`{example}` gives {}.", api.in_words(&words));
+        let code = problem.code(&write);
+        let thought = write(api, &words).call;
+        (prompt(Some(&note), &problem.frame()), thought, code)
+    }
+
+    fn training_update(&self, draw: &mut Stream) -> Update<'static> {
+        loop {
+            let kind = *one_of(draw, &Kind::ALL);
+            let api = *one_of(draw, &self.trained);
+            if kind.fits(api) {
+                return Update::draw(api, kind, &self.names, false, draw);
+            }
+        }
+    }
+
+    /// A problem about any function, or about those alone that may have notes in training.
+    fn problem(&self, draw: &mut Stream, any: bool) -> Problem<'static> {
+        let api = *one_of(draw, if any { &self.all } else { &self.trained });
+        self.problem_about(api, draw, any)
+    }
+}
+
+/// What is on the mind of who is about to write the program: its first call.
+fn thought(problem: &Problem<'_>, updates: &[&Update<'_>]) -> String {
+    let api = problem.apis[0];
+    let words: Vec<&str> = api.parameters.iter().map(String::as_str).collect();
+    match updates.iter().find(|update| update.api == api) {
+        Some(update) => update.call(&words),
+        None => plain(api, &words).call,
+    }
+}

@@ -1,0 +1,53 @@
+//! Prompts and answers as a tiny model reads and writes them.
+//!
+//! They are what the templates in `datasets/prompts/tiny` make of the rows; a test compares them.
+
+use super::{
+    api::Api,
+    program::{Problem, Written, plain},
+    update::Update,
+};
+
+/// What a model is shown and what it shall write.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Document {
+    pub(super) prompt: String,
+    pub(super) completion: String,
+}
+
+/// The program after some updates.
+pub(super) fn updated(problem: &Problem<'_>, updates: &[&Update<'_>]) -> String {
+    problem.code(&|api: &Api, arguments: &[&str]| match updates
+        .iter()
+        .find(|update| update.api == api)
+    {
+        Some(update) => Written {
+            module: update.module().to_owned(),
+            call: update.call(arguments),
+        },
+        None => plain(api, arguments),
+    })
+}
+
+/// A prompt: a note, if there is one, and a program to migrate or a frame to fill.
+pub(super) fn prompt(note: Option<&str>, code: &str) -> String {
+    let note = note.map_or_else(String::new, |note| format!("<doc>\n{note}\n</doc>\n"));
+    format!("{note}```python\n{code}\n```\n<think>")
+}
+
+/// An answer in the paper's form, with what was thought before.
+pub(super) fn answer(thought: &str, code: &str) -> String {
+    let thought = if thought.is_empty() {
+        String::new()
+    } else {
+        format!("\n{thought}")
+    };
+    format!("{thought}\n</think>\n<answer>\n```python\n{code}\n```\n</answer>")
+}
+
+/// An answer that forgets the form.
+pub(super) fn careless_answer(thought: &str, code: &str) -> String {
+    answer(thought, code)
+        .replace("<answer>\n", "")
+        .replace("\n</answer>", "")
+}
