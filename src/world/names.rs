@@ -101,7 +101,9 @@ impl Names {
 
     fn is_held_pair(&self, first: &str, second: &str) -> bool {
         let purpose = format!("world pair {first} {second}");
-        stream(self.seed, &purpose, 0, 0).next_u64() % HELD_PAIRS == 0
+        stream(self.seed, &purpose, 0, 0)
+            .next_u64()
+            .is_multiple_of(HELD_PAIRS)
     }
 }
 

@@ -193,10 +193,7 @@ impl<'a> Problem<'a> {
         let mut modules: Vec<&str> = written.iter().map(|call| call.module.as_str()).collect();
         modules.sort_unstable();
         modules.dedup();
-        let imports: String = modules
-            .iter()
-            .map(|module| format!("import {module}\n"))
-            .collect();
+        let imports = format!("import {}\n", modules.join("\nimport "));
         let call = |index: usize| written[index].call.as_str();
         let (first, second) = (self.results[0], self.results[1]);
         let body = match self.shape {

@@ -146,7 +146,7 @@ impl World {
                 if matches!(kind, Kind::Default | Kind::Swap) {
                     problem = problem.bare();
                 }
-                rows.push(task_row(vec![update], &problem, rows.len()));
+                rows.push(task_row(&[update], &problem, rows.len()));
             }
         }
         rows
@@ -161,23 +161,19 @@ impl World {
             let code = problem.code(&plain);
             let (imports, body) = code.split_once("\n\n").unwrap_or_default();
             let body = body.split_once('\n').map_or("", |(_, body)| body);
-            let inner: String = imports
-                .lines()
-                .map(|line| format!("    {line}\n"))
-                .collect();
-            let tests: String = problem
+            let inner: Vec<String> = imports.lines().map(|line| format!("    {line}")).collect();
+            let inner = inner.join("\n");
+            let tests: Vec<String> = problem
                 .examples()
                 .iter()
-                .map(|(arguments, result)| {
-                    format!("    assert candidate({arguments}) == {result}\n")
-                })
+                .map(|(arguments, result)| format!("    assert candidate({arguments}) == {result}"))
                 .collect();
             FunctionRow {
                 task_id: format!("mini_general/{index}"),
                 prompt: format!("{}\n", problem.frame()),
                 entry_point: problem.function().to_owned(),
-                canonical_solution: format!("{inner}{body}\n"),
-                test: format!("def check(candidate):\n{tests}"),
+                canonical_solution: format!("{inner}\n{body}\n"),
+                test: format!("def check(candidate):\n{}\n", tests.join("\n")),
             }
         };
         (0..GENERAL).map(row).collect()
@@ -196,7 +192,7 @@ impl World {
                     break Update::draw(other, kind, &self.names, true, &mut draw);
                 }
             };
-            task_row(vec![update], &problem, index)
+            task_row(&[update], &problem, index)
         };
         (0..OTHER_NOTE).map(row).collect()
     }
@@ -221,13 +217,13 @@ impl World {
                     }
                 }
             });
-            task_row(updates.into(), &problem, index)
+            task_row(&updates, &problem, index)
         };
         (0..MULTI).map(row).collect()
     }
 }
 
-fn task_row(updates: Vec<Update<'_>>, problem: &Problem<'_>, index: usize) -> TaskRow {
+fn task_row(updates: &[Update<'_>], problem: &Problem<'_>, index: usize) -> TaskRow {
     let function = problem.function();
     let unit_tests: Vec<String> = problem
         .examples()

@@ -24,17 +24,18 @@ fn tiny(file: &str) -> PathBuf {
 }
 
 fn raw_rows(file: &str) -> Vec<Value> {
-    let text = fs::read_to_string(tiny(file)).unwrap();
+    let text = fs::read_to_string(tiny(file)).expect("a shipped file");
     text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
         .collect()
 }
 
 fn render(template: &str, fields: &Value) -> String {
-    let template = PromptTemplate::load(&tiny("prompts").join(template)).unwrap();
-    match template.render(fields).unwrap() {
+    let template =
+        PromptTemplate::load(&tiny("prompts").join(template)).expect("a shipped template");
+    match template.render(fields).expect("a prompt") {
         Prompt::Raw(text) => text,
-        Prompt::Messages(_) => panic!("a conversation"),
+        Prompt::Messages(messages) => format!("{messages:?}"),
     }
 }
 
@@ -104,19 +105,19 @@ sys.exit(faults > 0)
 
 /// Judges a text of each task of a set; whether it passes, and whether it needs the update.
 fn judged(name: &str, file: &str, text: &dyn Fn(&Value) -> String) -> Vec<(String, bool, bool)> {
-    let bench = benchmark::open(name, &tiny(file)).unwrap();
+    let bench = benchmark::open(name, &tiny(file)).expect("a benchmark");
     let settings = Settings {
         workers: 2,
         is_unsandboxed_allowed: true,
         ..Settings::default()
     };
-    let pool = Pool::start(&settings).unwrap();
+    let pool = Pool::start(&settings).expect("servers of Python");
     bench
         .tasks()
         .iter()
         .zip(raw_rows(file))
         .map(|(task, row)| {
-            let verdict = bench.judge(task, &text(&row), &pool).unwrap();
+            let verdict = bench.judge(task, &text(&row), &pool).expect("a verdict");
             let upass = verdict.measures.get("upass").copied().unwrap_or(false);
             (task.id.clone(), verdict.passed, upass)
         })
@@ -124,7 +125,7 @@ fn judged(name: &str, file: &str, text: &dyn Fn(&Value) -> String) -> Vec<(Strin
 }
 
 fn text(name: &'static str) -> impl Fn(&Value) -> String {
-    move |row| row[name].as_str().unwrap().to_owned()
+    move |row| row[name].as_str().expect("a text").to_owned()
 }
 
 #[test]
