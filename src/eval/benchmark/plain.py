@@ -8,12 +8,16 @@ import builtins
 import json
 
 SCALARS = (bool, int, float, str)
+# Bits of an integer that Python, which refuses decimals of more than 4,300 digits, still writes.
+LONG = 8192
 CONTAINERS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 
 
 def encode(value):
     """A plain value as JSON with tags; what derives from a plain type counts as that type."""
     kind = type(value)
+    if kind is int and value.bit_length() > LONG:
+        return ["int", hex(value)]
     if value is None or kind in SCALARS:
         return value
     if kind in (list, tuple, set, frozenset):
@@ -51,6 +55,8 @@ def decode(value):
         return {decode(key): decode(item) for key, item in content}
     if tag == "complex":
         return complex(*content)
+    if tag == "int":
+        return int(content, 16)
     return {"bytes": bytes, "bytearray": bytearray}[tag].fromhex(content)
 
 
