@@ -10,7 +10,7 @@ What is judged are the canonical solutions, which pass. The ways of the others a
   for every input, and compares what comes back with numpy's `allclose` where that is there.
 - CodeUpdateArena: `execute()`, the way of HumanEval for one program after the other, in a process
   that has loaded the libraries; and a new Python for each program.
-Ours is `recode judge`, sandbox on. All take turns, several rounds, on as many workers; times are wall
+Ours is `recode judge`, sandbox on and without its cache of verdicts. All take turns, several rounds, on as many workers; times are wall
 clock and, which a busy machine disturbs less, processor time of all processes together.
 """
 
@@ -274,7 +274,7 @@ def recode(told, benchmark, data, samples):
         with open(path, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(sample) + "\n" for sample in samples)
         command = [told.recode, "judge", "--benchmark", benchmark, "--data", data, "--samples", path,
-                   "--out", out, "--workers", str(told.workers), "--json"]
+                   "--out", out, "--workers", str(told.workers), "--json", "--no-cache"]
         environment = {**os.environ, "RECODE_PYTHON": sys.executable}
         started.restart()
         done = subprocess.run(command, capture_output=True, env=environment)
