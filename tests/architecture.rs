@@ -10,6 +10,7 @@ use std::{
 /// Each module, leaves first, and the modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
+    ("calendar", &[]),
     ("digest", &[]),
     ("device", &[]),
     ("world", &["seed"]),
@@ -18,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("remote", &[]),
     ("data", &["digest"]),
     ("reward", &["data", "python"]),
-    ("model", &["seed"]),
+    ("model", &["calendar", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
     ("eval", &["data", "digest", "model", "python", "seed"]),
     (

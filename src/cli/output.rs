@@ -9,6 +9,8 @@ use std::{
     time::SystemTime,
 };
 
+use crate::calendar;
+
 /// Writes a result to stdout, and a line break if it has none at its end.
 pub(super) fn result(text: &str) {
     let mut stdout = io::stdout().lock();
@@ -61,28 +63,12 @@ pub(super) fn date_and_time(moment: SystemTime) -> String {
         .unwrap_or_default()
         .as_secs();
     let (days, minutes) = (seconds / 86_400, seconds / 60 % 1440);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = calendar::date(days);
     format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}",
         minutes / 60,
         minutes % 60
     )
-}
-
-/// The date so many days after 1970-01-01, in years that begin in March: the leap day comes last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    (era * 400 + year + carry, month, day)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::calendar;
+
 const WEEKDAYS: [&str; 7] = [
     "Thursday",
     "Friday",
@@ -35,7 +37,7 @@ pub(super) fn strftime(moment: SystemTime, format: &str) -> Result<String, Strin
         .as_secs();
     let days = seconds / 86_400;
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = calendar::date(days);
     let weekday = WEEKDAYS[usize::try_from(days % 7).unwrap_or_default()];
     let month_name = MONTHS[usize::try_from(month).unwrap_or(1) - 1];
     let mut text = String::new();
@@ -73,22 +75,6 @@ pub(super) fn strftime(moment: SystemTime, format: &str) -> Result<String, Strin
         text.push_str(&words);
     }
     Ok(text)
-}
-
-/// The date so many days after 1970-01-01, in years that begin in March: the leap day comes last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    (era * 400 + year + carry, month, day)
 }
 
 #[cfg(test)]
