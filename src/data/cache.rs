@@ -114,9 +114,15 @@ impl Cache {
     pub(super) fn resolve(&self, entry: &Entry) -> Resolved {
         match entry.source() {
             Source::Shipped(path) if path.exists() => Resolved::Here(path.clone()),
-            Source::Shipped(path) => Resolved::Missing {
-                what: format!("`{}`, a part of this project, is not there", path.display()),
-                how: "restore it with `git checkout -- datasets`".to_owned(),
+            Source::Shipped(path) => match entry.made_by() {
+                Some(command) => Resolved::Missing {
+                    what: format!("`{}` has not been made yet", path.display()),
+                    how: format!("make it with `{command}`"),
+                },
+                None => Resolved::Missing {
+                    what: format!("`{}`, a part of this project, is not there", path.display()),
+                    how: "restore it with `git checkout -- datasets`".to_owned(),
+                },
             },
             Source::Remote(remote) => self
                 .downloaded(entry, remote)

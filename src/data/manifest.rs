@@ -93,6 +93,7 @@ struct Facts {
     licence: String,
     rows: Option<usize>,
     gigabytes: Option<f64>,
+    made_by: Option<String>,
 }
 
 impl Manifest {
@@ -168,6 +169,11 @@ impl Entry {
         self.facts.gigabytes
     }
 
+    /// The command that makes the content, where it is too large to be shipped.
+    pub fn made_by(&self) -> Option<&str> {
+        self.facts.made_by.as_deref()
+    }
+
     /// Whether the content is part of this project.
     pub fn is_shipped(&self) -> bool {
         matches!(self.source, Source::Shipped(_))
@@ -216,6 +222,7 @@ struct Written {
     licence: String,
     rows: Option<usize>,
     gigabytes: Option<f64>,
+    made_by: Option<String>,
     path: Option<PathBuf>,
     host: Option<Host>,
     repository: Option<String>,
@@ -259,6 +266,7 @@ impl Written {
             licence: self.licence,
             rows: self.rows,
             gigabytes: self.gigabytes,
+            made_by: self.made_by,
         };
         Ok(Entry {
             name: name.to_owned(),

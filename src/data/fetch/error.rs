@@ -113,6 +113,14 @@ pub enum FetchError {
         /// The folder.
         path: PathBuf,
     },
+    /// The content is made by a command, not downloaded.
+    #[error("`{path}` has not been made yet; `{command}` makes it", path = .path.display())]
+    NotMade {
+        /// Where it will be.
+        path: PathBuf,
+        /// What makes it.
+        command: String,
+    },
     /// Another process downloads the same.
     #[error("another process is downloading `{name}`")]
     Busy {

@@ -76,7 +76,16 @@ impl Fetcher {
         let remote = match entry.source() {
             Source::Remote(remote) => remote,
             // A file of this project cannot be downloaded: it stands in the way by its absence.
-            Source::Shipped(path) => return Err(FetchError::InTheWay { path: path.clone() }),
+            Source::Shipped(path) => {
+                let path = path.clone();
+                return Err(match entry.made_by() {
+                    Some(command) => FetchError::NotMade {
+                        path,
+                        command: command.to_owned(),
+                    },
+                    None => FetchError::InTheWay { path },
+                });
+            }
         };
         let complete = self.cache.complete(entry.name());
         if complete.exists() {
