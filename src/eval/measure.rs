@@ -239,6 +239,7 @@ mod tests {
             let task = |index: usize| Task {
                 id: format!("task/{index}"),
                 group: None,
+                kind: None,
                 fields: json!({"text": format!("w{} w{}", index + 4, index + 5)}),
             };
             Self((0..5).map(task).collect())

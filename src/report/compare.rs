@@ -1,10 +1,10 @@
 //! From outcomes to figures: seeds together, baseline and paper beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     eval::pass_at_k,
-    results::{EvalOutcome, UNJUDGED},
+    results::{EvalOutcome, TaskOutcome, UNJUDGED},
     spec::{Column, Show},
 };
 
@@ -13,7 +13,7 @@ use super::{
     paper::{Reference, Subject},
     sheet::{Found, Sheet, SheetRow},
     statistics::{Estimate, estimate},
-    table::{Cell, Change, Heading, Paper, Row, Source, Table, Value},
+    table::{Breakdown, Cell, Change, Heading, KindRow, Paper, Row, Source, Table, Value},
 };
 
 /// Each problem's chance of being solved, averaged over seeds, with the group it belongs to.
@@ -40,6 +40,7 @@ pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
         baseline: sheet.baseline.clone(),
         reference: reference.map(|reference| format!("{}: {}", reference.source, reference.title)),
         rows,
+        breakdowns: breakdowns(sheet),
         notes: notes.texts(),
     }
 }
@@ -106,6 +107,44 @@ fn fill_cell(row: &SheetRow, column: &Column, notes: &mut Notes) -> Cell {
     cell
 }
 
+/// The first column of each benchmark whose tasks are of several kinds, kind by kind.
+fn breakdowns(sheet: &Sheet) -> Vec<Breakdown> {
+    let mut seen = BTreeSet::new();
+    let first = |column: &&Column| seen.insert(column.benchmark.clone());
+    let columns: Vec<&Column> = sheet.columns.iter().filter(first).collect();
+    columns
+        .into_iter()
+        .filter_map(|column| {
+            let runs = sheet
+                .rows
+                .iter()
+                .flat_map(|row| row.runs(&column.benchmark));
+            let outcomes = runs.filter_map(|run| run.found.outcome());
+            let tasks = outcomes.flat_map(|outcome| &outcome.tasks);
+            let kinds: BTreeSet<&String> = tasks.filter_map(|task| task.kind.as_ref()).collect();
+            let rows = kinds.into_iter().map(|kind| KindRow {
+                kind: kind.clone(),
+                values: sheet
+                    .rows
+                    .iter()
+                    .map(|row| {
+                        let is_meant = |task: &TaskOutcome| task.kind.as_ref() == Some(kind);
+                        estimate_of(&problems_where(row, column, &is_meant)).map(Value::from)
+                    })
+                    .collect(),
+            });
+            let rows: Vec<KindRow> = rows.collect();
+            (rows.len() > 1).then(|| Breakdown {
+                column: Heading {
+                    benchmark: column.benchmark.clone(),
+                    metric: column.metric(),
+                },
+                rows,
+            })
+        })
+        .collect()
+}
+
 /// How many samples the judge itself failed on, in words.
 fn unjudged(outcome: &EvalOutcome) -> Option<String> {
     let count = outcome
@@ -121,12 +160,21 @@ fn unjudged(outcome: &EvalOutcome) -> Option<String> {
 
 /// The means of problems over the seeds that are there.
 fn problems(row: &SheetRow, column: &Column) -> Problems {
+    problems_where(row, column, &|_| true)
+}
+
+fn problems_where(
+    row: &SheetRow,
+    column: &Column,
+    is_meant: &dyn Fn(&TaskOutcome) -> bool,
+) -> Problems {
     let mut sums: BTreeMap<String, (String, f64, usize)> = BTreeMap::new();
     let outcomes = row
         .runs(&column.benchmark)
         .iter()
         .filter_map(|run| run.found.outcome());
-    for task in outcomes.flat_map(|outcome| &outcome.tasks) {
+    let tasks = outcomes.flat_map(|outcome| &outcome.tasks);
+    for task in tasks.filter(|task| is_meant(task)) {
         let correct = task.passed.iter().filter(|passed| **passed).count();
         let Some(chance) = pass_at_k(task.passed.len(), correct, column.pass_at) else {
             continue;

@@ -231,6 +231,7 @@ mod tests {
             tasks: vec![TaskOutcome {
                 task_id: "arena/0".into(),
                 group: None,
+                kind: None,
                 passed: vec![true],
                 verdicts: vec!["pass".into()],
             }],

@@ -30,6 +30,9 @@ pub struct Table {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<String>,
     pub(super) rows: Vec<Row>,
+    /// The figures again, by kind of task.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) breakdowns: Vec<Breakdown>,
     /// What cells refer to, from 1.
     pub(super) notes: Vec<String>,
 }
@@ -39,6 +42,21 @@ pub struct Table {
 pub(super) struct Heading {
     pub(super) benchmark: String,
     pub(super) metric: String,
+}
+
+/// A column of figures, by kind of task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Breakdown {
+    pub(super) column: Heading,
+    pub(super) rows: Vec<KindRow>,
+}
+
+/// One kind of task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct KindRow {
+    pub(super) kind: String,
+    /// The value of each row of the table.
+    pub(super) values: Vec<Option<Value>>,
 }
 
 /// A row of figures.

@@ -12,6 +12,7 @@ pub(crate) fn outcome() -> Outcome {
         tasks: vec![TaskOutcome {
             task_id: "arena/0".into(),
             group: None,
+            kind: None,
             passed: vec![true, false],
             verdicts: vec!["passed".into(), "wrong".into()],
         }],

@@ -75,6 +75,9 @@ pub struct TaskOutcome {
     /// The tasks that share an origin, such as the update of an API, share this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// What kind of task it is, such as the type of an update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Whether each sample passed, in the order of sampling.
     pub passed: Vec<bool>,
     /// The name of each sample's verdict.

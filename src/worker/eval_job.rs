@@ -23,7 +23,7 @@ pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outc
     let dir = context.dir;
     let settings = &work.eval;
     let benchmark = benchmark::open_with(&settings.benchmark, &work.data, &settings.options())?;
-    let template = PromptTemplate::load(template_path(work))?;
+    let template = PromptTemplate::load(work.prompts.of_benchmark(&work.eval.benchmark))?;
     let pool = judge(&mut context, settings)?;
     let device = work.backend.open()?;
     let path = work.model_path.as_deref();
@@ -74,15 +74,6 @@ fn judge(context: &mut Context<'_>, settings: &EvalSettings) -> Result<Pool, Wor
     context.attempt.judge = judge;
     context.dir.write_attempt(context.attempt)?;
     Ok(pool)
-}
-
-/// The template of the benchmark's kind of task.
-fn template_path(work: &EvalWork) -> &Path {
-    if work.eval.benchmark.starts_with("humaneval") {
-        &work.prompts.human_eval
-    } else {
-        &work.prompts.code_update_arena
-    }
 }
 
 fn number_of_samples(work: &EvalWork, benchmark: &dyn Benchmark) -> usize {
@@ -170,6 +161,7 @@ fn outcome(benchmark: &dyn Benchmark, name: String, samples: &[SampleRecord]) ->
             tasks.push(TaskOutcome {
                 task_id: sample.task_id.clone(),
                 group: place.and_then(|place| benchmark.tasks()[*place].group.clone()),
+                kind: place.and_then(|place| benchmark.tasks()[*place].kind.clone()),
                 passed: Vec::new(),
                 verdicts: Vec::new(),
             });

@@ -78,7 +78,8 @@ pub(super) fn read(
         .iter()
         .map(|row| Task {
             id: row.task.task_id.clone(),
-            group: row.group(),
+            group: row.single().map(|update| update.function_path.clone()),
+            kind: row.single().map(|update| update.update_type.clone()),
             fields: row.task.prompt_fields(),
         })
         .collect();
@@ -105,10 +106,10 @@ impl Row {
         })
     }
 
-    /// The type of its one update; no two tasks share several.
-    fn group(&self) -> Option<String> {
+    /// Its one update; none, if it has several.
+    fn single(&self) -> Option<&ArenaUpdate> {
         let is_single = self.task.further_updates.is_empty();
-        is_single.then(|| self.task.update.update_type.clone())
+        is_single.then_some(&self.task.update)
     }
 
     /// The program of one unit test, with every update in place but the one of that number.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EvalError, Judgement};
-use crate::python::Pool;
+use crate::{data::is_human_eval, python::Pool};
 
 /// A set of tasks, and how a solution is judged.
 pub trait Benchmark: fmt::Debug + Send + Sync {
@@ -59,8 +59,10 @@ pub trait Benchmark: fmt::Debug + Send + Sync {
 pub struct Task {
     /// Its name within the benchmark.
     pub id: String,
-    /// What it may be counted under (the type of update).
+    /// What tasks that tend to be solved together share (the function that an update changes).
     pub group: Option<String>,
+    /// What it may be counted under (the type of update).
+    pub kind: Option<String>,
     /// What a prompt template may show: an object.
     pub fields: Value,
 }
@@ -116,6 +118,9 @@ impl Flavour {
 const BENCHMARKS: &[(&str, Open)] = &[
     ("code_update_arena", code_update_arena::open),
     ("mini_arena", code_update_arena::open),
+    ("mini_general", human_eval::open),
+    ("mini_multi", code_update_arena::open),
+    ("mini_other_note", code_update_arena::open),
     ("multi_update", code_update_arena::open),
     ("humaneval", human_eval::open),
     ("humaneval_plus", human_eval_plus::open),
@@ -135,7 +140,7 @@ pub fn libraries(name: &str) -> &'static [&'static str] {
 
 /// Whether a benchmark can judge a solution from another process than the one it runs in.
 pub fn has_strict_mode(name: &str) -> bool {
-    name.starts_with("humaneval")
+    is_human_eval(name)
 }
 
 /// The names of all benchmarks.
@@ -190,7 +195,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "unknown benchmark `arena`, expected one of `code_update_arena`, `mini_arena`, \
-             `multi_update`, `humaneval`, `humaneval_plus`"
+             `mini_general`, `mini_multi`, `mini_other_note`, `multi_update`, `humaneval`, `humaneval_plus`"
         );
     }
 
@@ -215,7 +220,7 @@ mod tests {
         let (data, replaced) = (folder.path().join("data"), folder.path().join("mine.jinja"));
         std::fs::write(&replaced, "--- user ---\n\n{{ nonsense }}\n").unwrap();
         for name in names() {
-            let (row, file) = if name.starts_with("humaneval") {
+            let (row, file) = if is_human_eval(name) {
                 (&human_eval, "human_eval.jinja")
             } else {
                 (&arena, "code_update_arena.jinja")

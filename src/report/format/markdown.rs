@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    report::table::{Cell, Change, Row, Table, Value},
+    report::table::{Breakdown, Cell, Change, Heading, Row, Table, Value},
     spec::Show,
 };
 
@@ -16,6 +16,11 @@ pub(in crate::report) fn markdown(table: &Table) -> String {
         blocks.push(table.description.clone());
     }
     blocks.push(aligned(&lines(table)));
+    for breakdown in &table.breakdowns {
+        let Heading { benchmark, metric } = &breakdown.column;
+        blocks.push(format!("## {benchmark} {metric} by kind of task"));
+        blocks.push(aligned(&by_kind(table, breakdown)));
+    }
     blocks.push(legend(table).join("\n"));
     blocks.join("\n\n") + "\n"
 }
@@ -47,6 +52,22 @@ fn lines(table: &Table) -> Vec<Vec<String>> {
         lines.push(line);
     }
     lines
+}
+
+/// A line for each kind, a column for each row of the table.
+fn by_kind(table: &Table, breakdown: &Breakdown) -> Vec<Vec<String>> {
+    let mut headings = vec!["kind".to_owned(), "tasks".to_owned()];
+    headings.extend(table.rows.iter().map(|row| row.labels.join(" ")));
+    let lines = breakdown.rows.iter().map(|row| {
+        let count = row.values.iter().flatten().map(|value| value.n).max();
+        let mut line = vec![row.kind.clone(), count.unwrap_or(0).to_string()];
+        line.extend(row.values.iter().map(|value| match value {
+            Some(value) => with_error(percent(value.mean), value.half_width),
+            None => "—".to_owned(),
+        }));
+        line
+    });
+    std::iter::once(headings).chain(lines).collect()
 }
 
 fn has_paper(table: &Table, column: usize) -> bool {

@@ -65,6 +65,7 @@ pub(super) fn tasks(rows: &[HumanEvalTask]) -> Vec<Task> {
         .map(|row| Task {
             id: row.task_id.clone(),
             group: None,
+            kind: None,
             fields: row.prompt_fields(),
         })
         .collect()
