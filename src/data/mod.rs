@@ -23,7 +23,7 @@ pub use drafts::{
 };
 pub use error::{BadLine, BadLines, DataError};
 pub use fetch::{Endpoints, FetchError, Fetcher, Progress};
-pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
+pub use human_eval::{HumanEvalTask, PlusInputs, is_human_eval, read_human_eval};
 pub use jsonl::{read_json_lines, read_json_lines_with, read_json_value};
 pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};

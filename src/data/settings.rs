@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::human_eval::is_human_eval;
+
 /// The section `[data]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +36,7 @@ pub struct PromptSettings {
 impl PromptSettings {
     /// The template that puts the tasks of a benchmark.
     pub fn of_benchmark(&self, benchmark: &str) -> &Path {
-        if benchmark.starts_with("humaneval") {
+        if is_human_eval(benchmark) {
             &self.human_eval
         } else {
             &self.code_update_arena

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::data::Kind as DataKind;
+use crate::data::{Kind as DataKind, is_human_eval};
 
 use super::{
     code::Code,
@@ -33,7 +33,6 @@ impl PointCheck<'_> {
             let prompt = &mut settings.data.prompts.migration;
             *prompt = self.file("data.prompts.migration", "prompt template", prompt);
         }
-        let is_human_eval = |name: &str| name.starts_with("humaneval");
         let benchmarks = || settings.evals.iter().map(|eval| eval.benchmark.as_str());
         let uses_human_eval = benchmarks().any(is_human_eval);
         let uses_arena = !benchmarks().all(is_human_eval);

@@ -625,5 +625,5 @@ fn a_spec_without_anything_to_download_needs_no_connection() {
     );
 
     assert_eq!((status, stderr.as_str()), (0, ""));
-    assert!(stdout.contains("mini_arena  ") && stdout.contains("quickstart-migrations  "));
+    assert!(stdout.contains("mini_arena  ") && stdout.contains("tiny-migrations  "));
 }

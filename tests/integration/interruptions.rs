@@ -22,7 +22,7 @@ fn recode(command: &str, results: &Path) -> Command {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("RECODE_RESULTS", results)
         .env_remove("RUST_LOG")
-        .args([command, "experiments/quickstart.toml"])
+        .args([command, "experiments/from_scratch.toml"])
         .args(SMALLER.iter().flat_map(|setting| ["--set", setting]));
     recode
 }

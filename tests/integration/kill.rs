@@ -37,7 +37,7 @@ fn start(results: &Path) -> Child {
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("RECODE_RESULTS", results)
-        .args(["run", "experiments/quickstart.toml"])
+        .args(["run", "experiments/from_scratch.toml"])
         .args(SMALLER.iter().flat_map(|setting| ["--set", setting]))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
