@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     plan::Plan,
-    report::{ReportError, Table},
+    report::{ReportError, Table, write_figures},
     results::Store,
     spec::Surroundings,
 };
@@ -47,7 +47,12 @@ pub(super) fn write_table(
     let table = Table::of(plan, store, &around.root).map_err(failure)?;
     let folder = store.table_dir(&plan.experiment);
     table.write(&folder).map_err(failure)?;
+    let figures = write_figures(plan, store, &folder.join("figures")).map_err(failure)?;
     let folder = folder.display();
     output::error_line(&format!("table: {folder}/table.md, .csv and .json"));
+    if !figures.is_empty() {
+        let files = figures.join(", ");
+        output::error_line(&format!("figures: {folder}/figures/{files}"));
+    }
     Ok(table)
 }

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use plotters::drawing::DrawingAreaErrorKind;
+
 use crate::results::ResultsError;
 
 /// An error about a table.
@@ -38,6 +40,14 @@ pub enum ReportError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A figure cannot be drawn.
+    #[error("cannot draw `{file}`")]
+    Draw {
+        /// The figure's file.
+        file: String,
+        /// Why not.
+        source: DrawingAreaErrorKind<io::Error>,
     },
     /// A job folder cannot be read, or a table not be written.
     #[error("cannot use the folder of results")]

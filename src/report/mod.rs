@@ -2,6 +2,7 @@
 
 mod compare;
 mod error;
+mod figure;
 mod format;
 mod gather;
 mod notes;
@@ -24,6 +25,27 @@ use crate::{
 };
 
 use paper::Reference;
+
+/// Writes what a plan's finished trainings logged as figures into a folder, and tells their files.
+pub fn write_figures(
+    plan: &Plan,
+    store: &Store,
+    folder: &Path,
+) -> Result<Vec<String>, ReportError> {
+    let figures = figure::figures(plan, store)?;
+    if !figures.is_empty() {
+        fs::create_dir_all(folder).map_err(|source| ReportError::MakeFolder {
+            path: folder.to_owned(),
+            source,
+        })?;
+    }
+    let mut files = Vec::new();
+    for figure in figures {
+        write_durably(&folder.join(&figure.file), figure.svg.as_bytes())?;
+        files.push(figure.file);
+    }
+    Ok(files)
+}
 
 impl Table {
     /// The table of a plan from what is there, with holes where nothing is.
