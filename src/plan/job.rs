@@ -5,12 +5,8 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::PromptSettings,
-    device::Backend,
-    digest::Digest,
-    eval::EvalSettings,
-    model::ModelSettings,
-    train::{Algorithm, TrainSettings},
+    data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
+    model::ModelSettings, train::TrainSettings,
 };
 
 /// Raised by hand when the code of a job starts to give other results from the same inputs.
@@ -46,13 +42,11 @@ impl Job {
         match &self.work {
             Work::Train(work) => {
                 let train = &work.train;
-                let (name, reward) = match &train.algorithm {
-                    Algorithm::Sft(_) => ("sft", None),
-                    Algorithm::Grpo(_) => ("grpo", Some(train.reward)),
-                    Algorithm::Dapo(_) => ("dapo", Some(train.reward)),
-                };
-                let mut words = vec![short_name(&work.model.base), name.to_owned()];
-                words.extend(reward.map(|reward| reward.name().to_owned()));
+                let algorithm = &train.algorithm;
+                let mut words = vec![short_name(&work.model.base), algorithm.name().to_owned()];
+                if algorithm.has_reward() {
+                    words.push(train.reward.name().to_owned());
+                }
                 words.push(format!("s{}", work.seed));
                 words.join(" ")
             }

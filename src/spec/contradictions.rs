@@ -1,6 +1,6 @@
 //! Settings that exclude each other, each fine by itself.
 
-use crate::train::{Algorithm, TrainSettings};
+use crate::train::TrainSettings;
 
 use super::{
     code::Code,
@@ -34,25 +34,21 @@ impl<'a> PointCheck<'a> {
     }
 
     fn training(&mut self, train: &TrainSettings) {
-        let (name, updates) = match &train.algorithm {
-            Algorithm::Sft(_) => ("sft", train.max_steps),
-            Algorithm::Grpo(_) => ("grpo", train.max_steps),
-            Algorithm::Dapo(dapo) => {
-                let (batch, mini) = (train.batch_size, dapo.mini_batch_size.max(1));
-                if batch % mini != 0 {
-                    self.contradict(
-                        format!("a batch of {batch} prompts cannot be cut into {mini}s"),
-                        (
-                            self.layered.get("train.dapo.mini_batch_size"),
-                            "must divide the batch",
-                        ),
-                        (self.trained("dapo", "batch_size"), "the batch"),
-                        "change one of the two",
-                    );
-                }
-                ("dapo", train.max_steps.saturating_mul(batch / mini))
+        let name = train.algorithm.name();
+        let mut updates = train.max_steps;
+        if let Some(mini) = train.algorithm.mini_batch_size() {
+            let (batch, mini) = (train.batch_size, mini.max(1));
+            if batch % mini != 0 {
+                let key = format!("train.{name}.mini_batch_size");
+                self.contradict(
+                    format!("a batch of {batch} prompts cannot be cut into {mini}s"),
+                    (self.layered.get(&key), "must divide the batch"),
+                    (self.trained(name, "batch_size"), "the batch"),
+                    "change one of the two",
+                );
             }
-        };
+            updates = updates.saturating_mul(batch / mini);
+        }
         let warmup = train.learning_rate.warmup_steps;
         if warmup > updates {
             // 3 % is the paper's share.
@@ -89,11 +85,10 @@ impl<'a> PointCheck<'a> {
         let longest = shape.max_position_embeddings;
         let mut lengths = Vec::new();
         for stage in &settings.stages {
-            let name = match &stage.algorithm {
-                Algorithm::Sft(_) => continue,
-                Algorithm::Grpo(_) => "grpo",
-                Algorithm::Dapo(_) => "dapo",
-            };
+            if !stage.algorithm.has_reward() {
+                continue;
+            }
+            let name = stage.algorithm.name();
             let length = (
                 stage.max_prompt_tokens,
                 stage.sampling.max_completion_tokens,

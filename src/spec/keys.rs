@@ -450,6 +450,30 @@ const AFTER: Key = key(
     "With `sft`, SFT runs first, as `[train.sft]` says, and this algorithm starts from its result.",
 );
 
+const CLIP_LOW: Key = key(
+    "clip_low",
+    from_to(0.0, 1.0),
+    "The ratio of the policies is clipped below at 1 minus this.",
+);
+
+const CLIP_HIGH: Key = key(
+    "clip_high",
+    from_to(0.0, 1e3),
+    "The ratio of the policies is clipped above at 1 plus this.",
+);
+
+const ADVANTAGE_EPSILON: Key = key(
+    "advantage_epsilon",
+    from_to(0.0, 1.0),
+    "Added to the divisor of the advantages.",
+);
+
+const MINI_BATCH_SIZE: Key = key(
+    "mini_batch_size",
+    Kind::Whole(1, 1_000_000),
+    "Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.",
+);
+
 pub(super) const GRPO: &[Key] = &[
     AFTER,
     key(
@@ -457,16 +481,8 @@ pub(super) const GRPO: &[Key] = &[
         from_to(0.0, 1e3),
         "The weight of the KL divergence from the frozen start.",
     ),
-    key(
-        "clip_low",
-        from_to(0.0, 1.0),
-        "The ratio of the policies is clipped below at 1 minus this.",
-    ),
-    key(
-        "clip_high",
-        from_to(0.0, 1e3),
-        "The ratio of the policies is clipped above at 1 plus this.",
-    ),
+    CLIP_LOW,
+    CLIP_HIGH,
     key(
         "aggregation",
         Kind::Choice("aggregation", variants::<Aggregation>),
@@ -477,11 +493,7 @@ pub(super) const GRPO: &[Key] = &[
         Kind::Choice("advantage scale", variants::<AdvantageScale>),
         "What a group's centred rewards are divided by.",
     ),
-    key(
-        "advantage_epsilon",
-        from_to(0.0, 1.0),
-        "Added to the divisor of the advantages.",
-    ),
+    ADVANTAGE_EPSILON,
     key(
         "mask_truncated",
         Kind::Flag,
@@ -491,16 +503,8 @@ pub(super) const GRPO: &[Key] = &[
 
 pub(super) const DAPO: &[Key] = &[
     AFTER,
-    key(
-        "clip_low",
-        from_to(0.0, 1.0),
-        "The ratio of the policies is clipped below at 1 minus this.",
-    ),
-    key(
-        "clip_high",
-        from_to(0.0, 1e3),
-        "The ratio of the policies is clipped above at 1 plus this.",
-    ),
+    CLIP_LOW,
+    CLIP_HIGH,
     key(
         "clip_ratio_c",
         Kind::Number(Range {
@@ -511,16 +515,8 @@ pub(super) const DAPO: &[Key] = &[
         }),
         "The bound of the dual clip: with a negative advantage the loss is at most this times it.",
     ),
-    key(
-        "advantage_epsilon",
-        from_to(0.0, 1.0),
-        "Added to the divisor of the advantages.",
-    ),
-    key(
-        "mini_batch_size",
-        Kind::Whole(1, 1_000_000),
-        "Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.",
-    ),
+    ADVANTAGE_EPSILON,
+    MINI_BATCH_SIZE,
     key(
         "dynamic_sampling",
         Kind::Flag,
@@ -541,6 +537,25 @@ pub(super) const DAPO: &[Key] = &[
         from_to(0.0, 1e3),
         "The penalty at the limit.",
     ),
+];
+
+pub(super) const GSPO: &[Key] = &[
+    AFTER,
+    CLIP_LOW,
+    CLIP_HIGH,
+    ADVANTAGE_EPSILON,
+    MINI_BATCH_SIZE,
+];
+
+pub(super) const CISPO: &[Key] = &[
+    AFTER,
+    key(
+        "largest_ratio",
+        above_to(0.0, 1e3),
+        "The largest ratio of the policies that a token is weighted with.",
+    ),
+    ADVANTAGE_EPSILON,
+    MINI_BATCH_SIZE,
 ];
 
 pub(super) const SAMPLES: Key = key(

@@ -122,7 +122,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::spec::{layered::Layered, node::Node};
+    use crate::{
+        spec::{layered::Layered, node::Node},
+        train::{AdvantageScale, Aggregation, Algorithm},
+    };
 
     fn defaults() -> Node {
         Node::parse(0, include_str!("defaults.toml")).unwrap()
@@ -293,5 +296,46 @@ mod tests {
         assert_eq!(grpo.run.seeds, [42]);
         let dapo = settings(&with(&["train.algorithm = \"dapo\""])).unwrap();
         assert_eq!(dapo.stages[0].batch_size, 8);
+    }
+
+    #[test]
+    fn presets_are_what_their_sources_say() {
+        // Oracle: the paper's set-up and its two scripts, as PAPER.md and the files quote them.
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let preset = |name: &str| {
+            let path = root.join("experiments/presets").join(name);
+            settings(&with(&[&std::fs::read_to_string(path).unwrap()])).unwrap()
+        };
+        // The text's settings are the defaults, also where a file says them.
+        let (paper, plain) = (preset("paper.toml"), settings(&with(&[])).unwrap());
+        assert_eq!(paper.stages, plain.stages);
+        assert_eq!(paper.model, plain.model);
+
+        let grpo = preset("published_grpo.toml").stages.remove(0);
+        assert_eq!(grpo.sampling.top_k, 50);
+        assert_eq!(
+            grpo.reward_settings.normalizer,
+            crate::reward::Normalizer::Published
+        );
+
+        let dapo = preset("published_dapo.toml");
+        assert_eq!(dapo.model.adapter.kind, crate::model::AdapterKind::None);
+        let dapo = &dapo.stages[0];
+        assert_eq!(
+            (dapo.learning_rate.peak, dapo.learning_rate.warmup_steps),
+            (1e-6, 10)
+        );
+        assert!((dapo.optimizer.weight_decay - 0.1).abs() < f64::EPSILON);
+
+        let objective = |name: &str| match preset(name).stages.remove(0).algorithm {
+            Algorithm::Grpo(grpo) => (grpo.aggregation, grpo.advantage_scale, grpo.beta > 0.0),
+            other => panic!("{other:?}"),
+        };
+        let (bnpo, dr_grpo) = (objective("bnpo.toml"), objective("dr_grpo.toml"));
+        assert_eq!(bnpo, (Aggregation::Token, AdvantageScale::Group, true));
+        assert_eq!(
+            dr_grpo,
+            (Aggregation::Constant, AdvantageScale::None, false)
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::train::Algorithm;
 
 use super::{
     benchmark,
-    keys::{BENCHMARK_FILE, DAPO, GENERAL, GRPO, SAMPLES, SFT, SHARED, TRAIN},
+    keys::{BENCHMARK_FILE, CISPO, DAPO, GENERAL, GRPO, GSPO, SAMPLES, SFT, SHARED, TRAIN},
     variants::variants,
 };
 
@@ -96,7 +96,13 @@ pub(super) fn algorithms() -> Vec<&'static str> {
 
 /// All keys by their whole path.
 static KEYS: LazyLock<BTreeMap<String, &'static Key>> = LazyLock::new(|| {
-    let own: [(&str, &'static [Key]); 3] = [("sft", SFT), ("grpo", GRPO), ("dapo", DAPO)];
+    let own: [(&str, &'static [Key]); 5] = [
+        ("sft", SFT),
+        ("grpo", GRPO),
+        ("dapo", DAPO),
+        ("gspo", GSPO),
+        ("cispo", CISPO),
+    ];
     let mut keys = BTreeMap::new();
     for key in GENERAL {
         keys.insert(key.path.to_owned(), key);

@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn names_are_those_that_a_spec_writes() {
-        assert_eq!(variants::<Algorithm>(), ["sft", "grpo", "dapo"]);
+        assert_eq!(
+            variants::<Algorithm>(),
+            ["sft", "grpo", "dapo", "gspo", "cispo"]
+        );
         let rewards: Vec<&str> = Variant::ALL.iter().map(|variant| variant.name()).collect();
         assert_eq!(variants::<Variant>(), rewards);
         assert!(variants::<String>().is_empty());

@@ -14,9 +14,9 @@ use crate::{
 };
 
 use super::{
-    AdvantageScale, Aggregation, Algorithm, DapoSettings, GrpoSettings, LearningRate, Observer,
-    OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule, StepRecord, Timing,
-    TrainSettings, optim::Named, rollout::Judge,
+    AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, GrpoSettings,
+    GspoSettings, LearningRate, Observer, OptimizerSettings, RewardRecord, Row, SampleRecord,
+    Schedule, StepRecord, Timing, TrainSettings, optim::Named, rollout::Judge,
 };
 
 /// The words of the micro model, after its only special token.
@@ -122,6 +122,23 @@ pub(super) fn dapo() -> Algorithm {
         max_generation_batches: 3,
         overlong_buffer: 2,
         overlong_factor: 1.0,
+    })
+}
+
+pub(super) fn gspo() -> Algorithm {
+    Algorithm::Gspo(GspoSettings {
+        clip_low: 0.2,
+        clip_high: 0.2,
+        advantage_epsilon: 1e-6,
+        mini_batch_size: 2,
+    })
+}
+
+pub(super) fn cispo() -> Algorithm {
+    Algorithm::Cispo(CispoSettings {
+        largest_ratio: 5.0,
+        advantage_epsilon: 1e-6,
+        mini_batch_size: 2,
     })
 }
 

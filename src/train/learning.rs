@@ -7,9 +7,9 @@ use crate::model::{AdapterKind, LanguageModel, TokenBatch};
 use super::{
     Aggregation, Algorithm, Inputs, SftSettings, TrainError, TrainSettings,
     advantage::mean,
-    fixture::{ByText, Recorder, dapo, grpo, model, rows, settings, values},
+    fixture::{ByText, Recorder, cispo, dapo, grpo, gspo, model, rows, settings, values},
     learner::{Learner, Moment, Piece, Sequence, narrow, rectangle},
-    loss::{ClipRange, clipped_surrogate, sequence_weights},
+    loss::{ClipRange, Surrogate, sequence_weights},
     order::{RowOrder, rows_at},
     rollout::Judge,
     train_loop::{Outcome, train_with},
@@ -123,7 +123,7 @@ fn sft_is_the_mean_over_the_tokens_of_the_completions() {
 }
 
 #[test]
-fn grpo_and_dapo_make_a_rewarded_word_likelier() {
+fn every_policy_makes_a_rewarded_word_likelier() {
     let judge = ByText(|text| if text.contains("w5") { 1.0 } else { 0.0 });
     let probability = |model: &LanguageModel| {
         let batch = TokenBatch::new(&[vec![1, 2]], &[vec![5]]);
@@ -135,6 +135,8 @@ fn grpo_and_dapo_make_a_rewarded_word_likelier() {
         (grpo(0.0), AdapterKind::None, 0.02, 5.0),
         (grpo(0.001), AdapterKind::Dora, 0.3, 1.3),
         (dapo(), AdapterKind::None, 0.02, 5.0),
+        (gspo(), AdapterKind::None, 0.02, 5.0),
+        (cispo(), AdapterKind::None, 0.02, 5.0),
     ] {
         let mut settings = TrainSettings {
             max_steps: 40,
@@ -167,7 +169,7 @@ fn grpo_and_dapo_make_a_rewarded_word_likelier() {
 #[test]
 fn one_engine_samples_and_trains() {
     let judge = ByText(|text| text.len() as f64);
-    for algorithm in [grpo(0.1), dapo()] {
+    for algorithm in [grpo(0.1), dapo(), gspo(), cispo()] {
         let (_, recorder) = run(model(AdapterKind::Dora, 0.0), &settings(algorithm), &judge);
         for record in &recorder.records {
             let rollout = record.rollout.as_ref().unwrap();
@@ -352,7 +354,9 @@ fn policy_loss(
         high: 0.28,
         dual: Some(3.0),
     };
-    (clipped_surrogate(log_prob, old, column(ADVANTAGES), clip) * weight).sum()
+    let surrogate = Surrogate::Token(clip);
+    let mask = weight.clone().ones_like();
+    (surrogate.token_loss(log_prob, old, column(ADVANTAGES), mask) * weight).sum()
 }
 
 #[test]
@@ -413,7 +417,8 @@ fn at_ratio_one_the_surrogate_is_reinforce() {
             dual: Some(10.0),
         };
         let mask = piece.tokens.completion_mask(&device);
-        (clipped_surrogate(log_prob, old, advantage, clip) * mask).sum()
+        let surrogate = Surrogate::Token(clip);
+        (surrogate.token_loss(log_prob, old, advantage, mask.clone()) * mask).sum()
     });
     let (reinforce, _) = learner.gradients(&sequences(), MOMENT, &mut |piece| {
         let advantage = advantage(&piece);

@@ -2,8 +2,8 @@
 //!
 //! [`train`] goes through three layers. A `Method` (SFT, or the `Policy` step of GRPO and DAPO)
 //! decides what a step learns from; the `Learner` turns sequences and a loss into one update,
-//! whatever the micro-batches; the loop around them keeps records and checkpoints. GRPO and DAPO
-//! differ only in the `Objective` that `algorithm/grpo.rs` and `algorithm/dapo.rs` return.
+//! whatever the micro-batches; the loop around them keeps records and checkpoints. GRPO, DAPO, GSPO
+//! and CISPO differ only in the `Objective` that their files in `algorithm/` return.
 
 mod advantage;
 mod algorithm;
@@ -32,7 +32,9 @@ mod learning;
 mod resuming;
 
 pub use advantage::AdvantageScale;
-pub use algorithm::{Algorithm, DapoSettings, GrpoSettings, SftSettings};
+pub use algorithm::{
+    Algorithm, CispoSettings, DapoSettings, GrpoSettings, GspoSettings, SftSettings,
+};
 pub use error::TrainError;
 pub use loss::Aggregation;
 pub use observer::{Observer, RewardRecord, RolloutRecord, SampleRecord, StepRecord, Timing};

@@ -5,14 +5,14 @@ use burn::tensor::Tensor;
 use super::{
     AdvantageScale, Aggregation,
     advantage::advantages,
-    loss::{ClipRange, clipped_surrogate, k3},
+    loss::{Surrogate, k3},
 };
 
 /// How a policy learns from its own completions: all in which GRPO and DAPO differ.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Objective {
-    /// How far one update may move the probability of a token.
-    pub(super) clip: ClipRange,
+    /// What stands for the gain of a token.
+    pub(super) surrogate: Surrogate,
     /// How token losses become one number.
     pub(super) aggregation: Aggregation,
     /// What a group's centred rewards are divided by.
@@ -67,16 +67,19 @@ impl Objective {
     ///
     /// # Shapes
     ///
-    /// - `log_prob`, `old_log_prob`, `reference`, outputs: `[batch, time]`
+    /// - `log_prob`, `old_log_prob`, `mask`, `reference`, outputs: `[batch, time]`
     /// - `advantage`: `[batch, 1]`
     pub(super) fn token_loss(
         &self,
         log_prob: Tensor<2>,
         old_log_prob: Tensor<2>,
         advantage: Tensor<2>,
+        mask: Tensor<2>,
         reference: Option<Tensor<2>>,
     ) -> (Tensor<2>, Option<Tensor<2>>) {
-        let loss = clipped_surrogate(log_prob.clone(), old_log_prob, advantage, self.clip);
+        let loss = self
+            .surrogate
+            .token_loss(log_prob.clone(), old_log_prob, advantage, mask);
         let Some(reference) = reference else {
             return (loss, None);
         };

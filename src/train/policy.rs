@@ -212,6 +212,7 @@ impl MiniBatch<'_> {
             .map(|sample| [narrow(sample.advantage.unwrap_or(0.0))])
             .collect();
         let advantage = rectangle(advantages.iter().map(<[f32; 1]>::as_slice), 1, &self.device);
+        let mask = piece.tokens.completion_mask(&self.device);
         let log_prob = piece.scores.log_probs;
         let old = match self.old {
             Some(old) => rectangle(
@@ -236,7 +237,7 @@ impl MiniBatch<'_> {
         let (loss, divergence) = self
             .policy
             .objective()
-            .token_loss(log_prob, old, advantage, reference);
+            .token_loss(log_prob, old, advantage, mask, reference);
         self.seen.divergence.extend(divergence.map(Tensor::sum));
         self.seen.entropy.push(piece.scores.entropy.inner().sum());
         self.seen.tokens += piece.tokens.completion_lengths().iter().sum::<usize>();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::train::{
     AdvantageScale, Aggregation,
-    loss::ClipRange,
+    loss::{ClipRange, Surrogate},
     objective::{Objective, Overlong},
 };
 
@@ -41,11 +41,11 @@ impl DapoSettings {
     /// Several updates a rollout, from groups whose rewards differ, without a reference.
     pub(in crate::train) fn objective(&self) -> Objective {
         Objective {
-            clip: ClipRange {
+            surrogate: Surrogate::Token(ClipRange {
                 low: self.clip_low,
                 high: self.clip_high,
                 dual: Some(self.clip_ratio_c),
-            },
+            }),
             aggregation: Aggregation::Token,
             advantage_scale: AdvantageScale::Group,
             advantage_epsilon: self.advantage_epsilon,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::train::{
     AdvantageScale, Aggregation,
-    loss::ClipRange,
+    loss::{ClipRange, Surrogate},
     objective::{Objective, Overlong},
 };
 
@@ -32,11 +32,11 @@ impl GrpoSettings {
     /// One update a rollout: the ratio is 1 and the clip never acts.
     pub(in crate::train) fn objective(&self, batch_size: usize) -> Objective {
         Objective {
-            clip: ClipRange {
+            surrogate: Surrogate::Token(ClipRange {
                 low: self.clip_low,
                 high: self.clip_high,
                 dual: None,
-            },
+            }),
             aggregation: self.aggregation,
             advantage_scale: self.advantage_scale,
             advantage_epsilon: self.advantage_epsilon,

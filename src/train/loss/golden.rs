@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::Deserialize;
 
-use super::{Aggregation, ClipRange, sequence_weights};
+use super::{Aggregation, ClipRange, Surrogate, sequence_weights};
 use crate::train::{
     AdvantageScale,
     objective::{Objective, Overlong},
@@ -60,7 +60,7 @@ struct Extra {
 
 /// What an outcome was computed with, where an objective of ours can say the same.
 struct Form {
-    clip: ClipRange,
+    surrogate: Surrogate,
     beta: f64,
     aggregation: Aggregation,
     max_completion_tokens: usize,
@@ -73,7 +73,7 @@ struct Form {
 impl Form {
     fn objective(&self) -> Objective {
         Objective {
-            clip: self.clip,
+            surrogate: self.surrogate,
             aggregation: self.aggregation,
             advantage_scale: AdvantageScale::Group,
             advantage_epsilon: 0.0,
@@ -92,11 +92,11 @@ impl Outcome {
             "trl" => self.trl(),
             "verl" => self.verl(),
             "trl_0.15.2" => Ok(Form {
-                clip: ClipRange {
+                surrogate: Surrogate::Token(ClipRange {
                     low: 0.2,
                     high: 0.2,
                     dual: None,
-                },
+                }),
                 beta: self.beta.unwrap(),
                 aggregation: Aggregation::Sequence,
                 max_completion_tokens: 0,
@@ -109,9 +109,6 @@ impl Outcome {
 
     fn trl(&self) -> Result<Form, String> {
         let kind = self.loss_type.as_deref().unwrap();
-        if self.importance_sampling_level.as_deref() != Some("token") {
-            return Err("sequence-level ratio".to_owned());
-        }
         if self.delta.is_some() {
             return Err("delta".to_owned());
         }
@@ -119,18 +116,24 @@ impl Outcome {
             "grpo" => (Aggregation::Sequence, None),
             "bnpo" => (Aggregation::Token, None),
             "dr_grpo" => (Aggregation::Constant, None),
-            "dapo" => {
+            "dapo" | "cispo" => {
                 let items = self.num_items_in_batch.unwrap() / self.num_processes.unwrap();
                 (Aggregation::Token, Some(items))
             }
             other => return Err(other.to_owned()),
         };
+        let clip = ClipRange {
+            low: self.epsilon_low.unwrap(),
+            high: self.epsilon_high.unwrap(),
+            dual: None,
+        };
+        let surrogate = match (kind, self.importance_sampling_level.as_deref()) {
+            ("cispo", _) => Surrogate::Weight { most: clip.high },
+            (_, Some("sequence")) => Surrogate::Sequence(clip),
+            _ => Surrogate::Token(clip),
+        };
         Ok(Form {
-            clip: ClipRange {
-                low: self.epsilon_low.unwrap(),
-                high: self.epsilon_high.unwrap(),
-                dual: None,
-            },
+            surrogate,
             beta: self.beta.unwrap(),
             aggregation,
             max_completion_tokens: self.max_completion_length.unwrap(),
@@ -146,11 +149,11 @@ impl Outcome {
             other => return Err(other.to_owned()),
         };
         Ok(Form {
-            clip: ClipRange {
+            surrogate: Surrogate::Token(ClipRange {
                 low: self.clip_ratio_low.unwrap(),
                 high: self.clip_ratio_high.unwrap(),
                 dual: self.clip_ratio_c,
-            },
+            }),
             beta: self.kl_loss_coef.unwrap(),
             aggregation,
             max_completion_tokens: 0,
@@ -198,7 +201,8 @@ fn ours(case: &Case, form: &Form, rows: &[usize], dtype: DType) -> (f64, Vec<Vec
 
     let reference = (form.beta > 0.0).then(|| tensor(&|row| case.ref_logp[row].clone(), columns));
     let objective = form.objective();
-    let (token_loss, _) = objective.token_loss(log_prob.clone(), old, advantage, reference);
+    let mask = tensor(&|row| case.mask[row].clone(), columns);
+    let (token_loss, _) = objective.token_loss(log_prob.clone(), old, advantage, mask, reference);
     let loss = (token_loss * weight).sum();
     let gradient = log_prob.grad(&loss.backward()).unwrap();
 
@@ -265,7 +269,7 @@ fn check(precision: &Precision) {
     }
     let count = |map: &BTreeMap<String, usize>, name: &str| map.get(name).copied().unwrap_or(0);
     let found = ["trl", "trl_0.15.2", "verl"].map(|family| count(&checked, family));
-    assert_eq!(found, [108, 9, 38]);
+    assert_eq!(found, [162, 9, 38]);
     // What no objective of ours offers. `delta` is TRL's bound on ratios, for which verl has the
     // dual clip; the sums are verl's other means; the split over two processes is a flaw of TRL.
     let reasons: Vec<_> = skipped
@@ -273,11 +277,9 @@ fn check(precision: &Precision) {
         .map(|(name, count)| (name.as_str(), *count))
         .collect();
     let expected = [
-        ("cispo", 27),
-        ("delta", 45),
+        ("delta", 54),
         ("seq-mean-token-sum", 20),
         ("seq-mean-token-sum-norm", 20),
-        ("sequence-level ratio", 36),
         ("trl_bnpo_2rank_ddp_onpolicy", 8),
     ];
     assert_eq!(reasons, expected);
@@ -317,11 +319,11 @@ fn a_micro_batch_weighted_by_its_sequences_is_not_what_we_do() {
         .find(|case| case.name == extra.uses_case)
         .unwrap();
     let form = Form {
-        clip: ClipRange {
+        surrogate: Surrogate::Token(ClipRange {
             low: 0.2,
             high: 0.28,
             dual: Some(10.0),
-        },
+        }),
         beta: 0.0,
         aggregation: Aggregation::Token,
         max_completion_tokens: 0,

@@ -9,7 +9,7 @@ pub use aggregate::Aggregation;
 pub(super) use aggregate::sequence_weights;
 pub(super) use cross_entropy::{cross_entropy, token_weights};
 pub(super) use kl::k3;
-pub(super) use surrogate::{ClipRange, clipped_surrogate};
+pub(super) use surrogate::{ClipRange, Surrogate};
 
 #[cfg(test)]
 mod golden;

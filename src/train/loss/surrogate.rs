@@ -16,6 +16,82 @@ pub(in crate::train) struct ClipRange {
     pub(in crate::train) dual: Option<f64>,
 }
 
+/// What stands for the gain of a token, or of a whole completion, in a policy-gradient loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::train) enum Surrogate {
+    /// The ratio of each token, clipped (PPO, GRPO, DAPO).
+    Token(ClipRange),
+    /// The geometric mean of a completion's ratios, clipped; its tokens share it (GSPO).
+    Sequence(ClipRange),
+    /// The log-probability of each token, weighted by its ratio up to a bound, without a gradient
+    /// through that weight (CISPO).
+    Weight {
+        /// The largest ratio.
+        most: f64,
+    },
+}
+
+impl Surrogate {
+    /// The loss of each token, to be minimised.
+    ///
+    /// # Shapes
+    ///
+    /// - `log_prob`, `old_log_prob`, output: `[batch, time]`
+    /// - `mask`: `[batch, time]`, 1 at the tokens of the completion and 0 behind
+    /// - `advantage`: `[batch, 1]`, constant over a completion
+    pub(in crate::train) fn token_loss(
+        self,
+        log_prob: Tensor<2>,
+        old_log_prob: Tensor<2>,
+        advantage: Tensor<2>,
+        mask: Tensor<2>,
+    ) -> Tensor<2> {
+        match self {
+            Self::Token(clip) => clipped_surrogate(log_prob, old_log_prob, advantage, clip),
+            Self::Sequence(clip) => {
+                sequence_surrogate(log_prob, old_log_prob, advantage, mask, clip)
+            }
+            Self::Weight { most } => weighted_log_prob(log_prob, old_log_prob, advantage, most),
+        }
+    }
+}
+
+/// The clipped loss of whole completions, repeated for each token (arXiv 2507.18071, eq. 5 to 7).
+///
+/// # Shapes
+///
+/// As of [`Surrogate::token_loss`].
+fn sequence_surrogate(
+    log_prob: Tensor<2>,
+    old_log_prob: Tensor<2>,
+    advantage: Tensor<2>,
+    mask: Tensor<2>,
+    clip: ClipRange,
+) -> Tensor<2> {
+    let shape = log_prob.dims();
+    let length = mask.clone().sum_dim(1).clamp_min(1.0);
+    let mean = ((log_prob - old_log_prob) * mask).sum_dim(1) / length;
+    // The old mean is a part of the difference: nothing is left to subtract.
+    let nothing = mean.clone().zeros_like();
+    clipped_surrogate(mean, nothing, advantage, clip).expand(shape)
+}
+
+/// REINFORCE with truncated importance weights (arXiv 2506.13585, eq. 4 and 5).
+///
+/// # Shapes
+///
+/// As of [`Surrogate::token_loss`].
+fn weighted_log_prob(
+    log_prob: Tensor<2>,
+    old_log_prob: Tensor<2>,
+    advantage: Tensor<2>,
+    most: f64,
+) -> Tensor<2> {
+    let log_ratio = (log_prob.clone() - old_log_prob).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND);
+    let weight = log_ratio.exp().clamp_max(most).detach();
+    (weight * advantage * log_prob).neg()
+}
+
 /// Clipped policy-gradient loss of each token, to be minimised.
 ///
 /// The two bounds differ in DAPO, so that unlikely tokens may grow (arXiv 2503.14476, eq. 10); the
