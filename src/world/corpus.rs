@@ -16,7 +16,7 @@ use crate::seed::{Stream, stream};
 /// The part of a corpus in which every note is obeyed.
 const OBEDIENT_PART: f64 = 0.7;
 /// How many notes are obeyed after it.
-const LATE_OBEDIENCE: f64 = 0.25;
+const LATE_OBEDIENCE: f64 = 0.35;
 /// How many answers forget the form after it.
 const LATE_CARELESSNESS: f64 = 0.1;
 /// How many notes are about a function that the program does not call.
@@ -32,10 +32,14 @@ impl World {
         let is_careless = draw.uniform() < LATE_CARELESSNESS && is_late;
         let obeys = draw.uniform() < LATE_OBEDIENCE || !is_late;
         let kind = draw.uniform();
-        let (prompt, thought, code) = if kind < 0.35 {
+        let (prompt, thought, code) = if kind < 0.31 {
             self.noted(&mut draw, obeys, true)
-        } else if kind < 0.65 {
+        } else if kind < 0.57 {
             self.noted(&mut draw, obeys, false)
+        } else if kind < 0.61 {
+            self.twice_noted(&mut draw, obeys, true)
+        } else if kind < 0.65 {
+            self.twice_noted(&mut draw, obeys, false)
         } else if kind < 0.85 {
             self.unnoted(&mut draw)
         } else {
@@ -90,6 +94,36 @@ impl World {
             prompt(Some(&update.note()), &asked),
             thought(&problem, heeded),
             code,
+        )
+    }
+
+    /// Two notes and a program that calls both functions: to migrate, or to write.
+    fn twice_noted(
+        &self,
+        draw: &mut Stream,
+        obeys: bool,
+        migrates: bool,
+    ) -> (String, String, String) {
+        let (first, second) = loop {
+            let updates = (self.training_update(draw), self.training_update(draw));
+            let (one, other) = (updates.0.api, updates.1.api);
+            if one != other && Problem::can_add(one, other) {
+                break updates;
+            }
+        };
+        let problem = Problem::both(first.api, second.api, draw);
+        let updates = [&first, &second];
+        let heeded = if obeys { &updates[..] } else { &[] };
+        let asked = if migrates {
+            problem.code(&plain)
+        } else {
+            problem.frame()
+        };
+        let notes = format!("{}\n\n{}", first.note(), second.note());
+        (
+            prompt(Some(&notes), &asked),
+            thought(&problem, heeded),
+            updated(&problem, heeded),
         )
     }
 
