@@ -6,6 +6,7 @@ mod doctor;
 mod fetch;
 mod interruptions;
 mod kill;
+mod learning;
 mod migrations;
 mod multi_update;
 mod score;
