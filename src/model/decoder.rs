@@ -135,6 +135,19 @@ impl Decoder {
         self.embed_tokens.device().inner()
     }
 
+    /// Whether the weights lie in the processor's memory, in 32 bits.
+    pub fn is_on_processor(&self) -> bool {
+        kernel::is_on_processor(&self.embed_tokens)
+    }
+
+    /// Whether an adapter drops parts of its input in training.
+    pub fn drops(&self) -> bool {
+        let mut drops = false;
+        self.clone()
+            .each_projection(&mut |_, projection| drops |= projection.drops());
+        drops
+    }
+
     /// The number of tokens that the head scores.
     pub(super) fn vocab_size(&self) -> usize {
         self.embed_tokens.dims()[0]

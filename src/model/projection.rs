@@ -56,6 +56,11 @@ impl Projection {
         self.adapter = adapter;
     }
 
+    /// Whether the adapter drops parts of its input in training.
+    pub(super) fn drops(&self) -> bool {
+        self.adapter.as_ref().is_some_and(Adapter::drops)
+    }
+
     /// Folds the adapter into the weight.
     pub(super) fn merge(&mut self) {
         if let Some(adapter) = self.adapter.take() {

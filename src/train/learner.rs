@@ -1,6 +1,9 @@
 //! The model that learns: gradients over micro-batches, and one update from their sum.
 
+use std::thread;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{
     model::{Decoder, Dropout, LanguageModel, LogProbs, TokenBatch},
@@ -27,6 +30,8 @@ pub(super) struct Learner {
     pub(super) skipped_in_a_row: usize,
     most_tokens: usize,
     seed: u64,
+    /// For micro-batches that run side by side.
+    pools: Vec<ThreadPool>,
 }
 
 /// A prompt and what follows it.
@@ -56,8 +61,13 @@ pub(super) struct Moment {
     pub(super) temperature: f64,
 }
 
+/// The part of an update's loss that a micro-batch has in it.
+pub(super) type Loss<'a> = dyn Fn(Piece<'_>) -> Tensor<1> + Sync + 'a;
+
 /// A micro-batch on its way through the model.
 pub(super) struct Piece<'a> {
+    /// Its number among the update's micro-batches.
+    pub(super) index: usize,
     /// The places of its rows among the update's sequences.
     pub(super) rows: &'a [usize],
     pub(super) tokens: &'a TokenBatch,
@@ -72,6 +82,74 @@ pub(super) struct Update {
     pub(super) gradient_norm: f64,
 }
 
+/// A micro-batch before its way through the model.
+#[derive(Clone, Copy)]
+struct MicroBatch<'a> {
+    sequences: &'a [Sequence],
+    index: usize,
+    rows: &'a [usize],
+    temperature: f64,
+}
+
+impl MicroBatch<'_> {
+    fn part(self, decoder: &Decoder, dropout: Option<&mut Dropout>, loss: &Loss<'_>) -> Part {
+        let tokens = batch(self.sequences, self.rows);
+        let scores = decoder.log_probs(&tokens, self.temperature, dropout);
+        let part = loss(Piece {
+            index: self.index,
+            rows: self.rows,
+            tokens: &tokens,
+            scores,
+        });
+        let mut gradients = part.backward();
+        Part {
+            loss: part.inner(),
+            gradients: decoder.gradients(&mut gradients),
+        }
+    }
+}
+
+/// What a micro-batch adds to an update.
+struct Part {
+    gradients: Named,
+    loss: Tensor<1>,
+}
+
+/// What the micro-batches of an update add up to.
+#[derive(Default)]
+struct Sum {
+    gradients: Named,
+    losses: Vec<Tensor<1>>,
+}
+
+impl Sum {
+    fn add(&mut self, part: Part) {
+        self.losses.push(part.loss);
+        for (name, gradient) in part.gradients {
+            let sum = match self.gradients.remove(&name) {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            };
+            self.gradients.insert(name, sum);
+        }
+    }
+}
+
+/// Pools of one thread each, one for every thread of the program, if the model is the processor's.
+///
+/// A micro-batch that has a thread to itself hands no work over, which takes longer than the work.
+fn pools(model: &LanguageModel) -> Vec<ThreadPool> {
+    if !model.decoder.is_on_processor() {
+        return Vec::new();
+    }
+    let pool = || ThreadPoolBuilder::new().num_threads(1).build();
+    // Without threads of its own a training goes on as well, only slower.
+    (0..rayon::current_num_threads())
+        .map(|_| pool())
+        .collect::<Result<_, _>>()
+        .unwrap_or_default()
+}
+
 impl Learner {
     pub(super) fn new(
         model: LanguageModel,
@@ -80,6 +158,7 @@ impl Learner {
         seed: u64,
     ) -> Self {
         let optimizer = AdamW::new(optimizer);
+        let pools = pools(&model);
         Self {
             model,
             optimizer,
@@ -87,6 +166,7 @@ impl Learner {
             skipped_in_a_row: 0,
             most_tokens,
             seed,
+            pools,
         }
     }
 
@@ -104,7 +184,7 @@ impl Learner {
         &mut self,
         sequences: &[Sequence],
         moment: Moment,
-        loss: &mut dyn FnMut(Piece<'_>) -> Tensor<1>,
+        loss: &Loss<'_>,
     ) -> Result<Option<Update>, TrainError> {
         let (gradients, loss) = self.gradients(sequences, moment, loss);
         let gradient_norm = global_norm(&gradients);
@@ -141,41 +221,70 @@ impl Learner {
     }
 
     /// The gradients of all micro-batches, summed by name, and the sum of their losses.
+    ///
+    /// On the processor several micro-batches run side by side, a thread each; their parts are summed
+    /// in the order of the micro-batches all the same, so that no digit depends on the threads.
     pub(super) fn gradients(
         &self,
         sequences: &[Sequence],
         moment: Moment,
-        loss: &mut dyn FnMut(Piece<'_>) -> Tensor<1>,
+        loss: &Loss<'_>,
     ) -> (Named, f64) {
         let decoder = &self.model.decoder;
-        let stream = seed::stream(
-            self.seed,
-            "dropout",
-            moment.step as u64,
-            moment.update as u64,
-        );
-        let mut dropout = Dropout::new(stream);
-        let mut sums = Named::new();
-        let mut losses = Vec::new();
-        for rows in self.split(sequences) {
-            let tokens = batch(sequences, &rows);
-            let scores = decoder.log_probs(&tokens, moment.temperature, Some(&mut dropout));
-            let part = loss(Piece {
-                rows: &rows,
-                tokens: &tokens,
-                scores,
-            });
-            let mut gradients = part.backward();
-            losses.push(part.inner());
-            for (name, gradient) in decoder.gradients(&mut gradients) {
-                let sum = match sums.remove(&name) {
-                    Some(sum) => sum + gradient,
-                    None => gradient,
+        let batches = self.split(sequences);
+        let mut sum = Sum::default();
+        // One stream of dropout runs through all micro-batches, one after the other.
+        if self.pools.len() > 1 && batches.len() > 1 && !decoder.drops() {
+            for (wave, batches) in batches.chunks(self.pools.len()).enumerate() {
+                let first = wave * self.pools.len();
+                for part in self.side_by_side(sequences, moment, (first, batches), loss) {
+                    sum.add(part);
+                }
+            }
+        } else {
+            let (step, update) = (moment.step as u64, moment.update as u64);
+            let mut dropout = Dropout::new(seed::stream(self.seed, "dropout", step, update));
+            for (index, rows) in batches.iter().enumerate() {
+                let micro_batch = MicroBatch {
+                    sequences,
+                    index,
+                    rows,
+                    temperature: moment.temperature,
                 };
-                sums.insert(name, sum);
+                sum.add(micro_batch.part(decoder, Some(&mut dropout), loss));
             }
         }
-        (sums, read(losses).iter().sum())
+        (sum.gradients, read(sum.losses).iter().sum())
+    }
+
+    /// The parts of some micro-batches, which come with the number of the first.
+    fn side_by_side(
+        &self,
+        sequences: &[Sequence],
+        moment: Moment,
+        (first, batches): (usize, &[Vec<usize>]),
+        loss: &Loss<'_>,
+    ) -> Vec<Part> {
+        thread::scope(|scope| {
+            let threads = batches.iter().zip(self.pools.iter()).enumerate();
+            let threads: Vec<_> = threads
+                .map(|(place, (rows, pool))| {
+                    let micro_batch = MicroBatch {
+                        sequences,
+                        index: first + place,
+                        rows,
+                        temperature: moment.temperature,
+                    };
+                    // Leaves of its own: graphs that share one wait for each other.
+                    let replica = self.model.decoder.clone().map_trainable(|_, value| value);
+                    scope.spawn(move || pool.install(|| micro_batch.part(&replica, None, loss)))
+                })
+                .collect();
+            let parts = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            parts
+                .map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
     }
 
     /// The log-probabilities of each completion's tokens under `decoder`, without a graph.

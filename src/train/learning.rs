@@ -369,7 +369,7 @@ fn micro_batches_change_nothing_but_rounding() {
         let gradients = |most_tokens: usize| {
             let learner = learner(AdapterKind::None, most_tokens);
             let device = learner.device();
-            let (gradients, loss) = learner.gradients(&sequences(), MOMENT, &mut |piece| {
+            let (gradients, loss) = learner.gradients(&sequences(), MOMENT, &|piece| {
                 policy_loss(&piece, aggregation, &device)
             });
             (values(&gradients), loss)
@@ -407,7 +407,7 @@ fn at_ratio_one_the_surrogate_is_reinforce() {
         rectangle(rows.iter().map(<[f32; 1]>::as_slice), 1, &device)
     };
 
-    let (surrogate, _) = learner.gradients(&sequences(), MOMENT, &mut |piece| {
+    let (surrogate, _) = learner.gradients(&sequences(), MOMENT, &|piece| {
         let advantage = advantage(&piece);
         let log_prob = piece.scores.log_probs;
         let old = log_prob.clone().detach();
@@ -420,7 +420,7 @@ fn at_ratio_one_the_surrogate_is_reinforce() {
         let surrogate = Surrogate::Token(clip);
         (surrogate.token_loss(log_prob, old, advantage, mask.clone()) * mask).sum()
     });
-    let (reinforce, _) = learner.gradients(&sequences(), MOMENT, &mut |piece| {
+    let (reinforce, _) = learner.gradients(&sequences(), MOMENT, &|piece| {
         let advantage = advantage(&piece);
         let mask = piece.tokens.completion_mask(&device);
         (piece.scores.log_probs * advantage * mask).sum().neg()
@@ -436,18 +436,13 @@ fn at_ratio_one_the_surrogate_is_reinforce() {
 fn an_update_that_is_no_number_is_left_out_and_ten_in_a_row_are_an_error() {
     let mut learner = learner(AdapterKind::None, 1000);
     let before = values(&learner.model.decoder.trainable());
-    let mut broken = |piece: Piece<'_>| (piece.scores.log_probs * f32::NAN).sum();
+    let broken = |piece: Piece<'_>| (piece.scores.log_probs * f32::NAN).sum();
 
     for count in 1..10 {
-        assert_eq!(
-            learner.update(&sequences(), MOMENT, &mut broken).unwrap(),
-            None
-        );
+        assert_eq!(learner.update(&sequences(), MOMENT, &broken).unwrap(), None);
         assert_eq!(learner.skipped, count);
     }
-    let error = learner
-        .update(&sequences(), MOMENT, &mut broken)
-        .unwrap_err();
+    let error = learner.update(&sequences(), MOMENT, &broken).unwrap_err();
 
     assert_eq!(values(&learner.model.decoder.trainable()), before);
     assert_eq!(learner.optimizer.updates, 0);

@@ -1,6 +1,10 @@
 //! A step of the algorithms of the GRPO kind: sample, score, compare, update.
 
-use std::time::Instant;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use burn::tensor::Tensor;
 
@@ -101,17 +105,18 @@ impl Policy<'_> {
                 rate: place.rate,
                 temperature,
             };
-            let mut batch = MiniBatch {
-                policy: self,
+            let batch = MiniBatch {
+                objective: self.objective(),
+                reference: self.reference.as_ref(),
                 samples: &kept[range.clone()],
                 old: old.as_ref().map(|old| &old[range.clone()]),
                 weights: self.weights(&kept[range.clone()]),
                 temperature,
                 device: learner.device(),
-                seen,
+                seen: Mutex::default(),
             };
-            updates
-                .push(learner.update(&sequences[range], moment, &mut |piece| batch.loss(piece))?);
+            updates.push(learner.update(&sequences[range], moment, &|piece| batch.loss(piece))?);
+            batch.tell(seen);
         }
         Ok(updates)
     }
@@ -190,19 +195,23 @@ impl Policy<'_> {
 
 /// The completions of one update, and what their loss needs.
 struct MiniBatch<'a> {
-    policy: &'a Policy<'a>,
+    objective: &'a Objective,
+    /// The frozen start, if the objective looks at it.
+    reference: Option<&'a Decoder>,
     samples: &'a [&'a Sample],
     /// Log-probabilities before the step's first update.
     old: Option<&'a [Vec<f32>]>,
     weights: Vec<Vec<f32>>,
     temperature: f64,
     device: burn::tensor::Device,
-    seen: &'a mut Seen,
+    /// What is seen on the way, by micro-batch: several may be on it at once.
+    seen: Mutex<BTreeMap<usize, Seen>>,
 }
 
 impl MiniBatch<'_> {
     /// The part of the loss that a micro-batch has in it.
-    fn loss(&mut self, piece: Piece<'_>) -> Tensor<1> {
+    fn loss(&self, piece: Piece<'_>) -> Tensor<1> {
+        let mut seen = Seen::default();
         let width = piece.tokens.completion_time();
         let samples: Vec<&Sample> = piece.rows.iter().map(|row| self.samples[*row]).collect();
         let weights = piece.rows.iter().map(|row| self.weights[*row].as_slice());
@@ -222,7 +231,7 @@ impl MiniBatch<'_> {
             ),
             None => log_prob.clone().detach(),
         };
-        let reference = self.policy.reference.as_ref().map(|reference| {
+        let reference = self.reference.map(|reference| {
             reference
                 .log_probs(piece.tokens, self.temperature, None)
                 .log_probs
@@ -230,18 +239,31 @@ impl MiniBatch<'_> {
         if self.old.is_none() {
             let drawn = samples.iter().map(|sample| sample.log_probs.as_slice());
             let drawn = rectangle(drawn, width, &self.device);
-            self.seen
-                .gaps
+            seen.gaps
                 .push((log_prob.clone().inner() - drawn).abs().max());
         }
         let (loss, divergence) = self
-            .policy
-            .objective()
+            .objective
             .token_loss(log_prob, old, advantage, mask, reference);
-        self.seen.divergence.extend(divergence.map(Tensor::sum));
-        self.seen.entropy.push(piece.scores.entropy.inner().sum());
-        self.seen.tokens += piece.tokens.completion_lengths().iter().sum::<usize>();
+        seen.divergence.extend(divergence.map(Tensor::sum));
+        seen.entropy.push(piece.scores.entropy.inner().sum());
+        seen.tokens += piece.tokens.completion_lengths().iter().sum::<usize>();
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(piece.index, seen);
         (loss * weight).sum()
+    }
+}
+
+impl MiniBatch<'_> {
+    /// Adds what was seen, in the order of the micro-batches.
+    fn tell(self, all: &mut Seen) {
+        let seen = self.seen.into_inner();
+        for seen in seen.unwrap_or_else(PoisonError::into_inner).into_values() {
+            all.entropy.extend(seen.entropy);
+            all.divergence.extend(seen.divergence);
+            all.gaps.extend(seen.gaps);
+            all.tokens += seen.tokens;
+        }
     }
 }
 

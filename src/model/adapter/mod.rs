@@ -103,6 +103,11 @@ impl Adapter {
         show("lora_B.weight", Layout::Matrix, &mut lora.b);
     }
 
+    /// Whether parts of the input are dropped in training.
+    pub(super) fn drops(&self) -> bool {
+        self.lora().dropout > 0.0
+    }
+
     fn lora(&self) -> &Lora {
         match self {
             Self::Lora(lora) => lora,

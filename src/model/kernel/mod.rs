@@ -42,6 +42,11 @@ use super::rounding::to_f32;
 use attention::{Cached, Query};
 use host::{Host, tensor};
 
+/// Whether a tensor lies in the processor's memory, in 32 bits, in a graph or not.
+pub(super) fn is_on_processor(tensor: &Tensor<2>) -> bool {
+    Host::of(&tensor.clone().inner()).is_some()
+}
+
 /// Runs `work` on a thread that hands out work quickly, if `tensor` is the processor's.
 pub(super) fn on_threads<T: Send>(tensor: &Tensor<2>, work: impl FnOnce() -> T + Send) -> T {
     if Host::of(tensor).is_some() {

@@ -57,7 +57,7 @@ impl Method for Sft<'_> {
             temperature: 1.0,
         };
         let weights = shares(&weights);
-        let update = learner.update(&sequences, moment, &mut |piece| {
+        let update = learner.update(&sequences, moment, &|piece| {
             let rows = piece.rows.iter().map(|row| weights[*row].as_slice());
             let weight = rectangle(rows, piece.tokens.completion_time(), &device);
             cross_entropy(piece.scores.log_probs, weight)
