@@ -10,4 +10,5 @@ mod migrations;
 mod multi_update;
 mod score;
 mod specs;
+mod tensorboard;
 mod world;
