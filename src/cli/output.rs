@@ -21,11 +21,11 @@ pub(super) fn result(text: &str) {
     let _ = stdout.flush();
 }
 
-/// Writes a part of a result to stdout, at once.
-pub(super) fn piece(text: &str) {
+/// Writes a part of a result to stdout, at once; false if nobody reads it any more.
+pub(super) fn piece(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes());
-    let _ = stdout.flush();
+    let written = stdout.write_all(text.as_bytes());
+    written.and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Writes the mark behind which the person at the terminal types to stderr.

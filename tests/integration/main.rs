@@ -6,6 +6,7 @@ mod doctor;
 mod fetch;
 mod interruptions;
 mod kill;
+mod looking_on;
 mod migrations;
 mod multi_update;
 mod score;
