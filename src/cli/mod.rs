@@ -29,6 +29,7 @@ mod spec_arguments;
 mod status;
 mod tail;
 mod vigil;
+mod watch;
 mod world;
 
 use std::process::ExitCode;
@@ -73,6 +74,8 @@ enum Command {
     Status(status::Arguments),
     /// Print what a job's last attempt wrote to its logs
     Logs(logs::Arguments),
+    /// Show a job's steps and completions while it works
+    Watch(watch::Arguments),
     /// Download the models and data sets that an experiment names
     Fetch(fetch::Arguments),
     /// Score completions against their targets with one of the rewards
@@ -132,6 +135,7 @@ impl Command {
             Self::Report(arguments) => report::run(&arguments),
             Self::Status(arguments) => status::run(&arguments),
             Self::Logs(arguments) => logs::run(&arguments),
+            Self::Watch(arguments) => watch::run(&arguments),
             Self::Fetch(arguments) => fetch::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Judge(arguments) => judge::run(&arguments),

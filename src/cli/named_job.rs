@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use super::exit::{Exit, Failure};
 use crate::{
     plan::JobId,
-    results::{JobDir, Store},
+    results::{JobDir, JobState, Store},
     spec::nearest,
 };
 
@@ -55,6 +55,31 @@ fn meant(name: &str, jobs: &[JobDir]) -> Option<JobId> {
     jobs.get(place).map(JobDir::id)
 }
 
+/// The only job that runs.
+pub(super) fn running(store: &Store) -> Result<JobDir, Failure> {
+    let mut running = Vec::new();
+    for job in store.jobs() {
+        let state = job.state();
+        if matches!(
+            state.map_err(|error| Failure::new(Exit::Missing, &error))?,
+            JobState::Running { .. }
+        ) {
+            running.push(job);
+        }
+    }
+    match &running[..] {
+        [_] => Ok(running.remove(0)),
+        [] => {
+            let text = format!("no job runs in `{}`", store.root().display());
+            Err(Failure::text(Exit::Usage, text).hint(format!("name one; {HINT}")))
+        }
+        several => {
+            let text = format!("several jobs run: {}", list(several));
+            Err(Failure::text(Exit::Usage, text).hint("name one"))
+        }
+    }
+}
+
 fn list(jobs: &[JobDir]) -> String {
     let names: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.id())).collect();
     names.join(", ")
@@ -63,7 +88,7 @@ fn list(jobs: &[JobDir]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::example::job;
+    use crate::{plan::example::job, results::Claim};
 
     fn store(names: &[&str]) -> (tempfile::TempDir, Store) {
         let root = tempfile::tempdir().unwrap();
@@ -120,5 +145,24 @@ mod tests {
         for stranger in ["quickstart", "x", ""] {
             assert_eq!(hint(stranger), HINT, "{stranger}");
         }
+    }
+
+    #[test]
+    fn the_job_that_runs_needs_no_name_if_it_is_the_only_one() {
+        let (_root, store) = store(&["eval-1", "eval-2", "eval-3"]);
+        let [one, two, _] = &store.jobs()[..] else {
+            panic!("there are three")
+        };
+        assert!(running(&store).is_err());
+
+        let lock = one.claim().unwrap();
+        assert!(matches!(lock, Claim::Ours(_)));
+        assert_eq!(running(&store).unwrap(), *one);
+
+        let _other = two.claim().unwrap();
+        assert_eq!(
+            running(&store).unwrap_err().into_message(),
+            "several jobs run: `eval-1`, `eval-2`"
+        );
     }
 }

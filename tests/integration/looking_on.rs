@@ -78,13 +78,38 @@ fn a_job_that_is_not_there_is_answered_with_the_one_that_was_meant() {
     let results = tempfile::tempdir().unwrap();
     failed_training(results.path());
 
-    let (printed, errors, code) = run(results.path(), &["logs", "trian-7c1e9a02"]);
+    for command in ["logs", "watch"] {
+        let (printed, errors, code) = run(results.path(), &[command, "trian-7c1e9a02"]);
 
-    assert_eq!((printed.as_str(), code), ("", Some(2)));
+        assert_eq!((printed.as_str(), code), ("", Some(2)));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(errors, @r"
+            error: there is no job `trian-7c1e9a02` in `[results]`
+            help: did you mean `train-7c1e9a02`?
+            ");
+        }
+    }
+    let (_, errors, code) = run(results.path(), &["watch"]);
+    assert_eq!(code, Some(2));
     insta::assert_snapshot!(errors, @r"
-    error: there is no job `trian-7c1e9a02` in `[results]`
-    help: did you mean `train-7c1e9a02`?
+    error: no job runs in `[results]`
+    help: name one; `recode status` lists the jobs
     ");
+}
+
+#[test]
+fn who_watches_a_job_that_has_failed_sees_its_last_steps_and_why() {
+    let results = tempfile::tempdir().unwrap();
+    failed_training(results.path());
+
+    let (lines, errors, code) = run(results.path(), &["watch", "train-7c1e9a02"]);
+
+    insta::assert_snapshot!(lines, @r"
+    step  1/40  loss  0.5000       9 tokens/s
+    step  2/40  loss  0.5000       9 tokens/s
+    ");
+    assert_eq!(errors, "train-7c1e9a02  failed: no space left\n");
+    assert_eq!(code, Some(1));
 }
 
 #[test]
