@@ -93,6 +93,12 @@ impl Failure {
         self.message
     }
 
+    /// What to do about it, for a test.
+    #[cfg(test)]
+    pub(super) fn into_hint(self) -> Option<String> {
+        self.hint
+    }
+
     /// Says it on stderr.
     pub(super) fn report(&self) -> Exit {
         output::error_line(&format!("error: {}", self.message));

@@ -13,8 +13,10 @@ mod job;
 mod judge;
 mod judge_progress;
 mod log_probs;
+mod logs;
 mod merge;
 mod model_arguments;
+mod named_job;
 mod output;
 mod plan;
 mod progress;
@@ -25,6 +27,9 @@ mod run;
 mod score;
 mod spec_arguments;
 mod status;
+mod tail;
+mod vigil;
+mod watch;
 mod world;
 
 use std::process::ExitCode;
@@ -67,6 +72,10 @@ enum Command {
     Report(report::Arguments),
     /// Print what runs, is done or has failed; reads only files
     Status(status::Arguments),
+    /// Print what a job's last attempt wrote to its logs
+    Logs(logs::Arguments),
+    /// Show a job's steps and completions while it works
+    Watch(watch::Arguments),
     /// Download the models and data sets that an experiment names
     Fetch(fetch::Arguments),
     /// Score completions against their targets with one of the rewards
@@ -125,6 +134,8 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Status(arguments) => status::run(&arguments),
+            Self::Logs(arguments) => logs::run(&arguments),
+            Self::Watch(arguments) => watch::run(&arguments),
             Self::Fetch(arguments) => fetch::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Judge(arguments) => judge::run(&arguments),

@@ -21,11 +21,11 @@ pub(super) fn result(text: &str) {
     let _ = stdout.flush();
 }
 
-/// Writes a part of a result to stdout, at once.
-pub(super) fn piece(text: &str) {
+/// Writes a part of a result to stdout, at once; false if nobody reads it any more.
+pub(super) fn piece(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes());
-    let _ = stdout.flush();
+    let written = stdout.write_all(text.as_bytes());
+    written.and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Writes the mark behind which the person at the terminal types to stderr.
@@ -44,7 +44,16 @@ pub(super) fn error_line(text: &str) {
 
 /// Whether stderr is a terminal whose user has not asked for plain text (`NO_COLOR`).
 pub(super) fn is_stderr_colourful() -> bool {
-    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stderr().is_terminal() && !wants_plain_text()
+}
+
+/// Whether what is on stdout can be drawn over: a terminal whose user has not asked for plain text.
+pub(super) fn is_stdout_redrawable() -> bool {
+    io::stdout().is_terminal() && !wants_plain_text()
+}
+
+fn wants_plain_text() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// A number and its noun: `1 job`, `2 jobs`.

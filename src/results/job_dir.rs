@@ -60,6 +60,11 @@ impl JobDir {
         self.path.join("checkpoints")
     }
 
+    /// The folder of a training's steps as TensorBoard reads them.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.path.join("tb")
+    }
+
     /// The folder of the trained model.
     pub fn model(&self) -> PathBuf {
         self.path.join("model")

@@ -34,6 +34,7 @@ use std::{
 
 pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
 pub use problem::Mistakes;
+pub use suggest::nearest;
 pub use surroundings::Surroundings;
 pub use table::{Baseline, Column, Show, TableSettings};
 

@@ -1,10 +1,7 @@
 //! The name that somebody probably meant.
 
 /// The candidate nearest to `word`, if one is near enough to be a slip of the keyboard.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
     candidates
         .into_iter()

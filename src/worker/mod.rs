@@ -8,6 +8,7 @@ mod eval_job;
 mod model;
 mod reporter;
 mod stop;
+mod tensorboard;
 mod train_job;
 
 use std::{fs, path::Path};

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, fs, io};
 
-use super::{Context, Reporter, StopFlag, WorkerError, model};
+use super::{Context, Reporter, StopFlag, WorkerError, model, tensorboard::EventFile};
 use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
     eval::prompt_text,
     model::{AdapterKind, Chat},
     plan::TrainWork,
-    results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome},
+    results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome, in_words},
     seed,
-    train::{self, Algorithm, Ended, Inputs, Observer, Row, SampleRecord, StepRecord, train},
+    train::{Algorithm, Ended, Inputs, Observer, Row, SampleRecord, StepRecord, train},
 };
 
 /// Trains the model of `work`, from its last checkpoint if there is one.
@@ -36,7 +36,9 @@ pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcom
     };
     let mut log = Log {
         dir,
+        attempt: context.attempt.attempt,
         lines: None,
+        events: None,
         steps: work.train.max_steps,
         progress: context.progress,
         stop: context.stop,
@@ -121,8 +123,11 @@ fn final_metrics(dir: &JobDir) -> Result<BTreeMap<String, f64>, ResultsError> {
 /// Writes down what training tells.
 struct Log<'a> {
     dir: &'a JobDir,
+    attempt: u32,
     /// `metrics.jsonl` and `samples.jsonl`; there once training has said where it begins.
     lines: Option<(JsonLines, JsonLines)>,
+    /// The same steps for TensorBoard; none before, or once they could not be written.
+    events: Option<EventFile>,
     steps: usize,
     progress: &'a mut Reporter,
     stop: StopFlag,
@@ -134,6 +139,21 @@ impl Log<'_> {
             .as_mut()
             .ok_or_else(|| io::Error::other("training has not said where it begins"))
     }
+
+    /// Starts the events with the steps of `metrics.jsonl`.
+    fn begin_events(&mut self) {
+        let begun = JsonLines::read(&self.dir.metrics())
+            .and_then(|records| EventFile::begin(&self.dir.tensorboard(), self.attempt, &records));
+        self.events = begun.map_err(|error| warn_of_events(&error)).ok();
+    }
+}
+
+/// Says that TensorBoard will lack steps: a view is not worth a training.
+fn warn_of_events(error: &ResultsError) {
+    tracing::warn!(
+        error = in_words(error),
+        "no events for TensorBoard from here on"
+    );
 }
 
 impl Observer for Log<'_> {
@@ -142,14 +162,20 @@ impl Observer for Log<'_> {
         let open = |path| JsonLines::resume(path, |line| line <= last).map_err(io::Error::other);
         fs::create_dir_all(self.dir.path())?;
         self.lines = Some((open(&self.dir.metrics())?, open(&self.dir.samples())?));
+        self.begin_events();
         self.progress.report(last, self.steps as u64, "");
         Ok(())
     }
 
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
         self.lines()?.0.append(record).map_err(io::Error::other)?;
+        if let Some(Err(error)) = self.events.as_mut().map(|events| events.append(record)) {
+            warn_of_events(&error);
+            // Behind half a record, readers find no other.
+            self.events = None;
+        }
         self.progress
-            .report(record.step as u64, self.steps as u64, in_words(record));
+            .report(record.step as u64, self.steps as u64, message(record));
         Ok(())
     }
 
@@ -167,7 +193,7 @@ impl Observer for Log<'_> {
 }
 
 /// What a person wants to know of a step.
-fn in_words(record: &train::StepRecord) -> String {
+fn message(record: &StepRecord) -> String {
     let seconds = record.timing.seconds;
     let loss = record
         .loss

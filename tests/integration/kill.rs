@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::tensorboard::scalars_of;
+
 /// The quickstart, made small enough to be run a dozen times.
 pub(crate) const SMALLER: &[&str] = &[
     "model.scratch.hidden_size=32",
@@ -145,6 +147,12 @@ fn a_run_killed_at_any_moment_ends_with_the_same_bytes() {
     for (path, bytes) in &expected {
         assert!(results[path] == *bytes, "{} differs", path.display());
     }
+    let events = scalars_of(whole.path());
+    assert_eq!(events.len(), 2);
+    assert!(
+        scalars_of(killed.path()) == events,
+        "TensorBoard would show other steps"
+    );
 }
 
 #[test]

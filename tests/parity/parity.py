@@ -1,6 +1,7 @@
-"""Compares this program with transformers and PEFT on small random checkpoints made on the spot.
+"""Compares this program with transformers and PEFT on small random checkpoints made on the spot, and
+reads its event files with TensorBoard.
 
-    parity.py PROGRAM [PART...]      parts: models rope half adapters chat memory
+    parity.py PROGRAM [PART...]      parts: models rope half adapters chat tensorboard memory
 
 Each check prints a line with the worst difference that it found; the exit code is 1 if any is too
 large. Nothing is downloaded. Reference: the versions of requirements.txt.
@@ -374,6 +375,43 @@ def chat(folder):
     report_equal("a file of its own", recode("generate", place, "--prompt-file", file, "--show-prompt").stdout, "file")
 
 
+SMALL = ["model.scratch.hidden_size=32", "model.scratch.intermediate_size=64",
+         "model.scratch.num_hidden_layers=1", "train.sft.max_steps=12", "train.sft.lr.warmup_steps=2",
+         "train.sft.batch_size=4", "train.grpo.max_steps=6", "train.grpo.batch_size=2",
+         "train.grpo.group_size=4", "train.sampling.max_completion_tokens=24",
+         "eval.sampling.max_completion_tokens=24", "eval.limit=4", "eval.samples.mini_arena=1",
+         "table.cols=[\"mini_arena.pass@1\"]"]
+
+
+def at(line, tag):
+    """The value in a line of metrics.jsonl that an event's tag stands for; none if it has none."""
+    group, name = tag.split("/")
+    rollout = line.get("rollout", {})
+    if name == "tokens_per_second":
+        return line["timing"][name]
+    return {"train": line, "reward": rollout.get("reward", {}), "rollout": rollout}[group].get(name)
+
+
+def tensorboard(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    subprocess.run([os.path.abspath(program), "run", "experiments/from_scratch.toml", *settings],
+                   cwd=Path(__file__).resolve().parents[2], check=True, capture_output=True,
+                   env={**os.environ, "RECODE_RESULTS": str(folder)})
+    for job in sorted((folder / "jobs").glob("train-*")):
+        lines = [json.loads(line) for line in open(job / "metrics.jsonl")]
+        events = EventAccumulator(str(job / "tb")).Reload()
+        tags = sorted(events.Tags()["scalars"])
+        for tag in tags:
+            found = [(event.step, event.value) for event in events.Scalars(tag)]
+            values = [(line["step"], at(line, tag)) for line in lines]
+            expected = [(step, torch.tensor(value).item()) for step, value in values if value is not None]
+            report_equal(f"event files: {tag}", found, expected)
+        expected = {"train/loss", "train/learning_rate"} | ({"reward/total"} if "rollout" in lines[0] else set())
+        report_equal(f"event files: {len(lines)} steps, {len(tags)} scalars", expected - {*tags}, set())
+
+
 def peak_bytes(*arguments):
     """The most memory that the program has at any time, mapped files included."""
     child = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL)
@@ -408,7 +446,7 @@ def memory(folder):
 
 
 PARTS = {"models": models, "rope": rope, "half": half, "adapters": adapters, "chat": chat,
-         "memory": memory}
+         "tensorboard": tensorboard, "memory": memory}
 
 if __name__ == "__main__":
     # Memory only by name: its bound does not hold yet (peak 1.9 of the weights).

@@ -1,0 +1,77 @@
+//! `recode watch`: shows what a job does while it does it, from its files alone.
+
+mod completion;
+mod screen;
+mod sparkline;
+mod view;
+
+use std::{io, thread, time::Instant};
+
+use clap::Args;
+
+use super::{
+    exit::{Exit, Failure},
+    named_job, output,
+    vigil::{PAUSE, Vigil},
+};
+use crate::results::{JobDir, JobState, Store};
+use screen::Screen;
+use view::View;
+
+/// Arguments of `recode watch`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A job, such as `train-7c1e9a02`, a beginning of its name, or its folder; by default the one
+    /// that runs
+    job: Option<String>,
+}
+
+/// Runs `recode watch`.
+///
+/// The exit code is the job's: done, failed, or stopped and resumable.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let store = Store::from_environment();
+    let dir = match &arguments.job {
+        Some(name) => named_job::find(name, &store)?,
+        None => named_job::running(&store)?,
+    };
+    let screen = output::is_stdout_redrawable().then(Screen::default);
+    watch(&dir, screen)
+}
+
+fn watch(dir: &JobDir, mut screen: Option<Screen>) -> Result<Exit, Failure> {
+    let read = |error: io::Error| {
+        let text = format!("cannot read the job in `{}`: {error}", dir.path().display());
+        Failure::text(Exit::Missing, text)
+    };
+    let mut vigil = Vigil::begin(dir.clone());
+    let mut view = View::new(dir.clone());
+    loop {
+        // Asked first: what is written between the two looks is not to be missed.
+        let (state, is_over) = vigil.look(Instant::now())?;
+        view.look().map_err(read)?;
+        let text = match &mut screen {
+            Some(screen) => screen.frame(view.picture(&state)),
+            None => view.new_lines(),
+        };
+        let is_read = output::piece(&text);
+        if is_over {
+            if screen.is_none() {
+                output::error_line(&view.header(&state));
+            }
+            return Ok(end(&state));
+        }
+        if !is_read {
+            return Ok(Exit::Done);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn end(state: &JobState) -> Exit {
+    match state {
+        JobState::Done => Exit::Done,
+        JobState::Failed { .. } => Exit::JobFailed,
+        _ => Exit::Stopped,
+    }
+}

@@ -1,0 +1,261 @@
+//! What a training's steps measured, as TensorBoard reads it.
+//!
+//! The file is a view of `metrics.jsonl`: whenever a training begins or goes on, it is made anew
+//! from the steps that count, so that it has none twice, whatever killed the last attempt.
+
+mod event;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use crate::{
+    results::{ResultsError, write_durably},
+    train::StepRecord,
+};
+
+/// How the names of event files begin; TensorBoard knows them by it.
+const PREFIX: &str = "events.out.tfevents.";
+
+/// A file of events that grows at its end.
+#[derive(Debug)]
+pub(super) struct EventFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventFile {
+    /// Replaces the event files of a folder by one of this attempt, with the steps so far.
+    ///
+    /// When they were taken is not on file: they are dated as if taken without a pause until now.
+    pub(super) fn begin(
+        folder: &Path,
+        attempt: u32,
+        records: &[StepRecord],
+    ) -> Result<Self, ResultsError> {
+        // A TensorBoard that looks on reads a file from where it stopped, so that what begins anew
+        // needs a new name.
+        let path = folder.join(format!("{PREFIX}{attempt:010}.recode"));
+        let write = |source| ResultsError::Write {
+            path: path.clone(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(write)?;
+        remove_events(folder).map_err(write)?;
+        let seconds: f64 = records.iter().map(|record| record.timing.seconds).sum();
+        let mut time = now() - seconds;
+        let mut bytes = event::file_version(time);
+        for record in records {
+            time += record.timing.seconds;
+            bytes.extend(event::scalars(time, record.step as u64, &scalars(record)));
+        }
+        write_durably(&path, &bytes)?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(write)?;
+        Ok(Self { file, path })
+    }
+
+    /// Adds a step, taken now.
+    pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), ResultsError> {
+        let bytes = event::scalars(now(), record.step as u64, &scalars(record));
+        // One write a step, so that only the last one can be cut, which readers skip.
+        let written = self.file.write_all(&bytes);
+        written.map_err(|source| ResultsError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// Removes the event files of earlier attempts, and what a killed one left half-written.
+fn remove_events(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_half_written = name.starts_with('.') && path.extension() == Some("tmp".as_ref());
+        if name.starts_with(PREFIX) || is_half_written {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Seconds since the beginning of 1970.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}
+
+/// The scalars of a step, by names that TensorBoard groups at the slash.
+fn scalars(record: &StepRecord) -> Vec<(&'static str, f64)> {
+    let mut values = vec![
+        ("train/learning_rate", Some(record.learning_rate)),
+        ("train/loss", record.loss),
+        ("train/gradient_norm", record.gradient_norm),
+        (
+            "train/tokens_per_second",
+            Some(record.timing.tokens_per_second),
+        ),
+    ];
+    if let Some(rollout) = &record.rollout {
+        values.extend([
+            ("reward/total", Some(rollout.reward.total)),
+            ("reward/format", Some(rollout.reward.format)),
+            ("reward/correctness", Some(rollout.reward.correctness)),
+            ("rollout/completion_tokens", Some(rollout.completion_tokens)),
+            ("rollout/zero_spread_share", Some(rollout.zero_spread_share)),
+            ("rollout/kl", rollout.kl),
+            ("rollout/entropy", rollout.entropy),
+            ("rollout/log_prob_gap", rollout.log_prob_gap),
+        ]);
+    }
+    values
+        .into_iter()
+        .filter_map(|(tag, value)| Some((tag, value?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::{RewardRecord, RolloutRecord, Timing};
+
+    fn record(step: usize) -> StepRecord {
+        StepRecord {
+            step,
+            epoch: 0.5,
+            loss: Some(0.25),
+            gradient_norm: None,
+            learning_rate: 0.5,
+            tokens: 8,
+            skipped_updates: 0,
+            rollout: None,
+            timing: Timing {
+                seconds: 2.0,
+                tokens_per_second: 4.0,
+                ..Timing::default()
+            },
+        }
+    }
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The bytes of the only file, without the times, which are at the same place in all records.
+    fn timeless(folder: &Path) -> Vec<Vec<u8>> {
+        let [name] = &files(folder)[..] else {
+            panic!("one file, not {:?}", files(folder))
+        };
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let mut rest = &bytes[..];
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(rest[..8].try_into().unwrap());
+            let end = 12 + usize::try_from(length).unwrap();
+            // Behind the length and its checksum, a key and the time.
+            records.push(rest[21..end].to_vec());
+            rest = &rest[end + 4..];
+        }
+        records
+    }
+
+    #[test]
+    fn a_training_that_goes_on_has_the_events_of_one_that_was_never_killed() {
+        let whole = tempfile::tempdir().unwrap();
+        let mut events = EventFile::begin(whole.path(), 1, &[]).unwrap();
+        for step in 1..=5 {
+            events.append(&record(step)).unwrap();
+        }
+
+        let killed = tempfile::tempdir().unwrap();
+        let mut events = EventFile::begin(killed.path(), 1, &[]).unwrap();
+        for step in 1..=4 {
+            events.append(&record(step)).unwrap();
+        }
+        let first = killed.path().join("events.out.tfevents.0000000001.recode");
+        let bytes = fs::read(&first).unwrap();
+        fs::write(&first, &bytes[..bytes.len() - 7]).unwrap();
+        fs::write(killed.path().join(".a1b2.tmp"), "half").unwrap();
+        // The checkpoint of step 2 is the last one.
+        let mut events = EventFile::begin(killed.path(), 2, &[1, 2].map(record)).unwrap();
+        for step in 3..=5 {
+            events.append(&record(step)).unwrap();
+        }
+
+        assert_eq!(
+            files(killed.path()),
+            ["events.out.tfevents.0000000002.recode"]
+        );
+        assert_eq!(timeless(killed.path()), timeless(whole.path()));
+        assert_eq!(timeless(killed.path()).len(), 6);
+    }
+
+    #[test]
+    fn an_attempt_that_begins_twice_has_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = EventFile::begin(folder.path(), 1, &[]).unwrap();
+        events.append(&record(1)).unwrap();
+
+        EventFile::begin(folder.path(), 1, &[record(1)]).unwrap();
+
+        assert_eq!(timeless(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn a_step_has_the_scalars_that_it_measured() {
+        let sft = record(1);
+        let rollout = RolloutRecord {
+            reward: RewardRecord {
+                total: 1.0,
+                format: 2.0,
+                correctness: 3.0,
+                overlong: 0.0,
+            },
+            reward_spread: 0.0,
+            zero_spread_share: 4.0,
+            completions: 8,
+            completion_tokens: 5.0,
+            truncated_share: 0.0,
+            generation_batches: 1,
+            kept_groups: 1,
+            kl: Some(6.0),
+            entropy: Some(7.0),
+            log_prob_gap: None,
+        };
+        let grpo = StepRecord {
+            rollout: Some(rollout),
+            ..record(1)
+        };
+
+        assert_eq!(
+            scalars(&sft),
+            [
+                ("train/learning_rate", 0.5),
+                ("train/loss", 0.25),
+                ("train/tokens_per_second", 4.0)
+            ]
+        );
+        assert_eq!(
+            scalars(&grpo)[3..],
+            [
+                ("reward/total", 1.0),
+                ("reward/format", 2.0),
+                ("reward/correctness", 3.0),
+                ("rollout/completion_tokens", 5.0),
+                ("rollout/zero_spread_share", 4.0),
+                ("rollout/kl", 6.0),
+                ("rollout/entropy", 7.0),
+            ]
+        );
+    }
+}
