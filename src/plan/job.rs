@@ -10,6 +10,7 @@ use crate::{
     digest::Digest,
     eval::EvalSettings,
     model::ModelSettings,
+    remote::RemoteSettings,
     train::{Algorithm, TrainSettings},
 };
 
@@ -58,7 +59,7 @@ impl Job {
             }
             Work::Eval(work) => {
                 let model = match &work.start {
-                    Start::Base => short_name(&work.model.base),
+                    Start::Base => short_name(work.model.name()),
                     Start::Job(id) => id.to_string(),
                 };
                 format!("{} on {model} s{}", work.eval.benchmark, work.seed)
@@ -84,6 +85,16 @@ pub enum Work {
     Train(TrainWork),
     /// Measures a model on one benchmark.
     Eval(EvalWork),
+}
+
+impl Work {
+    /// The endpoint that this work asks, if its model is behind one.
+    pub fn remote(&self) -> Option<&RemoteSettings> {
+        match self {
+            Self::Eval(work) if work.start == Start::Base => work.model.remote.as_ref(),
+            Self::Train(_) | Self::Eval(_) => None,
+        }
+    }
 }
 
 /// Where a job's model comes from.
@@ -124,7 +135,7 @@ pub struct TrainWork {
 pub struct EvalWork {
     /// The model.
     pub model: ModelSettings,
-    /// The folder of `model.base`, or nothing for a model from scratch.
+    /// The folder of `model.base`, or nothing for a model from scratch or behind an endpoint.
     pub model_path: Option<PathBuf>,
     /// Where the weights come from.
     pub start: Start,

@@ -8,6 +8,7 @@ mod interruptions;
 mod kill;
 mod migrations;
 mod multi_update;
+mod remote;
 mod score;
 mod specs;
 mod world;
