@@ -68,6 +68,10 @@ bench-judging *arguments: build
 bench-model *arguments:
     cargo bench --locked --bench model -- "$@"
 
+# Measure the peak of memory when a model is loaded
+bench-memory: build
+    ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode"
+
 # Make the virtual environment that CodeUpdateArena is judged in [--torch] [--newest]
 python-setup *arguments: build
     @cargo run --release --locked --quiet -- python --setup "$@"

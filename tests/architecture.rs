@@ -19,29 +19,35 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("remote", &[]),
     ("data", &["digest"]),
     ("reward", &["data", "python"]),
-    ("model", &["calendar", "seed"]),
+    ("model", &["calendar", "remote", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
-    ("eval", &["data", "digest", "model", "python", "seed"]),
+    (
+        "eval",
+        &["data", "digest", "model", "python", "remote", "seed"],
+    ),
     (
         "spec",
         &[
-            "data", "device", "digest", "eval", "launch", "model", "reward", "train",
+            "data", "device", "digest", "eval", "launch", "model", "remote", "reward", "train",
         ],
     ),
     (
         "plan",
         &[
-            "data", "device", "digest", "eval", "model", "reward", "spec", "train",
+            "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
     ("results", &["digest", "plan"]),
-    ("report", &["digest", "eval", "plan", "results", "spec"]),
+    (
+        "report",
+        &["digest", "eval", "model", "plan", "results", "spec"],
+    ),
     ("schedule", &["launch", "plan", "results"]),
     (
         "worker",
         &[
-            "data", "device", "digest", "eval", "model", "plan", "python", "results", "reward",
-            "seed", "train",
+            "data", "device", "digest", "eval", "model", "plan", "python", "remote", "results",
+            "reward", "seed", "train",
         ],
     ),
 ];

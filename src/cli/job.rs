@@ -39,7 +39,7 @@ fn exit_of(error: &WorkerError) -> Exit {
         WorkerError::Held { .. } => Exit::Held,
         WorkerError::UpstreamNotFinished { .. } => Exit::UpstreamNotFinished,
         WorkerError::NoJob { .. } | WorkerError::OpenFolder { .. } => Exit::Usage,
-        WorkerError::Device(_) => Exit::Missing,
+        WorkerError::Device(_) | WorkerError::Key(_) => Exit::Missing,
         _ => Exit::JobFailed,
     }
 }
@@ -47,10 +47,10 @@ fn exit_of(error: &WorkerError) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::exit_code;
+    use crate::{remote::NoKey, results::exit_code};
 
     #[test]
-    fn the_exit_codes_are_those_that_the_scheduler_knows() {
+    fn the_exit_codes_are_those_that_the_scheduler_and_users_know() {
         let code = |error| i32::from(exit_of(&error).code());
 
         assert_eq!(code(WorkerError::Stopped), exit_code::STOPPED);
@@ -58,5 +58,7 @@ mod tests {
         let upstream = crate::plan::JobId("train-1".into());
         let error = WorkerError::UpstreamNotFinished { upstream };
         assert_eq!(code(error), exit_code::UPSTREAM_NOT_FINISHED);
+        let variable = "KEY".to_owned();
+        assert_eq!(code(WorkerError::Key(NoKey { variable })), 3);
     }
 }

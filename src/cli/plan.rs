@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     plan::{Job, JobId, Plan, Work},
+    remote::RemoteSettings,
     results::{JobState, Progress, Store},
     spec::Experiment,
 };
@@ -215,9 +216,17 @@ fn shortfalls(experiment: &Experiment, plan: &Plan, spec: &Path) -> Vec<String> 
         ));
         lines.push(format!("get them with: recode fetch {spec}"));
     }
+    let remotes = plan.jobs.iter().filter_map(|job| job.work.remote());
+    let mut keys: Vec<_> = remotes.filter_map(RemoteSettings::missing).collect();
+    keys.dedup();
+    lines.extend(
+        keys.iter()
+            .map(|no_key| format!("not possible here: {no_key}")),
+    );
     let mut backends: Vec<_> = experiment
         .points
         .iter()
+        .filter(|p| p.settings.model.remote.is_none())
         .map(|p| p.settings.run.backend)
         .collect();
     backends.sort_unstable();

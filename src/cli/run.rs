@@ -135,6 +135,17 @@ fn check_what_is_here(plan: &Plan, store: &Store, spec: &SpecArguments) -> Resul
         }));
     }
     for job in &open {
+        if let Some(remote) = job.work.remote() {
+            if let Some(no_key) = remote.missing() {
+                let failure = Failure::new(Exit::Missing, &no_key);
+                let what = format!("put the key of {} there", remote.address());
+                return Err(failure.hint(format!(
+                    "{what}, or name another: model.remote.key_variable"
+                )));
+            }
+            // It runs elsewhere.
+            continue;
+        }
         let backend = match &job.work {
             Work::Train(work) => work.backend,
             Work::Eval(work) => work.backend,

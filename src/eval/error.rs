@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{data::DataError, model::ModelError, python::PythonError};
+use crate::{data::DataError, model::ModelError, python::PythonError, remote::RemoteError};
 
 /// Why a benchmark could not be used; a wrong solution is none of these.
 #[derive(Debug, Error)]
@@ -64,6 +64,15 @@ pub enum EvalError {
     /// The model could not answer.
     #[error("the model cannot complete the prompts")]
     Model(#[source] ModelError),
+    /// A remote model gave no answer to a task.
+    #[error("no completion of `{task}`")]
+    Remote {
+        /// The task.
+        task: String,
+        /// Why not; it does not show the key.
+        #[source]
+        source: RemoteError,
+    },
     /// The samples could not be kept.
     #[error("cannot keep the samples")]
     Keep(#[source] io::Error),

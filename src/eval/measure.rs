@@ -34,7 +34,8 @@ pub struct Inputs<'a> {
 /// One completion and what the judge says of it: a line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleRecord {
-    /// The chunk of completions that were generated side by side; resuming repeats whole chunks.
+    /// The chunk of completions that were generated side by side, and resuming repeats whole chunks;
+    /// for a remote model the place of the completion among all, each by itself.
     pub step: usize,
     /// The task.
     pub task_id: String,
@@ -42,8 +43,11 @@ pub struct SampleRecord {
     pub index: usize,
     /// The text.
     pub completion: String,
-    /// How many tokens it has.
+    /// How many tokens it has; 0 where a remote model does not count them.
     pub tokens: usize,
+    /// How many tokens a remote model counts in the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<usize>,
     /// Whether it was cut at the limit.
     pub is_truncated: bool,
     /// What the judge says, or nothing if it could not judge.
@@ -101,16 +105,14 @@ pub fn measure(
             .zip(texts)
             .zip(judged)
             .map(|(((&(task, index), completion), text), judged)| {
-                let (judgement, error) = match judged {
-                    Ok(judgement) => (Some(judgement), None),
-                    Err(error) => (None, Some(error.to_string())),
-                };
+                let (judgement, error) = parts(judged);
                 SampleRecord {
                     step,
                     task_id: tasks[task].id.clone(),
                     index,
                     completion: text,
                     tokens: completion.tokens.len(),
+                    prompt_tokens: None,
                     is_truncated: completion.finish == Finish::Length,
                     judgement,
                     error,
@@ -125,7 +127,16 @@ pub fn measure(
     Ok(records)
 }
 
-fn chosen(tasks: &[Task], limit: usize) -> &[Task] {
+/// What the judge says, or why it could not judge.
+pub(super) fn parts(judged: Result<Judgement, EvalError>) -> (Option<Judgement>, Option<String>) {
+    match judged {
+        Ok(judgement) => (Some(judgement), None),
+        Err(error) => (None, Some(error.to_string())),
+    }
+}
+
+/// The first tasks of a benchmark; all if the limit is 0.
+pub(super) fn chosen(tasks: &[Task], limit: usize) -> &[Task] {
     let count = if limit == 0 {
         tasks.len()
     } else {
@@ -200,7 +211,7 @@ fn without_stop(model: &LanguageModel, completion: &Completion) -> Vec<u32> {
 }
 
 /// Judges the completions of a chunk side by side; the pool lets in as many as it has workers.
-fn judge_all(
+pub(super) fn judge_all(
     benchmark: &dyn Benchmark,
     pool: &Pool,
     tasks: &[Task],

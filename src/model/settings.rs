@@ -6,13 +6,15 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use super::ChatFormat;
+use crate::remote::RemoteSettings;
 
 /// The section `[model]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
-    /// A name of `datasets/manifest.toml`, a folder in the Hugging Face layout, or `scratch` for a
-    /// model with random weights in the shape of `[model.scratch]`.
+    /// A name of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for a
+    /// model with random weights in the shape of `[model.scratch]`, or `remote` for the one behind
+    /// the endpoint of `[model.remote]`.
     pub base: String,
     /// The type of the weights in memory.
     pub dtype: Dtype,
@@ -22,6 +24,30 @@ pub struct ModelSettings {
     pub adapter: AdapterSettings,
     /// The shape of a model that starts from nothing; read only if `base = "scratch"`.
     pub scratch: ScratchSettings,
+    /// The endpoint; there only if `base = "remote"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteSettings>,
+}
+
+impl ModelSettings {
+    /// What `base` is for a model behind an endpoint.
+    pub const REMOTE: &'static str = "remote";
+
+    /// The settings without those that the base does not read: no part of its jobs.
+    #[must_use]
+    pub fn of_its_base(mut self) -> Self {
+        if self.base != Self::REMOTE {
+            self.remote = None;
+        }
+        self
+    }
+
+    /// What a table calls the base: its name, or that which a remote model has at its endpoint.
+    pub fn name(&self) -> &str {
+        self.remote
+            .as_ref()
+            .map_or(self.base.as_str(), |remote| remote.model.as_str())
+    }
 }
 
 /// A type of floating-point numbers.

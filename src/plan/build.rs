@@ -73,7 +73,7 @@ impl Builder<'_> {
         Ok(Cell {
             point: values.clone(),
             seed,
-            model: settings.model.base.clone(),
+            model: settings.model.name().to_owned(),
             method: settings.method.clone(),
             reward: settings.reward(),
             train,
@@ -162,7 +162,7 @@ impl Builder<'_> {
         })))
     }
 
-    /// The folder of the base model, if it has one.
+    /// The folder of the base model, if it has one: one from scratch or behind an endpoint has none.
     fn base(
         &mut self,
         model: &ModelSettings,
@@ -171,6 +171,9 @@ impl Builder<'_> {
         if model.base == "scratch" {
             let tokenizer = self.inputs.file(&model.scratch.tokenizer)?;
             self.take("model.scratch.tokenizer", tokenizer, digests);
+            return Ok(None);
+        }
+        if model.remote.is_some() {
             return Ok(None);
         }
         let base = self.inputs.model(&model.base)?;

@@ -87,5 +87,6 @@ fn model() -> ModelSettings {
             max_position_embeddings: 128,
             init_seed: 0,
         },
+        remote: None,
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     digest::Digest,
     model::{AdapterKind, ModelSettings},
+    remote::RemoteSettings,
     train::Algorithm,
 };
 
@@ -67,6 +68,9 @@ fn eval_identity(work: &EvalWork) -> Json {
     let mut eval = object(json!(work.eval));
     // A path of this machine; what it leads to is in the provenance.
     without(&mut eval, &["python"]);
+    if let (Some(remote), Start::Base) = (&work.model.remote, &work.start) {
+        return remote_identity(work, remote, eval);
+    }
     json!({
         "kind": "eval",
         "recipe": RECIPE_VERSION,
@@ -79,6 +83,25 @@ fn eval_identity(work: &EvalWork) -> Json {
         "eval": eval,
         "seed": work.seed,
         "backend": work.backend,
+        "digests": work.digests,
+    })
+}
+
+/// Of what a model behind an endpoint is asked: nothing that is computed here matters, nor how fast
+/// it is asked, nor who pays.
+fn remote_identity(work: &EvalWork, remote: &RemoteSettings, mut eval: Map<String, Json>) -> Json {
+    // It cannot cut prompts, and has no batches.
+    without(&mut eval, &["max_prompt_tokens", "batch_size"]);
+    if let Some(Json::Object(sampling)) = eval.get_mut("sampling") {
+        // The interface does not have them, so the spec must leave them off.
+        without(sampling, &["top_k", "min_p"]);
+    }
+    json!({
+        "kind": "eval",
+        "recipe": RECIPE_VERSION,
+        "model": { "remote": { "base_url": remote.address(), "model": remote.model } },
+        "eval": eval,
+        "seed": work.seed,
         "digests": work.digests,
     })
 }

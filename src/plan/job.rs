@@ -5,8 +5,13 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
-    model::ModelSettings, train::TrainSettings,
+    data::PromptSettings,
+    device::Backend,
+    digest::Digest,
+    eval::EvalSettings,
+    model::ModelSettings,
+    remote::RemoteSettings,
+    train::TrainSettings,
 };
 
 /// Raised by hand when the code of a job starts to give other results from the same inputs.
@@ -52,7 +57,7 @@ impl Job {
             }
             Work::Eval(work) => {
                 let model = match &work.start {
-                    Start::Base => short_name(&work.model.base),
+                    Start::Base => short_name(work.model.name()),
                     Start::Job(id) => id.to_string(),
                 };
                 format!("{} on {model} s{}", work.eval.benchmark, work.seed)
@@ -78,6 +83,16 @@ pub enum Work {
     Train(TrainWork),
     /// Measures a model on one benchmark.
     Eval(EvalWork),
+}
+
+impl Work {
+    /// The endpoint that this work asks, if its model is behind one.
+    pub fn remote(&self) -> Option<&RemoteSettings> {
+        match self {
+            Self::Eval(work) if work.start == Start::Base => work.model.remote.as_ref(),
+            Self::Train(_) | Self::Eval(_) => None,
+        }
+    }
 }
 
 /// Where a job's model comes from.
@@ -118,7 +133,7 @@ pub struct TrainWork {
 pub struct EvalWork {
     /// The model.
     pub model: ModelSettings,
-    /// The folder of `model.base`, or nothing for a model from scratch.
+    /// The folder of `model.base`, or nothing for a model from scratch or behind an endpoint.
     pub model_path: Option<PathBuf>,
     /// Where the weights come from.
     pub start: Start,

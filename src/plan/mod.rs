@@ -51,7 +51,7 @@ pub struct Cell {
     pub point: BTreeMap<String, serde_json::Value>,
     /// The seed of the run.
     pub seed: u64,
-    /// The base model: a name, a folder, or `scratch`.
+    /// The base model: a name, a folder, `scratch`, or the name of a remote model at its endpoint.
     pub model: String,
     /// `untrained`, or the algorithm's name.
     pub method: String,

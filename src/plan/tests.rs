@@ -287,3 +287,45 @@ fn every_experiment_of_this_project_can_be_planned() {
     assert_eq!(counts["from_scratch"], (3, 2));
     assert_eq!(counts["quickstart"], (2, 1));
 }
+
+/// An evaluation of a remote model, with more settings than it needs.
+fn remote_plan(more: &str) -> Plan {
+    plan_of(&format!(
+        "name = \"t\"\ntrain.algorithm = \"none\"\neval.benchmarks = [\"humaneval\"]\n\
+         model.base = \"remote\"\nmodel.remote.model = \"lab/large\"\n{more}"
+    ))
+}
+
+const ENDPOINT: &str = "model.remote.base_url = \"http://localhost:8000/v1\"\n";
+
+#[test]
+fn a_remote_model_is_called_by_its_own_name_and_needs_nothing_here() {
+    let plan = remote_plan(ENDPOINT);
+
+    assert_eq!(plan.jobs[0].what(), "humaneval on large s42");
+    assert_eq!(plan.cells[0].model, "lab/large");
+    assert!(plan.missing.is_empty());
+}
+
+#[test]
+fn the_job_of_a_remote_model_is_told_by_what_is_asked_of_whom() {
+    let job = |more: &str| remote_plan(more).jobs[0].id.clone();
+    let plain = job(ENDPOINT);
+
+    for same in [
+        "model.remote.base_url = \"http://localhost:8000/v1/\"\n",
+        "model.remote.base_url = \"http://localhost:8000/v1\"\nmodel.remote.key_variable = \"K\"\n\
+         model.remote.concurrency = 2\nmodel.remote.attempts = 9\nmodel.dtype = \"f32\"\n\
+         eval.batch_size = 7\nmodel.remote.dollars_per_million_prompt_tokens = 2\n",
+    ] {
+        assert_eq!(job(same), plain, "{same}");
+    }
+    for other in [
+        "model.remote.base_url = \"http://localhost:8001/v1\"\n".to_owned(),
+        format!("{ENDPOINT}eval.sampling.temperature = 0.5\n"),
+        format!("{ENDPOINT}eval.samples.humaneval = 3\n"),
+        format!("{ENDPOINT}run.seeds = [7]\n"),
+    ] {
+        assert_ne!(job(&other), plain, "{other}");
+    }
+}

@@ -5,12 +5,15 @@
 //! neither `Debug` nor an error shows it, even where the server repeats it.
 
 mod error;
+mod pace;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fmt,
     num::NonZeroU32,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -19,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use ureq::{Agent, Body, http::Response};
 
 pub use error::RemoteError;
+use pace::Pace;
+pub use settings::{NoKey, RemoteSettings};
 
 /// Where a model answers, under which name, and who asks.
 #[derive(Clone)]
@@ -101,6 +106,8 @@ pub struct Answer {
     pub text: String,
     /// Why it ends, in the server's word: `stop`, or `length` where it was cut off.
     pub finish_reason: Option<String>,
+    /// Tokens of the conversation, where the server counts them.
+    pub prompt_tokens: Option<usize>,
     /// Tokens of the answer, where the server counts them.
     pub completion_tokens: Option<usize>,
 }
@@ -111,6 +118,8 @@ pub struct Remote {
     agent: Agent,
     endpoint: Endpoint,
     patience: Patience,
+    /// Shared by the clones.
+    pace: Option<Arc<Pace>>,
 }
 
 /// The longest part of a server's complaint that an error repeats, in characters.
@@ -130,7 +139,15 @@ impl Remote {
             agent: config.new_agent(),
             endpoint,
             patience,
+            pace: None,
         }
+    }
+
+    /// The same with a bound on the requests a minute, of all clones together; 0 sets none.
+    #[must_use]
+    pub fn at_most(mut self, requests_per_minute: u32) -> Self {
+        self.pace = Pace::of(requests_per_minute).map(Arc::new);
+        self
     }
 
     /// Asks for one answer, as often as patience allows.
@@ -167,6 +184,9 @@ impl Remote {
 
     /// One request; an error comes with the pause that the server asks for.
     fn attempt(&self, chat: &Chat) -> Result<Answer, (RemoteError, Option<Duration>)> {
+        if let Some(pace) = &self.pace {
+            pace.wait();
+        }
         let base_url = self.endpoint.base_url.trim_end_matches('/');
         let url = format!("{base_url}/chat/completions");
         let mut request = self.agent.post(&url);
@@ -231,11 +251,15 @@ fn answer(text: &str) -> Result<Answer, String> {
     let completion: Completion = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let choice = completion.choices.into_iter().next();
     let choice = choice.ok_or_else(|| "`choices` is empty".to_owned())?;
-    let text = choice.message.content;
+    // A model that reasons apart from its answer may reach the limit before the answer begins.
+    let is_cut = choice.finish_reason.as_deref() == Some("length");
+    let text = choice.message.content.or(is_cut.then(String::new));
+    let usage = completion.usage.unwrap_or_default();
     Ok(Answer {
         text: text.ok_or_else(|| "`content` is empty".to_owned())?,
         finish_reason: choice.finish_reason,
-        completion_tokens: completion.usage.map(|usage| usage.completion_tokens),
+        prompt_tokens: usage.prompt_tokens,
+        completion_tokens: usage.completion_tokens,
     })
 }
 
@@ -263,9 +287,10 @@ struct Said {
     content: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Usage {
-    completion_tokens: usize,
+    prompt_tokens: Option<usize>,
+    completion_tokens: Option<usize>,
 }
 
 #[derive(Deserialize)]

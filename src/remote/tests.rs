@@ -52,7 +52,7 @@ fn serve(answers: Vec<(u16, &'static str, String)>) -> (String, mpsc::Receiver<(
 fn completion(text: &str) -> String {
     let message = json!({"role": "assistant", "content": text});
     let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
-    json!({"choices": [choice], "usage": {"completion_tokens": 3}}).to_string()
+    json!({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}).to_string()
 }
 
 fn remote(base_url: &str) -> Remote {
@@ -89,8 +89,12 @@ fn a_conversation_is_sent_as_the_interface_has_it() {
     let answer = remote(&address).ask(&chat()).unwrap();
 
     assert_eq!(
-        (answer.text.as_str(), answer.completion_tokens),
-        ("Hello", Some(3))
+        (
+            answer.text.as_str(),
+            answer.prompt_tokens,
+            answer.completion_tokens
+        ),
+        ("Hello", Some(9), Some(3))
     );
     assert_eq!(answer.finish_reason.as_deref(), Some("stop"));
     let (head, body) = requests.recv().unwrap();
@@ -175,6 +179,18 @@ fn an_answer_of_another_shape_is_an_error() {
         empty.ends_with("no chat completion: `choices` is empty"),
         "{empty}"
     );
+}
+
+#[test]
+fn an_answer_that_was_cut_before_it_began_is_empty() {
+    let choice = json!({"message": {"content": null}, "finish_reason": "length"});
+    let cut = json!({"choices": [choice], "usage": null}).to_string();
+    let (address, _requests) = serve(vec![(200, "", cut)]);
+
+    let answer = remote(&address).ask(&chat()).unwrap();
+
+    assert_eq!((answer.text.as_str(), answer.prompt_tokens), ("", None));
+    assert_eq!(answer.finish_reason.as_deref(), Some("length"));
 }
 
 #[test]

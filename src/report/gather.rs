@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::{
+    model::ModelSettings,
     plan::{Cell, JobId, Plan},
     results::{JobState, Store},
     spec::Baseline,
@@ -17,6 +18,8 @@ use super::{
 
 /// The axis whose values are methods.
 const METHOD_AXIS: &str = "train.algorithm";
+/// The axis whose values are base models.
+const BASE_AXIS: &str = "model.base";
 const UNTRAINED: &str = "untrained";
 
 /// Collects what is there of a plan.
@@ -86,6 +89,10 @@ pub(in crate::report) fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
         .iter()
         .map(|axis| match cell.point.get(axis) {
             Some(_) if axis == METHOD_AXIS => cell.method.clone(),
+            // Where the model is says nothing: which one it is does.
+            Some(Json::String(base)) if axis == BASE_AXIS && base == ModelSettings::REMOTE => {
+                cell.model.clone()
+            }
             Some(Json::String(text)) => text.clone(),
             Some(value) => value.to_string(),
             None => String::new(),
@@ -270,6 +277,19 @@ mod tests {
             rows,
             [(UNTRAINED, true, None, 2), ("sft", false, Some(0), 2)]
         );
+    }
+
+    #[test]
+    fn a_remote_model_is_called_by_its_name_at_the_endpoint() {
+        let mut cell = cell(Some("none"), 1, "eval-remote", None);
+        cell.method = UNTRAINED.to_owned();
+        cell.model = "qwen2.5-coder-32b-instruct".to_owned();
+        cell.point
+            .insert(BASE_AXIS.to_owned(), Json::from("remote"));
+
+        let labels = labels(&cell, &[BASE_AXIS.to_owned(), METHOD_AXIS.to_owned()]);
+
+        assert_eq!(labels, ["qwen2.5-coder-32b-instruct", UNTRAINED]);
     }
 
     #[test]

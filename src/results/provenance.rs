@@ -35,13 +35,17 @@ pub struct Attempt {
     pub dirty: Option<bool>,
     /// Digest of `Cargo.lock` at the time of the build.
     pub lock_file: Digest,
-    /// The device that the job asked for.
+    /// The device that the job asked for; `remote` where the model answers elsewhere.
     pub device: String,
     /// Digests of the files that the job reads.
     pub data: BTreeMap<String, Digest>,
     /// What judged completions: the versions of Python and of libraries, and the sandbox.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub judge: BTreeMap<String, String>,
+    /// The endpoint of a remote model, and what all completions of the job took so far: tokens, and
+    /// dollars where the spec gives prices.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remote: BTreeMap<String, String>,
     /// When it started.
     pub started: Timestamp,
     /// When it ended; nothing if it was killed.
@@ -55,6 +59,7 @@ impl Attempt {
             Work::Train(work) => (work.backend, &work.digests),
             Work::Eval(work) => (work.backend, &work.digests),
         };
+        let is_remote = job.work.remote().is_some();
         let folder = Path::new(".");
         Self {
             attempt,
@@ -63,9 +68,14 @@ impl Attempt {
             commit: git(folder, &["rev-parse", "HEAD"]),
             dirty: git(folder, &["status", "--porcelain"]).map(|changes| !changes.is_empty()),
             lock_file: Digest::of_bytes(LOCK_FILE),
-            device: backend.to_string(),
+            device: if is_remote {
+                "remote".to_owned()
+            } else {
+                backend.to_string()
+            },
             data: digests.clone(),
             judge: BTreeMap::new(),
+            remote: BTreeMap::new(),
             started: Timestamp::now(),
             ended: None,
         }

@@ -30,6 +30,9 @@ impl<'a> PointCheck<'a> {
         if settings.model.base == "scratch" {
             self.scratch(settings);
         }
+        if let Some(remote) = &settings.model.remote {
+            self.remote(remote, settings);
+        }
         self.files(settings);
     }
 
@@ -120,7 +123,7 @@ impl<'a> PointCheck<'a> {
 
     /// Adds a contradiction of two settings. The caret is at the one of the later layer: that is
     /// the one that somebody has in hand.
-    fn contradict(
+    pub(super) fn contradict(
         &mut self,
         title: String,
         one: (Option<Setting<'_>>, &str),

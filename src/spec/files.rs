@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::data::{Kind as DataKind, is_human_eval};
+use crate::{
+    data::{Kind as DataKind, is_human_eval},
+    model::ModelSettings,
+};
 
 use super::{
     code::Code,
@@ -25,7 +28,7 @@ impl PointCheck<'_> {
         if settings.model.base == "scratch" {
             let tokenizer = &mut settings.model.scratch.tokenizer;
             *tokenizer = self.file("model.scratch.tokenizer", "tokenizer", tokenizer);
-        } else {
+        } else if settings.model.base != ModelSettings::REMOTE {
             settings.model.base = self.model(&settings.model.base);
         }
         if is_trained {
@@ -90,14 +93,14 @@ impl PointCheck<'_> {
         let label = "neither a name of datasets/manifest.toml nor a folder";
         let problem = Problem::new(Code::E107, place, title, label);
         self.add(
-            match nearest(base, names.iter().copied().chain(["scratch"])) {
+            match nearest(base, names.iter().copied().chain(["scratch", ModelSettings::REMOTE])) {
                 Some(name) => problem.replace(
                     place,
                     format!("\"{name}\""),
                     format!("did you mean `{name}`?"),
                 ),
                 None => problem.help(format!(
-                    "write {}, the path of a folder in the Hugging Face layout, or `scratch`",
+                    "write {}, the path of a folder in the Hugging Face layout, `scratch` or `remote`",
                     one_of(&names)
                 )),
             },

@@ -85,7 +85,7 @@ pub(super) const GENERAL: &[Key] = &[
     key(
         "model.base",
         Kind::Model,
-        "A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, or `scratch` for random weights in the shape of `[model.scratch]`.",
+        "A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for random weights in the shape of `[model.scratch]`, or `remote` for the model behind the endpoint of `[model.remote]`.",
     ),
     key(
         "model.dtype",
@@ -166,6 +166,56 @@ pub(super) const GENERAL: &[Key] = &[
         "model.scratch.init_seed",
         SEED,
         "The seed of the initial weights, the same for all seeds of a run.",
+    ),
+    key(
+        "model.remote.base_url",
+        Kind::Text,
+        "The address of an OpenAI-compatible endpoint before `/chat/completions`, such as `http://localhost:8000/v1`.",
+    ),
+    key(
+        "model.remote.model",
+        Kind::Text,
+        "The model's name at the endpoint.",
+    ),
+    key(
+        "model.remote.key_variable",
+        Kind::Text,
+        "The environment variable with the key, which is written nowhere; `none` sends no key.",
+    ),
+    key(
+        "model.remote.concurrency",
+        Kind::Whole(1, 1_024),
+        "The most requests in flight; not part of a job's identity, as all that follows.",
+    ),
+    key(
+        "model.remote.requests_per_minute",
+        Kind::Whole(0, 1_000_000),
+        "The most requests a minute, those of further attempts included; 0 sets no bound.",
+    ),
+    key(
+        "model.remote.attempts",
+        Kind::Whole(1, 1_000),
+        "Requests for one completion before the job fails; the pause between them doubles, or is what the server asks for.",
+    ),
+    key(
+        "model.remote.longest_pause_seconds",
+        Kind::Whole(1, 86_400),
+        "No pause between two attempts is longer.",
+    ),
+    key(
+        "model.remote.timeout_seconds",
+        Kind::Whole(1, 86_400),
+        "How long one answer may take.",
+    ),
+    key(
+        "model.remote.dollars_per_million_prompt_tokens",
+        from_to(0.0, 1e6),
+        "The price of a million tokens of prompts, for the cost in the provenance; 0 if it is not known.",
+    ),
+    key(
+        "model.remote.dollars_per_million_completion_tokens",
+        from_to(0.0, 1e6),
+        "The price of a million tokens of completions; 0 if it is not known.",
     ),
     key(
         "data.train",

@@ -16,6 +16,7 @@ mod layered;
 mod layers;
 mod node;
 mod problem;
+mod remote;
 mod resolve;
 mod schema;
 mod source;

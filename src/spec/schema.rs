@@ -44,7 +44,7 @@ pub(super) enum Kind {
     Number(Range),
     /// A file.
     File,
-    /// A name of the manifest, a folder, or `scratch`.
+    /// A name of the manifest, a folder, `scratch` or `remote`.
     Model,
     /// A name of the manifest, or a file.
     DataSet,

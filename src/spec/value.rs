@@ -386,7 +386,9 @@ pub(super) fn expected(kind: Kind) -> String {
             }
         }
         Kind::File => "expected the path of a file in quotes".into(),
-        Kind::Model => "expected a name of datasets/manifest.toml, a folder, or \"scratch\"".into(),
+        Kind::Model => {
+            "expected a name of datasets/manifest.toml, a folder, \"scratch\" or \"remote\"".into()
+        }
         Kind::DataSet => "expected a name of datasets/manifest.toml, or a file".into(),
         Kind::Targets => "expected \"attention\", \"all_linear\", or a list of projections".into(),
         Kind::List(Kind::Choice(_, names)) => {

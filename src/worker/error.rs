@@ -9,6 +9,7 @@ use crate::{
     model::ModelError,
     plan::JobId,
     python::PythonError,
+    remote::NoKey,
     results::{Owner, ResultsError},
     train::TrainError,
 };
@@ -66,6 +67,9 @@ pub enum WorkerError {
     /// The device is not there.
     #[error(transparent)]
     Device(#[from] Unavailable),
+    /// A remote model cannot be asked without a key.
+    #[error(transparent)]
+    Key(#[from] NoKey),
     /// What the job learns from cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use serde_json::json;
 
-use super::{Context, Reporter, StopFlag, WorkerError, model};
+use super::{Context, Reporter, StopFlag, WorkerError, model, remote_eval};
 use crate::{
     data::{Cache, PromptTemplate},
     digest::Digest,
@@ -20,37 +20,52 @@ use crate::{
 
 /// Measures the model of `work`, from the first task whose samples are not there.
 pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outcome, WorkerError> {
-    let dir = context.dir;
     let settings = &work.eval;
+    // Without a key there is nothing to do: said before anything else is started.
+    let remote = match context.job.work.remote() {
+        Some(settings) => Some((settings, settings.connect()?)),
+        None => None,
+    };
     let benchmark = benchmark::open_with(&settings.benchmark, &work.data, &settings.options())?;
     let template = PromptTemplate::load(work.prompts.of_benchmark(&work.eval.benchmark))?;
     let pool = judge(&mut context, settings)?;
-    let device = work.backend.open()?;
-    let path = work.model_path.as_deref();
-    let model = model::load(&work.model, path, &work.start, dir, &device)?;
-
-    let total = number_of_samples(work, &*benchmark);
-    let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
-    let chunks = done.last().map_or(0, |sample| sample.step + 1) as u64;
-    let mut log = Log {
-        lines: JsonLines::resume(&dir.samples(), |step| step < chunks)?,
-        passed: done.iter().filter(|sample| passed(sample)).count(),
-        samples: done.len(),
-        progress: context.progress,
-        stop: context.stop,
-    };
     let inputs = Inputs {
         settings,
         template: &template,
         pool: &pool,
         seed: work.seed,
     };
-    let samples = measure(&model, &*benchmark, &inputs, done, &mut log)?;
+    let samples = match remote {
+        Some((settings, remote)) => {
+            remote_eval::samples(context, settings, &remote, &*benchmark, &inputs)?
+        }
+        None => samples(context, work, &*benchmark, &inputs)?,
+    };
     Ok(Outcome::Eval(outcome(
         &*benchmark,
         settings.benchmark.clone(),
         &samples,
     )))
+}
+
+/// The samples of a model that runs here.
+fn samples(
+    context: Context<'_>,
+    work: &EvalWork,
+    benchmark: &dyn Benchmark,
+    inputs: &Inputs<'_>,
+) -> Result<Vec<SampleRecord>, WorkerError> {
+    let (dir, settings) = (context.dir, &work.eval);
+    let device = work.backend.open()?;
+    let path = work.model_path.as_deref();
+    let model = model::load(&work.model, path, &work.start, dir, &device)?;
+
+    let total = number_of_samples(work, benchmark);
+    let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
+    let chunks = done.last().map_or(0, |sample| sample.step + 1) as u64;
+    let lines = JsonLines::resume(&dir.samples(), |step| step < chunks)?;
+    let mut log = Log::new(lines, &done, context.progress, context.stop);
+    Ok(measure(&model, benchmark, inputs, done, &mut log)?)
 }
 
 /// Starts the judge, and notes in the provenance what it is.
@@ -115,12 +130,30 @@ fn passed(sample: &SampleRecord) -> bool {
 }
 
 /// Writes down samples as they come.
-struct Log<'a> {
+pub(super) struct Log<'a> {
     lines: JsonLines,
     samples: usize,
     passed: usize,
     progress: &'a mut Reporter,
     stop: StopFlag,
+}
+
+impl<'a> Log<'a> {
+    /// A log that goes on behind the samples that are `done`.
+    pub(super) fn new(
+        lines: JsonLines,
+        done: &[SampleRecord],
+        progress: &'a mut Reporter,
+        stop: StopFlag,
+    ) -> Self {
+        Self {
+            lines,
+            samples: done.len(),
+            passed: done.iter().filter(|sample| passed(sample)).count(),
+            progress,
+            stop,
+        }
+    }
 }
 
 impl Observer for Log<'_> {

@@ -6,6 +6,7 @@
 mod error;
 mod eval_job;
 mod model;
+mod remote_eval;
 mod reporter;
 mod stop;
 mod tensorboard;

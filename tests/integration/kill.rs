@@ -55,7 +55,7 @@ pub(crate) fn finish(results: &Path) -> String {
 }
 
 /// Kills a run and its workers at once, as a machine that loses power does.
-fn kill(mut run: Child, results: &Path) {
+pub(crate) fn kill(mut run: Child, results: &Path) {
     run.kill().unwrap();
     run.wait().unwrap();
     for worker in processes_about(results) {

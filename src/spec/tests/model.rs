@@ -156,3 +156,113 @@ fn a_set_of_adapter_targets_is_the_list_that_it_stands_for() {
     );
     assert_eq!(targets("\"all_linear\"").len(), 7);
 }
+
+#[test]
+fn a_remote_model_is_measured_as_it_is() {
+    insta::assert_snapshot!(mistakes("\
+name = \"x\"
+model.base = \"remote\"
+[model.remote]
+base_url = \"https://me:secret@example.com/v1\"
+temperature = 1.0
+[train]
+algorithm = \"grpo\"
+[eval]
+sampling = { top_k = 20 }
+"), @r#"
+    error[E104]: `model.remote.base_url` is no address of an endpoint
+     --> x.toml:2:14
+      |
+    2 | model.base = "remote"
+      |              ^^^^^^^^ expected no user and no password: the key comes from `model.remote.key_variable`
+
+    error[E105]: the key `model.remote.model` is missing
+     --> x.toml:2:14
+      |
+    2 | model.base = "remote"
+      |              ^^^^^^^^ a remote model needs it
+      |
+      = help: write below [model.remote]: model = "qwen2.5-coder-32b-instruct"
+
+    error[E101]: unknown key `temperature` in [model.remote]
+     --> x.toml:5:1
+      |
+    5 | temperature = 1.0
+      | ^^^^^^^^^^^ not a key of [model.remote]
+      |
+      = help: it belongs in [eval.sampling] or [train.sampling]: write `eval.sampling.temperature` or `train.sampling.temperature`
+
+    error[E112]: a remote model cannot be trained by grpo
+     --> x.toml:7:13
+      |
+    2 | model.base = "remote"
+      |              -------- the model is remote
+    ...
+    7 | algorithm = "grpo"
+      |             ^^^^^^ this trains
+      |
+      = help: set `train.algorithm` to "none": a remote model is measured as it is
+
+    error[E112]: a remote model cannot sample with `top_k`
+     --> x.toml:9:22
+      |
+    2 | model.base = "remote"
+      |              -------- the model is remote
+    ...
+    9 | sampling = { top_k = 20 }
+      |                      ^^ the interface has no such setting
+      |
+      = help: set `eval.sampling.top_k` to 0 for this model
+
+    x.toml: 5 problems
+    "#);
+}
+
+#[test]
+fn a_remote_model_needs_an_address_and_a_name() {
+    insta::assert_snapshot!(mistakes("\
+name = \"x\"
+[train]
+algorithm = \"none\"
+[model]
+base = \"remote\"
+"), @r#"
+    error[E105]: the key `model.remote.base_url` is missing
+     --> x.toml:5:8
+      |
+    5 | base = "remote"
+      |        ^^^^^^^^ a remote model needs it
+      |
+      = help: write below [model.remote]: base_url = "http://localhost:8000/v1"
+
+    error[E105]: the key `model.remote.model` is missing
+     --> x.toml:5:8
+      |
+    5 | base = "remote"
+      |        ^^^^^^^^ a remote model needs it
+      |
+      = help: write below [model.remote]: model = "qwen2.5-coder-32b-instruct"
+
+    x.toml: 2 problems
+    "#);
+}
+
+#[test]
+fn a_remote_model_is_a_point_like_any_other() {
+    let loaded = experiment(
+        "name = \"x\"\n[model.remote]\nbase_url = \"http://localhost:8000/v1\"\n\
+         [grid]\n\"model.base\" = [\"qwen2.5-coder-7b-instruct\"]\n\"train.algorithm\" = [\"none\", \"grpo\"]\n\
+         [[grid.add]]\n\"model.base\" = \"remote\"\n\"train.algorithm\" = \"none\"\n\
+         \"model.remote.model\" = \"large\"\n",
+    );
+
+    let local = "qwen2.5-coder-7b-instruct";
+    let models: Vec<_> = loaded
+        .points
+        .iter()
+        .map(|point| (point.settings.model.name(), point.settings.stages.len()))
+        .collect();
+    assert_eq!(models, [(local, 0), (local, 1), ("large", 0)]);
+    // What the others do not read is no part of their jobs.
+    assert_eq!(loaded.points[0].settings.model.remote, None);
+}

@@ -1,0 +1,61 @@
+//! The evaluation of a model that answers elsewhere.
+
+use std::collections::BTreeMap;
+
+use super::{Context, WorkerError, eval_job::Log};
+use crate::{
+    eval::{Inputs, SampleRecord, benchmark::Benchmark, measure_remote},
+    remote::{Remote, RemoteSettings},
+    results::JsonLines,
+};
+
+/// The samples of a remote model. Those that are there already, each for itself, are asked for no more.
+pub(super) fn samples(
+    context: Context<'_>,
+    settings: &RemoteSettings,
+    remote: &Remote,
+    benchmark: &dyn Benchmark,
+    inputs: &Inputs<'_>,
+) -> Result<Vec<SampleRecord>, WorkerError> {
+    let dir = context.dir;
+    // Whole lines alone, as they will stand there when this attempt adds its own.
+    let lines = JsonLines::resume(&dir.samples(), |_| true)?;
+    let done: Vec<SampleRecord> = JsonLines::read(&dir.samples())?;
+    context.attempt.remote = usage(settings, &done);
+    dir.write_attempt(context.attempt)?;
+    let mut log = Log::new(lines, &done, context.progress, context.stop);
+    let concurrency = settings.concurrency;
+    let samples = measure_remote(remote, concurrency, benchmark, inputs, done, &mut log)?;
+    context.attempt.remote = usage(settings, &samples);
+    Ok(samples)
+}
+
+/// Where the model is, and what its completions took, whichever attempt asked for them.
+fn usage(settings: &RemoteSettings, samples: &[SampleRecord]) -> BTreeMap<String, String> {
+    let prompt_tokens = samples
+        .iter()
+        .filter_map(|sample| sample.prompt_tokens)
+        .sum();
+    let completion_tokens = samples.iter().map(|sample| sample.tokens).sum();
+    let uncounted = samples
+        .iter()
+        .filter(|sample| sample.prompt_tokens.is_none());
+    let mut usage = BTreeMap::from([
+        ("endpoint", settings.address().to_owned()),
+        ("model", settings.model.clone()),
+        ("completions", samples.len().to_string()),
+        ("prompt_tokens", usize::to_string(&prompt_tokens)),
+        ("completion_tokens", usize::to_string(&completion_tokens)),
+    ]);
+    let uncounted = uncounted.count();
+    if uncounted > 0 {
+        usage.insert("completions_without_token_counts", uncounted.to_string());
+    }
+    if let Some(dollars) = settings.dollars(prompt_tokens, completion_tokens) {
+        usage.insert("dollars", format!("{dollars:.6}"));
+    }
+    usage
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
