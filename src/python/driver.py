@@ -10,6 +10,7 @@ nonce itself, which a program can find by reading all its descriptors, nor what 
 """
 
 import builtins
+import functools
 import gc
 import importlib
 import json
@@ -115,6 +116,8 @@ class Server:
         os.chdir(self.scratch)
         os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
         os.umask(0o077)
+        self.fork = fork_of_one_thread()
+        self.reseed = reseeding()
         warm_up()
         # What is alive now stays: a collection in a child would touch, and so copy, every page.
         gc.collect()
@@ -201,7 +204,7 @@ class Server:
         verdict_in, verdict_out = os.pipe()
         nonce_in, nonce_out = os.pipe()
         started = time.monotonic()
-        child = os.fork()
+        child = self.fork()
         if child == 0:
             os.close(verdict_in)
             os.close(nonce_out)
@@ -275,6 +278,7 @@ class Server:
         try:
             os.close(self.requests)
             os.close(self.replies)
+            self.reseed()
             # Not by `signal`, whose enumerations cost more than the call.
             handle_signal(signal.SIGINT, default_int_handler)
             for which, value in self.limits:
@@ -339,6 +343,37 @@ def warm_up():
     """
     for _ in range(3):
         exec(compile(EXAMPLE, "<string>", "exec"), {})
+
+
+def fork_of_one_thread():
+    """How to fork: by the C library, without what modules have asked Python to do in every child.
+
+    Those handlers, of `threading` and `logging` most of all, repair locks that another thread may
+    have held; they write to a hundred pages of memory, each of which is copied for it. A process of
+    one thread needs no repair, and what `random` asks for is done by `reseeding`.
+    """
+    if len(sys._current_frames()) > 1 or not LINUX:
+        return os.fork
+    # Unlike `CDLL` it keeps the interpreter's lock, which is the child's as well.
+    fork = ctypes.PyDLL(None, use_errno=True).fork
+
+    def checked():
+        child = fork()
+        if child < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return child
+
+    return checked
+
+
+def reseeding():
+    """What gives a program random numbers of its own, as `os.fork` does: no two have the same.
+
+    By the method in C, since that of `random` runs Python's code over more pages.
+    """
+    import random
+    return functools.partial(random.Random.__base__.seed, random._inst)
 
 
 def without_tracing():
