@@ -31,6 +31,9 @@ HEADER_BYTES = 5
 # whoever asks for an answer says how long it may be.
 MESSAGE_BYTES = 8192
 TEXT = 500
+# The reply to a pass, and the same as text.
+PASS = {"verdict": "pass", "is_spent": False}
+PASSED = json.dumps(PASS).encode()
 # What a program is granted at least when it has waited for a processor.
 LOOK = 0.001
 
@@ -78,8 +81,14 @@ def take_standard_streams():
     return requests, replies
 
 
+# A server that works little between two forks writes to few pages, and each page that it writes to
+# while it shares it with a program is copied. So JSON is read without looking for spaces around it,
+# which takes a regular expression, and the answer that is given most often is kept.
+from_json = json.JSONDecoder().scan_once
+
+
 def send(descriptor, value):
-    data = json.dumps(value).encode()
+    data = PASSED if value == PASS else json.dumps(value).encode()
     data = memoryview(len(data).to_bytes(4, "little") + data)
     while data:
         data = data[os.write(descriptor, data):]
@@ -87,7 +96,7 @@ def send(descriptor, value):
 
 def receive(descriptor):
     size = int.from_bytes(read_exactly(descriptor, 4), "little")
-    return json.loads(read_exactly(descriptor, size))
+    return from_json(read_exactly(descriptor, size).decode(), 0)[0]
 
 
 def read_exactly(descriptor, size):
@@ -106,6 +115,8 @@ class Server:
 
     def __init__(self, settings, requests, replies, states):
         self.requests, self.replies = requests, replies
+        self.poll = select.poll()
+        self.poll.register(requests, 0)
         # Process 1 of a namespace gets no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
@@ -218,11 +229,10 @@ class Server:
             pass
         os.close(nonce_out)
         message = self.await_message(verdict_in, started, timeout, longest)
+        self.poll.unregister(verdict_in)
         status = kill(child)
         os.close(verdict_in)
-        seconds = time.monotonic() - started
         reply = judge(message, nonce, status)
-        reply["seconds"] = seconds
         # What a program has made too deep to be removed goes with the server's own file system.
         reply["is_spent"] = not self.clean_scratch()
         return reply
@@ -234,9 +244,8 @@ class Server:
         machine it may have waited for a processor.
         """
         deadline = started + timeout
-        poll = select.poll()
+        poll = self.poll
         poll.register(descriptor, select.POLLIN)
-        poll.register(self.requests, 0)
         message, needed = bytearray(), HEADER_BYTES
         while len(message) < needed:
             left = deadline - time.monotonic()
