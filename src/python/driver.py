@@ -10,6 +10,7 @@ nonce itself, which a program can find by reading all its descriptors, nor what 
 """
 
 import builtins
+import functools
 import gc
 import importlib
 import json
@@ -30,6 +31,9 @@ HEADER_BYTES = 5
 # whoever asks for an answer says how long it may be.
 MESSAGE_BYTES = 8192
 TEXT = 500
+# The reply to a pass, and the same as text.
+PASS = {"verdict": "pass", "is_spent": False}
+PASSED = json.dumps(PASS).encode()
 # What a program is granted at least when it has waited for a processor.
 LOOK = 0.001
 
@@ -77,8 +81,14 @@ def take_standard_streams():
     return requests, replies
 
 
+# A server that works little between two forks writes to few pages, and each page that it writes to
+# while it shares it with a program is copied. So JSON is read without looking for spaces around it,
+# which takes a regular expression, and the answer that is given most often is kept.
+from_json = json.JSONDecoder().scan_once
+
+
 def send(descriptor, value):
-    data = json.dumps(value).encode()
+    data = PASSED if value == PASS else json.dumps(value).encode()
     data = memoryview(len(data).to_bytes(4, "little") + data)
     while data:
         data = data[os.write(descriptor, data):]
@@ -86,7 +96,7 @@ def send(descriptor, value):
 
 def receive(descriptor):
     size = int.from_bytes(read_exactly(descriptor, 4), "little")
-    return json.loads(read_exactly(descriptor, size))
+    return from_json(read_exactly(descriptor, size).decode(), 0)[0]
 
 
 def read_exactly(descriptor, size):
@@ -105,6 +115,8 @@ class Server:
 
     def __init__(self, settings, requests, replies, states):
         self.requests, self.replies = requests, replies
+        self.poll = select.poll()
+        self.poll.register(requests, 0)
         # Process 1 of a namespace gets no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
@@ -115,6 +127,8 @@ class Server:
         os.chdir(self.scratch)
         os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
         os.umask(0o077)
+        self.fork = fork_of_one_thread()
+        self.reseed = reseeding()
         warm_up()
         # What is alive now stays: a collection in a child would touch, and so copy, every page.
         gc.collect()
@@ -201,7 +215,7 @@ class Server:
         verdict_in, verdict_out = os.pipe()
         nonce_in, nonce_out = os.pipe()
         started = time.monotonic()
-        child = os.fork()
+        child = self.fork()
         if child == 0:
             os.close(verdict_in)
             os.close(nonce_out)
@@ -215,11 +229,10 @@ class Server:
             pass
         os.close(nonce_out)
         message = self.await_message(verdict_in, started, timeout, longest)
+        self.poll.unregister(verdict_in)
         status = kill(child)
         os.close(verdict_in)
-        seconds = time.monotonic() - started
         reply = judge(message, nonce, status)
-        reply["seconds"] = seconds
         # What a program has made too deep to be removed goes with the server's own file system.
         reply["is_spent"] = not self.clean_scratch()
         return reply
@@ -231,9 +244,8 @@ class Server:
         machine it may have waited for a processor.
         """
         deadline = started + timeout
-        poll = select.poll()
+        poll = self.poll
         poll.register(descriptor, select.POLLIN)
-        poll.register(self.requests, 0)
         message, needed = bytearray(), HEADER_BYTES
         while len(message) < needed:
             left = deadline - time.monotonic()
@@ -275,6 +287,7 @@ class Server:
         try:
             os.close(self.requests)
             os.close(self.replies)
+            self.reseed()
             # Not by `signal`, whose enumerations cost more than the call.
             handle_signal(signal.SIGINT, default_int_handler)
             for which, value in self.limits:
@@ -339,6 +352,37 @@ def warm_up():
     """
     for _ in range(3):
         exec(compile(EXAMPLE, "<string>", "exec"), {})
+
+
+def fork_of_one_thread():
+    """How to fork: by the C library, without what modules have asked Python to do in every child.
+
+    Those handlers, of `threading` and `logging` most of all, repair locks that another thread may
+    have held; they write to a hundred pages of memory, each of which is copied for it. A process of
+    one thread needs no repair, and what `random` asks for is done by `reseeding`.
+    """
+    if len(sys._current_frames()) > 1 or not LINUX:
+        return os.fork
+    # Unlike `CDLL` it keeps the interpreter's lock, which is the child's as well.
+    fork = ctypes.PyDLL(None, use_errno=True).fork
+
+    def checked():
+        child = fork()
+        if child < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return child
+
+    return checked
+
+
+def reseeding():
+    """What gives a program random numbers of its own, as `os.fork` does: no two have the same.
+
+    By the method in C, since that of `random` runs Python's code over more pages.
+    """
+    import random
+    return functools.partial(random.Random.__base__.seed, random._inst)
 
 
 def without_tracing():

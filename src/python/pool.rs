@@ -276,6 +276,31 @@ while time.process_time() < {}:
     }
 
     #[test]
+    fn every_program_draws_random_numbers_of_its_own() {
+        let pool = pool(1);
+        let draw = program("import random; raise ValueError(random.random(), random.gauss(0, 1))");
+
+        let (one, other) = (pool.run(&draw).unwrap(), pool.run(&draw).unwrap());
+
+        assert_eq!((one.name(), other.name()), ("error", "error"));
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_program_may_start_threads_and_runs_in_the_main_one() {
+        let source = "import os, signal, threading
+native = []
+thread = threading.Thread(target=lambda: native.append(threading.get_native_id()))
+thread.start()
+thread.join()
+assert native[0] != threading.get_native_id() == os.getpid()
+assert threading.current_thread() is threading.main_thread()
+signal.signal(signal.SIGALRM, signal.SIG_DFL)";
+
+        assert_eq!(pool(1).run(&program(source)).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
     fn several_threads_share_the_workers() {
         let pool = pool(2);
         let verdicts: Vec<Verdict> = thread::scope(|scope| {

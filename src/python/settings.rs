@@ -47,7 +47,11 @@ pub enum Modules {
     Standard,
     /// These and numpy.
     Numpy,
-    /// These, pandas, scipy, sympy and pytest.
+    /// These and pytest.
+    Testing,
+    /// The standard library's, numpy and sympy.
+    Symbolic,
+    /// All of these, pandas and scipy.
     Scientific,
     /// The standard library's, numpy and torch.
     Torch,
@@ -59,8 +63,16 @@ impl Modules {
         let mentions = |names: &[&str]| names.iter().any(|name| mentions_import(source, name));
         if mentions(&["torch"]) {
             Self::Torch
-        } else if mentions(&["pandas", "scipy", "sympy", "pytest"]) {
+        } else if mentions(&["pandas", "scipy"]) {
             Self::Scientific
+        } else if mentions(&["sympy"]) {
+            if mentions(&["pytest"]) {
+                Self::Scientific
+            } else {
+                Self::Symbolic
+            }
+        } else if mentions(&["pytest"]) {
+            Self::Testing
         } else if mentions(&["numpy"]) {
             Self::Numpy
         } else {
@@ -73,7 +85,20 @@ impl Modules {
         let more: &[&str] = match self {
             Self::Standard => &[],
             Self::Numpy => &["numpy"],
-            Self::Scientific => &["numpy", "pandas", "scipy", "sympy", "pytest"],
+            Self::Testing => &["numpy", "pytest"],
+            Self::Symbolic => &["numpy", "sympy", "sympy.combinatorics"],
+            // What scipy and sympy load on first use takes up to 90 ms, once or in every program.
+            Self::Scientific => &[
+                "numpy",
+                "pandas",
+                "scipy",
+                "scipy.linalg",
+                "scipy.sparse",
+                "scipy.special",
+                "sympy",
+                "sympy.combinatorics",
+                "pytest",
+            ],
             Self::Torch => &["numpy", "torch"],
         };
         STANDARD.iter().chain(more).copied().collect()
@@ -126,6 +151,10 @@ mod tests {
             ("def f():\n    import numpy as np", Modules::Numpy),
             ("from numpy import mean", Modules::Numpy),
             ("import os, pandas as pd", Modules::Scientific),
+            ("import pytest\nimport numpy", Modules::Testing),
+            ("from sympy import Symbol", Modules::Symbolic),
+            ("import pytest, sympy", Modules::Scientific),
+            ("import sympy\nimport scipy.linalg", Modules::Scientific),
             ("import numpy\nfrom torch.nn import Linear", Modules::Torch),
         ];
         for (source, expected) in cases {
