@@ -5,13 +5,8 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::PromptSettings,
-    device::Backend,
-    digest::Digest,
-    eval::EvalSettings,
-    model::ModelSettings,
-    remote::RemoteSettings,
-    train::TrainSettings,
+    data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
+    model::ModelSettings, remote::RemoteSettings, train::TrainSettings,
 };
 
 /// Raised by hand when the code of a job starts to give other results from the same inputs.
