@@ -22,15 +22,32 @@ pub(super) struct Attention {
     pub(super) head_dim: usize,
 }
 
-/// What a pass through the decoder gives to every layer.
+/// What every block knows of the tokens that pass through.
 #[derive(Debug)]
-pub(super) struct Pass<'a> {
-    pub(super) tokens: &'a TokenBatch,
+pub(super) struct Columns<'t> {
+    tokens: &'t TokenBatch,
     /// Columns before those of this pass.
-    pub(super) past: usize,
-    pub(super) rotation: Rotation,
+    past: usize,
+    rotation: Rotation,
     /// See [`TokenBatch::visibility`](super::TokenBatch); made when it is first needed.
-    pub(super) visibility: OnceCell<Option<Tensor<4>>>,
+    visibility: OnceCell<Option<Tensor<4>>>,
+}
+
+impl<'t> Columns<'t> {
+    pub(super) fn new(tokens: &'t TokenBatch, past: usize, rotation: Rotation) -> Self {
+        Self {
+            tokens,
+            past,
+            rotation,
+            visibility: OnceCell::new(),
+        }
+    }
+}
+
+/// What a pass through the decoder gives to a block.
+#[derive(Debug)]
+pub(super) struct Pass<'a, 't> {
+    pub(super) columns: &'a Columns<'t>,
     pub(super) cache: Option<&'a mut KvCache>,
     pub(super) dropout: Option<&'a mut Dropout>,
 }
@@ -39,24 +56,30 @@ impl Attention {
     /// # Shapes
     ///
     /// - `x`, output: `[batch · time, d]`
-    pub(super) fn forward(&self, x: &Tensor<2>, layer: usize, pass: &mut Pass<'_>) -> Tensor<2> {
-        let (b, t, d) = (pass.tokens.batch(), pass.tokens.time(), self.head_dim);
+    pub(super) fn forward(
+        &self,
+        x: &Tensor<2>,
+        layer: usize,
+        pass: &mut Pass<'_, '_>,
+    ) -> Tensor<2> {
+        let columns = pass.columns;
+        let (b, t, d) = (columns.tokens.batch(), columns.tokens.time(), self.head_dim);
         let (kv, g) = (self.kv_heads, self.group_size);
-        let project = |projection: &Projection, heads: usize, pass: &mut Pass<'_>| {
+        let project = |projection: &Projection, heads: usize, pass: &mut Pass<'_, '_>| {
             let y = projection.forward(x.clone(), pass.dropout.as_deref_mut());
             y.reshape([b, t, heads, d])
         };
         let q = project(&self.q_proj, kv * g, pass);
         let k = project(&self.k_proj, kv, pass);
         let v = project(&self.v_proj, kv, pass).swap_dims(1, 2);
-        let q = pass.rotation.apply(q);
-        let k = pass.rotation.apply(k).swap_dims(1, 2);
+        let q = columns.rotation.apply(q);
+        let k = columns.rotation.apply(k).swap_dims(1, 2);
         let (k, v) = match pass.cache.as_deref_mut() {
             Some(cache) => cache.extend(layer, k, v),
             None => (k, v),
         };
 
-        if let Some(mixed) = kernel::attention(&q, &k, &v, pass.tokens.left_padding()) {
+        if let Some(mixed) = kernel::attention(&q, &k, &v, columns.tokens.left_padding()) {
             return self.o_proj.forward(mixed, pass.dropout.as_deref_mut());
         }
         // The heads of a group lie one below the other, so that none of its keys is repeated.
@@ -66,7 +89,7 @@ impl Attention {
             .swap_dims(1, 2)
             .reshape([b, kv, g * t, d]);
         let scores = q.matmul(k.swap_dims(2, 3));
-        let mixed = self.weights(scores, pass).matmul(v);
+        let mixed = self.weights(scores, columns).matmul(v);
         let mixed = mixed
             .reshape([b, kv * g, t, d])
             .swap_dims(1, 2)
@@ -77,12 +100,12 @@ impl Attention {
     /// # Shapes
     ///
     /// - `scores`, output: `[batch, kv_heads, group · time, past + time]`
-    fn weights(&self, scores: Tensor<4>, pass: &Pass<'_>) -> Tensor<4> {
+    fn weights(&self, scores: Tensor<4>, columns: &Columns<'_>) -> Tensor<4> {
         let [b, kv, rows, total] = scores.dims();
         let dtype = scores.dtype();
-        let (tokens, device) = (pass.tokens, scores.device().inner());
-        let visibility = || tokens.visibility(pass.past, &device, dtype);
-        let scores = match pass.visibility.get_or_init(visibility) {
+        let (tokens, device) = (columns.tokens, scores.device().inner());
+        let visibility = || tokens.visibility(columns.past, &device, dtype);
+        let scores = match columns.visibility.get_or_init(visibility) {
             Some(visibility) => {
                 let scores = scores.reshape([b, kv * self.group_size, tokens.time(), total]);
                 (scores + visibility.clone()).reshape([b, kv, rows, total])

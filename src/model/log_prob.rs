@@ -1,6 +1,6 @@
 //! Log-probabilities of given completions.
 
-use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor};
 
 use super::{
     Decoder, TokenBatch,
@@ -21,6 +21,9 @@ pub struct LogProbs {
 /// Elements of the logits that are computed at a time, to bound the memory that they take.
 const CHUNK: usize = 1 << 24;
 
+/// The same where a chunk has to fill more than some cores, and reads the head anew each time.
+const CHUNK_OF_GPU: usize = 1 << 27;
+
 impl Decoder {
     /// Computes the log-probability of each token of each completion, at a temperature.
     ///
@@ -39,35 +42,78 @@ impl Decoder {
             temperature > 0.0,
             "log-probabilities need a positive temperature"
         );
-        let device = self.device();
-        let [batch, time, width] = [tokens.batch(), tokens.time(), tokens.completion_time()];
+        let [batch, time] = [tokens.batch(), tokens.time()];
         let hidden = self.hidden(tokens, None, dropout);
         let d = hidden.dims()[2];
         let hidden = hidden.reshape([batch * time, d]);
+        self.log_probs_of(&hidden, tokens, temperature)
+    }
 
-        let rows = (CHUNK / self.vocab_size()).max(1);
+    /// [`Self::log_probs`] from what the final norm gives.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[batch · time, d]`
+    pub(super) fn log_probs_of(
+        &self,
+        hidden: &Tensor<2>,
+        tokens: &TokenBatch,
+        temperature: f64,
+    ) -> LogProbs {
+        let device = self.device();
+        let [batch, width] = [tokens.batch(), tokens.completion_time()];
         let mut log_probs = Tensor::zeros([batch * width, 1], (&device, DType::F32));
         let mut entropy = log_probs.clone();
-        for targets in tokens.targets().chunks(rows) {
-            let part = |of: fn(&Target) -> i64| indices(targets.iter().map(of), &device);
-            let chunk = hidden.clone().select(0, part(|target| target.predictor));
+        for targets in tokens.targets().chunks(self.head_rows()) {
+            let places = Places::new(targets, &device);
+            let chunk = hidden.clone().select(0, places.predictors);
             let scores = Scores::new(self.logits(chunk), temperature);
-            let slots = part(|target| target.slot);
             let add = IndexingUpdateOp::Add;
-            entropy = entropy.select_assign(0, slots.clone(), scores.entropy(), add);
-            let values = scores.of(part(|target| target.token).reshape([-1, 1]));
-            log_probs = log_probs.select_assign(0, slots, values, add);
+            entropy = entropy.select_assign(0, places.slots.clone(), scores.entropy(), add);
+            let values = scores.of(places.tokens);
+            log_probs = log_probs.select_assign(0, places.slots, values, add);
         }
         LogProbs {
             log_probs: log_probs.reshape([batch, width]),
             entropy: entropy.reshape([batch, width]),
         }
     }
+
+    /// The rows that the head scores at a time.
+    pub(super) fn head_rows(&self) -> usize {
+        let chunk = if self.is_on_processor() {
+            CHUNK
+        } else {
+            CHUNK_OF_GPU
+        };
+        (chunk / self.vocab_size()).max(1)
+    }
+}
+
+/// Where some completions' tokens are predicted, which they are, and where their scores belong.
+pub(super) struct Places {
+    /// See [`Target`], `[rows]`.
+    pub(super) predictors: Tensor<1, Int>,
+    /// `[rows]`
+    pub(super) slots: Tensor<1, Int>,
+    /// `[rows, 1]`
+    pub(super) tokens: Tensor<2, Int>,
+}
+
+impl Places {
+    pub(super) fn new(targets: &[Target], device: &Device) -> Self {
+        let part = |of: fn(&Target) -> i64| indices(targets.iter().map(of), device);
+        Self {
+            predictors: part(|target| target.predictor),
+            slots: part(|target| target.slot),
+            tokens: part(|target| target.token).reshape([-1, 1]),
+        }
+    }
 }
 
 /// Logits at a temperature, less the largest of their row, and the logarithm of the sum of their
 /// exponentials.
-struct Scores {
+pub(super) struct Scores {
     logits: Tensor<2>,
     log_sum: Tensor<2>,
 }
@@ -76,7 +122,7 @@ impl Scores {
     /// # Shapes
     ///
     /// - `logits`: `[rows, vocabulary]`
-    fn new(logits: Tensor<2>, temperature: f64) -> Self {
+    pub(super) fn new(logits: Tensor<2>, temperature: f64) -> Self {
         let logits = if is_one(temperature) {
             logits
         } else {
@@ -92,7 +138,7 @@ impl Scores {
     /// # Shapes
     ///
     /// - `targets`, output: `[rows, 1]`
-    fn of(self, targets: Tensor<2, Int>) -> Tensor<2> {
+    pub(super) fn of(self, targets: Tensor<2, Int>) -> Tensor<2> {
         self.logits.gather(1, targets) - self.log_sum
     }
 

@@ -464,6 +464,11 @@ pub(super) const SHARED: &[Key] = &[
         "The most tokens in one forward and backward pass; changes memory, not results beyond rounding.",
     ),
     key(
+        "gradient_checkpointing",
+        Kind::Flag,
+        "Keeps the graph of one block at a time and runs each block twice: less memory, more time.",
+    ),
+    key(
         "save_every",
         COUNT,
         "A checkpoint after so many steps; not part of a job's identity.",

@@ -94,6 +94,7 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
         },
         max_prompt_tokens: 8,
         micro_batch_tokens: 40,
+        gradient_checkpointing: false,
         save_every: 4,
         keep_checkpoints: 2,
     }

@@ -29,6 +29,7 @@ pub(super) struct Learner {
     /// Those that were left out since the last that was not.
     pub(super) skipped_in_a_row: usize,
     most_tokens: usize,
+    by_block: bool,
     seed: u64,
     /// For micro-batches that run side by side.
     pools: Vec<ThreadPool>,
@@ -89,18 +90,27 @@ struct MicroBatch<'a> {
     index: usize,
     rows: &'a [usize],
     temperature: f64,
+    /// Whether the graph of one block at a time is kept.
+    by_block: bool,
 }
 
 impl MicroBatch<'_> {
     fn part(self, decoder: &Decoder, dropout: Option<&mut Dropout>, loss: &Loss<'_>) -> Part {
         let tokens = batch(self.sequences, self.rows);
-        let scores = decoder.log_probs(&tokens, self.temperature, dropout);
-        let part = loss(Piece {
-            index: self.index,
-            rows: self.rows,
-            tokens: &tokens,
-            scores,
-        });
+        let part = |scores| {
+            loss(Piece {
+                index: self.index,
+                rows: self.rows,
+                tokens: &tokens,
+                scores,
+            })
+        };
+        if self.by_block {
+            let (loss, gradients) =
+                decoder.backward_by_block(&tokens, self.temperature, dropout, part);
+            return Part { gradients, loss };
+        }
+        let part = part(decoder.log_probs(&tokens, self.temperature, dropout));
         let mut gradients = part.backward();
         Part {
             loss: part.inner(),
@@ -155,6 +165,7 @@ impl Learner {
         model: LanguageModel,
         optimizer: OptimizerSettings,
         most_tokens: usize,
+        by_block: bool,
         seed: u64,
     ) -> Self {
         let optimizer = AdamW::new(optimizer);
@@ -165,6 +176,7 @@ impl Learner {
             skipped: 0,
             skipped_in_a_row: 0,
             most_tokens,
+            by_block,
             seed,
             pools,
         }
@@ -250,6 +262,7 @@ impl Learner {
                     index,
                     rows,
                     temperature: moment.temperature,
+                    by_block: self.by_block,
                 };
                 sum.add(micro_batch.part(decoder, Some(&mut dropout), loss));
             }
@@ -274,6 +287,7 @@ impl Learner {
                         index: first + place,
                         rows,
                         temperature: moment.temperature,
+                        by_block: self.by_block,
                     };
                     // Leaves of its own: graphs that share one wait for each other.
                     let replica = self.model.decoder.clone().map_trainable(|_, value| value);

@@ -50,7 +50,13 @@ fn sft(prompt_weight: f64) -> Algorithm {
 
 fn learner(adapter: AdapterKind, most_tokens: usize) -> Learner {
     let settings = settings(grpo(0.0));
-    Learner::new(model(adapter, 0.0), settings.optimizer, most_tokens, 5)
+    Learner::new(
+        model(adapter, 0.0),
+        settings.optimizer,
+        most_tokens,
+        false,
+        5,
+    )
 }
 
 /// Four completions of different lengths.

@@ -40,10 +40,20 @@ pub struct TrainSettings {
     pub max_prompt_tokens: usize,
     /// The most tokens in one forward and backward pass; changes memory, not results beyond rounding.
     pub micro_batch_tokens: usize,
+    /// Keeps the graph of one block at a time, and runs each block twice; changes memory and time,
+    /// not results beyond rounding.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub gradient_checkpointing: bool,
     /// A checkpoint after so many steps; not part of a job's identity.
     pub save_every: usize,
     /// How many checkpoints stay; not part of a job's identity.
     pub keep_checkpoints: usize,
+}
+
+/// What is left out of a job's identity, so that jobs from before the key are the same jobs.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 impl TrainSettings {

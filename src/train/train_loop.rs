@@ -84,6 +84,7 @@ pub(super) fn train_with(
         model,
         settings.optimizer.clone(),
         settings.micro_batch_tokens,
+        settings.gradient_checkpointing,
         inputs.seed,
     );
     with_method(&task, settings, judge, start, |method| {

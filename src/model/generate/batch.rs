@@ -120,12 +120,8 @@ impl<'m, 'p> Batch<'m, 'p> {
         rows: &mut [Row<'_>],
         completions: &mut [Completion],
     ) -> Vec<usize> {
-        let logits = self.decoder.logits(last).into_data();
-        let logits = logits
-            .as_slice::<f32>()
-            .expect("the head's output has 32 bits");
         let streams = rows.iter_mut().map(|row| &mut row.stream).collect();
-        let drawn = self.sampler.draw(logits, streams);
+        let drawn = self.sampler.draw_from(self.decoder.logits(last), streams);
         let mut kept = Vec::with_capacity(rows.len());
         for (place, ((token, log_prob), row)) in drawn.into_iter().zip(rows).enumerate() {
             let completion = &mut completions[row.index];

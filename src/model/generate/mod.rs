@@ -1,6 +1,7 @@
 //! Completions drawn from a model, many at a time.
 
 mod batch;
+mod parts;
 mod sampler;
 mod stream;
 

@@ -1,11 +1,14 @@
 //! One token from the logits of a row.
 
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    model::{SamplingSettings, rounding::to_f32},
+    model::{SamplingSettings, kernel, rounding::to_f32},
     seed::Stream,
 };
+
+use super::parts;
 
 /// How a token is drawn. Filters act one after the other, each on what the last one left and in
 /// the order of the fields, as in transformers.
@@ -29,6 +32,28 @@ impl Sampler {
             top_p: settings.top_p,
             min_p: settings.min_p,
         }
+    }
+
+    /// [`Self::draw`] from a tensor: what lies on a GPU stays there, if no filter needs all of it.
+    ///
+    /// # Shapes
+    ///
+    /// - `logits`: `[rows, vocabulary]`
+    pub(super) fn draw_from(
+        &self,
+        logits: Tensor<2>,
+        mut streams: Vec<&mut Stream>,
+    ) -> Vec<(u32, f32)> {
+        if self.keeps_all() && !kernel::is_on_processor(&logits) {
+            if let Some(drawn) = parts::draw(&logits, self.temperature, &mut streams) {
+                return drawn;
+            }
+        }
+        let logits = logits.into_data();
+        let logits = logits
+            .as_slice::<f32>()
+            .expect("the head's output has 32 bits");
+        self.draw(logits, streams)
     }
 
     /// Draws a token of each row, with its log-probability before any filter.
@@ -57,9 +82,9 @@ impl Sampler {
         let token = if is_greedy {
             first_of_largest(&scores)
         } else if self.keeps_all() {
-            pick(&weights, stream.uniform())
+            pick_share(&weights, stream.uniform())
         } else {
-            pick(&self.filtered(scores.clone()), stream.uniform())
+            pick_share(&self.filtered(scores.clone()), stream.uniform())
         };
         (
             u32::try_from(token).expect("a token has 32 bits"),
@@ -149,16 +174,20 @@ fn first_of_largest(scores: &[f64]) -> usize {
 }
 
 /// The token in whose share of the unit interval `point` falls; weights need not sum to one.
-fn pick(probabilities: &[f64], point: f64) -> usize {
-    let mut rest = point * probabilities.iter().sum::<f64>();
-    let mut last = 0;
-    for (token, probability) in probabilities.iter().enumerate() {
-        if *probability > 0.0 {
-            last = token;
-            if rest < *probability {
+fn pick_share(weights: &[f64], point: f64) -> usize {
+    pick(weights, point * weights.iter().sum::<f64>()).0
+}
+
+/// The place within whose weight `rest` falls, and what is left of it there.
+pub(super) fn pick(weights: &[f64], mut rest: f64) -> (usize, f64) {
+    let mut last = (0, 0.0);
+    for (place, weight) in weights.iter().enumerate() {
+        if *weight > 0.0 {
+            last = (place, rest);
+            if rest < *weight {
                 break;
             }
-            rest -= probability;
+            rest -= weight;
         }
     }
     last

@@ -26,11 +26,7 @@ pub fn stream(
     let mut next = prompt.to_vec();
     while completion.tokens.len() < settings.max_completion_tokens.min(room) {
         let hidden = last_hidden(&decoder, &TokenBatch::of_prompts(&[next]), &mut cache);
-        let logits = decoder.logits(hidden).into_data();
-        let logits = logits
-            .as_slice::<f32>()
-            .expect("the head's output has 32 bits");
-        let (token, log_prob) = sampler.draw(logits, vec![&mut numbers])[0];
+        let (token, log_prob) = sampler.draw_from(decoder.logits(hidden), vec![&mut numbers])[0];
         completion.tokens.push(token);
         completion.log_probs.push(log_prob);
         if model.stop_tokens.contains(&token) {

@@ -1,13 +1,15 @@
 //! The decoder: embedding, blocks, final norm, output head.
 
-use std::{cell::OnceCell, collections::BTreeMap};
+mod by_block;
+
+use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device, Gradients, Tensor};
 
 use super::{
     DecoderConfig, KvCache, TokenBatch,
     adapter::Dropout,
-    attention::{Attention, Pass},
+    attention::{Attention, Columns, Pass},
     kernel,
     mlp::Mlp,
     norm::RmsNorm,
@@ -93,20 +95,15 @@ impl Decoder {
         cache: Option<&mut KvCache>,
         dropout: Option<&mut Dropout>,
     ) -> Tensor<3> {
-        let device = self.device();
-        let dtype = self.embed_tokens.dtype();
         let past = cache.as_ref().map_or(0, |cache| cache.length());
         let (batch, time) = (tokens.batch(), tokens.time());
-        let positions = tokens.positions(past, &device);
+        let columns = self.columns(tokens, past);
         let mut pass = Pass {
-            rotation: self.rope.rotation(&positions, [batch, time], dtype),
-            tokens,
-            past,
-            visibility: OnceCell::new(),
+            columns: &columns,
             cache,
             dropout,
         };
-        let mut x = self.embed_tokens.clone().select(0, tokens.ids(&device));
+        let mut x = self.embed(tokens);
         for (index, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x, index, &mut pass);
         }
@@ -115,6 +112,24 @@ impl Decoder {
         }
         let width = x.dims()[1];
         self.norm.forward(x).reshape([batch, time, width])
+    }
+
+    /// What all blocks know of the tokens, which come behind `past` others.
+    fn columns<'t>(&self, tokens: &'t TokenBatch, past: usize) -> Columns<'t> {
+        let positions = tokens.positions(past, &self.device());
+        let size = [tokens.batch(), tokens.time()];
+        let rotation = self
+            .rope
+            .rotation(&positions, size, self.embed_tokens.dtype());
+        Columns::new(tokens, past, rotation)
+    }
+
+    /// # Shapes
+    ///
+    /// - output: `[batch · time, d]`
+    fn embed(&self, tokens: &TokenBatch) -> Tensor<2> {
+        let ids = tokens.ids(&self.device());
+        self.embed_tokens.clone().select(0, ids)
     }
 
     /// Scores every token of the vocabulary.
@@ -325,7 +340,7 @@ impl Block {
     /// # Shapes
     ///
     /// - `x`, output: `[batch · time, d]`
-    fn forward(&self, x: Tensor<2>, index: usize, pass: &mut Pass<'_>) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, index: usize, pass: &mut Pass<'_, '_>) -> Tensor<2> {
         let normed = self.input_layernorm.forward(x.clone());
         let x = x + self.self_attn.forward(&normed, index, pass);
         let normed = self.post_attention_layernorm.forward(x.clone());

@@ -1,0 +1,319 @@
+//! One measurement on a GPU, for `benches/gpu.py`, which runs it beside PyTorch: `just gpu-bench`.
+//!
+//! Usage: `gpu WORK FOLDER [key=value...]`, with `WORK` one of `logits` (the GPU's against the
+//! processor's), `decode` (the decoder alone), `generate` (the library's whole way to a completion)
+//! and `parts` (single operations at the shapes of a decode step). Prints one line of JSON.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
+use std::{collections::BTreeMap, error::Error, path::Path, time::Instant};
+
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, activation::softmax};
+use recode::{
+    device::Backend,
+    model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch, generate},
+    seed::stream,
+};
+use serde_json::{Value, json};
+
+type Failure = Box<dyn Error>;
+
+fn main() -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let [work, folder, options @ ..] = words.as_slice() else {
+        println!("nothing measured: `just gpu-bench` runs this with what to measure");
+        return Ok(());
+    };
+    let options = Options(
+        options
+            .iter()
+            .filter_map(|word| word.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+    );
+    let device = options.backend()?.open()?;
+    let folder = Path::new(folder);
+    let answer = match work.as_str() {
+        "logits" => logits(folder, &device, &options)?,
+        "decode" => decode(folder, &device, &options)?,
+        "generate" => complete(folder, &device, &options)?,
+        "parts" => parts(&device, &options)?,
+        other => return Err(format!("unknown work `{other}`").into()),
+    };
+    println!("{answer}");
+    Ok(())
+}
+
+struct Options(BTreeMap<String, String>);
+
+impl Options {
+    fn number(&self, key: &str, default: usize) -> usize {
+        let found = self.0.get(key).and_then(|value| value.parse().ok());
+        found.unwrap_or(default)
+    }
+
+    fn dtype(&self) -> Dtype {
+        match self.0.get("dtype").map(String::as_str) {
+            Some("f32") => Dtype::F32,
+            _ => Dtype::Bf16,
+        }
+    }
+
+    fn backend(&self) -> Result<Backend, Failure> {
+        let name = self.0.get("backend").map_or("cuda", String::as_str);
+        Backend::ALL
+            .into_iter()
+            .find(|backend| backend.name() == name)
+            .ok_or_else(|| format!("unknown backend `{name}`").into())
+    }
+}
+
+fn prompts(model: &LanguageModel, batch: usize, time: usize) -> Vec<Vec<u32>> {
+    let vocabulary = model.config.vocab_size;
+    let token = |index: usize| u32::try_from((index * 7919 + 13) % vocabulary).unwrap_or(0);
+    (0..batch)
+        .map(|row| (row * time..(row + 1) * time).map(token).collect())
+        .collect()
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// The largest difference of any logit between the GPU and the processor in 32 bits.
+fn logits(folder: &Path, device: &Device, options: &Options) -> Result<Value, Failure> {
+    let time = options.number("context", 64);
+    let all = |dtype: Dtype, device: &Device| -> Result<(Vec<f32>, usize), Failure> {
+        let model = LanguageModel::load(folder, dtype, device)?;
+        let tokens = TokenBatch::of_prompts(&prompts(&model, 2, time));
+        let hidden = model.decoder.hidden(&tokens, None, None);
+        let [batch, time, width] = hidden.dims();
+        let logits = model.decoder.logits(hidden.reshape([batch * time, width]));
+        Ok((floats(logits), model.config.vocab_size))
+    };
+    let (expected, vocabulary) = all(Dtype::F32, &Device::flex())?;
+    let spread = {
+        let mean =
+            expected.iter().map(|value| f64::from(*value)).sum::<f64>() / expected.len() as f64;
+        let square = |value: &f32| (f64::from(*value) - mean).powi(2);
+        (expected.iter().map(square).sum::<f64>() / expected.len() as f64).sqrt()
+    };
+    let mut answer = json!({"spread": spread});
+    for (name, dtype) in [("f32", Dtype::F32), ("bf16", Dtype::Bf16)] {
+        let (found, _) = all(dtype, device)?;
+        let gaps = found
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| f64::from((a - b).abs()));
+        let largest = gaps.clone().fold(0.0, f64::max);
+        let mean = gaps.sum::<f64>() / expected.len() as f64;
+        let best = |row: &[f32]| {
+            let mut best = 0;
+            for (place, value) in row.iter().enumerate() {
+                if *value > row[best] {
+                    best = place;
+                }
+            }
+            best
+        };
+        let rows = found.chunks(vocabulary).zip(expected.chunks(vocabulary));
+        let total = rows.len();
+        let equal = rows.filter(|(a, b)| best(a) == best(b)).count();
+        answer[name] = json!({
+            "largest": largest, "mean": mean, "same_argmax": equal as f64 / total as f64,
+        });
+    }
+    Ok(answer)
+}
+
+/// Seconds of each greedy step of the decoder, the token read from the device in between.
+fn decode(folder: &Path, device: &Device, options: &Options) -> Result<Value, Failure> {
+    let (batch, context, steps) = (
+        options.number("batch", 8),
+        options.number("context", 700),
+        options.number("steps", 64),
+    );
+    let clock = Instant::now();
+    let model = LanguageModel::load(folder, options.dtype(), device)?;
+    device.sync()?;
+    let load = clock.elapsed().as_secs_f64();
+    let mut cache = KvCache::new(model.decoder.num_layers());
+    let clock = Instant::now();
+    let mut next = greedy(&model.decoder, &prompts(&model, batch, context), &mut cache);
+    let first_prompt = clock.elapsed().as_secs_f64();
+    let mut seconds = Vec::new();
+    for _ in 0..steps {
+        let tokens: Vec<Vec<u32>> = next.iter().map(|token| vec![*token]).collect();
+        let clock = Instant::now();
+        next = greedy(&model.decoder, &tokens, &mut cache);
+        seconds.push(clock.elapsed().as_secs_f64());
+    }
+    let mut cache = KvCache::new(model.decoder.num_layers());
+    let clock = Instant::now();
+    greedy(&model.decoder, &prompts(&model, batch, context), &mut cache);
+    let prompt = clock.elapsed().as_secs_f64();
+    Ok(json!({
+        "load": load, "first_prompt": first_prompt, "prompt": prompt, "seconds": seconds,
+        "pool": format!("{:?}", device.memory_pool_usage()),
+    }))
+}
+
+fn greedy(decoder: &Decoder, tokens: &[Vec<u32>], cache: &mut KvCache) -> Vec<u32> {
+    let hidden = decoder.hidden(&TokenBatch::of_prompts(tokens), Some(cache), None);
+    let [batch, time, width] = hidden.dims();
+    let hidden: Tensor<2> = hidden.narrow(1, time - 1, 1).reshape([batch, width]);
+    let best: Tensor<2, Int> = decoder.logits(hidden).argmax(1);
+    best.into_data().iter::<u32>().collect()
+}
+
+/// Tokens a second of whole completions, sampled.
+fn complete(folder: &Path, device: &Device, options: &Options) -> Result<Value, Failure> {
+    let (batch, context, steps) = (
+        options.number("batch", 8),
+        options.number("context", 700),
+        options.number("steps", 64),
+    );
+    let mut model = LanguageModel::load(folder, options.dtype(), device)?;
+    model.stop_tokens = Vec::new();
+    model.kv_cache_bytes = 40 << 30;
+    let settings = SamplingSettings {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        max_completion_tokens: steps,
+    };
+    let mut runs = Vec::new();
+    for run in 0..2_u64 {
+        // A group of completions of one prompt, as a training draws them.
+        let prompt = prompts(&model, 1, context).remove(0);
+        let streams = (0..batch as u64).map(|row| stream(run, "bench", 0, row));
+        let mut times = Vec::new();
+        let clock = Instant::now();
+        let completions = generate(
+            &model,
+            &vec![prompt; batch],
+            &settings,
+            streams.collect(),
+            &mut || {
+                times.push(clock.elapsed().as_secs_f64());
+                false
+            },
+        )?;
+        let tokens: usize = completions.iter().map(|one| one.tokens.len()).sum();
+        runs.push(json!({
+            "seconds": clock.elapsed().as_secs_f64(), "tokens": tokens, "times": times,
+        }));
+    }
+    Ok(json!({"runs": runs}))
+}
+
+/// Milliseconds of single operations at the shapes of the 7B decode step.
+fn parts(device: &Device, options: &Options) -> Result<Value, Failure> {
+    let (rows, total) = (options.number("batch", 8), options.number("context", 700));
+    let (d, wide, kv, heads, head, vocabulary) = (3584, 18944, 4, 28, 128, 152_064);
+    let dtype = DType::BF16;
+    let random = |shape: [usize; 2]| -> Tensor<2> {
+        Tensor::<2>::random(shape, Distribution::Normal(0.0, 0.02), device).cast(dtype)
+    };
+    let random4 = |shape: [usize; 4]| -> Tensor<4> {
+        Tensor::<4>::random(shape, Distribution::Normal(0.0, 0.02), device).cast(dtype)
+    };
+    let mut answer = serde_json::Map::new();
+    let mut time = |name: &str, bytes: usize, work: &mut dyn FnMut()| -> Result<(), Failure> {
+        let clock = Instant::now();
+        work();
+        device.sync()?;
+        let first = clock.elapsed().as_secs_f64();
+        for _ in 0..5 {
+            work();
+        }
+        device.sync()?;
+        let (count, clock) = (40, Instant::now());
+        for _ in 0..count {
+            work();
+        }
+        let queued = clock.elapsed().as_secs_f64() / f64::from(count);
+        device.sync()?;
+        let each = clock.elapsed().as_secs_f64() / f64::from(count);
+        answer.insert(
+            name.to_owned(),
+            json!({
+                "us": each * 1e6, "queued_us": queued * 1e6, "first_s": first,
+                "gb_per_s": bytes as f64 / each / 1e9,
+            }),
+        );
+        Ok(())
+    };
+    let x = random([rows, d]);
+    for (name, k, n) in [
+        ("product d-d", d, d),
+        ("product d-kv", d, kv * head),
+        ("product d-wide", d, wide),
+        ("product wide-d", wide, d),
+    ] {
+        let (x, w) = (random([rows, k]), random([k, n]));
+        time(name, 2 * k * n, &mut || drop(x.clone().matmul(w.clone())))?;
+        let w = random([n, k]).transpose();
+        let name = format!("{name}, transposed");
+        time(&name, 2 * k * n, &mut || drop(x.clone().matmul(w.clone())))?;
+    }
+    let head_weight = random([vocabulary, d]);
+    time("head, transposed", 2 * vocabulary * d, &mut || {
+        drop(x.clone().matmul(head_weight.clone().transpose()));
+    })?;
+    drop(head_weight);
+    let group = heads / kv;
+    let q = random4([rows, kv, group, head]);
+    let capacity = total + 64;
+    let buffer = random4([rows, kv, capacity, head]);
+    let cached = rows * kv * total * head * 2;
+    time("scores, view of the cache", cached, &mut || {
+        let k = buffer.clone().narrow(2, 0, total);
+        drop(q.clone().matmul(k.swap_dims(2, 3)));
+    })?;
+    let scores = random4([rows, kv, group, total]);
+    time("softmax in 32 bits", 0, &mut || {
+        drop(softmax(scores.clone().cast(DType::F32), 3).cast(dtype));
+    })?;
+    time("mix, view of the cache", cached, &mut || {
+        drop(scores.clone().matmul(buffer.clone().narrow(2, 0, total)));
+    })?;
+    let new = random4([rows, kv, 1, head]);
+    let mut owned = Some(random4([rows, kv, capacity, head]));
+    time("append in place", 0, &mut || {
+        if let Some(buffer) = owned.take() {
+            let place = [0..rows, 0..kv, total..total + 1, 0..head];
+            owned = Some(buffer.slice_assign(place, new.clone()));
+        }
+    })?;
+    let weight = random([1, d]);
+    time("norm", 0, &mut || {
+        let wide = x.clone().cast(DType::F32);
+        let scale = wide
+            .clone()
+            .square()
+            .mean_dim(1)
+            .add_scalar(1e-6)
+            .sqrt()
+            .recip();
+        drop((wide * scale).cast(dtype) * weight.clone());
+    })?;
+    let (gate, up) = (random([rows, wide]), random([rows, wide]));
+    time("gate", 0, &mut || {
+        drop(burn::tensor::activation::silu(gate.clone()) * up.clone());
+    })?;
+    let small = random([8, 64]);
+    let square = random([64, 64]);
+    time("small product (a launch)", 0, &mut || {
+        drop(small.clone().matmul(square.clone()));
+    })?;
+    time("addition (a launch)", 0, &mut || drop(small.clone() + 1.0))?;
+    time("read four bytes", 0, &mut || {
+        drop((small.clone().narrow(0, 0, 1).narrow(1, 0, 1) + 1.0).into_data());
+    })?;
+    Ok(answer.into())
+}
