@@ -19,6 +19,7 @@ mod model_arguments;
 mod named_job;
 mod output;
 mod plan;
+mod plan_memory;
 mod progress;
 mod prompt_file;
 mod python;

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::{
     exit::{Exit, Failure},
     output::{self, count},
-    spec_arguments::SpecArguments,
+    plan_memory,
+    spec_arguments::{self, SpecArguments},
 };
 use crate::{
-    plan::{Job, JobId, Plan, Work},
+    plan::{Job, JobId, Memory, Plan, Work},
     remote::RemoteSettings,
     results::{JobState, Progress, Store},
     spec::Experiment,
@@ -71,11 +72,15 @@ struct Report<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     steps: BTreeMap<&'a JobId, Step>,
+    /// The first of all trainings that take as much.
+    memory: BTreeMap<&'a JobId, &'a Memory>,
 }
 
 /// Runs `recode plan`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (experiment, plan) = arguments.spec.plan()?;
+    let (experiment, around) = arguments.spec.load()?;
+    let plan = spec_arguments::plan(&experiment, &around)?;
+    let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
     let store = Store::from_environment();
     let steps: Vec<Step> = plan
         .jobs
@@ -84,7 +89,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .collect();
     if arguments.json {
         let steps = plan.jobs.iter().map(|job| &job.id).zip(steps).collect();
-        let report = Report { plan: &plan, steps };
+        let memory = estimates.iter().map(|one| (one.job, &one.memory)).collect();
+        let report = Report {
+            plan: &plan,
+            steps,
+            memory,
+        };
         let text = serde_json::to_string_pretty(&report)
             .map_err(|error| Failure::new(Exit::Bug, &error))?;
         output::result(&text);
@@ -96,6 +106,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         MOST_LINES
     };
     let mut lines = text(&experiment, &plan, &steps, most);
+    let points = experiment.points.iter();
+    let asked = points.map(|point| point.settings.run.needs.gpu_memory_bytes());
+    lines.extend(plan_memory::lines(&estimates, asked.max().unwrap_or(0)));
     lines.extend(shortfalls(&experiment, &plan, &arguments.spec.spec));
     output::result(&lines.join("\n"));
     Ok(Exit::Done)

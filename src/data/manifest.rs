@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
     cache::{Cache, Resolved},
@@ -94,6 +95,7 @@ struct Facts {
     rows: Option<usize>,
     gigabytes: Option<f64>,
     made_by: Option<String>,
+    shape: Option<Map<String, Value>>,
 }
 
 impl Manifest {
@@ -174,6 +176,11 @@ impl Entry {
         self.facts.made_by.as_deref()
     }
 
+    /// The keys of a model's `config.json` that say how large it is, known before a download.
+    pub fn shape(&self) -> Option<&Map<String, Value>> {
+        self.facts.shape.as_ref()
+    }
+
     /// Whether the content is part of this project.
     pub fn is_shipped(&self) -> bool {
         matches!(self.source, Source::Shipped(_))
@@ -223,6 +230,7 @@ struct Written {
     rows: Option<usize>,
     gigabytes: Option<f64>,
     made_by: Option<String>,
+    shape: Option<Map<String, Value>>,
     path: Option<PathBuf>,
     host: Option<Host>,
     repository: Option<String>,
@@ -267,6 +275,7 @@ impl Written {
             rows: self.rows,
             gigabytes: self.gigabytes,
             made_by: self.made_by,
+            shape: self.shape,
         };
         Ok(Entry {
             name: name.to_owned(),

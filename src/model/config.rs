@@ -144,6 +144,39 @@ impl DecoderConfig {
     }
 
     /// How many query heads share a key head.
+    /// The projections of a block: the name, and the widths of input and output.
+    pub fn projections(&self) -> [(&'static str, [usize; 2]); 7] {
+        let (d, wide) = (self.hidden_size, self.intermediate_size);
+        let queries = self.num_attention_heads * self.head_dim;
+        let keys = self.num_key_value_heads * self.head_dim;
+        [
+            ("q_proj", [d, queries]),
+            ("k_proj", [d, keys]),
+            ("v_proj", [d, keys]),
+            ("o_proj", [queries, d]),
+            ("gate_proj", [d, wide]),
+            ("up_proj", [d, wide]),
+            ("down_proj", [wide, d]),
+        ]
+    }
+
+    /// The number of numbers that a checkpoint of this shape holds.
+    pub fn parameters(&self) -> usize {
+        let bias = self.attention_bias;
+        let block = self.projections().into_iter().map(|(name, [from, to])| {
+            let is_biased = match name {
+                "q_proj" | "k_proj" | "v_proj" => bias.input,
+                "o_proj" => bias.output,
+                _ => false,
+            };
+            from * to + if is_biased { to } else { 0 }
+        });
+        let block = block.sum::<usize>() + 2 * self.hidden_size;
+        let tables = if self.tie_word_embeddings { 1 } else { 2 };
+        let tables = tables * self.vocab_size * self.hidden_size;
+        tables + self.num_hidden_layers * block + self.hidden_size
+    }
+
     pub(super) fn group_size(&self) -> usize {
         self.num_attention_heads / self.num_key_value_heads
     }

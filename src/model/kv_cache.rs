@@ -35,6 +35,15 @@ impl KvCache {
         }
     }
 
+    /// The room for tokens of a row that began with `prompt` and has grown to `total`.
+    pub fn capacity(prompt: usize, total: usize) -> usize {
+        let mut room = prompt + (prompt / GROWTH).max(LEAST_GROWTH);
+        while room < total {
+            room += (room / GROWTH).max(LEAST_GROWTH);
+        }
+        room
+    }
+
     /// The number of tokens of each row, padding included.
     pub fn length(&self) -> usize {
         self.length

@@ -44,9 +44,6 @@ pub struct LanguageModel {
     companions: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// What [`LanguageModel::kv_cache_bytes`] begins with: 4 GiB.
-const KV_CACHE_BYTES: usize = 4 << 30;
-
 /// The file that names the stop tokens.
 const GENERATION: &str = "generation_config.json";
 
@@ -61,6 +58,9 @@ const COMPANIONS: [&str; 3] = [
 const STOP_NAMES: [&str; 4] = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>"];
 
 impl LanguageModel {
+    /// What [`Self::kv_cache_bytes`] begins with: 4 GiB.
+    pub const KV_CACHE_BYTES: usize = 4 << 30;
+
     /// Reads a folder in the Hugging Face layout, frozen, with weights of the given type.
     pub fn load(folder: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
         let device = device.clone().inner();
@@ -92,7 +92,7 @@ impl LanguageModel {
             decoder,
             tokenizer,
             stop_tokens,
-            kv_cache_bytes: KV_CACHE_BYTES,
+            kv_cache_bytes: Self::KV_CACHE_BYTES,
             chat: Chat::from_folder(folder)?,
             dtype,
             adapter: None,
@@ -122,7 +122,7 @@ impl LanguageModel {
             decoder,
             tokenizer,
             stop_tokens,
-            kv_cache_bytes: KV_CACHE_BYTES,
+            kv_cache_bytes: Self::KV_CACHE_BYTES,
             chat: Chat::default(),
             dtype,
             adapter: None,

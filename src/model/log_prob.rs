@@ -81,12 +81,13 @@ impl Decoder {
 
     /// The rows that the head scores at a time.
     pub(super) fn head_rows(&self) -> usize {
-        let chunk = if self.is_on_processor() {
-            CHUNK
-        } else {
-            CHUNK_OF_GPU
-        };
-        (chunk / self.vocab_size()).max(1)
+        Self::head_rows_of(self.vocab_size(), self.is_on_processor())
+    }
+
+    /// The same from the shape, for those who plan.
+    pub fn head_rows_of(vocabulary: usize, is_on_processor: bool) -> usize {
+        let chunk = if is_on_processor { CHUNK } else { CHUNK_OF_GPU };
+        (chunk / vocabulary).max(1)
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod example;
 mod identity;
 mod inputs;
 mod job;
+mod memory;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use crate::{
 
 pub use inputs::{Input, Inputs, Missing, ProjectInputs};
 pub use job::{EvalWork, Job, JobId, RECIPE_VERSION, Start, TrainWork, Work};
+pub use memory::Memory;
 
 /// All jobs of an experiment, and what they are for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,134 @@
+//! The memory that an experiment's trainings take, as `recode plan` shows it.
+
+use crate::{
+    data::Manifest,
+    model::{DecoderConfig, Tokenizer},
+    plan::{JobId, Memory, Plan, TrainWork, Work},
+};
+
+/// A training, and the arithmetic of it; none where nothing tells the shape of its model.
+pub(super) struct Estimate<'a> {
+    pub(super) job: &'a JobId,
+    work: &'a TrainWork,
+    config: DecoderConfig,
+    pub(super) memory: Memory,
+}
+
+/// The estimates of a plan's trainings, one for all that are alike.
+pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<Estimate<'a>> {
+    let mut estimates: Vec<Estimate<'a>> = Vec::new();
+    for job in &plan.jobs {
+        let Work::Train(work) = &job.work else {
+            continue;
+        };
+        let Some(config) = shape(work, manifest) else {
+            continue;
+        };
+        let memory = Memory::of(work, &config);
+        if estimates.iter().all(|one| one.memory != memory) {
+            estimates.push(Estimate {
+                job: &job.id,
+                work,
+                config,
+                memory,
+            });
+        }
+    }
+    estimates
+}
+
+/// The shape of a training's model: from its folder, from the spec, or from the manifest.
+fn shape(work: &TrainWork, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
+    let Some(folder) = &work.model_path else {
+        let settings = &work.model.scratch;
+        let tokenizer = Tokenizer::from_file(&settings.tokenizer).ok()?;
+        return DecoderConfig::scratch(settings, tokenizer.vocab_size()).ok();
+    };
+    let file = folder.join("config.json");
+    if file.exists() {
+        return DecoderConfig::from_file(&file).ok();
+    }
+    let shape = manifest?.get(&work.model.base)?.shape()?;
+    DecoderConfig::from_json(shape.clone()).ok()
+}
+
+/// The table for people; `asked` are the bytes that the spec asks for, or 0.
+pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in estimates {
+        let memory = &one.memory;
+        lines.push(format!(
+            "memory of {}, by arithmetic: {} at most",
+            one.job,
+            size(memory.peak())
+        ));
+        let mut row = |name: &str, bytes: usize, note: &str| {
+            if bytes > 0 {
+                lines.push(format!("  {name:<34}{:>10}{note}", size(bytes)));
+            }
+        };
+        row("weights", memory.weights, "");
+        row("adapter", memory.adapter, "");
+        row("gradients", memory.gradients, "");
+        row("optimiser", memory.optimizer, "");
+        row("reference", memory.reference, "");
+        row("sampling: weights with adapters", memory.merged, "");
+        row("sampling: keys and values", memory.kv_cache, "");
+        let graph = if one.work.train.gradient_checkpointing {
+            "  (one block's graph at a time)"
+        } else {
+            ""
+        };
+        row("updating: activations", memory.activations, graph);
+        row("updating: logits", memory.head, "");
+        lines.extend(fit(one, asked));
+    }
+    lines
+}
+
+/// Whether it fits what the spec asks for, and what would.
+fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
+    let asked = usize::try_from(asked).ok().filter(|asked| *asked > 0)?;
+    let room = size(asked);
+    if one.memory.peak() <= asked {
+        return Some(format!("  fits the {room} that the spec asks for"));
+    }
+    let mut work = one.work.clone();
+    let mut ways = Vec::new();
+    for checkpointing in [false, true] {
+        work.train.gradient_checkpointing = checkpointing;
+        if checkpointing && one.work.train.gradient_checkpointing {
+            break;
+        }
+        work.train.micro_batch_tokens = one.work.train.micro_batch_tokens;
+        while work.train.micro_batch_tokens > 0 && Memory::of(&work, &one.config).peak() > asked {
+            work.train.micro_batch_tokens /= 2;
+        }
+        if work.train.micro_batch_tokens > 0 {
+            let tokens = work.train.micro_batch_tokens;
+            let mut way = format!("`train.micro_batch_tokens = {tokens}`");
+            if checkpointing {
+                way.push_str(" with `train.gradient_checkpointing = true`");
+            }
+            ways.push(way);
+        }
+    }
+    let ways = if ways.is_empty() {
+        "no micro-batch would".to_owned()
+    } else {
+        format!("what would: {}", ways.join(", or "))
+    };
+    Some(format!(
+        "  does not fit the {room} that the spec asks for; {ways}"
+    ))
+}
+
+/// Bytes as people read them, in units of 10⁹ or 10⁶.
+fn size(bytes: usize) -> String {
+    let bytes = bytes as f64;
+    if bytes >= 1e9 {
+        format!("{:.1} GB", bytes / 1e9)
+    } else {
+        format!("{:.0} MB", (bytes / 1e6).ceil())
+    }
+}

@@ -1,0 +1,266 @@
+//! How much memory a training takes, by arithmetic.
+//!
+//! Nothing is measured here: the numbers follow from the shape of the model and from which tensors
+//! the program keeps, and `benches/memory.py` compares them with a measured peak. What a driver, an
+//! allocator's pool or the program itself take comes on top.
+
+use serde::Serialize;
+
+use crate::{
+    device::Backend,
+    model::{AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, LanguageModel, ModelSettings},
+    train::{Algorithm, TrainSettings},
+};
+
+use super::TrainWork;
+
+/// The bytes of a training at its largest, by what they are for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// The weights, in their type in memory.
+    pub weights: usize,
+    /// The adapter's numbers, 32 bits each.
+    pub adapter: usize,
+    /// The gradient of all that is trained, while it is summed.
+    pub gradients: usize,
+    /// Both moments of all that is trained, 32 bits each.
+    pub optimizer: usize,
+    /// The frozen start that a divergence is measured from, where it is not the base of an adapter.
+    pub reference: usize,
+    /// While sampling: copies of the weights that adapters are folded into.
+    pub merged: usize,
+    /// While sampling: keys and values, with their room to grow.
+    pub kv_cache: usize,
+    /// While updating: what the graph of a micro-batch keeps, and the gradients on the way back.
+    pub activations: usize,
+    /// While updating: logits, and what their gradient needs.
+    pub head: usize,
+}
+
+impl Memory {
+    /// The memory of a training of a model of this shape.
+    pub fn of(work: &TrainWork, config: &DecoderConfig) -> Self {
+        let shape = Shape {
+            config,
+            settings: &work.train,
+            model: &work.model,
+            backend: work.backend,
+        };
+        shape.memory()
+    }
+
+    /// What is there all the time.
+    pub fn standing(&self) -> usize {
+        self.weights + self.adapter + self.gradients + self.optimizer + self.reference
+    }
+
+    /// The most at any time: sampling and updating take turns.
+    pub fn peak(&self) -> usize {
+        let (sampling, updating) = (self.merged + self.kv_cache, self.activations + self.head);
+        self.standing() + sampling.max(updating)
+    }
+}
+
+/// What the arithmetic starts from.
+struct Shape<'a> {
+    config: &'a DecoderConfig,
+    settings: &'a TrainSettings,
+    model: &'a ModelSettings,
+    backend: Backend,
+}
+
+/// Bytes of a number of 32 bits.
+const WIDE: usize = 4;
+
+impl Shape<'_> {
+    fn memory(&self) -> Memory {
+        let weights = self.config.parameters() * self.width();
+        let trained = self.trained();
+        let has_adapter = self.has_adapter();
+        let is_policy = self.settings.algorithm.has_reward();
+        let looks_back = matches!(&self.settings.algorithm, Algorithm::Grpo(one) if one.beta > 0.0);
+        Memory {
+            weights,
+            adapter: if has_adapter { trained * WIDE } else { 0 },
+            gradients: trained * if has_adapter { WIDE } else { self.width() },
+            optimizer: 2 * trained * WIDE,
+            reference: if looks_back && !has_adapter {
+                weights
+            } else {
+                0
+            },
+            merged: if is_policy { self.merged() } else { 0 },
+            kv_cache: if is_policy { self.kv_cache() } else { 0 },
+            activations: self.activations(),
+            head: self.head(),
+        }
+    }
+}
+
+impl Shape<'_> {
+    /// Bytes of a number of the weights.
+    fn width(&self) -> usize {
+        if self.model.dtype == Dtype::F32 { 4 } else { 2 }
+    }
+
+    fn has_adapter(&self) -> bool {
+        self.model.adapter.kind != AdapterKind::None
+    }
+
+    /// Whether the kernels of the processor run: they keep other tensors than Burn's operations.
+    fn has_kernels(&self) -> bool {
+        self.backend == Backend::Cpu && self.width() == WIDE
+    }
+
+    /// The projections that carry an adapter, as their inputs' and outputs' widths.
+    fn targets(&self) -> Vec<[usize; 2]> {
+        let named = self.model.adapter.targets.projections().unwrap_or_default();
+        let projections = self.config.projections().into_iter();
+        projections
+            .filter(|(name, _)| self.has_adapter() && named.contains(name))
+            .map(|(_, size)| size)
+            .collect()
+    }
+
+    /// How many numbers are trained.
+    fn trained(&self) -> usize {
+        if !self.has_adapter() {
+            return self.config.parameters();
+        }
+        let adapter = &self.model.adapter;
+        let magnitude = usize::from(adapter.kind == AdapterKind::Dora);
+        let each = |[from, to]: [usize; 2]| adapter.r * (from + to) + magnitude * to;
+        self.config.num_hidden_layers * self.targets().into_iter().map(each).sum::<usize>()
+    }
+
+    fn merged(&self) -> usize {
+        let weights = self.targets().into_iter().map(|[from, to]| from * to);
+        self.config.num_hidden_layers * weights.sum::<usize>() * self.width()
+    }
+
+    /// Tokens of the longest sequence.
+    fn longest(&self) -> usize {
+        let all = self.settings.max_prompt_tokens + self.settings.sampling.max_completion_tokens;
+        all.min(self.config.max_position_embeddings)
+    }
+
+    /// Sequences of an update.
+    fn sequences(&self) -> usize {
+        let algorithm = &self.settings.algorithm;
+        if !algorithm.has_reward() {
+            return self.settings.batch_size;
+        }
+        let prompts = algorithm.mini_batch_size();
+        prompts.unwrap_or(self.settings.batch_size) * self.settings.group_size
+    }
+
+    /// Tokens of the largest micro-batch.
+    fn tokens(&self) -> usize {
+        let longest = self.longest();
+        let fit = (self.settings.micro_batch_tokens / longest).max(1);
+        fit.min(self.sequences()) * longest
+    }
+
+    /// Micro-batches that run at once: on the processor one a thread.
+    fn at_once(&self) -> usize {
+        if self.backend != Backend::Cpu || self.model.adapter.dropout > 0.0 && self.has_adapter() {
+            return 1;
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let micro_batches = (self.sequences() * self.longest()).div_ceil(self.tokens());
+        threads.min(micro_batches)
+    }
+
+    fn kv_cache(&self) -> usize {
+        let config = self.config;
+        let numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
+        let token = numbers * self.width();
+        let rows = self.settings.batch_size * self.settings.group_size;
+        let places = (LanguageModel::KV_CACHE_BYTES / (token * self.longest()).max(1)).max(1);
+        rows.min(places)
+            * KvCache::capacity(self.settings.max_prompt_tokens, self.longest())
+            * token
+    }
+
+    /// What the graphs of all micro-batches that run at once keep.
+    fn activations(&self) -> usize {
+        let (layers, d) = (self.config.num_hidden_layers, self.config.hidden_size);
+        let block = self.kept_by_block();
+        let kept = if self.settings.gradient_checkpointing {
+            layers * d * self.width() + block
+        } else {
+            layers * block
+        };
+        self.at_once() * self.tokens() * (kept + self.way_back())
+    }
+
+    /// Bytes a token that the graph of a block keeps.
+    fn kept_by_block(&self) -> usize {
+        let config = self.config;
+        let (w, d, f) = (self.width(), config.hidden_size, config.intermediate_size);
+        let q = config.num_attention_heads * config.head_dim;
+        let kv = config.num_key_value_heads * config.head_dim;
+        let scores = config.num_attention_heads * self.longest();
+        // Inputs of both norms, in 32 bits; scaled queries, keys and values as the products read them.
+        let mut bytes = 2 * WIDE * d + w * (q + 2 * kv);
+        bytes += if self.has_kernels() {
+            // Inputs of the rotation; scores and their softmax; both inputs of the gate.
+            WIDE * (q + kv) + 2 * WIDE * scores + 2 * WIDE * f
+        } else {
+            // Exponentials and their share; the gate, its sigmoid's product and what it opens.
+            (WIDE + w) * scores + 3 * w * f
+        };
+        if !self.has_adapter() {
+            // What the weights' gradients need: each projection's input.
+            return bytes + w * (2 * d + q + f);
+        }
+        let is_dora = self.model.adapter.kind == AdapterKind::Dora;
+        let mut inputs = Vec::new();
+        for [from, to] in self.targets() {
+            // With kernels projections share their input, else each has it in 32 bits.
+            if !(self.has_kernels() && inputs.contains(&from)) {
+                bytes += WIDE * from;
+                inputs.push(from);
+            }
+            bytes += WIDE * self.model.adapter.r;
+            if is_dora {
+                bytes += w * to;
+            }
+        }
+        bytes
+    }
+
+    /// Bytes a token of the gradients that are there at once on the way back through a block.
+    fn way_back(&self) -> usize {
+        let (w, d, f) = (
+            self.width(),
+            self.config.hidden_size,
+            self.config.intermediate_size,
+        );
+        let scores = self.config.num_attention_heads * self.longest();
+        2 * w * d + (3 * w * f).max((2 * WIDE + w) * scores)
+    }
+
+    /// Logits of the tokens of completions.
+    fn head(&self) -> usize {
+        let row = WIDE * self.config.vocab_size;
+        let share = self
+            .settings
+            .sampling
+            .max_completion_tokens
+            .min(self.longest());
+        let rows = self.tokens() / self.longest() * share;
+        let chunk = rows.min(Decoder::head_rows_of(
+            self.config.vocab_size,
+            self.has_kernels(),
+        ));
+        // Logits, those less the largest, their exponentials, and the gradients of two of these.
+        let transient = 5 * chunk * row;
+        let kept = if self.settings.gradient_checkpointing {
+            0
+        } else {
+            rows * row
+        };
+        self.at_once() * (transient + kept)
+    }
+}
