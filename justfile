@@ -68,9 +68,18 @@ bench-judging *arguments: build
 bench-model *arguments:
     cargo bench --locked --bench model -- "$@"
 
-# Measure the peak of memory when a model is loaded
-bench-memory: build
-    ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode"
+# Measure the peak of memory when a model is loaded, and when it is trained: [load] [train]
+bench-memory *arguments: build
+    ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"
+
+# Measure digits, speed and memory on a GPU beside transformers and PEFT: [logits] [parts] [decode] [train] [grpo]
+gpu-bench *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release --locked --features cuda --bin recode --bench gpu
+    target=${CARGO_TARGET_DIR:-target}/release
+    program=$(ls -t "$target"/deps/gpu-* | grep -v '[.]d$' | head -1)
+    ${RECODE_PYTHON:-python3} benches/gpu.py --program "$program" --recode "$target/recode" "$@"
 
 # Make the virtual environment that CodeUpdateArena is judged in [--torch] [--newest]
 python-setup *arguments: build

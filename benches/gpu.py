@@ -260,6 +260,7 @@ def main():
     parser.add_argument("--backend", default="cuda")
     parser.add_argument("--shape", default="7b")
     parser.add_argument("--batches", default="8,64")
+    parser.add_argument("--only", default="", help="of `decode`: decode, generate or theirs")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--theirs")
     parser.add_argument("--folder")
@@ -318,11 +319,15 @@ def main():
     if "decode" in chosen:
         path = model(shape)
         for batch in arguments.batches.split(","):
-            for name, (answer, peak) in [
-                    ("ours", ours("decode", path, 300, batch=batch, context=CONTEXT, steps=STEPS)),
-                    ("ours, generate", ours("generate", path, 300, batch=batch, context=CONTEXT,
-                                            steps=STEPS)),
-                    ("transformers", theirs("decode", path, 400, batch=batch))]:
+            sizes = dict(batch=batch, context=CONTEXT, steps=STEPS)
+            ways = {"decode": lambda: ours("decode", path, 400, **sizes),
+                    "generate": lambda: ours("generate", path, 400, **sizes),
+                    "theirs": lambda: theirs("decode", path, 400, batch=batch)}
+            for way, measure in ways.items():
+                if arguments.only and way not in arguments.only.split(","):
+                    continue
+                name = {"decode": "ours", "generate": "ours, whole", "theirs": "transformers"}[way]
+                answer, peak = measure()
                 line = f"decode {shape}, batch {batch}, {name}:"
                 if "error" in answer:
                     say(line, answer["error"])

@@ -4,7 +4,11 @@
 //! processor's), `decode` (the decoder alone), `generate` (the library's whole way to a completion)
 //! and `parts` (single operations at the shapes of a decode step). Prints one line of JSON.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints what it measured, and on the error channel what it is at"
+)]
 
 use std::{collections::BTreeMap, error::Error, path::Path, time::Instant};
 
@@ -103,7 +107,9 @@ fn logits(folder: &Path, device: &Device, options: &Options) -> Result<Value, Fa
     };
     let mut answer = json!({"spread": spread});
     for (name, dtype) in [("f32", Dtype::F32), ("bf16", Dtype::Bf16)] {
+        let clock = Instant::now();
         let (found, _) = all(dtype, device)?;
+        eprintln!("logits in {name}: {:.1} s", clock.elapsed().as_secs_f64());
         let gaps = found
             .iter()
             .zip(&expected)
@@ -144,12 +150,14 @@ fn decode(folder: &Path, device: &Device, options: &Options) -> Result<Value, Fa
     let clock = Instant::now();
     let mut next = greedy(&model.decoder, &prompts(&model, batch, context), &mut cache);
     let first_prompt = clock.elapsed().as_secs_f64();
+    eprintln!("loaded in {load:.1} s, first prompt in {first_prompt:.1} s");
     let mut seconds = Vec::new();
     for _ in 0..steps {
         let tokens: Vec<Vec<u32>> = next.iter().map(|token| vec![*token]).collect();
         let clock = Instant::now();
         next = greedy(&model.decoder, &tokens, &mut cache);
         seconds.push(clock.elapsed().as_secs_f64());
+        eprintln!("step {:.1} ms", clock.elapsed().as_secs_f64() * 1e3);
     }
     let mut cache = KvCache::new(model.decoder.num_layers());
     let clock = Instant::now();
@@ -239,6 +247,12 @@ fn parts(device: &Device, options: &Options) -> Result<Value, Failure> {
         let queued = clock.elapsed().as_secs_f64() / f64::from(count);
         device.sync()?;
         let each = clock.elapsed().as_secs_f64() / f64::from(count);
+        eprintln!(
+            "{name}: {:.1} us, {:.1} us to queue, {:.0} GB/s, {first:.2} s at first",
+            each * 1e6,
+            queued * 1e6,
+            bytes as f64 / each / 1e9
+        );
         answer.insert(
             name.to_owned(),
             json!({

@@ -186,7 +186,7 @@ def train(program, folder, wide):
         standing = sum(parts[key] for key in
                        ("weights", "adapter", "gradients", "optimizer", "reference"))
         planned = standing + max(parts["merged"] + parts["kv_cache"],
-                                 parts["activations"] + parts["head"])
+                                 parts["activations"] + parts["head"], parts["step"])
         environment = dict(os.environ, RECODE_RESULTS=str(folder / f"results{place}"))
         peak = peak_bytes(program, "run", spec, environment=environment)
         print(f"{algorithm:4} {kind:4} {most:5} tokens, by block {str(checkpointing):5}: planned "

@@ -10,7 +10,7 @@
 use std::{
     error::Error,
     hint::black_box,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
@@ -19,7 +19,15 @@ use std::{
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
-use recode::model::{Decoder, Dtype, KvCache, LanguageModel, TokenBatch};
+use recode::{
+    model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch},
+    reward::{Normalizer, RewardSettings, Variant},
+    train::{
+        AdvantageScale, Aggregation, Algorithm, GrpoSettings, Inputs, LearningRate, Observer,
+        OptimizerSettings, Row, RowOrder, SampleRecord, Schedule, SftSettings, StepRecord, Timing,
+        TrainSettings, train,
+    },
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -55,9 +63,18 @@ const fn decode(
     }
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     decode("tiny", 1, 40, 12, 3.0),
     decode("tiny", 8, 40, 12, 3.0),
+    // Last of its model: it changes the weights of the Python side.
+    Case {
+        model: "tiny",
+        work: "train",
+        batch: 8,
+        steps: 4,
+        rounds: 6,
+        target: 1.0,
+    },
     decode("qwen2.5-0.5b", 1, 6, 5, 1.0),
     decode("qwen2.5-0.5b", 8, 4, 5, 1.0),
     Case {
@@ -69,6 +86,9 @@ const CASES: [Case; 5] = [
         target: 1.2,
     },
 ];
+
+/// Tokens of a row that is trained on.
+const ROW: usize = 256;
 
 /// The share of the memory's bandwidth that decoding one sequence should reach.
 const BANDWIDTH_TARGET: f64 = 0.75;
@@ -118,6 +138,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         if let Some((_, model)) = &loaded {
             measure(&name, &case, model, &mut reference)?;
+            if case.work == "train" {
+                shares(model)?;
+            }
         }
     }
     Ok(())
@@ -133,12 +156,12 @@ fn measure(
     let mut difference = 0.0_f32;
     for _ in 0..case.rounds {
         bandwidth = bandwidth.max(read_bandwidth());
-        let (seconds, logits) = run(case, model);
+        let (seconds, logits) = run(case, model)?;
         ours.extend(seconds);
-        let context = if case.work == "prompt" {
-            PROMPT
-        } else {
-            CONTEXT
+        let context = match case.work {
+            "prompt" => PROMPT,
+            "train" => ROW,
+            _ => CONTEXT,
         };
         let answer: Answer = reference.ask(&json!({
             "model": case.model, "work": case.work, "batch": case.batch, "context": context,
@@ -197,7 +220,11 @@ fn read_bandwidth() -> f64 {
 }
 
 /// The seconds of each step, and some logits of the last.
-fn run(case: &Case, model: &LanguageModel) -> (Vec<f64>, Vec<f32>) {
+fn run(case: &Case, model: &LanguageModel) -> Result<(Vec<f64>, Vec<f32>), Box<dyn Error>> {
+    if case.work == "train" {
+        let steps = trained(model, &sft(case.batch, case.steps), &texts(case.batch))?;
+        return Ok((steps.iter().map(|step| step.seconds).collect(), Vec::new()));
+    }
     let decoder = &model.decoder;
     let vocabulary = model.config.vocab_size;
     let tokens = |batch: usize, time: usize| -> Vec<Vec<u32>> {
@@ -225,7 +252,140 @@ fn run(case: &Case, model: &LanguageModel) -> (Vec<f64>, Vec<f32>) {
         }
     }
     logits.truncate(64);
-    (seconds, logits)
+    Ok((seconds, logits))
+}
+
+/// The times of a training's steps.
+fn trained(
+    model: &LanguageModel,
+    settings: &TrainSettings,
+    rows: &[Row],
+) -> Result<Vec<Timing>, Box<dyn Error>> {
+    #[derive(Default)]
+    struct Times(Vec<Timing>);
+    impl Observer for Times {
+        fn on_resume(&mut self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
+            self.0.push(record.timing.clone());
+            Ok(())
+        }
+        fn on_sample(&mut self, _: &SampleRecord) -> io::Result<()> {
+            Ok(())
+        }
+        fn on_note(&mut self, _: &str) {}
+        fn should_stop(&self) -> bool {
+            false
+        }
+    }
+    let folder = tempfile::tempdir()?;
+    let mut model = model.clone();
+    model.stop_tokens = Vec::new();
+    let all_weights = serde_json::from_value(json!({
+        "kind": "none", "r": 1, "alpha": 1.0, "dropout": 0.0, "targets": ["q_proj"],
+    }))?;
+    model.attach_adapter(&all_weights, 1)?;
+    let mut times = Times::default();
+    let inputs = Inputs {
+        settings,
+        rows,
+        seed: 1,
+        checkpoints: folder.path(),
+    };
+    train(model, &inputs, &mut times)?;
+    Ok(times.0)
+}
+
+fn sft(batch: usize, steps: usize) -> TrainSettings {
+    let algorithm = Algorithm::Sft(SftSettings {
+        prompt_weight: 1.0,
+        order: RowOrder::File,
+    });
+    // A micro-batch for each thread.
+    settings(algorithm, batch, steps, batch * ROW / THREADS)
+}
+
+fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> TrainSettings {
+    TrainSettings {
+        algorithm,
+        reward: Variant::EsStar,
+        reward_settings: RewardSettings {
+            normalizer: Normalizer::Fixed,
+        },
+        max_steps: steps,
+        batch_size: batch,
+        group_size: 8,
+        learning_rate: LearningRate {
+            peak: 1e-4,
+            warmup_steps: 0,
+            schedule: Schedule::Constant,
+            floor: 0.0,
+        },
+        optimizer: OptimizerSettings {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+        },
+        sampling: SamplingSettings {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            max_completion_tokens: 128,
+        },
+        max_prompt_tokens: ROW,
+        micro_batch_tokens: most,
+        gradient_checkpointing: false,
+        save_every: 0,
+        keep_checkpoints: 1,
+    }
+}
+
+/// Rows of so many tokens.
+fn texts(count: usize) -> Vec<Row> {
+    let word = |index: usize| format!("w{}", (index * 7919 + 13) % 512);
+    let words = |first: usize, count: usize| -> String {
+        let words: Vec<String> = (first..first + count).map(word).collect();
+        words.join(" ")
+    };
+    (0..count)
+        .map(|row| Row {
+            id: row.to_string(),
+            prompt: words(row * ROW, ROW / 2),
+            target_code: "print(1)".to_owned(),
+            target_text: words(row * ROW + ROW / 2, ROW / 2),
+        })
+        .collect()
+}
+
+/// The share of each part in steps of GRPO: four prompts, eight completions of 128 tokens each.
+fn shares(model: &LanguageModel) -> Result<(), Box<dyn Error>> {
+    let algorithm = Algorithm::Grpo(GrpoSettings {
+        beta: 0.0,
+        clip_low: 0.2,
+        clip_high: 0.2,
+        aggregation: Aggregation::Sequence,
+        advantage_scale: AdvantageScale::Group,
+        advantage_epsilon: 1e-4,
+        mask_truncated: false,
+    });
+    let settings = settings(algorithm, 4, 6, 8 * ROW);
+    let steps = trained(model, &settings, &texts(4))?;
+    let steps = &steps[1..];
+    let sum = |part: fn(&Timing) -> f64| steps.iter().map(part).sum::<f64>();
+    let all = sum(|step| step.seconds);
+    println!(
+        "tiny, a step of GRPO, 32 completions of 128 tokens: {:.0} ms; sampling {:.0} %, reward \
+         {:.1} %, update {:.0} %",
+        all / steps.len() as f64 * 1e3,
+        sum(|step| step.sampling_seconds) / all * 100.0,
+        sum(|step| step.reward_seconds) / all * 100.0,
+        sum(|step| step.update_seconds) / all * 100.0
+    );
+    Ok(())
 }
 
 /// The logits of the last token of each row.

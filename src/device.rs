@@ -74,11 +74,31 @@ impl Backend {
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(Device::cuda(0usize)),
+            Self::Cuda => {
+                keep_kernels();
+                Ok(Device::cuda(0usize))
+            }
             #[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
             _ => Err(Unavailable::NotBuilt(self)),
         }
     }
+}
+
+/// Keeps compiled kernels, and which of them are fastest, in the user's folder of caches.
+///
+/// A job is a process: without this each one would compile and time them anew, for minutes. What a
+/// `cubecl.toml` or `burn.toml` of the working folder says holds all the same.
+#[cfg(feature = "cuda")]
+fn keep_kernels() {
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _, cache::CacheConfig};
+
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.compilation.cache = true;
+    if matches!(config.environment.path, CacheConfig::Target) {
+        config.environment.path = CacheConfig::Global;
+    }
+    // False, if a device was opened before: then it is set already.
+    CubeClRuntimeConfig::try_set(config);
 }
 
 impl fmt::Display for Backend {

@@ -81,6 +81,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
         };
         row("updating: activations", memory.activations, graph);
         row("updating: logits", memory.head, "");
+        row("updating: new values", memory.step, "");
         lines.extend(fit(one, asked));
     }
     lines

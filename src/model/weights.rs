@@ -9,6 +9,7 @@ use std::{
 
 use burn::tensor::{DType, Device, Element, Tensor, TensorData, bf16, f16};
 use memmap2::{Mmap, UncheckedAdvice};
+use rayon::prelude::*;
 use safetensors::{Dtype as FileType, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde_json::{Map, Value};
 
@@ -297,7 +298,7 @@ fn laid_out<const N: usize, E: Element>(
     bytes: &[u8],
     is_transposed: bool,
     dims: [usize; 2],
-    element: impl Fn([u8; N]) -> E,
+    element: impl Fn([u8; N]) -> E + Sync,
 ) -> TensorData {
     /// Side of the squares that are moved at a time, so that both sides stay in the cache.
     const SIDE: usize = 32;
@@ -307,15 +308,17 @@ fn laid_out<const N: usize, E: Element>(
     }
     let [height, width] = dims;
     let mut output = vec![E::from_elem(0.0f32); elements.len()];
-    for top in (0..height).step_by(SIDE) {
+    let strips = output.par_chunks_mut((SIDE * width).max(1)).enumerate();
+    strips.for_each(|(strip, output)| {
+        let top = strip * SIDE;
         for left in (0..width).step_by(SIDE) {
             for row in top..height.min(top + SIDE) {
                 for column in left..width.min(left + SIDE) {
-                    output[row * width + column] = element(elements[column * height + row]);
+                    output[(row - top) * width + column] = element(elements[column * height + row]);
                 }
             }
         }
-    }
+    });
     TensorData::new(output, dims)
 }
 

@@ -52,6 +52,10 @@ fn train_identity(work: &TrainWork) -> Json {
         json!(adapter)
     };
     model.insert("adapter".to_owned(), adapter);
+    if work.model.adapter.kind != AdapterKind::None && work.model.adapter.dropout > 0.0 {
+        // How dropout draws has changed once; what has none is what it was.
+        model.insert("dropout".to_owned(), json!("by distances"));
+    }
     json!({
         "kind": "train",
         "recipe": RECIPE_VERSION,

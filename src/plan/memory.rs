@@ -35,6 +35,8 @@ pub struct Memory {
     pub activations: usize,
     /// While updating: logits, and what their gradient needs.
     pub head: usize,
+    /// While the optimiser steps: the new values beside the old ones.
+    pub step: usize,
 }
 
 impl Memory {
@@ -54,10 +56,10 @@ impl Memory {
         self.weights + self.adapter + self.gradients + self.optimizer + self.reference
     }
 
-    /// The most at any time: sampling and updating take turns.
+    /// The most at any time: sampling, the gradient and the optimiser take turns.
     pub fn peak(&self) -> usize {
         let (sampling, updating) = (self.merged + self.kv_cache, self.activations + self.head);
-        self.standing() + sampling.max(updating)
+        self.standing() + sampling.max(updating).max(self.step)
     }
 }
 
@@ -93,6 +95,7 @@ impl Shape<'_> {
             kv_cache: if is_policy { self.kv_cache() } else { 0 },
             activations: self.activations(),
             head: self.head(),
+            step: self.step(),
         }
     }
 }
@@ -169,6 +172,15 @@ impl Shape<'_> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let micro_batches = (self.sequences() * self.longest()).div_ceil(self.tokens());
         threads.min(micro_batches)
+    }
+
+    /// New values of all that is trained, and two intermediate ones of the largest tensor.
+    fn step(&self) -> usize {
+        if self.has_adapter() {
+            return self.trained() * WIDE;
+        }
+        let largest = self.config.vocab_size * self.config.hidden_size;
+        self.trained() * self.width() + 2 * largest * WIDE
     }
 
     fn kv_cache(&self) -> usize {
@@ -262,5 +274,90 @@ impl Shape<'_> {
             rows * row
         };
         self.at_once() * (transient + kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::{Work, tests::plan_of};
+
+    /// The shape of Qwen2.5-Coder-7B.
+    fn config() -> DecoderConfig {
+        let json = json!({
+            "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944,
+            "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+            "vocab_size": 152_064, "max_position_embeddings": 32768, "tie_word_embeddings": false,
+        });
+        DecoderConfig::from_json(json.as_object().unwrap().clone()).unwrap()
+    }
+
+    fn work(change: impl FnOnce(&mut TrainWork)) -> TrainWork {
+        let plan = plan_of(
+            "name = \"t\"\n[train]\nmicro_batch_tokens = 6400\nmax_prompt_tokens = 288\n\
+             [train.sampling]\nmax_completion_tokens = 512\n",
+        );
+        let mut works = plan.jobs.into_iter().filter_map(|job| match job.work {
+            Work::Train(work) => Some(work),
+            Work::Eval(_) => None,
+        });
+        let mut work = works.next().unwrap();
+        work.backend = Backend::Cuda;
+        change(&mut work);
+        work
+    }
+
+    #[test]
+    fn weights_and_what_is_trained_are_counted_to_the_last_number() {
+        let memory = Memory::of(&work(|_| {}), &config());
+
+        // By hand: 28 blocks of 233,057,792 (products 233,046,016, biases 4,608, norms 7,168), two
+        // tables of 152,064 by 3,584, and a norm: 7,615,616,512, as the model's card has it.
+        assert_eq!(memory.weights, 2 * 7_615_616_512);
+        // 28 blocks of 64 · (3584 + 3584) + 3584 and 64 · (3584 + 512) + 512.
+        let trained = 28 * (64 * 7168 + 3584 + 64 * 4096 + 512);
+        assert_eq!(memory.adapter, 4 * trained);
+        assert_eq!(memory.optimizer, 8 * trained);
+        // 28 blocks of both projections, in 16 bits.
+        assert_eq!(memory.merged, 2 * 28 * 3584 * (3584 + 512));
+        assert_eq!(memory.reference, 0);
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_largest_of_what_takes_turns() {
+        let memory = Memory {
+            weights: 100,
+            merged: 5,
+            kv_cache: 6,
+            activations: 7,
+            head: 1,
+            step: 3,
+            ..Memory::default()
+        };
+
+        assert_eq!(memory.peak(), 111);
+        assert_eq!(Memory { step: 30, ..memory }.peak(), 130);
+    }
+
+    #[test]
+    fn one_blocks_graph_takes_less_than_all() {
+        let whole = Memory::of(&work(|_| {}), &config());
+        let by_block = work(|work| work.train.gradient_checkpointing = true);
+        let by_block = Memory::of(&by_block, &config());
+
+        assert!(by_block.peak() * 2 < whole.peak(), "{by_block:?} {whole:?}");
+        assert_eq!(by_block.standing(), whole.standing());
+    }
+
+    #[test]
+    fn all_weights_have_moments_and_a_reference_of_their_own() {
+        let full = work(|work| work.model.adapter.kind = AdapterKind::None);
+        let memory = Memory::of(&full, &config());
+
+        assert_eq!(memory.adapter, 0);
+        assert_eq!(memory.optimizer, 8 * 7_615_616_512);
+        assert_eq!(memory.gradients, memory.weights);
     }
 }

@@ -41,7 +41,7 @@ impl Inputs for Named {
     }
 }
 
-fn plan_of(text: &str) -> Plan {
+pub(super) fn plan_of(text: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();
     for name in ["migration", "code_update_arena", "human_eval"] {
         let path = folder.path().join(format!("datasets/prompts/{name}.jinja"));

@@ -257,6 +257,26 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_that_is_made_on_the_device_is_the_hosts() {
+        // Kernels are for 32 bits: other types go the way of a GPU.
+        let x = Tensor::<2>::ones([30, 70], &Device::flex());
+        let draw = |x: &Tensor<2>| {
+            let mut dropout = Dropout::new(stream(3, "dropout", 0, 0));
+            let both = [dropout.apply(x, 0.3), dropout.apply(x, 0.3)];
+            both.map(|one| values(one.unwrap().cast(burn::tensor::DType::F32)))
+        };
+
+        let host = draw(&x);
+        let device = draw(&x.cast(burn::tensor::DType::F64));
+
+        for (host, device) in host.iter().zip(&device) {
+            // 1e-7: a scale of 32 bits.
+            assert!(distance(host, device) < 1e-7);
+        }
+        assert_ne!(host[0], host[1]);
+    }
+
+    #[test]
     fn adapters_begin_as_in_peft() {
         let settings = crate::model::fixture::adapter(AdapterKind::Dora);
         let weight = tensor((0..32u8).map(f32::from).collect(), [4, 8], &Device::flex());
