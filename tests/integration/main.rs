@@ -6,6 +6,7 @@ mod doctor;
 mod fetch;
 mod interruptions;
 mod kill;
+mod kill_training;
 mod learning;
 mod looking_on;
 mod migrations;
