@@ -55,6 +55,11 @@ impl JobDir {
         self.path.join("samples.jsonl")
     }
 
+    /// The log of updates that were left out because they were not finite.
+    pub fn non_finite(&self) -> PathBuf {
+        self.path.join("nonfinite.jsonl")
+    }
+
     /// The folder of checkpoints, each a folder such as `step_000100`.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")

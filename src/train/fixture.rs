@@ -15,8 +15,8 @@ use crate::{
 
 use super::{
     AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, GrpoSettings,
-    GspoSettings, LearningRate, Observer, OptimizerSettings, RewardRecord, Row, SampleRecord,
-    Schedule, StepRecord, Timing, TrainSettings, optim::Named, rollout::Judge,
+    GspoSettings, LearningRate, NonFiniteRecord, Observer, OptimizerSettings, RewardRecord, Row,
+    SampleRecord, Schedule, StepRecord, Timing, TrainSettings, optim::Named, rollout::Judge,
 };
 
 /// The words of the micro model, after its only special token.
@@ -165,6 +165,7 @@ pub(super) fn rows() -> Vec<Row> {
 pub(super) struct Recorder {
     pub(super) records: Vec<StepRecord>,
     pub(super) samples: Vec<SampleRecord>,
+    pub(super) non_finite: Vec<NonFiniteRecord>,
     pub(super) notes: Vec<String>,
     /// Where training has begun, each time.
     pub(super) resumed: Vec<usize>,
@@ -180,6 +181,7 @@ impl Observer for Recorder {
         self.resumed.push(step);
         self.records.retain(|record| record.step <= step);
         self.samples.retain(|sample| sample.step <= step);
+        self.non_finite.retain(|update| update.step <= step);
         Ok(())
     }
 
@@ -193,6 +195,11 @@ impl Observer for Recorder {
 
     fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()> {
         self.samples.push(sample.clone());
+        Ok(())
+    }
+
+    fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
+        self.non_finite.push(update.clone());
         Ok(())
     }
 

@@ -25,6 +25,8 @@ mod task;
 mod train_loop;
 
 #[cfg(test)]
+mod diverging;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod learning;
@@ -37,7 +39,10 @@ pub use algorithm::{
 };
 pub use error::TrainError;
 pub use loss::Aggregation;
-pub use observer::{Observer, RewardRecord, RolloutRecord, SampleRecord, StepRecord, Timing};
+pub use observer::{
+    NonFiniteRecord, NonFiniteSample, Observer, RewardRecord, RolloutRecord, SampleRecord,
+    StepRecord, Timing,
+};
 pub use optim::OptimizerSettings;
 pub use order::RowOrder;
 pub use schedule::{LearningRate, Schedule};

@@ -7,11 +7,12 @@ use serde_json::json;
 use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
 
 use super::{
-    Observer, Row, SampleRecord, StepRecord, Timing, TrainError, TrainSettings,
+    NonFiniteRecord, NonFiniteSample, Observer, Row, SampleRecord, StepRecord, Timing, TrainError,
+    TrainSettings,
     algorithm::with_method,
     checkpoint::{Checkpoint, State, Store},
     learner::{Learner, Update},
-    method::{Method, Place, Taken},
+    method::{LeftOut, Method, Place, Taken},
     optim::Named,
     rollout::Judge,
     task::Task,
@@ -205,6 +206,12 @@ impl Run<'_> {
             self.step += 1;
             self.rows += taken.prompts;
             self.report(taken, rate, clock, observer)?;
+            if self.learner.has_diverged() {
+                return Err(TrainError::Diverged {
+                    count: self.learner.skipped_in_a_row,
+                    step: self.step,
+                });
+            }
             let is_last = self.step == self.settings.max_steps;
             let is_due =
                 self.settings.save_every > 0 && self.step.is_multiple_of(self.settings.save_every);
@@ -243,7 +250,13 @@ impl Run<'_> {
             };
             observer.on_sample(&record).map_err(failed)?;
         }
-        let made: Vec<&Update> = taken.updates.iter().flatten().collect();
+        for left_out in &taken.left_out {
+            observer
+                .on_non_finite(&self.non_finite(left_out))
+                .map_err(failed)?;
+        }
+        let made = taken.updates.iter().filter(|update| update.is_finite());
+        let made: Vec<&Update> = made.collect();
         let mean = |value: fn(&Update) -> f64| {
             let sum: f64 = made.iter().map(|update| value(update)).sum();
             (!made.is_empty()).then(|| sum / made.len() as f64)
@@ -267,6 +280,27 @@ impl Run<'_> {
             },
         };
         observer.on_step(&record).map_err(failed)
+    }
+
+    fn non_finite(&self, left_out: &LeftOut) -> NonFiniteRecord {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let samples = left_out.samples.iter().map(|lesson| {
+            let row = &self.task.rows[lesson.row];
+            NonFiniteSample {
+                row: row.id.clone(),
+                prompt: row.prompt.clone(),
+                completion: lesson.completion.clone(),
+                reward: lesson.reward,
+                advantage: lesson.advantage.and_then(finite),
+            }
+        });
+        NonFiniteRecord {
+            step: self.step,
+            update: left_out.update,
+            loss: finite(left_out.made.loss),
+            gradient_norm: finite(left_out.made.gradient_norm),
+            samples: samples.collect(),
+        }
     }
 
     /// Writes a checkpoint if asked to, unless there is one of this step.

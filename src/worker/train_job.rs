@@ -1,6 +1,6 @@
 //! A training as a job.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 use super::{Context, Reporter, StopFlag, WorkerError, model, tensorboard::EventFile};
 use crate::{
@@ -11,8 +11,14 @@ use crate::{
     plan::TrainWork,
     results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome, in_words},
     seed,
-    train::{Algorithm, Ended, Inputs, Observer, Row, SampleRecord, StepRecord, train},
+    train::{
+        Algorithm, Ended, Inputs, NonFiniteRecord, Observer, Row, SampleRecord, StepRecord,
+        TrainError, train,
+    },
 };
+
+/// How many updates that were left out stay on file.
+const MOST_NON_FINITE: usize = 10;
 
 /// Trains the model of `work`, from its last checkpoint if there is one.
 pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcome, WorkerError> {
@@ -43,7 +49,13 @@ pub(super) fn train_job(context: Context<'_>, work: &TrainWork) -> Result<Outcom
         progress: context.progress,
         stop: context.stop,
     };
-    let outcome = train(model, &inputs, &mut log)?;
+    let outcome = train(model, &inputs, &mut log).map_err(|error| match error {
+        TrainError::Diverged { .. } => WorkerError::Diverged {
+            path: dir.non_finite(),
+            source: error,
+        },
+        error => error.into(),
+    })?;
     if outcome.ended == Ended::Stopped {
         return Err(WorkerError::Stopped);
     }
@@ -159,9 +171,14 @@ fn warn_of_events(error: &ResultsError) {
 impl Observer for Log<'_> {
     fn on_resume(&mut self, step: usize) -> io::Result<()> {
         let last = step as u64;
-        let open = |path| JsonLines::resume(path, |line| line <= last).map_err(io::Error::other);
+        let open =
+            |path: PathBuf| JsonLines::resume(&path, |line| line <= last).map_err(io::Error::other);
         fs::create_dir_all(self.dir.path())?;
-        self.lines = Some((open(&self.dir.metrics())?, open(&self.dir.samples())?));
+        // Most trainings have none.
+        if self.dir.non_finite().exists() {
+            open(self.dir.non_finite())?;
+        }
+        self.lines = Some((open(self.dir.metrics())?, open(self.dir.samples())?));
         self.begin_events();
         self.progress.report(last, self.steps as u64, "");
         Ok(())
@@ -181,6 +198,17 @@ impl Observer for Log<'_> {
 
     fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()> {
         self.lines()?.1.append(sample).map_err(io::Error::other)
+    }
+
+    fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
+        let path = self.dir.non_finite();
+        let kept = JsonLines::resume(&path, |_| true)
+            .and_then(|mut lines| lines.append(update))
+            .and_then(|()| JsonLines::keep_last(&path, MOST_NON_FINITE));
+        kept.map_err(io::Error::other)?;
+        let (step, file) = (update.step, path.display());
+        tracing::warn!("step {step}: an update was not finite and is left out, see `{file}`");
+        Ok(())
     }
 
     fn on_note(&mut self, text: &str) {

@@ -32,7 +32,7 @@ const KILLS: usize = 20;
 
 /// The quickstart's training, made small, with all that draws random numbers: completions, the order
 /// of rows, dropout.
-const SETTINGS: &[&str] = &[
+pub(crate) const SETTINGS: &[&str] = &[
     "model.adapter.kind=\"dora\"",
     "model.adapter.r=4",
     "model.adapter.alpha=8",
@@ -44,11 +44,11 @@ const SETTINGS: &[&str] = &[
     "train.save_every=3",
 ];
 
-/// A job's folder below a folder of results, ready to be run.
-fn prepare(results: &Path) -> PathBuf {
+/// The folder of the quickstart's training below a folder of results, ready to be run.
+pub(crate) fn prepare(results: &Path, settings: &[&str]) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let around = Surroundings::at(root).unwrap();
-    let overrides: Vec<String> = SETTINGS.iter().map(|&text| text.to_owned()).collect();
+    let overrides: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
     let request = Request {
         file: &root.join("experiments/quickstart.toml"),
         overrides: &overrides,
@@ -66,7 +66,7 @@ fn prepare(results: &Path) -> PathBuf {
     dir.path().to_owned()
 }
 
-fn start(job: &Path, attempt: usize) -> Child {
+pub(crate) fn start(job: &Path, attempt: usize) -> Child {
     Command::new(env!("CARGO_BIN_EXE_recode"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_remove("RUST_LOG")
@@ -84,7 +84,7 @@ fn finish(job: &Path, attempt: usize) {
     assert!(output.status.success(), "{}", errors(&output));
 }
 
-fn errors(output: &Output) -> String {
+pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -123,7 +123,7 @@ struct Quiet {
 
 static QUIET: LazyLock<Quiet> = LazyLock::new(|| {
     let results = tempfile::tempdir().unwrap();
-    let job = prepare(results.path());
+    let job = prepare(results.path(), SETTINGS);
     let clock = Instant::now();
     finish(&job, 1);
     let trace = Trace::of(&job);
@@ -183,7 +183,7 @@ fn kill_at(moment: Moment, goal: usize, attempt: usize, job: &Path, draw: &mut S
     assert_eq!(status.signal(), Some(9), "{moment:?} of step {goal}");
 }
 
-fn wait(child: &mut Child, is_so: impl Fn() -> bool) {
+pub(crate) fn wait(child: &mut Child, is_so: impl Fn() -> bool) {
     while !is_so() {
         assert!(child.try_wait().unwrap().is_none(), "it ended too early");
         thread::sleep(Duration::from_micros(300));
@@ -199,7 +199,7 @@ fn steps(job: &Path) -> usize {
 #[test]
 fn a_training_killed_twenty_times_ends_with_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
-    let job = prepare(results.path());
+    let job = prepare(results.path(), SETTINGS);
     // Not while the first training waits to be killed.
     LazyLock::force(&QUIET);
     let mut draw = stream(20, "kill", 0, 0);
@@ -236,7 +236,7 @@ fn run_cramped(job: &Path, blocks: usize, attempt: usize) -> Output {
 #[test]
 fn a_training_that_cannot_write_says_so_and_goes_on_to_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
-    let job = prepare(results.path());
+    let job = prepare(results.path(), SETTINGS);
     let dir = Store::new(results.path()).jobs().remove(0);
 
     let mut reasons = Vec::new();
@@ -280,7 +280,7 @@ exit "$first"
 #[ignore = "needs the right to mount a tmpfs: run as root, or where users have namespaces"]
 fn a_training_on_a_full_disk_says_so_and_goes_on_to_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
-    let job = prepare(results.path());
+    let job = prepare(results.path(), SETTINGS);
     let [disk, after] = ["disk", "after"].map(|name| results.path().join(name));
     fs::create_dir(&disk).unwrap();
 

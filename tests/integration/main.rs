@@ -11,6 +11,7 @@ mod learning;
 mod looking_on;
 mod migrations;
 mod multi_update;
+mod non_finite;
 mod remote;
 mod score;
 mod specs;
