@@ -52,7 +52,7 @@ fn train_identity(work: &TrainWork) -> Json {
         json!(adapter)
     };
     model.insert("adapter".to_owned(), adapter);
-    json!({
+    let mut identity = json!({
         "kind": "train",
         "recipe": RECIPE_VERSION,
         "model": model,
@@ -61,7 +61,14 @@ fn train_identity(work: &TrainWork) -> Json {
         "seed": work.seed,
         "backend": work.backend,
         "digests": work.digests,
-    })
+    });
+    if let Some(evaluation) = &work.evaluation {
+        // What it finds is a result of the job, even where it chooses no weights.
+        let mut eval = object(json!(evaluation.eval));
+        without(&mut eval, &["python"]);
+        identity["evaluation"] = Json::Object(eval);
+    }
+    identity
 }
 
 fn eval_identity(work: &EvalWork) -> Json {

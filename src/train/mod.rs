@@ -9,6 +9,7 @@ mod advantage;
 mod algorithm;
 mod checkpoint;
 mod error;
+mod evaluation;
 mod learner;
 mod loss;
 mod method;
@@ -27,6 +28,8 @@ mod train_loop;
 #[cfg(test)]
 mod diverging;
 #[cfg(test)]
+mod evaluating;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod learning;
@@ -38,6 +41,7 @@ pub use algorithm::{
     Algorithm, CispoSettings, DapoSettings, GrpoSettings, GspoSettings, SftSettings,
 };
 pub use error::TrainError;
+pub use evaluation::{EvalSchedule, EvaluationRecord, FinalCheckpoint};
 pub use loss::Aggregation;
 pub use observer::{
     NonFiniteRecord, NonFiniteSample, Observer, RewardRecord, RolloutRecord, SampleRecord,

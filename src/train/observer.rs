@@ -4,12 +4,26 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-/// Takes a training's records and says when to stop; training itself knows nothing of job folders.
+use crate::model::LanguageModel;
+
+use super::EvaluationRecord;
+
+/// Takes a training's records, measures its model and says when to stop; training itself knows
+/// nothing of job folders and benchmarks.
 pub trait Observer {
-    /// Training begins behind `step`, which is 0 unless a checkpoint was found.
+    /// Training begins behind `step`, which is 0 unless a checkpoint was found; the last evaluation
+    /// that counts is that of step `evaluated`, or none if it is 0.
     ///
     /// Records of later steps that were taken before are void: they come again.
-    fn on_resume(&mut self, step: usize) -> io::Result<()>;
+    fn on_resume(&mut self, step: usize, evaluated: usize) -> io::Result<()>;
+
+    /// Measures the model that has taken `step` steps, and writes down what came out; none if it was
+    /// told to stop. Called where the settings have an [`EvalSchedule`](super::EvalSchedule) alone.
+    fn evaluate(
+        &mut self,
+        model: &LanguageModel,
+        step: usize,
+    ) -> io::Result<Option<EvaluationRecord>>;
 
     /// A step is done.
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()>;

@@ -79,7 +79,7 @@ pub(crate) fn start(job: &Path, attempt: usize) -> Child {
         .unwrap()
 }
 
-fn finish(job: &Path, attempt: usize) {
+pub(crate) fn finish(job: &Path, attempt: usize) {
     let output = start(job, attempt).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", errors(&output));
 }
@@ -90,16 +90,18 @@ pub(crate) fn errors(output: &Output) -> String {
 
 /// All that must not depend on what happened on the way.
 #[derive(Debug, PartialEq)]
-struct Trace {
+pub(crate) struct Trace {
     /// The lines of `metrics.jsonl`, without their times.
-    metrics: Vec<String>,
-    samples: String,
-    outcome: String,
+    pub(crate) metrics: Vec<String>,
+    pub(crate) samples: String,
+    /// The lines of `evaluations.jsonl`, if the model was measured.
+    pub(crate) evaluations: String,
+    pub(crate) outcome: String,
     model: Digest,
 }
 
 impl Trace {
-    fn of(job: &Path) -> Self {
+    pub(crate) fn of(job: &Path) -> Self {
         let text = |name: &str| fs::read_to_string(job.join(name)).unwrap();
         let timeless = |line: &str| {
             let mut line: Json = serde_json::from_str(line).unwrap();
@@ -109,6 +111,7 @@ impl Trace {
         Self {
             metrics: text("metrics.jsonl").lines().map(timeless).collect(),
             samples: text("samples.jsonl"),
+            evaluations: fs::read_to_string(job.join("evaluations.jsonl")).unwrap_or_default(),
             outcome: text("outcome.json"),
             model: Digest::of_folder(&job.join("model")).unwrap(),
         }
