@@ -23,9 +23,9 @@ use recode::{
     model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch},
     reward::{Normalizer, RewardSettings, Variant},
     train::{
-        AdvantageScale, Aggregation, Algorithm, GrpoSettings, Inputs, LearningRate, Observer,
-        OptimizerSettings, Row, RowOrder, SampleRecord, Schedule, SftSettings, StepRecord, Timing,
-        TrainSettings, train,
+        AdvantageScale, Aggregation, Algorithm, EvalSchedule, EvaluationRecord, FinalCheckpoint,
+        GrpoSettings, Inputs, LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Row,
+        RowOrder, SampleRecord, Schedule, SftSettings, StepRecord, Timing, TrainSettings, train,
     },
 };
 use serde::Deserialize;
@@ -264,7 +264,17 @@ fn trained(
     #[derive(Default)]
     struct Times(Vec<Timing>);
     impl Observer for Times {
-        fn on_resume(&mut self, _: usize) -> io::Result<()> {
+        fn on_resume(&mut self, _: usize, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn evaluate(
+            &mut self,
+            _: &LanguageModel,
+            _: usize,
+        ) -> io::Result<Option<EvaluationRecord>> {
+            Ok(None)
+        }
+        fn on_non_finite(&mut self, _: &NonFiniteRecord) -> io::Result<()> {
             Ok(())
         }
         fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
@@ -341,6 +351,8 @@ fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> Tr
         gradient_checkpointing: false,
         save_every: 0,
         keep_checkpoints: 1,
+        eval: EvalSchedule::default(),
+        checkpoint: FinalCheckpoint::Last,
     }
 }
 

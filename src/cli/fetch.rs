@@ -74,7 +74,8 @@ fn names_of(experiment: &Experiment) -> BTreeSet<String> {
         if !settings.stages.is_empty() {
             names.insert(settings.data.train.clone());
         }
-        for eval in &settings.evals {
+        let within = settings.stage_evals.iter().flatten();
+        for eval in settings.evals.iter().chain(within) {
             if !settings.data.benchmarks.contains_key(&eval.benchmark) {
                 names.insert(eval.benchmark.clone());
             }

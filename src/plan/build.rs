@@ -11,7 +11,8 @@ use crate::{
 };
 
 use super::{
-    Cell, EvalWork, Inputs, Job, JobId, Missing, Plan, PlanError, Start, TrainWork, Work, baseline,
+    Cell, EvalWork, Inputs, Job, JobId, Missing, Plan, PlanError, Start, TrainEval, TrainWork,
+    Work, baseline,
 };
 
 /// Makes the plan of an experiment.
@@ -63,8 +64,8 @@ impl Builder<'_> {
         seed: u64,
     ) -> Result<Cell, PlanError> {
         let mut start = Start::Base;
-        for stage in &settings.stages {
-            start = Start::Job(self.training(settings, stage, start, seed)?);
+        for (stage, eval) in settings.stages.iter().zip(&settings.stage_evals) {
+            start = Start::Job(self.training(settings, (stage, eval.as_ref()), start, seed)?);
         }
         let train = match &start {
             Start::Base => None,
@@ -101,7 +102,7 @@ impl Builder<'_> {
     fn training(
         &mut self,
         settings: &Settings,
-        train: &TrainSettings,
+        (train, eval): (&TrainSettings, Option<&EvalSettings>),
         start: Start,
         seed: u64,
     ) -> Result<JobId, PlanError> {
@@ -111,6 +112,13 @@ impl Builder<'_> {
         let data = self.take("data.train", data, &mut digests);
         let prompt = self.inputs.file(&settings.data.prompts.migration)?;
         self.take("data.prompts.migration", prompt, &mut digests);
+        let evaluation = match eval {
+            Some(eval) => Some(Box::new(TrainEval {
+                eval: eval.clone(),
+                data: self.benchmark(settings, eval, "train.eval.", &mut digests)?,
+            })),
+            None => None,
+        };
         Ok(self.add(Work::Train(TrainWork {
             model: settings.model.clone(),
             model_path,
@@ -120,8 +128,31 @@ impl Builder<'_> {
             prompts: settings.data.prompts.clone(),
             seed,
             backend: settings.run.backend,
+            evaluation,
             digests,
         })))
+    }
+
+    /// The file of a benchmark, whose digest and others that matter go to `digests`.
+    fn benchmark(
+        &mut self,
+        settings: &Settings,
+        eval: &EvalSettings,
+        prefix: &str,
+        digests: &mut Digests,
+    ) -> Result<std::path::PathBuf, PlanError> {
+        let data = match settings.data.benchmarks.get(&eval.benchmark) {
+            Some(path) => self.inputs.file(path)?,
+            None => self.inputs.data(&eval.benchmark)?,
+        };
+        let data = self.take(&format!("{prefix}data"), data, digests);
+        let prompts = &settings.data.prompts;
+        let prompt = self.inputs.file(prompts.of_benchmark(&eval.benchmark))?;
+        self.take(&format!("{prefix}prompt"), prompt, digests);
+        if let Some(digest) = eval.repairs.digest() {
+            digests.insert(format!("{prefix}repairs"), digest);
+        }
+        Ok(data)
     }
 
     fn evaluation(
@@ -133,17 +164,7 @@ impl Builder<'_> {
     ) -> Result<JobId, PlanError> {
         let mut digests = Digests::new();
         let model_path = self.base(&settings.model, &mut digests)?;
-        let data = match settings.data.benchmarks.get(&eval.benchmark) {
-            Some(path) => self.inputs.file(path)?,
-            None => self.inputs.data(&eval.benchmark)?,
-        };
-        let data = self.take("data", data, &mut digests);
-        let prompts = &settings.data.prompts;
-        let prompt = self.inputs.file(prompts.of_benchmark(&eval.benchmark))?;
-        self.take("prompt", prompt, &mut digests);
-        if let Some(digest) = eval.repairs.digest() {
-            digests.insert("repairs".to_owned(), digest);
-        }
+        let data = self.benchmark(settings, eval, "", &mut digests)?;
         let mut model = settings.model.clone();
         if *start == Start::Base {
             // Nothing was trained: the same job, whatever adapter the spec would train.
@@ -155,7 +176,7 @@ impl Builder<'_> {
             start: start.clone(),
             eval: eval.clone(),
             data,
-            prompts: prompts.clone(),
+            prompts: settings.data.prompts.clone(),
             seed,
             backend: settings.run.backend,
             digests,

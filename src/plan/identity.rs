@@ -56,7 +56,7 @@ fn train_identity(work: &TrainWork) -> Json {
         // How dropout draws has changed once; what has none is what it was.
         model.insert("dropout".to_owned(), json!("by distances"));
     }
-    json!({
+    let mut identity = json!({
         "kind": "train",
         "recipe": RECIPE_VERSION,
         "model": model,
@@ -65,7 +65,14 @@ fn train_identity(work: &TrainWork) -> Json {
         "seed": work.seed,
         "backend": work.backend,
         "digests": work.digests,
-    })
+    });
+    if let Some(evaluation) = &work.evaluation {
+        // What it finds is a result of the job, even where it chooses no weights.
+        let mut eval = object(json!(evaluation.eval));
+        without(&mut eval, &["python"]);
+        identity["evaluation"] = Json::Object(eval);
+    }
+    identity
 }
 
 fn eval_identity(work: &EvalWork) -> Json {

@@ -119,8 +119,20 @@ pub struct TrainWork {
     pub seed: u64,
     /// The backend.
     pub backend: Backend,
+    /// What the model is measured on while it learns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Box<TrainEval>>,
     /// Digests of all files that the job reads, by their path in the job.
     pub digests: std::collections::BTreeMap<String, Digest>,
+}
+
+/// The evaluation within a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainEval {
+    /// The evaluation.
+    pub eval: EvalSettings,
+    /// The benchmark's file.
+    pub data: PathBuf,
 }
 
 /// An evaluation.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use inputs::{Input, Inputs, Missing, ProjectInputs};
-pub use job::{EvalWork, Job, JobId, RECIPE_VERSION, Start, TrainWork, Work};
+pub use job::{EvalWork, Job, JobId, RECIPE_VERSION, Start, TrainEval, TrainWork, Work};
 pub use memory::Memory;
 
 /// All jobs of an experiment, and what they are for.

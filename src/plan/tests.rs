@@ -158,6 +158,7 @@ fn what_training_reads_makes_another_training() {
         "reward.normalizer = \"published\"",
         "train.lr.peak = 1e-4",
         "train.grpo.beta = 0.0",
+        "train.eval.every = 50",
         "train.group_size = 4",
         "model.adapter.alpha = 32",
         "model.dtype = \"f32\"",
@@ -171,6 +172,7 @@ fn what_training_reads_makes_another_training() {
     for line in [
         "train.save_every = 7",
         "train.keep_checkpoints = 7",
+        "train.eval.limit = 7",
         "run.slots = 7",
         "description = \"d\"",
         "eval.limit = 7",
@@ -178,6 +180,40 @@ fn what_training_reads_makes_another_training() {
         "model.scratch.hidden_size = 64",
     ] {
         assert_eq!(id(line), before, "{line}");
+    }
+}
+
+#[test]
+fn what_a_training_is_measured_on_is_part_of_it() {
+    let job = |more: &str| {
+        let text = format!("name = \"t\"\ntrain.eval.every = 50\n{more}\n");
+        plan_of(&text).jobs.remove(0)
+    };
+    let before = job("");
+    let Work::Train(work) = &before.work else {
+        panic!("a training comes first")
+    };
+
+    let told = work.evaluation.as_ref().unwrap();
+    assert_eq!((told.eval.limit, told.eval.samples), (20, 1));
+    assert_eq!(told.data, Path::new("code_update_arena"));
+    assert!(work.digests.contains_key("train.eval.data"));
+    assert!(work.digests.contains_key("train.eval.prompt"));
+    for line in [
+        "train.eval.limit = 7",
+        "train.eval.samples = 2",
+        "train.eval.benchmark = \"humaneval\"",
+        "train.checkpoint = \"best\"",
+        "eval.sampling.temperature = 0.5",
+    ] {
+        assert_ne!(job(line).id, before.id, "{line}");
+    }
+    for line in [
+        "eval.limit = 7",
+        "eval.python = \"p\"",
+        "train.keep_checkpoints = 7",
+    ] {
+        assert_eq!(job(line).id, before.id, "{line}");
     }
 }
 

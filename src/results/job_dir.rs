@@ -55,6 +55,16 @@ impl JobDir {
         self.path.join("samples.jsonl")
     }
 
+    /// The log of a training's evaluations on the way.
+    pub fn evaluations(&self) -> PathBuf {
+        self.path.join("evaluations.jsonl")
+    }
+
+    /// The log of updates that were left out because they were not finite.
+    pub fn non_finite(&self) -> PathBuf {
+        self.path.join("nonfinite.jsonl")
+    }
+
     /// The folder of checkpoints, each a folder such as `step_000100`.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")

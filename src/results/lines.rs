@@ -88,6 +88,16 @@ impl JsonLines {
         })
     }
 
+    /// Takes away the first lines of a log that has more than `most`.
+    pub fn keep_last(path: &Path, most: usize) -> Result<(), ResultsError> {
+        let bytes = read_bytes(path)?;
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        match lines.len().checked_sub(most) {
+            None | Some(0) => Ok(()),
+            Some(surplus) => write_durably(path, &lines[surplus..].concat()),
+        }
+    }
+
     /// The values of a log, without half a line at its end; none if there is no such file.
     pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ResultsError> {
         let bytes = read_bytes(path)?;
@@ -165,6 +175,19 @@ mod tests {
                 "{cut}"
             );
         }
+    }
+
+    #[test]
+    fn a_bounded_log_keeps_its_last_lines() {
+        let (_folder, path) = log();
+        for step in 1..=5 {
+            let mut lines = JsonLines::resume(&path, |_| true).unwrap();
+            lines.append(&line(step)).unwrap();
+            JsonLines::keep_last(&path, 3).unwrap();
+        }
+
+        let read: Vec<Line> = JsonLines::read(&path).unwrap();
+        assert_eq!(read, [3, 4, 5].map(line));
     }
 
     #[test]

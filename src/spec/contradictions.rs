@@ -1,6 +1,6 @@
 //! Settings that exclude each other, each fine by itself.
 
-use crate::train::TrainSettings;
+use crate::train::{FinalCheckpoint, TrainSettings};
 
 use super::{
     code::Code,
@@ -26,6 +26,7 @@ impl<'a> PointCheck<'a> {
     pub(super) fn check(&mut self, settings: &mut Settings) {
         for stage in &settings.stages {
             self.training(stage);
+            self.best(stage);
         }
         if settings.model.base == "scratch" {
             self.scratch(settings);
@@ -65,6 +66,20 @@ impl<'a> PointCheck<'a> {
                 ),
             );
         }
+    }
+
+    /// The best of no evaluations cannot be chosen.
+    fn best(&mut self, train: &TrainSettings) {
+        if train.checkpoint != FinalCheckpoint::Best || !train.eval.is_off() {
+            return;
+        }
+        let name = train.algorithm.name();
+        self.contradict(
+            format!("the best checkpoint of {name} is not known without evaluations"),
+            (self.trained(name, "checkpoint"), "needs evaluations"),
+            (self.trained(name, "eval.every"), "there are none"),
+            &format!("set `train.{name}.eval.every`, or `train.{name}.checkpoint` to `last`"),
+        );
     }
 
     fn scratch(&mut self, settings: &Settings) {

@@ -55,6 +55,8 @@ pub struct Settings {
     pub method: String,
     /// The trainings, each on the result of the one before; empty for `untrained`.
     pub stages: Vec<TrainSettings>,
+    /// The evaluation within each of the trainings, if it has one.
+    pub stage_evals: Vec<Option<EvalSettings>>,
     /// The evaluations of the result, one a benchmark.
     pub evals: Vec<EvalSettings>,
     /// Where and with which seeds.

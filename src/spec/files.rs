@@ -36,7 +36,9 @@ impl PointCheck<'_> {
             let prompt = &mut settings.data.prompts.migration;
             *prompt = self.file("data.prompts.migration", "prompt template", prompt);
         }
-        let benchmarks = || settings.evals.iter().map(|eval| eval.benchmark.as_str());
+        let within = || settings.stage_evals.iter().flatten();
+        let evals = || settings.evals.iter().chain(within());
+        let benchmarks = || evals().map(|eval| eval.benchmark.as_str());
         let uses_human_eval = benchmarks().any(is_human_eval);
         let uses_arena = !benchmarks().all(is_human_eval);
         let prompts = &mut settings.data.prompts;

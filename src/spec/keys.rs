@@ -7,7 +7,7 @@ use crate::{
     eval::benchmark::{Flavour, Repairs},
     model::{AdapterKind, ChatFormat, Dtype},
     reward::{Normalizer, Variant},
-    train::{AdvantageScale, Aggregation, RowOrder, Schedule},
+    train::{AdvantageScale, Aggregation, FinalCheckpoint, RowOrder, Schedule},
 };
 
 use super::{
@@ -476,7 +476,32 @@ pub(super) const SHARED: &[Key] = &[
     key(
         "keep_checkpoints",
         Kind::Whole(1, 1_000_000),
-        "How many checkpoints stay; not part of a job's identity.",
+        "How many checkpoints stay, besides the best; not part of a job's identity.",
+    ),
+    key(
+        "eval.every",
+        COUNT_OR_ZERO,
+        "Measures the model after so many steps each time, and after the last; 0 never does.",
+    ),
+    key(
+        "eval.benchmark",
+        BENCHMARK,
+        "What it is measured on, otherwise as `[eval]` says; the figures of a report show the course.",
+    ),
+    key(
+        "eval.limit",
+        COUNT_OR_ZERO,
+        "Only the first so many tasks; 0 takes all.",
+    ),
+    key(
+        "eval.samples",
+        Kind::Whole(1, 100_000),
+        "Completions a task.",
+    ),
+    key(
+        "checkpoint",
+        Kind::Choice("checkpoint", variants::<FinalCheckpoint>),
+        "The weights that the trained model has: the `last` step's, or those of the `best` evaluation by `eval.every`.",
     ),
 ];
 

@@ -3,7 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
-use crate::{eval::EvalSettings, model::ModelSettings, train::TrainSettings};
+use crate::{
+    eval::EvalSettings,
+    model::ModelSettings,
+    train::{EvalSchedule, TrainSettings},
+};
 
 use super::{experiment::Settings, layered::Layered, schema};
 
@@ -19,6 +23,8 @@ pub(super) fn settings(point: &Layered) -> Result<Settings, String> {
         }
         stages.push(training(point, &algorithm)?);
     }
+    let stage_evals = stages.iter().map(|stage| evaluation_within(point, stage));
+    let stage_evals = stage_evals.collect::<Result<_, _>>()?;
     Ok(Settings {
         model: section::<ModelSettings>(point, "model")?.of_its_base(),
         data: section(point, "data")?,
@@ -28,6 +34,7 @@ pub(super) fn settings(point: &Layered) -> Result<Settings, String> {
             algorithm
         },
         stages,
+        stage_evals,
         evals: evals
             .iter()
             .map(|name| evaluation(point, name))
@@ -66,7 +73,28 @@ fn training(point: &Layered, algorithm: &str) -> Result<TrainSettings, String> {
         "reward_settings",
         point.json("reward").unwrap_or_default(),
     );
-    read(&format!("train.{algorithm}"), train)
+    let mut train: TrainSettings = read(&format!("train.{algorithm}"), train)?;
+    if train.eval.is_off() {
+        // On what is not measured makes no difference.
+        train.eval = EvalSchedule::default();
+    }
+    Ok(train)
+}
+
+/// The evaluation within a training: as `[eval]` says, with less to do.
+fn evaluation_within(
+    point: &Layered,
+    train: &TrainSettings,
+) -> Result<Option<EvalSettings>, String> {
+    let schedule = &train.eval;
+    if schedule.is_off() {
+        return Ok(None);
+    }
+    Ok(Some(EvalSettings {
+        samples: schedule.samples,
+        limit: schedule.limit,
+        ..evaluation(point, &schedule.benchmark)?
+    }))
 }
 
 fn evaluation(point: &Layered, benchmark: &str) -> Result<EvalSettings, String> {
@@ -155,13 +183,19 @@ mod tests {
         }
     }
 
-    /// Keys of `[eval]` that are left out of a job where they are as by default.
-    const OPTIONAL: [&str; 5] = [
+    /// Keys that are left out of a job where they are as by default.
+    const OPTIONAL: [&str; 11] = [
         "eval.allow_unsandboxed",
         "eval.evalplus",
         "eval.python",
         "eval.repairs",
         "eval.strict",
+        "train.checkpoint",
+        "train.eval.benchmark",
+        "train.eval.every",
+        "train.eval.limit",
+        "train.eval.samples",
+        "train.gradient_checkpointing",
     ];
 
     /// Keys that the settings of a point leave out unless it asks for them.
@@ -275,6 +309,33 @@ mod tests {
         let plain = settings(&with(&[])).unwrap().evals.remove(0);
         let json = serde_json::to_string(&plain).unwrap();
         assert!(!json.contains("strict") && !json.contains("repairs") && !json.contains("python"));
+    }
+
+    #[test]
+    fn a_training_is_measured_as_evaluations_are_with_less_to_do() {
+        let text = "[train]\neval = { every = 50, benchmark = \"mini_arena\", limit = 7, samples = 2 }\n\
+                    checkpoint = \"best\"\n[train.grpo]\nafter = \"sft\"\n[train.sft]\neval.every = 0\n\
+                    [eval]\nsampling.temperature = 0.5\nlimit = 3\n";
+
+        let settings = settings(&with(&[text])).unwrap();
+
+        let [None, Some(eval)] = &settings.stage_evals[..] else {
+            panic!("{:?}", settings.stage_evals)
+        };
+        assert_eq!(
+            (eval.benchmark.as_str(), eval.limit, eval.samples),
+            ("mini_arena", 7, 2)
+        );
+        assert!((eval.sampling.temperature - 0.5).abs() < f64::EPSILON);
+        let [sft, grpo] = &settings.stages[..] else {
+            panic!("two stages")
+        };
+        assert_eq!((sft.eval.every, grpo.eval.every), (0, 50));
+        // Off they are no part of a job, so that jobs of before keep their names.
+        let plain = super::settings(&with(&["train.eval.limit = 3"])).unwrap();
+        assert_eq!(plain.stage_evals, [None]);
+        let json = serde_json::to_value(&plain.stages[0]).unwrap();
+        assert!(json.get("eval").is_none() && json.get("checkpoint").is_none());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
     model::{read_tensors, write_tensors},
 };
 
-use super::{TrainError, optim::Named};
+use super::{TrainError, evaluation::Best, optim::Named};
 
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.json";
@@ -52,6 +52,18 @@ pub(super) struct State {
     pub(super) skipped: usize,
     /// Those since the last that was not.
     pub(super) skipped_in_a_row: usize,
+    /// The step of the last evaluation; 0 if there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) evaluated: usize,
+    /// The best evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) best: Option<Best>,
+}
+
+/// What is left out, so that checkpoints without evaluations are as they were before there were any.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(step: &usize) -> bool {
+    *step == 0
 }
 
 /// The folder of a training's checkpoints.
@@ -69,10 +81,10 @@ impl Store {
         }
     }
 
-    /// Writes a checkpoint and takes away those that are too many.
+    /// Writes a checkpoint and takes away those that are too many, save the best.
     pub(super) fn save(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         let step = checkpoint.state.step;
-        let name = format!("step_{step:06}");
+        let name = name(step);
         let path = self.folder.join(&name);
         let failed = |source| TrainError::WriteCheckpoint {
             path: path.clone(),
@@ -97,7 +109,8 @@ impl Store {
             let _ = remove(&unfinished);
         }
         written?;
-        self.prune().map_err(failed)
+        let best = checkpoint.state.best.map(|best| best.step);
+        self.prune(best).map_err(failed)
     }
 
     /// The newest whole checkpoint of this training; what is wrong with newer ones goes to `note`.
@@ -125,6 +138,20 @@ impl Store {
         Ok(None)
     }
 
+    /// The checkpoint of a step, which must be there.
+    pub(super) fn of_step(
+        &self,
+        step: usize,
+        identity: &Digest,
+        device: &Device,
+    ) -> Result<Checkpoint, TrainError> {
+        let path = self.folder.join(name(step));
+        read(&path, identity, device).map_err(|reason| TrainError::LoseBest {
+            path,
+            reason: reason.to_string(),
+        })
+    }
+
     /// The folders of checkpoints by their steps.
     fn steps(&self) -> io::Result<BTreeMap<usize, PathBuf>> {
         let mut steps = BTreeMap::new();
@@ -150,14 +177,19 @@ impl Store {
         Ok(steps)
     }
 
-    fn prune(&self) -> io::Result<()> {
+    fn prune(&self, best: Option<usize>) -> io::Result<()> {
         let steps = self.steps()?;
         let surplus = steps.len().saturating_sub(self.keep);
-        steps
-            .values()
-            .take(surplus)
-            .try_for_each(|path| remove(path))
+        let surplus = steps.iter().take(surplus);
+        surplus
+            .filter(|(step, _)| Some(**step) != best)
+            .try_for_each(|(_, path)| remove(path))
     }
+}
+
+/// The name of a step's folder.
+fn name(step: usize) -> String {
+    format!("step_{step:06}")
 }
 
 fn write_files(folder: &Path, checkpoint: &Checkpoint) -> Result<(), TrainError> {
@@ -264,6 +296,8 @@ mod tests {
             updates: 2,
             skipped: 1,
             skipped_in_a_row: 0,
+            evaluated: 0,
+            best: None,
         };
         Checkpoint {
             state,
@@ -271,6 +305,15 @@ mod tests {
             first: named(0.1),
             second: named(0.2),
         }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
 
     fn newest(store: &Store, identity: &[u8]) -> (Option<Checkpoint>, Vec<String>) {
@@ -354,11 +397,31 @@ mod tests {
             store.save(&checkpoint(step)).unwrap();
         }
 
-        let mut names: Vec<_> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["step_000002", "step_000010"]);
+        assert_eq!(names(folder.path()), ["step_000002", "step_000010"]);
+    }
+
+    #[test]
+    fn the_best_stays_beside_the_last_until_there_is_a_better_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path(), 2);
+        for (step, best) in [(1, 1), (2, 2), (3, 2), (4, 2), (5, 2)] {
+            let mut checkpoint = checkpoint(step);
+            let (step, passed) = (best, best);
+            checkpoint.state.best = Some(Best { step, passed });
+            store.save(&checkpoint).unwrap();
+        }
+        let beside = names(folder.path());
+        assert_eq!(beside, ["step_000002", "step_000004", "step_000005"]);
+        let training = Digest::of_bytes(b"training");
+        let best = store.of_step(2, &training, &Device::flex()).unwrap();
+        assert_eq!(bits(&best.trainable), bits(&checkpoint(2).trainable));
+        let error = store.of_step(3, &training, &Device::flex()).unwrap_err();
+        assert!(error.to_string().contains("step_000003"), "{error}");
+
+        let mut better = checkpoint(6);
+        better.state.best = Some(Best { step: 6, passed: 6 });
+        store.save(&better).unwrap();
+
+        assert_eq!(names(folder.path()), ["step_000005", "step_000006"]);
     }
 }

@@ -47,6 +47,22 @@ pub enum TrainError {
         /// The cause.
         source: io::Error,
     },
+    /// The model could not be measured.
+    #[error("cannot measure the model of step {step}")]
+    Evaluate {
+        /// The step.
+        step: usize,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The checkpoint whose weights the model is to have cannot be used.
+    #[error("the best checkpoint `{}` cannot be used: {reason}", path.display())]
+    LoseBest {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Too many updates in a row had a loss or a gradient that is no number.
     #[error("`{count}` updates in a row had no finite loss and gradient, the last in step {step}")]
     Diverged {

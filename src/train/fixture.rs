@@ -14,9 +14,10 @@ use crate::{
 };
 
 use super::{
-    AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, GrpoSettings,
-    GspoSettings, LearningRate, Observer, OptimizerSettings, RewardRecord, Row, SampleRecord,
-    Schedule, StepRecord, Timing, TrainSettings, optim::Named, rollout::Judge,
+    AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, EvalSchedule,
+    EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, LearningRate, NonFiniteRecord,
+    Observer, OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule, StepRecord, Timing,
+    TrainSettings, optim::Named, rollout::Judge,
 };
 
 /// The words of the micro model, after its only special token.
@@ -97,6 +98,8 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
         gradient_checkpointing: false,
         save_every: 4,
         keep_checkpoints: 2,
+        eval: EvalSchedule::default(),
+        checkpoint: FinalCheckpoint::default(),
     }
 }
 
@@ -165,6 +168,13 @@ pub(super) fn rows() -> Vec<Row> {
 pub(super) struct Recorder {
     pub(super) records: Vec<StepRecord>,
     pub(super) samples: Vec<SampleRecord>,
+    pub(super) non_finite: Vec<NonFiniteRecord>,
+    pub(super) evaluations: Vec<EvaluationRecord>,
+    /// How many samples pass at a step, and the weights that were measured there.
+    pub(super) passed: Option<fn(usize) -> usize>,
+    pub(super) measured: BTreeMap<usize, Vec<u32>>,
+    /// Stops in the evaluation of this step.
+    pub(super) stop_in_evaluation: Option<usize>,
     pub(super) notes: Vec<String>,
     /// Where training has begun, each time.
     pub(super) resumed: Vec<usize>,
@@ -176,11 +186,33 @@ pub(super) struct Recorder {
 }
 
 impl Observer for Recorder {
-    fn on_resume(&mut self, step: usize) -> io::Result<()> {
+    fn on_resume(&mut self, step: usize, evaluated: usize) -> io::Result<()> {
         self.resumed.push(step);
         self.records.retain(|record| record.step <= step);
         self.samples.retain(|sample| sample.step <= step);
+        self.non_finite.retain(|update| update.step <= step);
+        self.evaluations.retain(|record| record.step <= evaluated);
         Ok(())
+    }
+
+    fn evaluate(
+        &mut self,
+        model: &LanguageModel,
+        step: usize,
+    ) -> io::Result<Option<EvaluationRecord>> {
+        if self.stop_in_evaluation == Some(step) {
+            return Ok(None);
+        }
+        let passed = self.passed.map_or(0, |passed| passed(step));
+        let record = EvaluationRecord {
+            step,
+            pass_at_1: passed as f64 / 10.0,
+            passed,
+            counts: BTreeMap::new(),
+        };
+        self.measured.insert(step, bits(&model.decoder.trainable()));
+        self.evaluations.push(record.clone());
+        Ok(Some(record))
     }
 
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
@@ -193,6 +225,11 @@ impl Observer for Recorder {
 
     fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()> {
         self.samples.push(sample.clone());
+        Ok(())
+    }
+
+    fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
+        self.non_finite.push(update.clone());
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    OptimizerSettings, TrainError,
+    OptimizerSettings,
     micro_batch::micro_batches,
     optim::{AdamW, Named, global_norm},
 };
@@ -76,11 +76,18 @@ pub(super) struct Piece<'a> {
     pub(super) scores: LogProbs,
 }
 
-/// What an update was like; none of it is there if nothing was finite.
+/// What an update was like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Update {
     pub(super) loss: f64,
     pub(super) gradient_norm: f64,
+}
+
+impl Update {
+    /// Whether it was made: one without finite numbers is left out.
+    pub(super) fn is_finite(self) -> bool {
+        self.loss.is_finite() && self.gradient_norm.is_finite()
+    }
 }
 
 /// A micro-batch before its way through the model.
@@ -191,45 +198,38 @@ impl Learner {
     ///
     /// `loss` gives the part of the loss that a micro-batch has in it; its denominators must be
     /// those of all `sequences`, and then their split into micro-batches changes nothing but
-    /// rounding. Gives none if loss or gradient is not finite: then the model stays as it is.
+    /// rounding. If loss or gradient is not finite, the model stays as it is.
     pub(super) fn update(
         &mut self,
         sequences: &[Sequence],
         moment: Moment,
         loss: &Loss<'_>,
-    ) -> Result<Option<Update>, TrainError> {
+    ) -> Update {
         let (gradients, loss) = self.gradients(sequences, moment, loss);
-        let gradient_norm = global_norm(&gradients);
-        if !loss.is_finite() || !gradient_norm.is_finite() {
-            self.skip(moment.step)?;
-            return Ok(None);
+        let update = Update {
+            loss,
+            gradient_norm: global_norm(&gradients),
+        };
+        if !update.is_finite() {
+            self.skipped += 1;
+            self.skipped_in_a_row += 1;
+            return update;
         }
         self.skipped_in_a_row = 0;
         let parameters = self.model.decoder.trainable();
-        let mut updated = self
-            .optimizer
-            .update(&parameters, gradients, gradient_norm, moment.rate);
+        let mut updated =
+            self.optimizer
+                .update(&parameters, gradients, update.gradient_norm, moment.rate);
         drop(parameters);
         let decoder = self.model.decoder.clone();
         self.model.decoder =
             decoder.map_trainable(|name, value| updated.remove(name).unwrap_or(value));
-        Ok(Some(Update {
-            loss,
-            gradient_norm,
-        }))
+        update
     }
 
-    /// Counts an update that was left out, and gives up if there are too many in a row.
-    fn skip(&mut self, step: usize) -> Result<(), TrainError> {
-        self.skipped += 1;
-        self.skipped_in_a_row += 1;
-        if self.skipped_in_a_row < MOST_SKIPPED_IN_A_ROW {
-            return Ok(());
-        }
-        Err(TrainError::Diverged {
-            count: self.skipped_in_a_row,
-            step: step + 1,
-        })
+    /// Whether so many updates in a row were left out that there is no use in going on.
+    pub(super) fn has_diverged(&self) -> bool {
+        self.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW
     }
 
     /// The gradients of all micro-batches, summed by name, and the sum of their losses.

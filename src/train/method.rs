@@ -3,7 +3,7 @@
 use super::{
     TrainError,
     learner::{Learner, Update},
-    observer::RolloutRecord,
+    observer::{RewardRecord, RolloutRecord},
     rollout::Sample,
 };
 
@@ -32,13 +32,35 @@ pub(super) struct Place {
     pub(super) rate: f64,
 }
 
+/// An update that was left out because its loss or gradient was not finite.
+#[derive(Debug)]
+pub(super) struct LeftOut {
+    /// The update within the step.
+    pub(super) update: usize,
+    pub(super) made: Update,
+    pub(super) samples: Vec<Lesson>,
+}
+
+/// A completion that an update was to learn from.
+#[derive(Debug)]
+pub(super) struct Lesson {
+    /// The row of the data.
+    pub(super) row: usize,
+    pub(super) completion: String,
+    /// None where nothing is rewarded.
+    pub(super) reward: Option<RewardRecord>,
+    pub(super) advantage: Option<f64>,
+}
+
 /// What a step has done.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     /// Rows taken from the data.
     pub(super) prompts: usize,
-    /// Each update, or nothing for one that was left out.
-    pub(super) updates: Vec<Option<Update>>,
+    /// The updates, those that were left out among them.
+    pub(super) updates: Vec<Update>,
+    /// What was to be learned in updates that were left out.
+    pub(super) left_out: Vec<LeftOut>,
     /// Tokens learned from.
     pub(super) tokens: usize,
     pub(super) rollout: Option<RolloutRecord>,

@@ -9,6 +9,7 @@ mod advantage;
 mod algorithm;
 mod checkpoint;
 mod error;
+mod evaluation;
 mod learner;
 mod loss;
 mod method;
@@ -25,6 +26,10 @@ mod task;
 mod train_loop;
 
 #[cfg(test)]
+mod diverging;
+#[cfg(test)]
+mod evaluating;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod learning;
@@ -36,8 +41,12 @@ pub use algorithm::{
     Algorithm, CispoSettings, DapoSettings, GrpoSettings, GspoSettings, SftSettings,
 };
 pub use error::TrainError;
+pub use evaluation::{EvalSchedule, EvaluationRecord, FinalCheckpoint};
 pub use loss::Aggregation;
-pub use observer::{Observer, RewardRecord, RolloutRecord, SampleRecord, StepRecord, Timing};
+pub use observer::{
+    NonFiniteRecord, NonFiniteSample, Observer, RewardRecord, RolloutRecord, SampleRecord,
+    StepRecord, Timing,
+};
 pub use optim::OptimizerSettings;
 pub use order::RowOrder;
 pub use schedule::{LearningRate, Schedule};

@@ -4,18 +4,36 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-/// Takes a training's records and says when to stop; training itself knows nothing of job folders.
+use crate::model::LanguageModel;
+
+use super::EvaluationRecord;
+
+/// Takes a training's records, measures its model and says when to stop; training itself knows
+/// nothing of job folders and benchmarks.
 pub trait Observer {
-    /// Training begins behind `step`, which is 0 unless a checkpoint was found.
+    /// Training begins behind `step`, which is 0 unless a checkpoint was found; the last evaluation
+    /// that counts is that of step `evaluated`, or none if it is 0.
     ///
     /// Records of later steps that were taken before are void: they come again.
-    fn on_resume(&mut self, step: usize) -> io::Result<()>;
+    fn on_resume(&mut self, step: usize, evaluated: usize) -> io::Result<()>;
+
+    /// Measures the model that has taken `step` steps, and writes down what came out; none if it was
+    /// told to stop. Called where the settings have an [`EvalSchedule`](super::EvalSchedule) alone.
+    fn evaluate(
+        &mut self,
+        model: &LanguageModel,
+        step: usize,
+    ) -> io::Result<Option<EvaluationRecord>>;
 
     /// A step is done.
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()>;
 
     /// A completion was sampled and scored; called before the step's [`Self::on_step`].
     fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()>;
+
+    /// An update was left out because its loss or gradient was not finite; called before the step's
+    /// [`Self::on_step`].
+    fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()>;
 
     /// Something a person should know, in plain words.
     fn on_note(&mut self, text: &str);
@@ -128,5 +146,37 @@ pub struct SampleRecord {
     /// The reward by part.
     pub reward: RewardRecord,
     /// The advantage; none if its group was left out.
+    pub advantage: Option<f64>,
+}
+
+/// An update that was left out because its loss or gradient was not finite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NonFiniteRecord {
+    /// The step, counted from 1.
+    pub step: usize,
+    /// The update within the step, counted from 0.
+    pub update: usize,
+    /// The loss; none if it was not finite.
+    pub loss: Option<f64>,
+    /// The global norm of the gradients; none if it was not finite.
+    pub gradient_norm: Option<f64>,
+    /// All that the update was to learn from.
+    pub samples: Vec<NonFiniteSample>,
+}
+
+/// A completion in an update that was left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NonFiniteSample {
+    /// The row of the data.
+    pub row: String,
+    /// The prompt.
+    pub prompt: String,
+    /// What the model wrote, or for SFT was to learn.
+    pub completion: String,
+    /// The reward by part; none for SFT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<RewardRecord>,
+    /// The advantage; none for SFT, or if it is no finite number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advantage: Option<f64>,
 }

@@ -15,7 +15,7 @@ use super::{
     advantage::{deviation, has_spread, mean},
     learner::{Learner, Moment, Piece, Sequence, Update, narrow, read, rectangle},
     loss::sequence_weights,
-    method::{Method, Place, Stop, Taken},
+    method::{LeftOut, Lesson, Method, Place, Stop, Taken},
     objective::Objective,
     rollout::{Collector, Rollout, Sample, Start},
 };
@@ -48,7 +48,7 @@ impl Method for Policy<'_> {
             .filter(|sample| sample.advantage.is_some())
             .collect();
         let mut seen = Seen::default();
-        let updates = self.learn(learner, place, &kept, &mut seen)?;
+        let (updates, left_out) = self.learn(learner, place, &kept, &mut seen);
         let tokens = kept.iter().map(|sample| sample.sequence.len()).sum();
         let kept_groups = kept.len() / self.collector.group_size;
         let mut notes = Vec::new();
@@ -61,6 +61,7 @@ impl Method for Policy<'_> {
         Ok(Some(Taken {
             prompts: rollout.prompts,
             updates,
+            left_out,
             tokens,
             rollout: Some(self.record(&rollout, kept_groups, &seen)),
             notes,
@@ -84,7 +85,7 @@ impl Policy<'_> {
         place: Place,
         kept: &[&Sample],
         seen: &mut Seen,
-    ) -> Result<Vec<Option<Update>>, TrainError> {
+    ) -> (Vec<Update>, Vec<LeftOut>) {
         let sequences: Vec<Sequence> = kept.iter().map(|one| one.sequence.clone()).collect();
         let size = self.objective().mini_batch_size.max(1) * self.collector.group_size;
         let temperature = self.collector.sampling.temperature;
@@ -96,7 +97,7 @@ impl Policy<'_> {
         if let Some(old) = &old {
             seen.compare(kept, old);
         }
-        let mut updates = Vec::new();
+        let (mut updates, mut left_out) = (Vec::new(), Vec::new());
         for (update, first) in (0..sequences.len()).step_by(size).enumerate() {
             let range = first..(first + size).min(sequences.len());
             let moment = Moment {
@@ -115,10 +116,22 @@ impl Policy<'_> {
                 device: learner.device(),
                 seen: Mutex::default(),
             };
-            updates.push(learner.update(&sequences[range], moment, &|piece| batch.loss(piece))?);
+            let made = learner.update(&sequences[range], moment, &|piece| batch.loss(piece));
+            if !made.is_finite() {
+                let samples = batch.samples.iter().map(|sample| lesson(sample)).collect();
+                left_out.push(LeftOut {
+                    update,
+                    made,
+                    samples,
+                });
+            }
+            updates.push(made);
             batch.tell(seen);
+            if learner.has_diverged() {
+                break;
+            }
         }
-        Ok(updates)
+        (updates, left_out)
     }
 
     /// The weight of each token of each completion.
@@ -190,6 +203,15 @@ impl Policy<'_> {
             entropy: seen.mean_of(&seen.entropy),
             log_prob_gap: seen.gap(),
         }
+    }
+}
+
+fn lesson(sample: &Sample) -> Lesson {
+    Lesson {
+        row: sample.row,
+        completion: sample.text.clone(),
+        reward: Some(sample.reward),
+        advantage: sample.advantage,
     }
 }
 

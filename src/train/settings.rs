@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::SamplingSettings,
     reward::{RewardSettings, Variant},
-    train::{Algorithm, LearningRate, OptimizerSettings, TrainError},
+    train::{
+        Algorithm, EvalSchedule, FinalCheckpoint, LearningRate, OptimizerSettings, TrainError,
+    },
 };
 
 /// Everything that one training is told, save the model and the data.
@@ -46,8 +48,14 @@ pub struct TrainSettings {
     pub gradient_checkpointing: bool,
     /// A checkpoint after so many steps; not part of a job's identity.
     pub save_every: usize,
-    /// How many checkpoints stay; not part of a job's identity.
+    /// How many checkpoints stay, besides the best; not part of a job's identity.
     pub keep_checkpoints: usize,
+    /// When the model is measured while it learns.
+    #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
+    pub eval: EvalSchedule,
+    /// Which step's weights the trained model has.
+    #[serde(default, skip_serializing_if = "FinalCheckpoint::is_last")]
+    pub checkpoint: FinalCheckpoint,
 }
 
 /// What is left out of a job's identity, so that jobs from before the key are the same jobs.
@@ -62,6 +70,9 @@ impl TrainSettings {
         let wrong = |text: &str| Err(TrainError::Settings(text.to_owned()));
         if self.batch_size == 0 {
             return wrong("`batch_size` is `0`, expected `1` or more");
+        }
+        if self.checkpoint == FinalCheckpoint::Best && self.eval.is_off() {
+            return wrong("`checkpoint` is `best`, and without `eval.every` none is known");
         }
         let Some(objective) = self.algorithm.objective(self.batch_size) else {
             return Ok(());

@@ -7,11 +7,13 @@ use serde_json::json;
 use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
 
 use super::{
-    Observer, Row, SampleRecord, StepRecord, Timing, TrainError, TrainSettings,
+    FinalCheckpoint, NonFiniteRecord, NonFiniteSample, Observer, Row, SampleRecord, StepRecord,
+    Timing, TrainError, TrainSettings,
     algorithm::with_method,
     checkpoint::{Checkpoint, State, Store},
+    evaluation::Best,
     learner::{Learner, Update},
-    method::{Method, Place, Taken},
+    method::{LeftOut, Method, Place, Taken},
     optim::Named,
     rollout::Judge,
     task::Task,
@@ -37,6 +39,8 @@ pub struct Outcome {
     pub model: LanguageModel,
     /// Steps done, those before an interruption included.
     pub steps: usize,
+    /// The step whose weights the model has.
+    pub weights: usize,
     /// Whether there are more to do.
     pub ended: Ended,
 }
@@ -97,12 +101,20 @@ pub(super) fn train_with(
             step: 0,
             rows: 0,
             saved: 0,
+            evaluated: 0,
+            best: None,
         };
         run.resume(observer)?;
         let ended = run.steps(method, observer)?;
+        let wants_best = settings.checkpoint == FinalCheckpoint::Best;
+        let weights = match run.best {
+            Some(best) if wants_best && ended == Ended::Done => run.take_up(best)?,
+            _ => run.step,
+        };
         Ok(Outcome {
             model: run.learner.model,
             steps: run.step,
+            weights,
             ended,
         })
     })
@@ -141,6 +153,9 @@ struct Run<'a> {
     rows: usize,
     /// The step of the last checkpoint.
     saved: usize,
+    /// The step of the last evaluation.
+    evaluated: usize,
+    best: Option<Best>,
 }
 
 impl Run<'_> {
@@ -152,7 +167,7 @@ impl Run<'_> {
             .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
         if let Some(Checkpoint {
             state,
-            mut trainable,
+            trainable,
             first,
             second,
         }) = found
@@ -160,17 +175,17 @@ impl Run<'_> {
             self.step = state.step;
             self.saved = state.step;
             self.rows = state.rows;
+            self.evaluated = state.evaluated;
+            self.best = state.best;
             self.learner.skipped = state.skipped;
             self.learner.skipped_in_a_row = state.skipped_in_a_row;
             self.learner.optimizer.updates = state.updates;
             self.learner.optimizer.first = first;
             self.learner.optimizer.second = second;
-            let decoder = self.learner.model.decoder.clone();
-            self.learner.model.decoder =
-                decoder.map_trainable(|name, value| trainable.remove(name).unwrap_or(value));
+            self.put(trainable);
         }
         observer
-            .on_resume(self.step)
+            .on_resume(self.step, self.evaluated)
             .map_err(|source| TrainError::Observe {
                 step: self.step,
                 source,
@@ -182,7 +197,16 @@ impl Run<'_> {
         method: &mut dyn Method,
         observer: &mut dyn Observer,
     ) -> Result<Ended, TrainError> {
-        while self.step < self.settings.max_steps {
+        loop {
+            if !self.evaluate(observer)? {
+                self.save_if(true)?;
+                return Ok(Ended::Stopped);
+            }
+            let is_last = self.step >= self.settings.max_steps;
+            self.save_if(is_last || self.is_worth_saving())?;
+            if is_last {
+                return Ok(Ended::Done);
+            }
             let clock = Instant::now();
             let rate = self
                 .settings
@@ -205,12 +229,58 @@ impl Run<'_> {
             self.step += 1;
             self.rows += taken.prompts;
             self.report(taken, rate, clock, observer)?;
-            let is_last = self.step == self.settings.max_steps;
-            let is_due =
-                self.settings.save_every > 0 && self.step.is_multiple_of(self.settings.save_every);
-            self.save_if(is_last || is_due)?;
+            if self.learner.has_diverged() {
+                return Err(TrainError::Diverged {
+                    count: self.learner.skipped_in_a_row,
+                    step: self.step,
+                });
+            }
         }
-        Ok(Ended::Done)
+    }
+
+    fn is_worth_saving(&self) -> bool {
+        let every = self.settings.save_every;
+        let is_due = every > 0 && self.step.is_multiple_of(every);
+        is_due || self.best.is_some_and(|best| best.step == self.step)
+    }
+
+    /// Has the model measured if it is time; false if that was cut short.
+    ///
+    /// A checkpoint of this step follows it, or one of a later step, or none: what it has found comes
+    /// again exactly if no checkpoint knows of it.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<bool, TrainError> {
+        let step = self.step;
+        let is_due = self.settings.eval.is_due(step, self.settings.max_steps);
+        if !is_due || self.evaluated == step {
+            return Ok(true);
+        }
+        let found = observer.evaluate(&self.learner.model, step);
+        let Some(found) = found.map_err(|source| TrainError::Evaluate { step, source })? else {
+            return Ok(false);
+        };
+        self.evaluated = step;
+        let passed = found.passed;
+        if self.best.is_none_or(|best| passed > best.passed) {
+            self.best = Some(Best { step, passed });
+        }
+        Ok(true)
+    }
+
+    /// Takes up the weights of the best evaluation, and gives their step.
+    fn take_up(&mut self, best: Best) -> Result<usize, TrainError> {
+        if best.step != self.step {
+            let device = self.learner.device();
+            let checkpoint = self.store.of_step(best.step, &self.identity, &device)?;
+            self.put(checkpoint.trainable);
+        }
+        Ok(best.step)
+    }
+
+    /// Replaces the trainable parameters.
+    fn put(&mut self, mut trainable: Named) {
+        let decoder = self.learner.model.decoder.clone();
+        self.learner.model.decoder =
+            decoder.map_trainable(|name, value| trainable.remove(name).unwrap_or(value));
     }
 
     /// Hands a step's records to the observer.
@@ -243,7 +313,13 @@ impl Run<'_> {
             };
             observer.on_sample(&record).map_err(failed)?;
         }
-        let made: Vec<&Update> = taken.updates.iter().flatten().collect();
+        for left_out in &taken.left_out {
+            observer
+                .on_non_finite(&self.non_finite(left_out))
+                .map_err(failed)?;
+        }
+        let made = taken.updates.iter().filter(|update| update.is_finite());
+        let made: Vec<&Update> = made.collect();
         let mean = |value: fn(&Update) -> f64| {
             let sum: f64 = made.iter().map(|update| value(update)).sum();
             (!made.is_empty()).then(|| sum / made.len() as f64)
@@ -269,6 +345,27 @@ impl Run<'_> {
         observer.on_step(&record).map_err(failed)
     }
 
+    fn non_finite(&self, left_out: &LeftOut) -> NonFiniteRecord {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let samples = left_out.samples.iter().map(|lesson| {
+            let row = &self.task.rows[lesson.row];
+            NonFiniteSample {
+                row: row.id.clone(),
+                prompt: row.prompt.clone(),
+                completion: lesson.completion.clone(),
+                reward: lesson.reward,
+                advantage: lesson.advantage.and_then(finite),
+            }
+        });
+        NonFiniteRecord {
+            step: self.step,
+            update: left_out.update,
+            loss: finite(left_out.made.loss),
+            gradient_norm: finite(left_out.made.gradient_norm),
+            samples: samples.collect(),
+        }
+    }
+
     /// Writes a checkpoint if asked to, unless there is one of this step.
     fn save_if(&mut self, is_wanted: bool) -> Result<(), TrainError> {
         if !is_wanted || self.step == self.saved {
@@ -282,6 +379,8 @@ impl Run<'_> {
                 updates: self.learner.optimizer.updates,
                 skipped: self.learner.skipped,
                 skipped_in_a_row: self.learner.skipped_in_a_row,
+                evaluated: self.evaluated,
+                best: self.best,
             },
             trainable: self.learner.model.decoder.trainable(),
             first: self.learner.optimizer.first.clone(),

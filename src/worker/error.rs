@@ -76,6 +76,14 @@ pub enum WorkerError {
     /// The model cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The training diverged.
+    #[error("the training has diverged; what its last updates were to learn is in `{path}`")]
+    Diverged {
+        /// The file.
+        path: PathBuf,
+        /// How often and when.
+        source: TrainError,
+    },
     /// The training failed.
     #[error(transparent)]
     Train(#[from] TrainError),

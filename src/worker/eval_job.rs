@@ -69,7 +69,10 @@ fn samples(
 }
 
 /// Starts the judge, and notes in the provenance what it is.
-fn judge(context: &mut Context<'_>, settings: &EvalSettings) -> Result<Pool, WorkerError> {
+pub(super) fn judge(
+    context: &mut Context<'_>,
+    settings: &EvalSettings,
+) -> Result<Pool, WorkerError> {
     let libraries = benchmark::libraries(&settings.benchmark);
     let named = settings.named_python();
     let cache = Cache::from_environment();
@@ -177,7 +180,12 @@ impl Observer for Log<'_> {
     }
 }
 
-fn outcome(benchmark: &dyn Benchmark, name: String, samples: &[SampleRecord]) -> EvalOutcome {
+/// What the samples of a benchmark amount to.
+pub(super) fn outcome(
+    benchmark: &dyn Benchmark,
+    name: String,
+    samples: &[SampleRecord],
+) -> EvalOutcome {
     let places: BTreeMap<&str, usize> = benchmark
         .tasks()
         .iter()

@@ -10,6 +10,7 @@ mod remote_eval;
 mod reporter;
 mod stop;
 mod tensorboard;
+mod train_eval;
 mod train_job;
 
 use std::{fs, path::Path};

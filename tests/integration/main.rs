@@ -3,13 +3,16 @@
 mod attacks;
 mod datasets;
 mod doctor;
+mod evaluate_in_training;
 mod fetch;
 mod interruptions;
 mod kill;
+mod kill_training;
 mod learning;
 mod looking_on;
 mod migrations;
 mod multi_update;
+mod non_finite;
 mod remote;
 mod score;
 mod specs;

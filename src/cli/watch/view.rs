@@ -12,7 +12,7 @@ use crate::{
         tail::Tail,
     },
     results::{JobDir, JobState, Note, Progress},
-    train::StepRecord,
+    train::{EvaluationRecord, StepRecord},
 };
 
 /// Steps that are shown in figures.
@@ -33,8 +33,10 @@ pub(super) struct View {
     what: String,
     metrics: Tail,
     samples: Tail,
+    evaluations: Tail,
     steps: Vec<StepRecord>,
     completions: Vec<Completion>,
+    found: Vec<EvaluationRecord>,
     note: Option<Note>,
     /// The last step that [`Self::new_lines`] has told of.
     told: Option<u64>,
@@ -50,8 +52,10 @@ impl View {
             what: job.map_or_else(String::new, |job| job.what()),
             metrics: Tail::new(dir.metrics()),
             samples: near_end(dir.samples()),
+            evaluations: Tail::new(dir.evaluations()),
             steps: Vec::new(),
             completions: Vec::new(),
+            found: Vec::new(),
             note: None,
             told: None,
             dir,
@@ -67,6 +71,12 @@ impl View {
         }
         let steps = added.text.lines().map(serde_json::from_str);
         self.steps.extend(steps.filter_map(Result::ok));
+        let added = self.evaluations.look()?;
+        if added.is_anew {
+            self.found.clear();
+        }
+        let found = added.text.lines().map(serde_json::from_str);
+        self.found.extend(found.filter_map(Result::ok));
         let added = self.samples.look()?;
         if added.is_anew {
             self.completions.clear();
@@ -111,6 +121,7 @@ impl View {
     pub(super) fn picture(&self, state: &JobState) -> Vec<String> {
         let mut lines = vec![self.header(state)];
         lines.extend(self.curve());
+        lines.extend(self.evaluation());
         if self.steps.is_empty() {
             lines.extend(self.progress().map(progress_in_words));
         }
@@ -169,6 +180,15 @@ impl View {
         Some(format!(
             "{name} {first:.3} {bars} {last:.3} (moving average)"
         ))
+    }
+
+    /// The course of pass@1, if the model is measured.
+    fn evaluation(&self) -> Option<String> {
+        let (first, last) = (self.found.first()?, self.found.last()?);
+        let rates: Vec<f64> = self.found.iter().map(|found| found.pass_at_1).collect();
+        let bars = sparkline(&rates, COLUMNS);
+        let (from, to, step) = (first.pass_at_1, last.pass_at_1, last.step);
+        Some(format!("pass@1 {from:.3} {bars} {to:.3} (step {step})"))
     }
 
     /// The figures of a step.
@@ -320,6 +340,27 @@ mod tests {
         reward 0.00 (format 0.00, correctness 0.00)  step 9  row 7  3 tokens
             c
         ");
+    }
+
+    #[test]
+    fn a_model_that_is_measured_on_the_way_has_the_course_of_its_rate() {
+        let (_root, dir) = folder("train-7c1e");
+        write_metrics(&dir, 1..=1, true);
+        let lines = [(2, 0.25), (4, 0.5)].map(|(step, pass_at_1)| {
+            let found = EvaluationRecord {
+                step,
+                pass_at_1,
+                passed: 1,
+                counts: std::collections::BTreeMap::new(),
+            };
+            serde_json::to_string(&found).unwrap() + "\n"
+        });
+        fs::write(dir.evaluations(), lines.concat()).unwrap();
+
+        let picture = picture(&dir, &JobState::Done);
+
+        let line = picture.lines().nth(2).unwrap();
+        assert_eq!(line, "pass@1 0.250 ▁█ 0.500 (step 4)");
     }
 
     #[test]

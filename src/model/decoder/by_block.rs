@@ -66,7 +66,7 @@ impl Decoder {
         let mut gradients = loss.backward();
         let mut named = Named::new();
         if let Some(gradient) = log_probs.grad_remove(&mut gradients) {
-            let mut gradient = self.head_backward(x, tokens, temperature, gradient, &mut named);
+            let mut gradient = self.head_backward(&x, tokens, temperature, gradient, &mut named);
             let first = usize::from(!self.embed_tokens.is_require_grad());
             for (index, (input, mut dropout)) in starts.into_iter().enumerate().rev() {
                 // Below the first block there may be nothing that is trained.
@@ -100,7 +100,7 @@ impl Decoder {
     /// - `gradient`: `[batch, completion_time]`
     fn head_backward(
         &self,
-        x: Tensor<2>,
+        x: &Tensor<2>,
         tokens: &TokenBatch,
         temperature: f64,
         gradient: Tensor<2>,

@@ -104,7 +104,8 @@ mod tests {
         let tensor = Tensor::<2>::from_data(data, &Device::flex());
         for temperature in [0.0, 0.7, 1.0] {
             let streams = || -> Vec<Stream> {
-                (0..rows as u64)
+                (0..)
+                    .take(rows)
                     .map(|row| stream(2, "sampling", 0, row))
                     .collect()
             };

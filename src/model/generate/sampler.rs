@@ -44,10 +44,11 @@ impl Sampler {
         logits: Tensor<2>,
         mut streams: Vec<&mut Stream>,
     ) -> Vec<(u32, f32)> {
-        if self.keeps_all() && !kernel::is_on_processor(&logits) {
-            if let Some(drawn) = parts::draw(&logits, self.temperature, &mut streams) {
-                return drawn;
-            }
+        if self.keeps_all()
+            && !kernel::is_on_processor(&logits)
+            && let Some(drawn) = parts::draw(&logits, self.temperature, &mut streams)
+        {
+            return drawn;
         }
         let logits = logits.into_data();
         let logits = logits

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::{
     plan::Plan,
     report::{ReportError, gather::labels},
-    results::{JobDir, JsonLines, Store},
+    results::{JsonLines, Store},
 };
 
 /// What a curve is of.
@@ -17,31 +17,52 @@ pub(super) struct Quantity {
     pub(super) file: &'static str,
     /// What the figure shows, as its title.
     pub(super) title: &'static str,
-    /// The place in a line of `metrics.jsonl`, as a JSON pointer.
+    /// Where it was logged.
+    pub(super) log: Log,
+    /// The place in a line of that log, as a JSON pointer.
     pub(super) pointer: &'static str,
     /// The share of the past in the moving average; 0 shows the values as they are.
     pub(super) smoothing: f64,
 }
 
+/// A log of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    /// `metrics.jsonl`.
+    Metrics,
+    /// `evaluations.jsonl`.
+    Evaluations,
+}
+
 /// The curves of the paper's Figures 2 and 5.
-pub(super) const QUANTITIES: [Quantity; 3] = [
+pub(super) const QUANTITIES: [Quantity; 4] = [
     Quantity {
         file: "reward",
         title: "training reward (moving average, 0.9)",
+        log: Log::Metrics,
         pointer: "/rollout/reward/total",
         smoothing: 0.9,
     },
     Quantity {
         file: "zero_spread",
         title: "share of groups whose rewards are all equal (moving average, 0.9)",
+        log: Log::Metrics,
         pointer: "/rollout/zero_spread_share",
         smoothing: 0.9,
     },
     Quantity {
         file: "length",
         title: "tokens a completion (moving average, 0.9)",
+        log: Log::Metrics,
         pointer: "/rollout/completion_tokens",
         smoothing: 0.9,
+    },
+    Quantity {
+        file: "pass_at_1",
+        title: "pass@1 while training",
+        log: Log::Evaluations,
+        pointer: "/pass@1",
+        smoothing: 0.0,
     },
 ];
 
@@ -61,14 +82,15 @@ pub(super) struct Point {
     pub(super) highest: f64,
 }
 
-/// A row of the table, with the metrics of each seed's training.
+/// A row of the table, with what each seed's training logged.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Logs {
     pub(super) label: String,
-    pub(super) seeds: BTreeMap<u64, Vec<Json>>,
+    pub(super) metrics: BTreeMap<u64, Vec<Json>>,
+    pub(super) evaluations: BTreeMap<u64, Vec<Json>>,
 }
 
-/// The metrics of the finished trainings behind each row, in the order of the table.
+/// What the finished trainings behind each row logged, in the order of the table.
 pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError> {
     let mut rows: Vec<Logs> = Vec::new();
     for cell in &plan.cells {
@@ -77,25 +99,30 @@ pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError>
             continue;
         };
         let label = labels(cell, &plan.table.rows).join(" ");
-        let log = (cell.seed, read(&dir)?);
+        let metrics = (cell.seed, JsonLines::read(&dir.metrics())?);
+        let evaluations = (cell.seed, JsonLines::read(&dir.evaluations())?);
         match rows.iter_mut().find(|row| row.label == label) {
-            Some(row) => row.seeds.extend([log]),
+            Some(row) => {
+                row.metrics.extend([metrics]);
+                row.evaluations.extend([evaluations]);
+            }
             None => rows.push(Logs {
                 label,
-                seeds: [log].into(),
+                metrics: [metrics].into(),
+                evaluations: [evaluations].into(),
             }),
         }
     }
     Ok(rows)
 }
 
-fn read(dir: &JobDir) -> Result<Vec<Json>, ReportError> {
-    Ok(JsonLines::read(&dir.metrics())?)
-}
-
 /// The curve of one quantity over the logs of several seeds; none where it was not logged.
 pub(super) fn curve(logs: &Logs, quantity: Quantity) -> Option<Curve> {
-    let seeds = logs.seeds.values().map(|log| smoothed(log, quantity));
+    let seeds = match quantity.log {
+        Log::Metrics => &logs.metrics,
+        Log::Evaluations => &logs.evaluations,
+    };
+    let seeds = seeds.values().map(|log| smoothed(log, quantity));
     let seeds: Vec<BTreeMap<u64, f64>> = seeds.collect();
     let (first, others) = seeds.split_first()?;
     let points: Vec<Point> = first
@@ -155,8 +182,35 @@ mod tests {
     fn row<const N: usize>(seeds: [Vec<Json>; N]) -> Logs {
         Logs {
             label: "a row".to_owned(),
-            seeds: (1..).zip(seeds).collect(),
+            metrics: (1..).zip(seeds).collect(),
+            evaluations: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn the_rate_of_evaluations_has_a_curve_of_its_own() {
+        // By hand: 0.25, 0.5 and 0.75, 0.5 at steps 50 and 100; no moving average.
+        let log = |rates: [f64; 2]| -> Vec<Json> {
+            let lines = [50, 100].into_iter().zip(rates);
+            lines
+                .map(|(step, rate)| json!({"step": step, "pass@1": rate}))
+                .collect()
+        };
+        let logs = Logs {
+            evaluations: [(1, log([0.25, 0.5])), (2, log([0.75, 0.5]))].into(),
+            ..row([])
+        };
+        let quantity = QUANTITIES[3];
+
+        let found = curve(&logs, quantity).unwrap();
+
+        let points = found.points.iter();
+        let points: Vec<_> = points
+            .map(|point| [point.step, point.mean, point.lowest, point.highest])
+            .collect();
+        assert_eq!(points, [[50.0, 0.5, 0.25, 0.75], [100.0, 0.5, 0.5, 0.5]]);
+        assert_eq!(quantity.file, "pass_at_1");
+        assert_eq!(curve(&row([]), quantity), None);
     }
 
     #[test]

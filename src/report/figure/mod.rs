@@ -1,4 +1,5 @@
-//! Figures of what trainings logged: the paper's Figures 2 and 5 without their evaluations.
+//! Figures of what trainings logged: the paper's Figures 2 and 5, with the evaluations on the way of
+//! trainings that have them.
 
 mod curves;
 mod svg;

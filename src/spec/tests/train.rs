@@ -136,7 +136,7 @@ clip = 0.2
     12 | [train.ppo]
        |        ^^^ not a section of [train]
        |
-       = help: [train] has `algorithm`, `batch_size`, `cispo`, `dapo`, `gradient_checkpointing`, `group_size`, `grpo`, `gspo`, `keep_checkpoints`, `lr`, `max_prompt_tokens`, `max_steps`, `micro_batch_tokens`, `optimizer`, `reward`, `sampling`, `save_every` and `sft`
+       = help: [train] has `algorithm`, `batch_size`, `checkpoint`, `cispo`, `dapo`, `eval`, `gradient_checkpointing`, `group_size`, `grpo`, `gspo`, `keep_checkpoints`, `lr`, `max_prompt_tokens`, `max_steps`, `micro_batch_tokens`, `optimizer`, `reward`, `sampling`, `save_every` and `sft`
 
     x.toml: 12 problems
     "#);
@@ -172,6 +172,22 @@ batch_size = 6
 
     x.toml: 2 problems
     ");
+}
+
+#[test]
+fn the_best_of_no_evaluations_is_not_known() {
+    insta::assert_snapshot!(mistakes("name = \"x\"\n[train]\ncheckpoint = \"best\"\n"), @r#"
+    error[E112]: the best checkpoint of grpo is not known without evaluations
+     --> x.toml:3:14
+      |
+    3 | checkpoint = "best"
+      |              ^^^^^^ needs evaluations
+      |
+      = note: there are none: built-in defaults (src/spec/defaults.toml):…
+      = help: set `train.grpo.eval.every`, or `train.grpo.checkpoint` to `last`
+
+    x.toml: 1 problem
+    "#);
 }
 
 #[test]

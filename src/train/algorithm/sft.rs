@@ -8,7 +8,7 @@ use crate::train::{
     TrainError,
     learner::{Learner, Moment, Sequence, narrow, rectangle},
     loss::{cross_entropy, token_weights},
-    method::{Method, Place, Stop, Taken},
+    method::{LeftOut, Lesson, Method, Place, Stop, Taken},
     order::RowOrder,
     task::Task,
 };
@@ -61,10 +61,16 @@ impl Method for Sft<'_> {
             let rows = piece.rows.iter().map(|row| weights[*row].as_slice());
             let weight = rectangle(rows, piece.tokens.completion_time(), &device);
             cross_entropy(piece.scores.log_probs, weight)
-        })?;
+        });
+        let left_out = (!update.is_finite()).then(|| LeftOut {
+            update: 0,
+            made: update,
+            samples: rows.iter().map(|row| self.lesson(*row)).collect(),
+        });
         Ok(Some(Taken {
             prompts: self.batch_size,
             updates: vec![update],
+            left_out: left_out.into_iter().collect(),
             tokens: sequences.iter().map(Sequence::len).sum(),
             update_seconds: clock.elapsed().as_secs_f64(),
             ..Taken::default()
@@ -73,6 +79,15 @@ impl Method for Sft<'_> {
 }
 
 impl Sft<'_> {
+    fn lesson(&self, row: usize) -> Lesson {
+        Lesson {
+            row,
+            completion: self.task.rows[row].target_text.clone(),
+            reward: None,
+            advantage: None,
+        }
+    }
+
     /// A sequence whose completion holds every token that counts, and the weight of each of these.
     fn weighted(&self, row: &Sequence) -> (Sequence, Vec<f64>) {
         let learned = row.completion.len();

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     results::{ResultsError, write_durably},
-    train::StepRecord,
+    train::{EvaluationRecord, StepRecord},
 };
 
 /// How the names of event files begin; TensorBoard knows them by it.
@@ -35,6 +35,7 @@ impl EventFile {
         folder: &Path,
         attempt: u32,
         records: &[StepRecord],
+        evaluations: &[EvaluationRecord],
     ) -> Result<Self, ResultsError> {
         // A TensorBoard that looks on reads a file from where it stopped, so that what begins anew
         // needs a new name.
@@ -50,7 +51,12 @@ impl EventFile {
         let mut bytes = event::file_version(time);
         for record in records {
             time += record.timing.seconds;
-            bytes.extend(event::scalars(time, record.step as u64, &scalars(record)));
+            let step = record.step as u64;
+            bytes.extend(event::scalars(time, step, &scalars(record)));
+            let found = evaluations.iter().filter(|found| found.step == record.step);
+            for found in found {
+                bytes.extend(event::scalars(time, step, &scalars_of_evaluation(found)));
+            }
         }
         write_durably(&path, &bytes)?;
         let file = OpenOptions::new().append(true).open(&path).map_err(write)?;
@@ -59,7 +65,19 @@ impl EventFile {
 
     /// Adds a step, taken now.
     pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), ResultsError> {
-        let bytes = event::scalars(now(), record.step as u64, &scalars(record));
+        self.add(record.step, &scalars(record))
+    }
+
+    /// Adds what came out when the model was measured, now.
+    pub(super) fn append_evaluation(
+        &mut self,
+        found: &EvaluationRecord,
+    ) -> Result<(), ResultsError> {
+        self.add(found.step, &scalars_of_evaluation(found))
+    }
+
+    fn add(&mut self, step: usize, values: &[(&str, f64)]) -> Result<(), ResultsError> {
+        let bytes = event::scalars(now(), step as u64, values);
         // One write a step, so that only the last one can be cut, which readers skip.
         let written = self.file.write_all(&bytes);
         written.map_err(|source| ResultsError::Write {
@@ -67,6 +85,10 @@ impl EventFile {
             source,
         })
     }
+}
+
+fn scalars_of_evaluation(found: &EvaluationRecord) -> [(&'static str, f64); 1] {
+    [("eval/pass@1", found.pass_at_1)]
 }
 
 /// Removes the event files of earlier attempts, and what a killed one left half-written.
@@ -142,6 +164,15 @@ mod tests {
         }
     }
 
+    fn evaluation(step: usize) -> EvaluationRecord {
+        EvaluationRecord {
+            step,
+            pass_at_1: 0.5,
+            passed: 1,
+            counts: [("samples".to_owned(), 2)].into(),
+        }
+    }
+
     fn files(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<String> = entries
@@ -172,13 +203,16 @@ mod tests {
     #[test]
     fn a_training_that_goes_on_has_the_events_of_one_that_was_never_killed() {
         let whole = tempfile::tempdir().unwrap();
-        let mut events = EventFile::begin(whole.path(), 1, &[]).unwrap();
+        let mut events = EventFile::begin(whole.path(), 1, &[], &[]).unwrap();
         for step in 1..=5 {
             events.append(&record(step)).unwrap();
+            if step % 2 == 0 {
+                events.append_evaluation(&evaluation(step)).unwrap();
+            }
         }
 
         let killed = tempfile::tempdir().unwrap();
-        let mut events = EventFile::begin(killed.path(), 1, &[]).unwrap();
+        let mut events = EventFile::begin(killed.path(), 1, &[], &[]).unwrap();
         for step in 1..=4 {
             events.append(&record(step)).unwrap();
         }
@@ -187,9 +221,13 @@ mod tests {
         fs::write(&first, &bytes[..bytes.len() - 7]).unwrap();
         fs::write(killed.path().join(".a1b2.tmp"), "half").unwrap();
         // The checkpoint of step 2 is the last one.
-        let mut events = EventFile::begin(killed.path(), 2, &[1, 2].map(record)).unwrap();
+        let mut events =
+            EventFile::begin(killed.path(), 2, &[1, 2].map(record), &[evaluation(2)]).unwrap();
         for step in 3..=5 {
             events.append(&record(step)).unwrap();
+            if step == 4 {
+                events.append_evaluation(&evaluation(step)).unwrap();
+            }
         }
 
         assert_eq!(
@@ -197,16 +235,16 @@ mod tests {
             ["events.out.tfevents.0000000002.recode"]
         );
         assert_eq!(timeless(killed.path()), timeless(whole.path()));
-        assert_eq!(timeless(killed.path()).len(), 6);
+        assert_eq!(timeless(killed.path()).len(), 8);
     }
 
     #[test]
     fn an_attempt_that_begins_twice_has_one_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut events = EventFile::begin(folder.path(), 1, &[]).unwrap();
+        let mut events = EventFile::begin(folder.path(), 1, &[], &[]).unwrap();
         events.append(&record(1)).unwrap();
 
-        EventFile::begin(folder.path(), 1, &[record(1)]).unwrap();
+        EventFile::begin(folder.path(), 1, &[record(1)], &[]).unwrap();
 
         assert_eq!(timeless(folder.path()).len(), 2);
     }

@@ -1,0 +1,98 @@
+//! Measuring the model while it learns.
+//!
+//! Training knows when to measure, and which model was the best; what is measured and how is its
+//! observer's.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// When a model is measured while it learns, and on how little; the table `eval` of `[train]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalSchedule {
+    /// After so many steps each time, and after the last; 0 is never.
+    pub every: usize,
+    /// The benchmark.
+    pub benchmark: String,
+    /// Only its first so many tasks; 0 takes all.
+    pub limit: usize,
+    /// Completions a task.
+    pub samples: usize,
+}
+
+impl EvalSchedule {
+    /// Whether nothing is measured.
+    pub fn is_off(&self) -> bool {
+        self.every == 0
+    }
+
+    /// Whether a model that has taken `step` of `steps` steps is to be measured.
+    pub(super) fn is_due(&self, step: usize, steps: usize) -> bool {
+        let is_one_of_many = self.every > 0 && step.is_multiple_of(self.every);
+        step > 0 && (is_one_of_many || !self.is_off() && step == steps)
+    }
+}
+
+/// Which step's weights the trained model has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalCheckpoint {
+    /// The last step's.
+    #[default]
+    Last,
+    /// Those that passed most often when they were measured; of equals the first.
+    Best,
+}
+
+impl FinalCheckpoint {
+    /// Whether it is the last.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn is_last(&self) -> bool {
+        *self == Self::Last
+    }
+}
+
+/// What a model was worth at a step of its training; equal trainings give equal records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    /// The step, counted from 1.
+    pub step: usize,
+    /// The share of samples that passed, in 0..=1.
+    #[serde(rename = "pass@1")]
+    pub pass_at_1: f64,
+    /// Samples that passed.
+    pub passed: usize,
+    /// How many samples got each verdict, by the verdict's name, and how many there were.
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// The best evaluation so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Best {
+    pub(super) step: usize,
+    /// All evaluations of a training have as many samples, so that the number says it all.
+    pub(super) passed: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_measured_at_multiples_and_at_the_end() {
+        let due = |every: usize| -> Vec<usize> {
+            let schedule = EvalSchedule {
+                every,
+                ..EvalSchedule::default()
+            };
+            (0..=7).filter(|step| schedule.is_due(*step, 7)).collect()
+        };
+
+        // By hand.
+        assert_eq!(due(3), [3, 6, 7]);
+        assert_eq!(due(7), [7]);
+        assert_eq!(due(50), [7]);
+        assert_eq!(due(0), [0; 0]);
+    }
+}

@@ -1,0 +1,303 @@
+//! One training, killed at many random moments or out of disk, ends as one that nothing disturbed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::LazyLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use recode::{
+    data::Cache,
+    digest::Digest,
+    plan::{Plan, ProjectInputs},
+    results::{JobState, Store},
+    seed::{Stream, stream},
+    spec::{Request, Surroundings, load},
+};
+use serde_json::Value as Json;
+
+const STEPS: usize = 30;
+const SAVE_EVERY: usize = 3;
+const KILLS: usize = 20;
+
+/// The quickstart's training, made small, with all that draws random numbers: completions, the order
+/// of rows, dropout.
+pub(crate) const SETTINGS: &[&str] = &[
+    "model.adapter.kind=\"dora\"",
+    "model.adapter.r=4",
+    "model.adapter.alpha=8",
+    "model.adapter.dropout=0.1",
+    "train.max_steps=30",
+    "train.grpo.batch_size=2",
+    "train.group_size=4",
+    "train.sampling.max_completion_tokens=48",
+    "train.save_every=3",
+];
+
+/// The folder of the quickstart's training below a folder of results, ready to be run.
+pub(crate) fn prepare(results: &Path, settings: &[&str]) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let around = Surroundings::at(root).unwrap();
+    let overrides: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
+    let request = Request {
+        file: &root.join("experiments/quickstart.toml"),
+        overrides: &overrides,
+        environment: &[],
+        around: &around,
+    };
+    let experiment = load(&request).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let cache = Cache::at(results.join("cache"));
+    let inputs = ProjectInputs::new(around.manifest.as_ref(), cache);
+    let plan = Plan::new(&experiment, &inputs).unwrap();
+    let is_training = |id: &str| id.starts_with("train-");
+    let job = plan.jobs.iter().find(|job| is_training(&job.id.0)).unwrap();
+    let dir = Store::new(results).job_dir(&job.id);
+    dir.prepare(job, &job.work.identity()).unwrap();
+    dir.path().to_owned()
+}
+
+pub(crate) fn start(job: &Path, attempt: usize) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_recode"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("RUST_LOG")
+        .arg("job")
+        .arg(job)
+        .args(["--attempt", &attempt.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+pub(crate) fn finish(job: &Path, attempt: usize) {
+    let output = start(job, attempt).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+}
+
+pub(crate) fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// All that must not depend on what happened on the way.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Trace {
+    /// The lines of `metrics.jsonl`, without their times.
+    pub(crate) metrics: Vec<String>,
+    pub(crate) samples: String,
+    /// The lines of `evaluations.jsonl`, if the model was measured.
+    pub(crate) evaluations: String,
+    pub(crate) outcome: String,
+    model: Digest,
+}
+
+impl Trace {
+    pub(crate) fn of(job: &Path) -> Self {
+        let text = |name: &str| fs::read_to_string(job.join(name)).unwrap();
+        let timeless = |line: &str| {
+            let mut line: Json = serde_json::from_str(line).unwrap();
+            line.as_object_mut().unwrap().remove("timing").unwrap();
+            line.to_string()
+        };
+        Self {
+            metrics: text("metrics.jsonl").lines().map(timeless).collect(),
+            samples: text("samples.jsonl"),
+            evaluations: fs::read_to_string(job.join("evaluations.jsonl")).unwrap_or_default(),
+            outcome: text("outcome.json"),
+            model: Digest::of_folder(&job.join("model")).unwrap(),
+        }
+    }
+}
+
+/// A training that nothing disturbed, and how long it took.
+struct Quiet {
+    trace: Trace,
+    duration: Duration,
+}
+
+static QUIET: LazyLock<Quiet> = LazyLock::new(|| {
+    let results = tempfile::tempdir().unwrap();
+    let job = prepare(results.path(), SETTINGS);
+    let clock = Instant::now();
+    finish(&job, 1);
+    let trace = Trace::of(&job);
+    assert_eq!(trace.metrics.len(), STEPS);
+    assert_eq!(trace.samples.lines().count(), STEPS * 8);
+    Quiet {
+        trace,
+        duration: clock.elapsed(),
+    }
+});
+
+fn assert_quiet(job: &Path) {
+    let trace = Trace::of(job);
+    assert_eq!(trace.metrics, QUIET.trace.metrics);
+    assert!(trace.samples == QUIET.trace.samples, "samples differ");
+    assert_eq!(trace, QUIET.trace);
+}
+
+/// Where a training is to be when it is killed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moment {
+    /// Before it has taken up its checkpoint, or shortly after.
+    Beginning,
+    /// Anywhere in or between two steps.
+    Step,
+    /// While it writes a checkpoint.
+    Checkpoint,
+}
+
+const MOMENTS: [Moment; 4] = [
+    Moment::Beginning,
+    Moment::Step,
+    Moment::Step,
+    Moment::Checkpoint,
+];
+
+/// Waits for a moment behind `goal` steps, and kills the training.
+fn kill_at(moment: Moment, goal: usize, attempt: usize, job: &Path, draw: &mut Stream) {
+    let mut child = start(job, attempt);
+    let step = QUIET.duration.div_f64(STEPS as f64);
+    let goal = match moment {
+        Moment::Checkpoint => goal.next_multiple_of(SAVE_EVERY),
+        Moment::Beginning | Moment::Step => goal,
+    };
+    if moment != Moment::Beginning {
+        // It is there once the records of steps that come again are gone.
+        let events = job.join(format!("tb/events.out.tfevents.{attempt:010}.recode"));
+        wait(&mut child, || events.exists() && steps(job) >= goal);
+    }
+    thread::sleep(match moment {
+        // A checkpoint follows at once upon the records of its step.
+        Moment::Checkpoint => Duration::from_millis(5).mul_f64(draw.uniform()),
+        Moment::Beginning | Moment::Step => step.mul_f64(2.0 * draw.uniform()),
+    });
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(9), "{moment:?} of step {goal}");
+}
+
+pub(crate) fn wait(child: &mut Child, is_so: impl Fn() -> bool) {
+    while !is_so() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        thread::sleep(Duration::from_micros(300));
+    }
+}
+
+/// Steps that stand in `metrics.jsonl`.
+fn steps(job: &Path) -> usize {
+    let text = fs::read(job.join("metrics.jsonl")).unwrap_or_default();
+    String::from_utf8_lossy(&text).matches('\n').count()
+}
+
+#[test]
+fn a_training_killed_twenty_times_ends_with_the_same_bytes() {
+    let results = tempfile::tempdir().unwrap();
+    let job = prepare(results.path(), SETTINGS);
+    // Not while the first training waits to be killed.
+    LazyLock::force(&QUIET);
+    let mut draw = stream(20, "kill", 0, 0);
+    let mut moments = Vec::new();
+
+    for kill in 0..KILLS {
+        let moment = MOMENTS[draw.below(MOMENTS.len())];
+        let goal = kill * (STEPS - 4) / KILLS;
+        kill_at(moment, goal, kill + 1, &job, &mut draw);
+        moments.push(moment);
+    }
+    assert!(MOMENTS.iter().all(|moment| moments.contains(moment)));
+    assert!(steps(&job) > STEPS / 2, "no kill was late");
+    finish(&job, KILLS + 1);
+
+    assert_quiet(&job);
+}
+
+/// Runs a job of which no file can become larger than some units of 512 bytes.
+fn run_cramped(job: &Path, blocks: usize, attempt: usize) -> Output {
+    // The signal of such a limit would end the process before it can say anything.
+    let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+    Command::new("sh")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("RUST_LOG")
+        .args(["-c", script, "sh", &blocks.to_string()])
+        .args([env!("CARGO_BIN_EXE_recode"), "job"])
+        .arg(job)
+        .args(["--attempt", &attempt.to_string()])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_training_that_cannot_write_says_so_and_goes_on_to_the_same_bytes() {
+    let results = tempfile::tempdir().unwrap();
+    let job = prepare(results.path(), SETTINGS);
+    let dir = Store::new(results.path()).jobs().remove(0);
+
+    let mut reasons = Vec::new();
+    for (attempt, blocks) in [(1, 16), (2, 64), (3, 128)] {
+        let output = run_cramped(&job, blocks, attempt);
+        let text = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("cannot write"), "{text}");
+        assert!(text.contains("File too large"), "{text}");
+        let JobState::Failed { reason } = dir.state().unwrap() else {
+            panic!("it failed")
+        };
+        reasons.push(reason);
+    }
+    for file in ["samples.jsonl", "checkpoints/.unfinished-step_"] {
+        assert!(
+            reasons.iter().any(|reason| reason.contains(file)),
+            "{reasons:?}"
+        );
+    }
+    finish(&job, 4);
+
+    assert_quiet(&job);
+}
+
+/// Runs a job twice: on a disk of a megabyte that is full, and when there is more room.
+const ON_A_SMALL_DISK: &str = r#"
+set -e
+mount -t tmpfs -o size=1m none "$1"
+cp -r "$2" "$1/job"
+head -c 600k /dev/zero > "$1/others"
+first=0
+"$3" job "$1/job" --attempt 1 || first=$?
+mount -o remount,size=64m "$1"
+"$3" job "$1/job" --attempt 2
+cp -r "$1/job" "$4"
+exit "$first"
+"#;
+
+#[test]
+#[ignore = "needs the right to mount a tmpfs: run as root, or where users have namespaces"]
+fn a_training_on_a_full_disk_says_so_and_goes_on_to_the_same_bytes() {
+    let results = tempfile::tempdir().unwrap();
+    let job = prepare(results.path(), SETTINGS);
+    let [disk, after] = ["disk", "after"].map(|name| results.path().join(name));
+    fs::create_dir(&disk).unwrap();
+
+    let output = Command::new("unshare")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+        .args([ON_A_SMALL_DISK, "sh"])
+        .args([&disk, &job, Path::new(env!("CARGO_BIN_EXE_recode")), &after])
+        .output()
+        .unwrap();
+
+    let text = errors(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("error: cannot"), "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    assert_quiet(&after);
+}

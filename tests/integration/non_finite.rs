@@ -1,0 +1,88 @@
+//! What a training that diverges leaves behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use recode::{
+    results::JsonLines,
+    train::{NonFiniteRecord, NonFiniteSample},
+};
+
+use crate::kill_training::{SETTINGS, errors, prepare, start, wait};
+
+/// The tiny base model with a weight that is no number.
+fn broken_model(folder: &Path) -> PathBuf {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/tiny/base");
+    let model = folder.join("broken");
+    fs::create_dir(&model).unwrap();
+    for entry in fs::read_dir(base).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, model.join(path.file_name().unwrap())).unwrap();
+    }
+    let weights = model.join("model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    // Any type of weights has all bits of its last one in here.
+    let last = bytes.len() - 4;
+    bytes[last..].fill(0xff);
+    fs::write(&weights, bytes).unwrap();
+    model
+}
+
+#[test]
+fn a_training_that_diverges_names_the_samples_and_has_none_twice_after_a_kill() {
+    let results = tempfile::tempdir().unwrap();
+    let base = format!("model.base={:?}", broken_model(results.path()));
+    let more = [
+        base.as_str(),
+        "train.algorithm=\"sft\"",
+        "train.sft.batch_size=2",
+    ];
+    let settings = [SETTINGS, &more].concat();
+    let [quiet, killed] = ["quiet", "killed"].map(|name| {
+        let results = results.path().join(name);
+        prepare(&results, &settings)
+    });
+    let file = |job: &Path| job.join("nonfinite.jsonl");
+
+    let output = start(&quiet, 1).wait_with_output().unwrap();
+
+    let text = errors(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(&file(&quiet).display().to_string()), "{text}");
+    assert!(text.contains("`10` updates in a row"), "{text}");
+    let updates: Vec<NonFiniteRecord> = JsonLines::read(&file(&quiet)).unwrap();
+    let steps = updates.iter().map(|update| update.step);
+    assert_eq!(steps.collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    let is_row = |sample: &NonFiniteSample| {
+        sample.prompt.contains("<doc>") && sample.completion.contains("```python")
+    };
+    assert!(updates.iter().all(|update| update.samples.len() == 2));
+    assert!(
+        updates
+            .iter()
+            .all(|update| update.samples.iter().all(is_row))
+    );
+
+    let mut child = start(&killed, 1);
+    let lines = || {
+        fs::read_to_string(file(&killed))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    // Behind the first checkpoint, and before the end.
+    wait(&mut child, || lines() >= 5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = start(&killed, 2).wait_with_output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert_eq!(
+        fs::read(file(&killed)).unwrap(),
+        fs::read(file(&quiet)).unwrap()
+    );
+}
