@@ -278,7 +278,7 @@ fn trained(
             Ok(())
         }
         fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
-            self.0.push(record.timing.clone());
+            self.0.push(record.timing);
             Ok(())
         }
         fn on_sample(&mut self, _: &SampleRecord) -> io::Result<()> {
