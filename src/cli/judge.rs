@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{Args, builder::PossibleValuesParser};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -162,7 +163,7 @@ fn from_results(
     output::result(&if arguments.json {
         json!({ "benchmark": benchmark.name(), "summary": tally }).to_string()
     } else {
-        table(benchmark.name(), &tally)
+        table(benchmark.name(), &tally, None)
     });
     Ok(Exit::Done)
 }
@@ -379,12 +380,14 @@ impl Run<'_> {
             .map(|(sample, outcome)| (sample.task, outcome.as_ref().ok()))
             .collect();
         let tally = Tally::new(self.benchmark.tasks().len(), &pairs);
+        let truncated = self.truncated(judged);
         let summary = json!({
             "benchmark": self.benchmark.name(),
             "python": self.pool.interpreter().version,
             "libraries": self.libraries,
             "sandbox": self.pool.safeguards().to_string(),
             "summary": tally,
+            "truncated": truncated,
         });
         let file = if self.benchmark.name() == "humaneval_plus" {
             self.evalplus_file(&summary, &tally, judged)
@@ -396,13 +399,27 @@ impl Run<'_> {
         output::result(&if self.arguments.json {
             summary.to_string()
         } else {
-            table(self.benchmark.name(), &tally)
+            table(self.benchmark.name(), &tally, truncated)
         });
         Ok(if tally.failures > 0 {
             Exit::JobFailed
         } else {
             Exit::Done
         })
+    }
+
+    /// What the samples say of having been cut off; none if none says anything.
+    fn truncated(&self, judged: &[Outcome]) -> Option<Truncated> {
+        let mut truncated = Truncated::default();
+        for (sample, outcome) in self.samples.iter().zip(judged) {
+            truncated.told += usize::from(sample.is_truncated.is_some());
+            if sample.is_truncated == Some(true) {
+                truncated.samples += 1;
+                let passed = outcome.as_ref().is_ok_and(|judgement| judgement.passed);
+                truncated.passed += usize::from(passed);
+            }
+        }
+        (truncated.told > 0).then_some(truncated)
     }
 
     /// EvalPlus's own result file, with ours beside it.
@@ -433,6 +450,9 @@ impl Run<'_> {
                     Err(failure) => json!({ "passed": false, "failure": failure }),
                 };
                 line["task_id"] = json!(task);
+                if let Some(is_truncated) = sample.is_truncated {
+                    line["is_truncated"] = json!(is_truncated);
+                }
                 line
             })
             .collect();
@@ -451,7 +471,16 @@ fn flatten_verdict(line: &mut Value) {
     }
 }
 
-fn table(name: &str, tally: &Tally) -> String {
+/// Samples that were cut off at the model's limit: another reason to fail than a wrong answer.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Truncated {
+    /// Samples that say whether they were.
+    told: usize,
+    samples: usize,
+    passed: usize,
+}
+
+fn table(name: &str, tally: &Tally, truncated: Option<Truncated>) -> String {
     let mut lines = vec![format!(
         "{name}: {} samples of {} of {} tasks",
         tally.samples, tally.tasks_with_samples, tally.tasks
@@ -479,6 +508,15 @@ fn table(name: &str, tally: &Tally) -> String {
     }
     if tally.failures > 0 {
         lines.push(format!("  {:<16}{:6}", "not judged", tally.failures));
+    }
+    if let Some(Truncated {
+        told,
+        samples,
+        passed,
+    }) = truncated
+    {
+        let of = format!("of {told} that tell; {passed} passed all the same");
+        lines.push(format!("  {:<16}{samples:6} {of}", "truncated"));
     }
     lines.join("\n")
 }

@@ -93,7 +93,12 @@ pub fn read_evalplus_results(
                 )));
             };
             let solution = text("solution").unwrap_or_default().to_owned();
-            judged.push((Sample { task, solution }, judgement(base, plus)));
+            let sample = Sample {
+                task,
+                solution,
+                is_truncated: None,
+            };
+            judged.push((sample, judgement(base, plus)));
         }
     }
     Ok(judged)
@@ -156,6 +161,7 @@ mod tests {
             .map(|solution| Sample {
                 task: 0,
                 solution: solution.to_owned(),
+                is_truncated: None,
             })
             .into();
         let judgements = statuses.map(|(base, plus)| judgement(base, plus));

@@ -15,6 +15,8 @@ pub struct Sample {
     pub task: usize,
     /// The whole solution.
     pub solution: String,
+    /// Whether the model was cut off at its limit; none where the file does not say.
+    pub is_truncated: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -22,10 +24,22 @@ struct Line {
     task_id: String,
     solution: Option<String>,
     completion: Option<String>,
+    is_truncated: Option<bool>,
+    finish_reason: Option<String>,
+}
+
+impl Line {
+    /// As our own samples say it, or an OpenAI-compatible endpoint.
+    fn is_truncated(&self) -> Option<bool> {
+        let reason = self.finish_reason.as_deref();
+        self.is_truncated
+            .or_else(|| reason.map(|reason| reason == "length"))
+    }
 }
 
 /// Reads JSON lines with `task_id` and `solution` or `completion`, plain or compressed, or the
-/// result file of EvalPlus; a completion gets the task's own text before it.
+/// result file of EvalPlus; a completion gets the task's own text before it. `is_truncated`, or a
+/// `finish_reason` of `length`, says that the model was cut off.
 ///
 /// All lines that are wrong or name no task are told at once.
 pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, EvalError> {
@@ -38,7 +52,11 @@ pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample
             .into_iter()
             .map(|(id, solution)| {
                 let task = position(&id, benchmark).ok_or(EvalError::UnknownTask { task: id })?;
-                Ok(Sample { task, solution })
+                Ok(Sample {
+                    task,
+                    solution,
+                    is_truncated: None,
+                })
             })
             .collect();
         return samples;
@@ -52,6 +70,7 @@ fn samples(text: &str, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, String>
         serde_json::from_value(Value::Object(object)).map_err(|error| reason(&error))?;
     let task = position(&line.task_id, benchmark)
         .ok_or_else(|| format!("`{}` has no task `{}`", benchmark.name(), line.task_id))?;
+    let is_truncated = line.is_truncated();
     let solution = match (line.solution, line.completion) {
         (Some(solution), _) => solution,
         (None, Some(completion)) => benchmark
@@ -60,7 +79,11 @@ fn samples(text: &str, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, String>
             .map_or_else(String::new, |task| benchmark.complete(task, &completion)),
         (None, None) => return Err("missing field `solution` or `completion`".to_owned()),
     };
-    Ok(vec![Sample { task, solution }])
+    Ok(vec![Sample {
+        task,
+        solution,
+        is_truncated,
+    }])
 }
 
 fn position(id: &str, benchmark: &dyn Benchmark) -> Option<usize> {

@@ -44,8 +44,11 @@ fn a_reference_passes_with_all_updates_and_fails_without_any_one() {
         folder.path().join("samples.jsonl"),
         folder.path().join("out.json"),
     );
-    let lines = tasks.iter().map(|task| {
-        json!({"task_id": task.task_id, "solution": task.reference_solution}).to_string() + "\n"
+    // The first says that it was cut off, as an endpoint says it; it is judged all the same.
+    let lines = tasks.iter().enumerate().map(|(place, task)| {
+        let reason = if place == 0 { "length" } else { "stop" };
+        let (id, solution) = (&task.task_id, &task.reference_solution);
+        json!({"task_id": id, "solution": solution, "finish_reason": reason}).to_string() + "\n"
     });
     fs::write(&samples, lines.collect::<String>()).unwrap();
 
@@ -64,6 +67,9 @@ fn a_reference_passes_with_all_updates_and_fails_without_any_one() {
     let verdicts: Value = serde_json::from_slice(&fs::read(out).unwrap()).unwrap();
     let samples = verdicts["samples"].as_array().unwrap();
     assert_eq!(samples.len(), tasks.len());
+    let truncated = json!({"told": tasks.len(), "samples": 1, "passed": 1});
+    assert_eq!(verdicts["truncated"], truncated);
+    assert_eq!(samples[0]["is_truncated"], true);
     for (sample, task) in samples.iter().zip(&tasks) {
         assert_eq!(sample["passed"], true, "{sample}");
         assert_eq!(sample["measures"]["upass"], true, "{sample}");
