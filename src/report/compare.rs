@@ -13,7 +13,7 @@ use super::{
     paper::{Reference, Subject},
     sheet::{Found, Sheet, SheetRow},
     statistics::{Estimate, estimate},
-    table::{Breakdown, Cell, Change, Heading, KindRow, Paper, Row, Source, Table, Value},
+    table::{Breakdown, Cell, Change, Heading, KindRow, Pair, Paper, Row, Source, Table, Value},
 };
 
 /// Each problem's chance of being solved, averaged over seeds, with the group it belongs to.
@@ -41,6 +41,7 @@ pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
         reference: reference.map(|reference| format!("{}: {}", reference.source, reference.title)),
         rows,
         breakdowns: breakdowns(sheet),
+        pairs: pairs(sheet),
         notes: notes.texts(),
     }
 }
@@ -143,6 +144,36 @@ fn breakdowns(sheet: &Sheet) -> Vec<Breakdown> {
             })
         })
         .collect()
+}
+
+/// With more rows than this there are more pairs than anybody reads.
+const MOST_PAIRED: usize = 6;
+
+/// Rows that are no baseline against each other, problem by problem.
+fn pairs(sheet: &Sheet) -> Vec<Pair> {
+    let rows = sheet.rows.iter().enumerate();
+    let rows: Vec<usize> = rows
+        .filter(|(_, row)| !row.is_baseline)
+        .map(|(index, _)| index)
+        .collect();
+    if rows.len() > MOST_PAIRED {
+        return Vec::new();
+    }
+    let mut pairs = Vec::new();
+    for (place, first) in rows.iter().enumerate() {
+        for second in &rows[place + 1..] {
+            let columns = sheet.columns.iter();
+            let difference = |column| change(&sheet.rows[*first], &sheet.rows[*second], column);
+            let differences: Vec<Option<Change>> = columns.map(difference).collect();
+            if differences.iter().any(Option::is_some) {
+                pairs.push(Pair {
+                    rows: [*first, *second],
+                    differences,
+                });
+            }
+        }
+    }
+    pairs
 }
 
 /// How many samples the judge itself failed on, in words.

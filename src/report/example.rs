@@ -88,7 +88,9 @@ fn markdown(table: &Table) -> String {
 
 /// By hand, pass@1 of the first row: (1 + .5 + 0 + 0 + .5 + 0 + 1 + .5) / 8 = 43.75 %; group sums of
 /// the distances .625, -.875, -.375, .625, squares sum 1.6875, SE = sqrt(4/3 · 1.6875) / 8 = 0.1875,
-/// t(3) = 3.182: ± 59.7. GRPO: (1 + 1 + .5 + .5 + 1 + .5 + 1 + 1) / 8 = 81.25 %, so +37.5.
+/// t(3) = 3.182: ± 59.7. GRPO: (1 + 1 + .5 + .5 + 1 + .5 + 1 + 1) / 8 = 81.25 %, so +37.5. SFT less
+/// GRPO: 0, -1, -.5, 0, -.5, -.5, 0, -.5; group sums of the distances ∓.25, squares sum .25, SE =
+/// sqrt(4/3 · .25) / 8 = 0.0722: ± 23.0.
 #[test]
 fn a_complete_table() {
     insta::assert_snapshot!(markdown(&fill(&sheet(Show::Value, complete()), None)), @r"
@@ -102,9 +104,16 @@ fn a_complete_table() {
     | sft             | 43.8 ± 38.1 (+0.0 n)     | 62.5 ± 39.8 (+0.0 n)     |
     | grpo            | 81.3 ± 38.1 (+37.5)      | 100.0 (+37.5 n)          |
 
+    ## Rows against each other
+
+    | rows       | code_update_arena pass@1 | code_update_arena pass@2 |
+    | ---------- | ------------------------ | ------------------------ |
+    | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
+
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Where there is no ±, all problems came out alike, which tells nothing of the error.
     - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
+    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
     - The jobs behind every cell are in table.json.
     ");
 }
@@ -122,8 +131,15 @@ fn a_table_of_changes() {
     | sft             | +0.0 ± 32.5 n            | +0.0 ± 65.0 n            |
     | grpo            | +37.5 ± 23.0             | +37.5 ± 76.2 n           |
 
+    ## Rows against each other
+
+    | rows       | code_update_arena pass@1 | code_update_arena pass@2 |
+    | ---------- | ------------------------ | ------------------------ |
+    | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
+
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
+    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
     - The jobs behind every cell are in table.json.
     ");
 }
@@ -207,9 +223,16 @@ fn printed_figures_stand_beside_ours() {
     | sft             | 43.8 ± 38.1 (+0.0 n)     | 69.4  | -25.7 =      | 62.5 ± 39.8 (+0.0 n)     |
     | grpo            | 81.3 ± 38.1 (+37.5)      | 74.6  | +6.7 =       | 100.0 (+37.5 n)          |
 
+    ## Rows against each other
+
+    | rows       | code_update_arena pass@1 | code_update_arena pass@2 |
+    | ---------- | ------------------------ | ------------------------ |
+    | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
+
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Where there is no ±, all problems came out alike, which tells nothing of the error.
     - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
+    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
     - Paper: Table 1: Pass@k on CodeUpdateArena and HumanEval+, with the change against Untrained. = is a difference within both 95 % errors, ! one outside; the paper's is that of a share of as many problems as it has.
     - The jobs behind every cell are in table.json.
     ");
@@ -225,8 +248,15 @@ fn printed_figures_stand_beside_ours() {
     | sft             | +0.0 ± 32.5 n            | +2.1  | -2.1 =       | +0.0 ± 65.0 n            |
     | grpo            | +37.5 ± 23.0             | +7.4  | +30.1 !      | +37.5 ± 76.2 n           |
 
+    ## Rows against each other
+
+    | rows       | code_update_arena pass@1 | code_update_arena pass@2 |
+    | ---------- | ------------------------ | ------------------------ |
+    | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
+
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
+    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
     - Paper: Table 1: Pass@k on CodeUpdateArena and HumanEval+, with the change against Untrained. = is a difference within both 95 % errors, ! one outside; the paper's is that of a share of as many problems as it has.
     - The jobs behind every cell are in table.json.
     ");

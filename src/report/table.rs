@@ -33,6 +33,9 @@ pub struct Table {
     /// The figures again, by kind of task.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) breakdowns: Vec<Breakdown>,
+    /// Rows that are no baseline, each against each, where there are few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) pairs: Vec<Pair>,
     /// What cells refer to, from 1.
     pub(super) notes: Vec<String>,
 }
@@ -57,6 +60,15 @@ pub(super) struct KindRow {
     pub(super) kind: String,
     /// The value of each row of the table.
     pub(super) values: Vec<Option<Value>>,
+}
+
+/// Two rows against each other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Pair {
+    /// The row from which the other is taken away, and the other.
+    pub(super) rows: [usize; 2],
+    /// The difference in each column.
+    pub(super) differences: Vec<Option<Change>>,
 }
 
 /// A row of figures.

@@ -16,6 +16,10 @@ pub(in crate::report) fn markdown(table: &Table) -> String {
         blocks.push(table.description.clone());
     }
     blocks.push(aligned(&lines(table)));
+    if !table.pairs.is_empty() {
+        blocks.push("## Rows against each other".to_owned());
+        blocks.push(aligned(&by_pair(table)));
+    }
     for breakdown in &table.breakdowns {
         let Heading { benchmark, metric } = &breakdown.column;
         blocks.push(format!("## {benchmark} {metric} by kind of task"));
@@ -63,6 +67,23 @@ fn by_kind(table: &Table, breakdown: &Breakdown) -> Vec<Vec<String>> {
         let mut line = vec![row.kind.clone(), count.unwrap_or(0).to_string()];
         line.extend(row.values.iter().map(|value| match value {
             Some(value) => with_error(percent(value.mean), value.half_width),
+            None => "—".to_owned(),
+        }));
+        line
+    });
+    std::iter::once(headings).chain(lines).collect()
+}
+
+/// A line for each pair of rows.
+fn by_pair(table: &Table) -> Vec<Vec<String>> {
+    let mut headings = vec!["rows".to_owned()];
+    let columns = table.columns.iter();
+    headings.extend(columns.map(|column| format!("{} {}", column.benchmark, column.metric)));
+    let lines = table.pairs.iter().map(|pair| {
+        let names = pair.rows.map(|row| table.rows[row].labels.join(" "));
+        let mut line = vec![names.join(" - ")];
+        line.extend(pair.differences.iter().map(|difference| match difference {
+            Some(change) => with_error(points(change.mean), change.half_width) + mark(*change),
             None => "—".to_owned(),
         }));
         line
@@ -222,6 +243,13 @@ fn legend(table: &Table) -> Vec<String> {
             "Changes are points against {baseline}, problem by problem; n: the 95 % interval of \
              the change holds 0."
         ));
+    }
+    if !table.pairs.is_empty() {
+        lines.push(
+            "Rows against each other: points, problem by problem, as changes; not corrected for the \
+             number of pairs."
+                .to_owned(),
+        );
     }
     if let Some(reference) = table
         .reference
