@@ -39,6 +39,7 @@ pub use config::DecoderConfig;
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use generate::{Completion, Finish, TextStream, generate, stream};
+pub use kernel::{AdamStep, adam_step};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;

@@ -18,6 +18,7 @@
     reason = "several arrays share an index, and plain loops become vectors"
 )]
 
+mod adam;
 mod attention;
 mod back;
 mod distribution;
@@ -38,6 +39,8 @@ mod tile;
 use burn::tensor::Tensor;
 
 use super::rounding::to_f32;
+
+pub use adam::{AdamStep, adam_step};
 
 use attention::{Cached, Query};
 use host::{Host, tensor};
