@@ -201,6 +201,27 @@ fn padded(line: &[String], widths: &[usize]) -> String {
     format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
+/// What changes are, and differences of rows.
+fn of_changes(table: &Table) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut cells = table.rows.iter().flat_map(|row| &row.cells);
+    let has_changes = cells.any(|cell| cell.change.is_some());
+    if let Some(baseline) = table.baseline.as_ref().filter(|_| has_changes) {
+        lines.push(format!(
+            "Changes are points against {baseline}, problem by problem; n: the 95 % interval of \
+             the change holds 0."
+        ));
+    }
+    if !table.pairs.is_empty() {
+        lines.push(
+            "Rows against each other: points, problem by problem, as changes; not corrected for the \
+             number of pairs."
+                .to_owned(),
+        );
+    }
+    lines
+}
+
 /// What the marks mean, of those that the table has.
 fn legend(table: &Table) -> Vec<String> {
     let cells = || table.rows.iter().flat_map(|row| &row.cells);
@@ -234,23 +255,7 @@ fn legend(table: &Table) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if let Some(baseline) = table
-        .baseline
-        .as_ref()
-        .filter(|_| cells().any(|cell| cell.change.is_some()))
-    {
-        lines.push(format!(
-            "Changes are points against {baseline}, problem by problem; n: the 95 % interval of \
-             the change holds 0."
-        ));
-    }
-    if !table.pairs.is_empty() {
-        lines.push(
-            "Rows against each other: points, problem by problem, as changes; not corrected for the \
-             number of pairs."
-                .to_owned(),
-        );
-    }
+    lines.extend(of_changes(table));
     if let Some(reference) = table
         .reference
         .as_ref()
