@@ -174,13 +174,13 @@ impl Shape<'_> {
         threads.min(micro_batches)
     }
 
-    /// New values of all that is trained, and two intermediate ones of the largest tensor.
+    /// New values of all that is trained; of the largest tensor new moments too, and as much again.
     fn step(&self) -> usize {
         if self.has_adapter() {
             return self.trained() * WIDE;
         }
         let largest = self.config.vocab_size * self.config.hidden_size;
-        self.trained() * self.width() + 2 * largest * WIDE
+        self.trained() * self.width() + 4 * largest * WIDE
     }
 
     fn kv_cache(&self) -> usize {
