@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AdamStep, adam_step};
 
+use super::learner::narrow;
+
 /// The table `optimizer`: AdamW with decoupled decay and one norm clip over all gradients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,15 +137,6 @@ impl AdamW {
         };
         (decayed - first / divisor * (rate / first_bias)).cast(dtype)
     }
-}
-
-/// A number as the operations of 32-bit tensors take it.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding to the nearest f32 is meant"
-)]
-fn narrow(value: f64) -> f32 {
-    value as f32
 }
 
 /// Half precision as single; wider types as they are.
