@@ -351,6 +351,7 @@ fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> Tr
         gradient_checkpointing: false,
         save_every: 0,
         keep_checkpoints: 1,
+        samples_every: 1,
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::Last,
     }

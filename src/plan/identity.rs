@@ -36,8 +36,12 @@ impl Work {
 
 fn train_identity(work: &TrainWork) -> Json {
     let mut train = object(json!(work.train));
-    // When checkpoints are written does not change what is learnt.
-    without(&mut train, &["save_every", "keep_checkpoints"]);
+    // When checkpoints and completions are written does not change what is learnt, and no table reads
+    // either.
+    without(
+        &mut train,
+        &["save_every", "keep_checkpoints", "samples_every"],
+    );
     if matches!(work.train.algorithm, Algorithm::Sft(_)) {
         without(
             &mut train,

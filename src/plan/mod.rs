@@ -12,7 +12,7 @@ mod inputs;
 mod job;
 mod memory;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 

@@ -41,7 +41,8 @@ impl Inputs for Named {
     }
 }
 
-pub(super) fn plan_of(text: &str) -> Plan {
+/// The plan of a spec in a project where nothing but its name is known of any file.
+pub(crate) fn plan_of(text: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();
     for name in ["migration", "code_update_arena", "human_eval"] {
         let path = folder.path().join(format!("datasets/prompts/{name}.jinja"));
@@ -172,6 +173,8 @@ fn what_training_reads_makes_another_training() {
     for line in [
         "train.save_every = 7",
         "train.keep_checkpoints = 7",
+        "train.samples_every = 7",
+        "train.samples_every = 0",
         "train.eval.limit = 7",
         "run.slots = 7",
         "description = \"d\"",

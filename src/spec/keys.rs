@@ -479,6 +479,11 @@ pub(super) const SHARED: &[Key] = &[
         "How many checkpoints stay, besides the best; not part of a job's identity.",
     ),
     key(
+        "samples_every",
+        COUNT_OR_ZERO,
+        "Writes down all completions of every so many steps (`samples.jsonl`); 0 writes none; not part of a job's identity.",
+    ),
+    key(
         "eval.every",
         COUNT_OR_ZERO,
         "Measures the model after so many steps each time, and after the last; 0 never does.",

@@ -184,7 +184,7 @@ mod tests {
     }
 
     /// Keys that are left out of a job where they are as by default.
-    const OPTIONAL: [&str; 11] = [
+    const OPTIONAL: [&str; 12] = [
         "eval.allow_unsandboxed",
         "eval.evalplus",
         "eval.python",
@@ -196,6 +196,7 @@ mod tests {
         "train.eval.limit",
         "train.eval.samples",
         "train.gradient_checkpointing",
+        "train.samples_every",
     ];
 
     /// Keys that the settings of a point leave out unless it asks for them.

@@ -98,6 +98,7 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
         gradient_checkpointing: false,
         save_every: 4,
         keep_checkpoints: 2,
+        samples_every: 1,
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::default(),
     }

@@ -28,7 +28,8 @@ pub trait Observer {
     /// A step is done.
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()>;
 
-    /// A completion was sampled and scored; called before the step's [`Self::on_step`].
+    /// A completion was sampled and scored; called before the step's [`Self::on_step`], and in the
+    /// steps alone that `samples_every` chooses.
     fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()>;
 
     /// An update was left out because its loss or gradient was not finite; called before the step's

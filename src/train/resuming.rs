@@ -106,6 +106,62 @@ fn dapo_in_pieces_is_dapo_at_once() {
 }
 
 #[test]
+fn completions_are_told_of_every_so_many_steps_whole_and_change_no_digit() {
+    let plain = settings(grpo(0.1));
+    let model = model(AdapterKind::Dora, 0.1);
+    let all = uninterrupted(&model, &plain);
+    let weights = |outcome: &Outcome| bits(&outcome.model.decoder.trainable());
+
+    for (samples_every, told) in [(4, vec![4]), (2, vec![2, 4, 6]), (7, vec![]), (0, vec![])] {
+        let settings = TrainSettings {
+            samples_every,
+            ..plain.clone()
+        };
+        let some = uninterrupted(&model, &settings);
+
+        // Identity: those of all steps, without those of the steps between.
+        let mut expected = all.1.samples.clone();
+        expected.retain(|sample| told.contains(&sample.step));
+        // By hand: 3 prompts of 4 completions a step.
+        assert_eq!(expected.len(), told.len() * 12);
+        assert_eq!(some.1.samples, expected, "{samples_every}");
+        assert_eq!(weights(&some.0), weights(&all.0));
+        assert_eq!(some.1.records, all.1.records);
+        for every in [1, 5] {
+            assert_same(&some, &in_pieces(&model, &settings, every));
+        }
+    }
+}
+
+#[test]
+fn a_training_goes_on_with_another_rate_of_completions() {
+    let plain = settings(grpo(0.0));
+    let model = model(AdapterKind::Dora, 0.0);
+    let whole = uninterrupted(&model, &plain);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder {
+        stop_after: Some(3),
+        ..Recorder::default()
+    };
+    run(&model, &plain, folder.path(), &mut recorder).unwrap();
+
+    recorder.stop_after = None;
+    let settings = TrainSettings {
+        samples_every: 2,
+        ..plain
+    };
+    let outcome = run(&model, &settings, folder.path(), &mut recorder).unwrap();
+
+    assert_eq!(recorder.resumed, [0, 3]);
+    assert_eq!(recorder.records, whole.1.records);
+    let mut steps: Vec<usize> = recorder.samples.iter().map(|sample| sample.step).collect();
+    steps.dedup();
+    assert_eq!(steps, [1, 2, 3, 4, 6]);
+    let weights = |outcome: &Outcome| bits(&outcome.model.decoder.trainable());
+    assert_eq!(weights(&outcome), weights(&whole.0));
+}
+
+#[test]
 fn a_stop_inside_a_step_leaves_the_step_undone() {
     let settings = settings(dapo());
     let model = model(AdapterKind::Dora, 0.0);

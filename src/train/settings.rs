@@ -50,6 +50,10 @@ pub struct TrainSettings {
     pub save_every: usize,
     /// How many checkpoints stay, besides the best; not part of a job's identity.
     pub keep_checkpoints: usize,
+    /// The completions of every so many steps are told, whole groups of them; 0 tells none. Not part
+    /// of a job's identity.
+    #[serde(default = "each", skip_serializing_if = "is_each")]
+    pub samples_every: usize,
     /// When the model is measured while it learns.
     #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
     pub eval: EvalSchedule,
@@ -64,7 +68,22 @@ fn is_off(flag: &bool) -> bool {
     !flag
 }
 
+fn each() -> usize {
+    1
+}
+
+/// What is left out, so that checkpoints from before the key are those of the same training.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_each(every: &usize) -> bool {
+    *every == each()
+}
+
 impl TrainSettings {
+    /// Whether the completions of a step, counted from 1, are written down.
+    pub(super) fn tells_samples(&self, step: usize) -> bool {
+        self.samples_every > 0 && step.is_multiple_of(self.samples_every)
+    }
+
     /// Looks for values that training cannot work with; `spec` has said so before, with the place.
     pub(super) fn check(&self) -> Result<(), TrainError> {
         let wrong = |text: &str| Err(TrainError::Settings(text.to_owned()));

@@ -122,10 +122,11 @@ pub(super) fn train_with(
 
 /// What a checkpoint must agree with: all that decides what a training computes.
 fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
-    // How often and how many checkpoints are written changes nothing that is computed.
+    // Neither checkpoints nor what is told of completions change anything that is computed.
     let settings = TrainSettings {
         save_every: 0,
         keep_checkpoints: 0,
+        samples_every: 1,
         ..inputs.settings.clone()
     };
     let digests: Vec<(&String, Digest)> = initial
@@ -298,20 +299,10 @@ impl Run<'_> {
         for note in &taken.notes {
             observer.on_note(note);
         }
-        for (index, sample) in taken.samples.into_iter().enumerate() {
-            let row = &self.task.rows[sample.row];
-            let record = SampleRecord {
-                step: self.step,
-                index,
-                row: row.id.clone(),
-                prompt: row.prompt.clone(),
-                completion: sample.text,
-                tokens: sample.sequence.completion.len(),
-                is_truncated: sample.is_truncated,
-                reward: sample.reward,
-                advantage: sample.advantage,
-            };
-            observer.on_sample(&record).map_err(failed)?;
+        if self.settings.tells_samples(self.step) {
+            for record in self.samples(&taken) {
+                observer.on_sample(&record).map_err(failed)?;
+            }
         }
         for left_out in &taken.left_out {
             observer
@@ -343,6 +334,24 @@ impl Run<'_> {
             },
         };
         observer.on_step(&record).map_err(failed)
+    }
+
+    fn samples(&self, taken: &Taken) -> impl Iterator<Item = SampleRecord> {
+        let samples = taken.samples.iter().enumerate();
+        samples.map(|(index, sample)| {
+            let row = &self.task.rows[sample.row];
+            SampleRecord {
+                step: self.step,
+                index,
+                row: row.id.clone(),
+                prompt: row.prompt.clone(),
+                completion: sample.text.clone(),
+                tokens: sample.sequence.completion.len(),
+                is_truncated: sample.is_truncated,
+                reward: sample.reward,
+                advantage: sample.advantage,
+            }
+        })
     }
 
     fn non_finite(&self, left_out: &LeftOut) -> NonFiniteRecord {

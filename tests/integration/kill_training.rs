@@ -221,6 +221,36 @@ fn a_training_killed_twenty_times_ends_with_the_same_bytes() {
     assert_quiet(&job);
 }
 
+#[test]
+fn a_killed_training_that_tells_few_completions_tells_the_same() {
+    const EVERY: u64 = 4;
+    let results = tempfile::tempdir().unwrap();
+    let job = prepare(
+        results.path(),
+        &[SETTINGS, &["train.samples_every=4"]].concat(),
+    );
+    LazyLock::force(&QUIET);
+    let mut draw = stream(4, "kill", 0, 0);
+
+    for (kill, goal) in [3, 8, 17].into_iter().enumerate() {
+        kill_at(Moment::Step, goal, kill + 1, &job, &mut draw);
+    }
+    finish(&job, 4);
+
+    // Identity: the bytes of a training that tells all, without the lines of the steps between.
+    let is_told = |line: &&str| {
+        let line: Json = serde_json::from_str(line).unwrap();
+        line["step"].as_u64().unwrap().is_multiple_of(EVERY)
+    };
+    let all = QUIET.trace.samples.split_inclusive('\n');
+    let expected: String = all.filter(is_told).collect();
+    let trace = Trace::of(&job);
+    assert!(trace.samples == expected, "samples differ");
+    assert_eq!(trace.metrics, QUIET.trace.metrics);
+    assert_eq!(trace.model, QUIET.trace.model);
+    assert_eq!(trace.outcome, QUIET.trace.outcome);
+}
+
 /// Runs a job of which no file can become larger than some units of 512 bytes.
 fn run_cramped(job: &Path, blocks: usize, attempt: usize) -> Output {
     // The signal of such a limit would end the process before it can say anything.

@@ -11,6 +11,7 @@ use crate::{
         progress::{duration, progress_in_words},
         tail::Tail,
     },
+    plan::Work,
     results::{JobDir, JobState, Note, Progress},
     train::{EvaluationRecord, StepRecord},
 };
@@ -31,6 +32,8 @@ const MOST_BYTES: u64 = 1 << 18;
 pub(super) struct View {
     dir: JobDir,
     what: String,
+    /// The steps whose completions are written down, if that is known.
+    samples_every: Option<usize>,
     metrics: Tail,
     samples: Tail,
     evaluations: Tail,
@@ -48,7 +51,12 @@ impl View {
         // A folder of an earlier version of this program may still be watched.
         let job = dir.job().ok().flatten();
         let near_end = |path: PathBuf| Tail::near_end(path, MOST_BYTES);
+        let samples_every = job.as_ref().and_then(|job| match &job.work {
+            Work::Train(work) => Some(work.train.samples_every),
+            Work::Eval(_) => None,
+        });
         Self {
+            samples_every,
             what: job.map_or_else(String::new, |job| job.what()),
             metrics: Tail::new(dir.metrics()),
             samples: near_end(dir.samples()),
@@ -128,7 +136,19 @@ impl View {
         let first = self.steps.len().saturating_sub(STEPS);
         lines.extend(self.steps.iter().skip(first).map(|step| self.line(step)));
         lines.extend(self.completions.iter().flat_map(Completion::lines));
+        lines.extend(self.why_no_completion());
         lines
+    }
+
+    /// Says why no completion of a training that samples some can be shown.
+    fn why_no_completion(&self) -> Option<String> {
+        self.steps.last()?.rollout.as_ref()?;
+        let every = self.samples_every?;
+        self.completions.is_empty().then(|| match every {
+            0 => "no completions: `train.samples_every` is 0".to_owned(),
+            1 => "no completions yet".to_owned(),
+            every => format!("no completions yet: those of every {every} steps are written down"),
+        })
     }
 
     /// A line for each step that was not told yet; of those before the first look only the last.
@@ -224,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        plan::{JobId, example::job},
+        plan::{JobId, example::job, tests::plan_of},
         results::{Owner, Status, Store, Timestamp},
         train::{RewardRecord, RolloutRecord, SampleRecord, Timing},
     };
@@ -340,6 +360,37 @@ mod tests {
         reward 0.00 (format 0.00, correctness 0.00)  step 9  row 7  3 tokens
             c
         ");
+    }
+
+    /// The folder of a training of a spec with that line.
+    fn training(line: &str) -> (tempfile::TempDir, JobDir) {
+        let job = plan_of(&format!("name = \"t\"\n{line}\n")).jobs.remove(0);
+        let root = tempfile::tempdir().unwrap();
+        let dir = Store::new(root.path()).job_dir(&job.id);
+        dir.prepare(&job, &job.work.identity()).unwrap();
+        (root, dir)
+    }
+
+    #[test]
+    fn where_there_are_no_completions_it_says_why() {
+        let last_line = |line: &str, is_rewarded: bool| {
+            let (_root, dir) = training(line);
+            write_metrics(&dir, 1..=9, is_rewarded);
+            fs::write(dir.samples(), "").unwrap();
+            let picture = picture(&dir, &JobState::Done);
+            picture.lines().last().unwrap().to_owned()
+        };
+
+        let none = "no completions: `train.samples_every` is 0";
+        assert_eq!(last_line("train.samples_every = 0", true), none);
+        assert_eq!(
+            last_line("train.samples_every = 50", true),
+            "no completions yet: those of every 50 steps are written down"
+        );
+        assert_eq!(last_line("", true), "no completions yet");
+        // SFT samples none in any case.
+        let figures = "step 9/9  loss  2.5000     812 tokens/s";
+        assert_eq!(last_line("train.samples_every = 0", false), figures);
     }
 
     #[test]
