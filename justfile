@@ -46,7 +46,7 @@ conformance *arguments:
     cargo test --release --locked -- --ignored --skip speed:: "$@"
     @{{ just_executable() }} parity
 
-# Compare digits with transformers and PEFT, which are installed first; skipped aloud where they cannot be
+# Compare digits with transformers and PEFT, and result files with EvalPlus, which are installed first; skipped aloud where they cannot be
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 

@@ -66,21 +66,11 @@ pub(super) struct Arguments {
     #[arg(long)]
     data: PathBuf,
     /// The samples: JSON lines
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        required_unless_present = "from_results"
-    )]
-    samples: PathBuf,
+    #[arg(long, required_unless_present = "from_results")]
+    samples: Option<PathBuf>,
     /// Where the verdicts go
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        required_unless_present = "from_results"
-    )]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "from_results")]
+    out: Option<PathBuf>,
     /// Run nothing, and print what this result file of EvalPlus holds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["samples", "out"])]
     from_results: Option<PathBuf>,
@@ -122,7 +112,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.from_results {
         return from_results(arguments, path, &*benchmark);
     }
-    let samples = read_samples(&arguments.samples, &*benchmark).map_err(|error| usage(&error))?;
+    let (Some(samples), Some(out)) = (&arguments.samples, &arguments.out) else {
+        // The parser has asked for both.
+        return Err(Failure::text(
+            Exit::Usage,
+            "`--samples` and `--out` are needed",
+        ));
+    };
+    let samples = read_samples(samples, &*benchmark).map_err(|error| usage(&error))?;
     let pool = Pool::start(&arguments.pool()).map_err(|error| no_python(&error))?;
     let stop = stop_on_signals()
         .map_err(|error| Failure::text(Exit::Bug, format!("cannot listen for signals: {error}")))?;
@@ -133,6 +130,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     warn_of_lacking(&arguments.benchmark, &libraries);
     let run = Run {
         arguments,
+        out,
         libraries,
         benchmark: &*benchmark,
         samples: &samples,
@@ -226,12 +224,6 @@ impl Arguments {
         let file = folder.join(format!("{}.jsonl", self.benchmark));
         (!self.no_cache && fs::create_dir_all(&folder).is_ok()).then_some(file)
     }
-
-    fn partial(&self) -> PathBuf {
-        let mut name = self.out.clone().into_os_string();
-        name.push(".partial");
-        name.into()
-    }
 }
 
 fn warn_of_lacking(benchmark: &str, libraries: &BTreeMap<String, String>) {
@@ -279,6 +271,8 @@ type Outcome = Result<Judgement, String>;
 
 struct Run<'a> {
     arguments: &'a Arguments,
+    /// Where the verdicts go.
+    out: &'a Path,
     /// The versions of the libraries that solutions may import.
     libraries: BTreeMap<String, String>,
     benchmark: &'a dyn Benchmark,
@@ -287,9 +281,16 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// What is judged so far.
+    fn partial(&self) -> PathBuf {
+        let mut name = self.out.as_os_str().to_owned();
+        name.push(".partial");
+        name.into()
+    }
+
     /// Judges what is not judged yet, equal samples once; nothing is where it was stopped.
     fn judge(&self, options: &Options, stop: &AtomicBool) -> Result<Vec<Option<Outcome>>, Failure> {
-        let partial = self.arguments.partial();
+        let partial = self.partial();
         let cannot_keep = |error: io::Error| cannot_write(&partial, &error);
         let mut log = VerdictLog::open(&partial).map_err(cannot_keep)?;
         // A cache that cannot be read or written costs time and nothing else.
@@ -394,8 +395,8 @@ impl Run<'_> {
         } else {
             self.file(summary.clone(), judged)
         };
-        write_atomically(&self.arguments.out, &file)?;
-        let _ = fs::remove_file(self.arguments.partial());
+        write_atomically(self.out, &file)?;
+        let _ = fs::remove_file(self.partial());
         output::result(&if self.arguments.json {
             summary.to_string()
         } else {

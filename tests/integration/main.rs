@@ -3,6 +3,7 @@
 mod attacks;
 mod datasets;
 mod doctor;
+mod evalplus;
 mod evaluate_in_training;
 mod fetch;
 mod interruptions;
