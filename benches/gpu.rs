@@ -15,7 +15,9 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Instant};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor, activation::softmax};
 use recode::{
     device::Backend,
-    model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch, generate},
+    model::{
+        Decoder, Dtype, KvCache, LanguageModel, MemorySize, SamplingSettings, TokenBatch, generate,
+    },
     seed::stream,
 };
 use serde_json::{Value, json};
@@ -186,7 +188,7 @@ fn complete(folder: &Path, device: &Device, options: &Options) -> Result<Value, 
     );
     let mut model = LanguageModel::load(folder, options.dtype(), device)?;
     model.stop_tokens = Vec::new();
-    model.kv_cache_bytes = 40 << 30;
+    model.kv_cache = MemorySize::gib(40);
     let settings = SamplingSettings {
         temperature: 1.0,
         top_k: 0,

@@ -95,6 +95,7 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
         return Some(format!("  fits the {room} that the spec asks for"));
     }
     let mut work = one.work.clone();
+    let less_cache = less_cache(&mut work, &one.config, asked);
     let mut ways = Vec::new();
     for checkpointing in [false, true] {
         work.train.gradient_checkpointing = checkpointing;
@@ -111,6 +112,7 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
             if checkpointing {
                 way.push_str(" with `train.gradient_checkpointing = true`");
             }
+            way.push_str(&less_cache);
             ways.push(way);
         }
     }
@@ -124,6 +126,22 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     ))
 }
 
+/// Lowers the bound of keys and values until sampling fits, and says so; nothing if it fits already.
+fn less_cache(work: &mut TrainWork, config: &DecoderConfig, asked: usize) -> String {
+    let bound = work.model.kv_cache;
+    while Memory::of(work, config).sampling() > asked {
+        let Some(half) = work.model.kv_cache.half() else {
+            break;
+        };
+        work.model.kv_cache = half;
+    }
+    if work.model.kv_cache == bound {
+        return String::new();
+    }
+    let bound = String::from(work.model.kv_cache);
+    format!(" with `model.kv_cache = \"{bound}\"`")
+}
+
 /// Bytes as people read them, in units of 10⁹ or 10⁶.
 fn size(bytes: usize) -> String {
     let bytes = bytes as f64;
@@ -131,5 +149,47 @@ fn size(bytes: usize) -> String {
         format!("{:.1} GB", bytes / 1e9)
     } else {
         format!("{:.0} MB", (bytes / 1e6).ceil())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::tests::plan_of;
+
+    #[test]
+    fn what_would_fit_names_a_smaller_cache_where_sampling_is_too_large() {
+        let json = json!({
+            "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944,
+            "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+            "vocab_size": 152_064, "max_position_embeddings": 32768, "tie_word_embeddings": false,
+        });
+        let config = DecoderConfig::from_json(json.as_object().unwrap().clone()).unwrap();
+        let text = "name = \"t\"\nmodel.kv_cache = \"64GiB\"\n[train]\nmicro_batch_tokens = 1024\n\
+                    batch_size = 64\nmax_prompt_tokens = 288\ngradient_checkpointing = true\n\
+                    [train.grpo]\nbatch_size = 64\n[train.sampling]\nmax_completion_tokens = 512\n";
+        let plan = plan_of(text);
+        let Work::Train(work) = &plan.jobs[0].work else {
+            panic!("a training comes first")
+        };
+        let memory = Memory::of(work, &config);
+        let one = Estimate {
+            job: &plan.jobs[0].id,
+            work,
+            config,
+            memory,
+        };
+
+        // 512 completions of 972 tokens, 57,344 bytes each: 28.5 GB beside 18 GB.
+        assert!(memory_is_about(&one, 28.5e9), "{:?}", one.memory);
+        insta::assert_snapshot!(fit(&one, 40_000_000_000).unwrap(), @r#"  does not fit the 40.0 GB that the spec asks for; what would: `train.micro_batch_tokens = 1024` with `model.kv_cache = "16GiB"`"#);
+        insta::assert_snapshot!(fit(&one, 60_000_000_000).unwrap(), @"  fits the 60.0 GB that the spec asks for");
+        insta::assert_snapshot!(fit(&one, 1_000_000_000).unwrap(), @"  does not fit the 1.0 GB that the spec asks for; no micro-batch would");
+    }
+
+    fn memory_is_about(one: &Estimate<'_>, kv_cache: f64) -> bool {
+        (one.memory.kv_cache as f64 / kv_cache - 1.0).abs() < 0.01
     }
 }

@@ -160,6 +160,11 @@ impl DecoderConfig {
         ]
     }
 
+    /// The numbers that a cache of keys and values holds of each token.
+    pub fn kv_cache_numbers(&self) -> usize {
+        2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim
+    }
+
     /// The number of numbers that a checkpoint of this shape holds.
     pub fn parameters(&self) -> usize {
         let bias = self.attention_bias;

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::seed::stream;
 
 use super::{
-    AdapterKind, AdapterSettings, Chat, Decoder, DecoderConfig, Dtype, ModelError, ScratchSettings,
-    Tokenizer,
+    AdapterKind, AdapterSettings, Chat, Decoder, DecoderConfig, Dtype, MemorySize, ModelError,
+    ModelSettings, ScratchSettings, Tokenizer,
     adapter::Adapter,
     config,
     parameter::Layout,
@@ -30,9 +30,9 @@ pub struct LanguageModel {
     pub tokenizer: Tokenizer,
     /// Tokens that end a completion.
     pub stop_tokens: Vec<u32>,
-    /// The most memory for keys and values while sampling: it decides how many sequences run at
-    /// once, and changes no completion.
-    pub kv_cache_bytes: usize,
+    /// The memory for keys and values while sampling, without their room to grow: it decides how
+    /// many sequences run at once, and changes no completion.
+    pub kv_cache: MemorySize,
     /// How conversations are laid out.
     pub chat: Chat,
     pub(super) dtype: Dtype,
@@ -58,9 +58,6 @@ const COMPANIONS: [&str; 3] = [
 const STOP_NAMES: [&str; 4] = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>"];
 
 impl LanguageModel {
-    /// What [`Self::kv_cache_bytes`] begins with: 4 GiB.
-    pub const KV_CACHE_BYTES: usize = 4 << 30;
-
     /// Reads a folder in the Hugging Face layout, frozen, with weights of the given type.
     pub fn load(folder: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
         let device = device.clone().inner();
@@ -92,7 +89,7 @@ impl LanguageModel {
             decoder,
             tokenizer,
             stop_tokens,
-            kv_cache_bytes: Self::KV_CACHE_BYTES,
+            kv_cache: ModelSettings::kv_cache(),
             chat: Chat::from_folder(folder)?,
             dtype,
             adapter: None,
@@ -122,7 +119,7 @@ impl LanguageModel {
             decoder,
             tokenizer,
             stop_tokens,
-            kv_cache_bytes: Self::KV_CACHE_BYTES,
+            kv_cache: ModelSettings::kv_cache(),
             chat: Chat::default(),
             dtype,
             adapter: None,

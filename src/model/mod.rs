@@ -20,6 +20,7 @@ mod kernel;
 mod kv_cache;
 mod language_model;
 mod log_prob;
+mod memory_size;
 mod mlp;
 mod norm;
 mod parameter;
@@ -43,6 +44,7 @@ pub use kernel::{AdamStep, adam_step};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
+pub use memory_size::MemorySize;
 pub use settings::{
     AdapterKind, AdapterSettings, Dtype, ModelSettings, SamplingSettings, ScratchSettings, Targets,
 };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use super::ChatFormat;
+use super::{ChatFormat, MemorySize};
 use crate::remote::RemoteSettings;
 
 /// The section `[model]`.
@@ -20,6 +20,11 @@ pub struct ModelSettings {
     pub dtype: Dtype,
     /// How conversations are laid out for the model.
     pub chat: ChatFormat,
+    /// The memory for keys and values while sampling, without their room to grow: it decides how
+    /// many sequences run at once, at least one, and changes no completion beyond the rounding of
+    /// products.
+    #[serde(default = "ModelSettings::kv_cache")]
+    pub kv_cache: MemorySize,
     /// What is trained: all weights, or an adapter.
     pub adapter: AdapterSettings,
     /// The shape of a model that starts from nothing; read only if `base = "scratch"`.
@@ -32,6 +37,12 @@ pub struct ModelSettings {
 impl ModelSettings {
     /// What `base` is for a model behind an endpoint.
     pub const REMOTE: &'static str = "remote";
+
+    /// The memory for keys and values that holds where nothing is said, as in jobs from before the
+    /// key.
+    pub const fn kv_cache() -> MemorySize {
+        MemorySize::gib(4)
+    }
 
     /// The settings without those that the base does not read: no part of its jobs.
     #[must_use]

@@ -69,6 +69,7 @@ fn model() -> ModelSettings {
         base: "scratch".into(),
         dtype: Dtype::F32,
         chat: ChatFormat::Chatml,
+        kv_cache: ModelSettings::kv_cache(),
         adapter: AdapterSettings {
             kind: AdapterKind::None,
             r: 8,

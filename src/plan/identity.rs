@@ -3,8 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
+    device::Backend,
     digest::Digest,
-    model::{AdapterKind, ModelSettings},
+    model::{AdapterKind, Dtype, ModelSettings},
     remote::RemoteSettings,
     train::Algorithm,
 };
@@ -70,6 +71,9 @@ fn train_identity(work: &TrainWork) -> Json {
         "backend": work.backend,
         "digests": work.digests,
     });
+    if work.train.algorithm.has_reward() || work.evaluation.is_some() {
+        add_kv_cache(&mut identity, &work.model, work.backend);
+    }
     if let Some(evaluation) = &work.evaluation {
         // What it finds is a result of the job, even where it chooses no weights.
         let mut eval = object(json!(evaluation.eval));
@@ -86,7 +90,7 @@ fn eval_identity(work: &EvalWork) -> Json {
     if let (Some(remote), Start::Base) = (&work.model.remote, &work.start) {
         return remote_identity(work, remote, eval);
     }
-    json!({
+    let mut identity = json!({
         "kind": "eval",
         "recipe": RECIPE_VERSION,
         // What was trained, adapter and all, is in the name of the training.
@@ -99,7 +103,19 @@ fn eval_identity(work: &EvalWork) -> Json {
         "seed": work.seed,
         "backend": work.backend,
         "digests": work.digests,
-    })
+    });
+    add_kv_cache(&mut identity, &work.model, work.backend);
+    identity
+}
+
+/// How many rows share a pass is part of a job where their number may change how a product rounds:
+/// not with the kernels of the processor. At its default it is left out, so that jobs from before
+/// the key are the same jobs.
+fn add_kv_cache(identity: &mut Json, model: &ModelSettings, backend: Backend) {
+    let has_kernels = backend == Backend::Cpu && model.dtype == Dtype::F32;
+    if !has_kernels && model.kv_cache != ModelSettings::kv_cache() {
+        identity["kv_cache"] = json!(model.kv_cache);
+    }
 }
 
 /// Of what a model behind an endpoint is asked: nothing that is computed here matters, nor how fast

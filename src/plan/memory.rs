@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     device::Backend,
-    model::{AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, LanguageModel, ModelSettings},
+    model::{AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, ModelSettings},
     train::{Algorithm, TrainSettings},
 };
 
@@ -58,8 +58,14 @@ impl Memory {
 
     /// The most at any time: sampling, the gradient and the optimiser take turns.
     pub fn peak(&self) -> usize {
-        let (sampling, updating) = (self.merged + self.kv_cache, self.activations + self.head);
-        self.standing() + sampling.max(updating).max(self.step)
+        let updating = self.activations + self.head;
+        let other = self.standing() + updating.max(self.step);
+        self.sampling().max(other)
+    }
+
+    /// The most while completions are sampled.
+    pub fn sampling(&self) -> usize {
+        self.standing() + self.merged + self.kv_cache
     }
 }
 
@@ -184,11 +190,9 @@ impl Shape<'_> {
     }
 
     fn kv_cache(&self) -> usize {
-        let config = self.config;
-        let numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
-        let token = numbers * self.width();
+        let token = self.config.kv_cache_numbers() * self.width();
         let rows = self.settings.batch_size * self.settings.group_size;
-        let places = (LanguageModel::KV_CACHE_BYTES / (token * self.longest()).max(1)).max(1);
+        let places = self.model.kv_cache.holds(token * self.longest()).max(1);
         rows.min(places)
             * KvCache::capacity(self.settings.max_prompt_tokens, self.longest())
             * token
@@ -282,7 +286,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{Work, tests::plan_of};
+    use crate::{
+        model::MemorySize,
+        plan::{Work, tests::plan_of},
+    };
 
     /// The shape of Qwen2.5-Coder-7B.
     fn config() -> DecoderConfig {
@@ -323,6 +330,26 @@ mod tests {
         // 28 blocks of both projections, in 16 bits.
         assert_eq!(memory.merged, 2 * 28 * 3584 * (3584 + 512));
         assert_eq!(memory.reference, 0);
+    }
+
+    #[test]
+    fn keys_and_values_take_no_more_than_the_spec_lets_them() {
+        // By hand: a token has 2 · 28 · 4 · 128 numbers of 16 bits, 57,344 bytes; a sequence of 800,
+        // begun with 288, has room for 972.
+        let row = 57_344 * 972;
+        let kv_cache = |text: &str| {
+            let work = work(|work| {
+                work.train.batch_size = 32;
+                work.model.kv_cache = MemorySize::parse(text).unwrap();
+            });
+            Memory::of(&work, &config()).kv_cache
+        };
+
+        // 256 completions would be 11.7 GB.
+        assert_eq!(kv_cache("40GiB"), 256 * row);
+        assert_eq!(kv_cache("4GiB"), 93 * row);
+        assert_eq!(kv_cache("1GiB"), 23 * row);
+        assert_eq!(kv_cache("1MiB"), row);
     }
 
     #[test]

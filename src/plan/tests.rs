@@ -187,6 +187,26 @@ fn what_training_reads_makes_another_training() {
 }
 
 #[test]
+fn how_much_cache_there_is_makes_another_job_only_where_it_may_round_otherwise() {
+    let ids_of = |lines: &str| ids(&plan_of(&format!("name = \"t\"\n{lines}\n")));
+    let less = "model.kv_cache = \"1GiB\"";
+
+    assert_eq!(ids_of("model.kv_cache = \"4096MiB\""), ids_of(""));
+    for plain in ["", "model.dtype = \"f32\"\nrun.backend = \"cuda\""] {
+        let (before, after) = (ids_of(plain), ids_of(&format!("{less}\n{plain}")));
+        assert!(before.iter().all(|id| !after.contains(id)), "{plain}");
+    }
+    // The processor's own kernels give a row the same bits in any batch.
+    let kernels = "model.dtype = \"f32\"";
+    assert_eq!(ids_of(&format!("{less}\n{kernels}")), ids_of(kernels));
+    // SFT samples nothing, though what it has made is measured.
+    let sft = "train.algorithm = \"sft\"";
+    let (before, after) = (ids_of(sft), ids_of(&format!("{less}\n{sft}")));
+    assert_eq!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+}
+
+#[test]
 fn what_a_training_is_measured_on_is_part_of_it() {
     let job = |more: &str| {
         let text = format!("name = \"t\"\ntrain.eval.every = 50\n{more}\n");

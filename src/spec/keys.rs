@@ -98,6 +98,11 @@ pub(super) const GENERAL: &[Key] = &[
         "How conversations are laid out: `chatml` for every model, as the paper's code does it, by the model's own `template`, or with `none` as texts alone.",
     ),
     key(
+        "model.kv_cache",
+        Kind::Memory(1),
+        "The memory for keys and values while sampling, without their room to grow (at most half as much again): it decides how many completions run side by side, at least one, and not what they are.",
+    ),
+    key(
         "model.adapter.kind",
         Kind::Choice("adapter kind", variants::<AdapterKind>),
         "What is trained: a LoRA or DoRA adapter, or with `none` all weights.",
@@ -334,7 +339,7 @@ pub(super) const GENERAL: &[Key] = &[
     ),
     key(
         "run.needs.gpu_mem",
-        Kind::Memory,
+        Kind::Memory(0),
         "How much memory each of them must have.",
     ),
     key(

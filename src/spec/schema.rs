@@ -54,8 +54,8 @@ pub(super) enum Kind {
     List(&'static Self),
     /// A list, or one text.
     TextOrList,
-    /// An amount of memory, as `70GiB`.
-    Memory,
+    /// An amount of memory, as `70GiB`; at least so many bytes.
+    Memory(u64),
     /// A length of time, as `20h`.
     Time,
     /// A table whose keys are paths of settings.

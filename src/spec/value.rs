@@ -1,5 +1,7 @@
 //! Whether one value fits its key.
 
+use crate::model::MemorySize;
+
 use super::{
     check::Checker,
     code::Code,
@@ -25,32 +27,17 @@ const PROJECTION: Kind = Kind::Choice("adapter target", || PROJECTIONS.to_vec())
 /// Named sets of projections: how many of `PROJECTIONS`, from the first.
 const TARGET_SETS: [(&str, usize); 2] = [("attention", 4), ("all_linear", 7)];
 
-/// A unit and how many of the smallest it makes.
-type Unit = (&'static str, u64);
-
-const MEMORY_UNITS: [Unit; 6] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("TB", 1_000_000_000_000),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-];
-
-const TIME_UNITS: [Unit; 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+/// Units of time and how many seconds they are.
+const TIME_UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// The bytes of a text such as `70GiB`.
 pub(super) fn memory_bytes(text: &str) -> Option<u64> {
-    amount(text, &MEMORY_UNITS)
+    MemorySize::parse(text).map(MemorySize::bytes)
 }
 
 /// The seconds of a text such as `20h`.
 pub(super) fn seconds(text: &str) -> Option<u64> {
-    amount(text, &TIME_UNITS)
-}
-
-fn amount(text: &str, units: &[Unit]) -> Option<u64> {
-    let (number, factor) = units
+    let (number, factor) = TIME_UNITS
         .iter()
         .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))?;
     number.parse::<u64>().ok()?.checked_mul(*factor)
@@ -77,9 +64,10 @@ impl Checker<'_> {
             }
             Kind::Text | Kind::File | Kind::Model | Kind::DataSet => self.text(path, kind, node),
             Kind::Name => self.text(path, kind, node) && self.name(path, node),
-            Kind::Memory => {
+            Kind::Memory(least) => {
                 self.text(path, kind, node)
                     && self.unit(path, node, memory_bytes, "an amount such as `70GiB`")
+                    && self.memory(path, least, node)
             }
             Kind::Time => {
                 self.text(path, kind, node)
@@ -152,6 +140,17 @@ impl Checker<'_> {
             format!("expected {expected}"),
         ));
         false
+    }
+
+    /// Whether an amount of memory that can be read is enough.
+    fn memory(&mut self, path: &str, least: u64, node: &Node) -> bool {
+        let is_enough = node.as_text().and_then(memory_bytes) >= Some(least);
+        if !is_enough {
+            let title = format!("`{path}` is out of range");
+            let label = "expected an amount above 0, such as `4GiB`";
+            self.add(Problem::new(Code::E104, node.place, title, label));
+        }
+        is_enough
     }
 
     fn choice(
@@ -396,7 +395,7 @@ pub(super) fn expected(kind: Kind) -> String {
         }
         Kind::List(_) => "expected a list with at least one item".into(),
         Kind::TextOrList => "expected a text, or a list of texts".into(),
-        Kind::Memory => "expected an amount such as \"70GiB\"".into(),
+        Kind::Memory(_) => "expected an amount such as \"70GiB\"".into(),
         Kind::Time => "expected a length of time such as \"20h\" or \"45m\"".into(),
         Kind::Assignments => "expected a table such as { method = \"untrained\" }".into(),
     }
@@ -409,9 +408,6 @@ mod tests {
     #[test]
     fn amounts_have_units() {
         assert_eq!(memory_bytes("70GiB"), Some(70 << 30));
-        assert_eq!(memory_bytes("16 GB"), Some(16_000_000_000));
-        assert_eq!(memory_bytes("70"), None);
-        assert_eq!(memory_bytes("99999999999TiB"), None);
         assert_eq!(seconds("20h"), Some(72_000));
         assert_eq!(seconds("h"), None);
         assert_eq!(seconds("-1h"), None);

@@ -33,6 +33,7 @@ pub(super) fn load(
         }
     };
     model.chat.format = settings.chat;
+    model.kv_cache = settings.kv_cache;
     Ok(model)
 }
 
@@ -64,4 +65,28 @@ pub fn trained(
     let mut model = load(&settings, path, &work.start, dir, device)?;
     model.load_adapter(&dir.model())?;
     Ok(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::{device::Backend, model::MemorySize, plan::example::job, results::Store};
+
+    #[test]
+    fn a_model_has_the_room_for_keys_and_values_that_its_job_is_told() {
+        let Work::Eval(work) = job("eval-1", &[]).work else {
+            panic!("an evaluation")
+        };
+        let mut settings = work.model;
+        settings.scratch.tokenizer = PathBuf::from("datasets/quickstart/tokenizer.json");
+        settings.kv_cache = MemorySize::parse("3MiB").unwrap();
+        let dir = Store::new(Path::new("results")).job_dir(&JobId("eval-1".into()));
+        let device = Backend::Cpu.open().unwrap();
+
+        let model = load(&settings, None, &Start::Base, &dir, &device).unwrap();
+
+        assert_eq!(model.kv_cache.bytes(), 3 << 20);
+    }
 }

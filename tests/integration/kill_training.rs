@@ -251,6 +251,18 @@ fn a_killed_training_that_tells_few_completions_tells_the_same() {
     assert_eq!(trace.outcome, QUIET.trace.outcome);
 }
 
+#[test]
+fn a_training_with_little_room_for_keys_and_values_ends_with_the_same_bytes() {
+    // A token takes 4 KiB, and a sequence has 100 to 126 of them: two of the eight run at once.
+    let results = tempfile::tempdir().unwrap();
+    let narrow = [SETTINGS, &["model.kv_cache=\"1MiB\""]].concat();
+    let job = prepare(results.path(), &narrow);
+
+    finish(&job, 1);
+
+    assert_quiet(&job);
+}
+
 /// Runs a job of which no file can become larger than some units of 512 bytes.
 fn run_cramped(job: &Path, blocks: usize, attempt: usize) -> Output {
     // The signal of such a limit would end the process before it can say anything.

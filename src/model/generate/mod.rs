@@ -40,8 +40,7 @@ pub enum Finish {
 /// Draws a completion of each prompt, the row's numbers from its own stream.
 ///
 /// A completion depends on the model, the prompt and the stream, not on the rows beside it. As many
-/// rows run at once as the model's [`kv_cache_bytes`](LanguageModel::kv_cache_bytes) hold; when one
-/// ends, the next prompt takes its place. Equal prompts that enter together are read once. Before
+/// rows run at once as the model's [`kv_cache`](LanguageModel::kv_cache) holds; when one ends, the next prompt takes its place. Equal prompts that enter together are read once. Before
 /// each token `should_stop` is asked, and if it says so, generation ends with
 /// [`ModelError::Interrupted`].
 ///
@@ -97,9 +96,8 @@ pub fn generate(
 /// How many sequences of `longest` tokens the cache may hold, at least one.
 fn places(model: &LanguageModel, longest: usize) -> usize {
     let config = &model.config;
-    let numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
-    let bytes = numbers * longest * model.decoder.number_bytes();
-    (model.kv_cache_bytes / bytes.max(1)).max(1)
+    let token = config.kv_cache_numbers() * model.decoder.number_bytes();
+    model.kv_cache.holds(token * longest).max(1)
 }
 
 impl Completion {
@@ -142,7 +140,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{
-            AdapterKind, TokenBatch,
+            AdapterKind, MemorySize, TokenBatch,
             fixture::{self, distance, values},
         },
         seed::stream,
@@ -223,8 +221,8 @@ mod tests {
         let run = |places: usize| {
             let mut model = model.clone();
             let config = &model.config;
-            let token = 8 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
-            model.kv_cache_bytes = places * token * (7 + SETTINGS.max_completion_tokens);
+            let sequence = 4 * config.kv_cache_numbers() * (7 + SETTINGS.max_completion_tokens);
+            model.kv_cache = MemorySize::of_bytes(places * sequence);
             generate(&model, &prompts, &SETTINGS, streams(7), &mut || false).unwrap()
         };
         let all_at_once = run(7);

@@ -81,6 +81,53 @@ adapter = { kind = \"dorra\", r = 64.0, dropout = 1.0, targets = \"q_proj\" }
 }
 
 #[test]
+fn a_cache_of_nothing_or_of_no_unit() {
+    insta::assert_snapshot!(mistakes("name = \"x\"\nmodel.kv_cache = \"0GiB\"\n"), @r#"
+    error[E104]: `model.kv_cache` is out of range
+     --> x.toml:2:18
+      |
+    2 | model.kv_cache = "0GiB"
+      |                  ^^^^^^ expected an amount above 0, such as `4GiB`
+
+    x.toml: 1 problem
+    "#);
+    insta::assert_snapshot!(mistakes("name = \"x\"\nmodel.kv_cache = \"4G\"\n"), @r#"
+    error[E104]: `model.kv_cache` cannot be read
+     --> x.toml:2:18
+      |
+    2 | model.kv_cache = "4G"
+      |                  ^^^^ expected an amount such as `70GiB`
+
+    x.toml: 1 problem
+    "#);
+    insta::assert_snapshot!(mistakes("name = \"x\"\nmodel.kv_cache = 4\n"), @r#"
+    error[E103]: `model.kv_cache` must be a text in quotes
+     --> x.toml:2:18
+      |
+    2 | model.kv_cache = 4
+      |                  ^ this is a whole number
+      |
+      = help: expected an amount such as "70GiB"
+
+    x.toml: 1 problem
+    "#);
+    insta::assert_snapshot!(mistakes("name = \"x\"\nmodel.kvcache = \"4GiB\"\n"), @r#"
+    error[E101]: unknown key `kvcache` in [model]
+     --> x.toml:2:7
+      |
+    2 | model.kvcache = "4GiB"
+      |       ^^^^^^^ not a key of [model]
+      |
+    help: a key with a similar name exists: `kv_cache`
+      |
+    2 | model.kv_cache = "4GiB"
+      |         +
+
+    x.toml: 1 problem
+    "#);
+}
+
+#[test]
 fn a_shape_that_no_model_has() {
     insta::assert_snapshot!(
         mistakes(
