@@ -182,8 +182,8 @@ impl Decoder {
     #[must_use]
     pub fn frozen(&self) -> Self {
         let mut frozen = self.clone();
+        // No refresh: the values are the same, and DoRA's norms take a dense matrix each.
         frozen.each_parameter(&mut |parameter| parameter.tensor.inplace(Tensor::inner));
-        frozen.refresh();
         frozen
     }
 
