@@ -34,6 +34,8 @@ mod product;
 mod row;
 #[cfg(test)]
 mod sample;
+mod strip;
+mod sweep;
 mod tile;
 
 use burn::tensor::Tensor;

@@ -29,3 +29,59 @@ pub(super) fn slice(data: &[f32]) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (data, LINE);
 }
+
+/// As [`slice`], of numbers that may lie beyond the end of `data`.
+#[inline(always)]
+pub(super) fn from(data: &[f32], start: usize, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..count).step_by(LINE) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let wanted = data.as_ptr().wrapping_add(start + at);
+        // SAFETY: a hint reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(wanted.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (data, start, count, LINE);
+}
+
+/// A block of rows, line after line in the order in which they lie in memory.
+pub(super) struct Ahead {
+    next: *const f32,
+    /// In a row of the block.
+    lines: usize,
+    left: usize,
+    /// Numbers from the end of a row's part to the start of the next one's.
+    gap: usize,
+}
+
+impl Ahead {
+    /// `width` numbers from `start` on, and as many in each of the rows that follow.
+    pub(super) fn new(data: &[f32], start: usize, width: usize, stride: usize) -> Self {
+        let lines = width / LINE;
+        Self {
+            next: data.as_ptr().wrapping_add(start),
+            lines,
+            left: lines,
+            gap: stride - lines * LINE,
+        }
+    }
+
+    /// Hints that the next lines will be read in a while.
+    #[inline(always)]
+    pub(super) fn ask(&mut self, lines: usize) {
+        for _ in 0..lines {
+            #[cfg(target_arch = "x86_64")]
+            {
+                use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+                // SAFETY: a hint reads nothing, whatever the address.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(self.next.cast()) };
+            }
+            self.next = self.next.wrapping_add(LINE);
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
+                self.left = self.lines;
+                self.next = self.next.wrapping_add(self.gap);
+            }
+        }
+    }
+}

@@ -19,3 +19,23 @@ pub(super) fn run<Op: WithSimd>(operation: Op) -> Op::Output {
     }
     Simd::vectorize(Scalar::new(), operation)
 }
+
+/// Whether this processor has vectors of 512 bits, and so twice as many registers for them.
+pub(super) fn has_wide_vectors() -> bool {
+    struct Wide;
+    impl WithSimd for Wide {
+        type Output = bool;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> bool {
+            is_wide::<S>()
+        }
+    }
+    run(Wide)
+}
+
+/// As [`has_wide_vectors`], of vectors in use.
+#[inline(always)]
+pub(super) fn is_wide<S: Simd>() -> bool {
+    S::F32_LANES >= 16
+}

@@ -4,25 +4,29 @@
 //! or thread ever splits the chain, so that a row's result has the same bits in any batch, in a
 //! prompt or one token at a time, and on any number of threads.
 
-use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    lanes::{axpy, axpy_pair},
-    prefetch, processor, tile,
+    processor,
+    strip::{self, Strips},
+    sweep::{self, Sweep},
+    tile,
 };
-
-/// Rows up to which weights stream past the outputs; above, both sides are packed into tiles.
-const THIN: usize = 24;
-
-/// Rows of `w` that one sweep over the outputs takes in.
-const SWEEP: usize = 4;
-
-/// Numbers that a thin product keeps in the first cache: its outputs and a sweep of weights.
-const CACHED: usize = 6 << 10;
 
 /// Multiply-adds below which threads cost more than they bring.
 const WORTH_A_THREAD: usize = 1 << 17;
+
+/// Some columns of a product with few rows, for one thread.
+pub(super) struct Part<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) w: &'a [f32],
+    pub(super) k: usize,
+    /// Of the whole product.
+    pub(super) columns: usize,
+    pub(super) first: usize,
+    /// The outputs of each row.
+    pub(super) out: Vec<&'a mut [f32]>,
+}
 
 /// The product `x · w`.
 ///
@@ -34,118 +38,61 @@ const WORTH_A_THREAD: usize = 1 << 17;
 pub(super) fn product(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
     let rows = x.len() / k;
     let mut out = vec![0.0; rows * columns];
-    if rows <= THIN {
-        thin(x, w, k, columns, &mut out);
-    } else {
+    let is_wide = processor::has_wide_vectors();
+    let most = if is_wide { strip::ROWS } else { sweep::ROWS };
+    if rows > most {
         tile::tiled(x, w, k, columns, &mut out);
+    } else if is_wide && rows > 1 {
+        let parts = parts(x, w, k, &mut out, |share| share.min(strip::COLUMNS));
+        each(parts, |part| processor::run(Strips(part)));
+    } else {
+        let most = sweep::columns(rows);
+        let parts = parts(x, w, k, &mut out, |share| share.min(most));
+        each(parts, |part| processor::run(Sweep(part)));
     }
     out
 }
 
-fn thin(x: &[f32], w: &[f32], k: usize, columns: usize, out: &mut [f32]) {
-    let rows = x.len() / k;
+/// Shares the columns of a product with few rows.
+///
+/// `width` says how many of a thread's columns a part has.
+fn parts<'a>(
+    x: &'a [f32],
+    w: &'a [f32],
+    k: usize,
+    out: &'a mut [f32],
+    width: impl Fn(usize) -> usize,
+) -> Vec<Part<'a>> {
+    let (rows, columns) = (x.len() / k, w.len() / k);
     let threads = rayon::current_num_threads();
-    let is_small = rows * k * columns < WORTH_A_THREAD || threads == 1;
-    let share = if is_small {
-        columns
-    } else {
-        columns.div_ceil(threads)
-    };
-    // Whole cache lines, so that no two threads write to the same one.
-    let width = share.min(CACHED / (rows + SWEEP)).next_multiple_of(32);
-    let mut blocks: Vec<Thin<'_>> = (0..columns.div_ceil(width))
-        .map(|block| Thin {
+    let is_small = rows * k * columns < WORTH_A_THREAD;
+    let share = columns.div_ceil(if is_small { 1 } else { threads });
+    let width = width(share).next_multiple_of(32);
+    let mut parts: Vec<Part<'_>> = (0..columns.div_ceil(width))
+        .map(|index| Part {
             x,
             w,
             k,
             columns,
-            first: block * width,
+            first: index * width,
             out: Vec::with_capacity(rows),
         })
         .collect();
     for row in out.chunks_mut(columns) {
-        for (block, part) in blocks.iter_mut().zip(row.chunks_mut(width)) {
-            block.out.push(part);
+        for (part, out) in parts.iter_mut().zip(row.chunks_mut(width)) {
+            part.out.push(out);
         }
     }
-    if is_small {
-        for one in blocks {
-            processor::run(one);
-        }
+    parts
+}
+
+/// Computes the parts, by several threads where that pays.
+fn each<'a>(parts: Vec<Part<'a>>, compute: impl Fn(Part<'a>) + Sync + Send) {
+    let work = |part: &Part<'_>| part.out.len() * part.k * part.out[0].len();
+    if parts.iter().map(work).sum::<usize>() < WORTH_A_THREAD {
+        parts.into_iter().for_each(compute);
     } else {
-        blocks.into_par_iter().for_each(processor::run);
-    }
-}
-
-/// Some columns of a product with few rows.
-struct Thin<'a> {
-    x: &'a [f32],
-    w: &'a [f32],
-    k: usize,
-    columns: usize,
-    first: usize,
-    /// The outputs of each row.
-    out: Vec<&'a mut [f32]>,
-}
-
-impl<'a> Thin<'a> {
-    #[inline(always)]
-    fn row(&self, at: usize) -> &'a [f32] {
-        let start = at * self.columns + self.first;
-        &self.w[start..start + self.out[0].len()]
-    }
-}
-
-/// The factors of a sweep of weights.
-#[inline(always)]
-fn factors(x: &[f32], k: usize, row: usize, at: usize) -> [f32; SWEEP] {
-    let x = &x[row * k + at..row * k + at + SWEEP];
-    [x[0], x[1], x[2], x[3]]
-}
-
-impl WithSimd for Thin<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let whole = self.k / SWEEP * SWEEP;
-        let mut at = 0;
-        while at < whole {
-            let w = [
-                self.row(at),
-                self.row(at + 1),
-                self.row(at + 2),
-                self.row(at + 3),
-            ];
-            if self.out.len() > 1 {
-                let next = (at + SWEEP) * self.columns + self.first;
-                prefetch::rows(self.w, next, self.columns, w[0].len());
-            }
-            let mut row = 0;
-            let mut pairs = self.out.chunks_exact_mut(2);
-            for pair in &mut pairs {
-                let [one, two] = pair else {
-                    unreachable!("pairs have two members")
-                };
-                let x = [
-                    factors(self.x, self.k, row, at),
-                    factors(self.x, self.k, row + 1, at),
-                ];
-                axpy_pair(simd, [one, two], x, w);
-                row += 2;
-            }
-            if let [last] = pairs.into_remainder() {
-                axpy(simd, last, factors(self.x, self.k, row, at), w);
-            }
-            at += SWEEP;
-        }
-        while at < self.k {
-            let w = self.row(at);
-            for (row, out) in self.out.iter_mut().enumerate() {
-                axpy(simd, out, [self.x[row * self.k + at]], [w]);
-            }
-            at += 1;
-        }
+        parts.into_par_iter().for_each(compute);
     }
 }
 
@@ -155,12 +102,14 @@ mod tests {
     use crate::model::kernel::sample::{distance, numbers};
 
     /// Rows, `k` and columns: less than a vector, whole and broken sweeps, tiles and blocks.
-    const SHAPES: [[usize; 3]; 6] = [
+    const SHAPES: [[usize; 3]; 8] = [
         [1, 1, 1],
         [3, 7, 5],
+        [5, 150, 530],
         [8, 100, 1300],
         [24, 33, 70],
         [25, 400, 47],
+        [70, 300, 230],
         [110, 513, 600],
     ];
 
@@ -181,6 +130,23 @@ mod tests {
                 .collect();
             // 1e-4: up to 513 roundings, each of 1e-6, of sums that reach thirty.
             assert!(distance(&found, &exact) < 1e-4, "{rows} {k} {columns}");
+        }
+    }
+
+    #[test]
+    fn every_way_gives_the_same_bits() {
+        for [rows, k, columns] in SHAPES {
+            let (x, w) = (numbers(7, rows * k), numbers(8, k * columns));
+            let by = |way: fn(Part<'_>)| {
+                let mut out = vec![0.0; rows * columns];
+                each(parts(&x, &w, k, &mut out, |share| share.min(200)), way);
+                out
+            };
+            let mut tiled = vec![0.0; rows * columns];
+            tile::tiled(&x, &w, k, columns, &mut tiled);
+
+            assert_eq!(by(|part| processor::run(Sweep(part))), tiled);
+            assert_eq!(by(|part| processor::run(Strips(part))), tiled);
         }
     }
 

@@ -7,8 +7,11 @@ use rayon::prelude::*;
 
 use super::{lanes::multiply_add, prefetch, processor};
 
-/// Rows of a tile.
+/// Rows of a tile where vectors are narrow.
 const HEIGHT: usize = 6;
+
+/// Rows of a tile where vectors are wide, and there are twice as many.
+const WIDE_HEIGHT: usize = 12;
 
 /// Vectors of a row of a tile.
 const VECTORS: usize = 2;
@@ -16,22 +19,40 @@ const VECTORS: usize = 2;
 /// The most of `k` whose weights lie packed at a time: a tile's columns fill most of the first cache.
 const DEPTH: usize = 384;
 
+/// As [`DEPTH`], where vectors are wide.
+const WIDE_DEPTH: usize = 256;
+
 /// The most columns that a thread packs and multiplies at a time.
 const SPAN: usize = 512;
 
-/// Rows that are multiplied before the next tile's columns are, as they fit the second cache.
-const BAND: usize = 16 * HEIGHT;
+/// As [`SPAN`], where vectors are wide: the outputs of five hundred rows stay in the second cache,
+/// which is larger there.
+const WIDE_SPAN: usize = 192;
+
+/// Tiles that are multiplied before the next tile's columns are, as their rows fit the second cache.
+const BAND: usize = 16;
+
+/// Steps of `k` that are packed at a time, so that the lines that are written stay in the first cache.
+const PACKED: usize = 16;
+
+/// Rows of `w` between the one that is asked for and the one that is packed.
+const AHEAD: usize = 8;
 
 /// The widest tile, so that no two threads share one.
 const WIDEST: usize = 32;
 
 /// As [`super::product::product`], for many rows.
 pub(super) fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize, out: &mut [f32]) {
+    let is_wide = processor::has_wide_vectors();
+    let packed = if is_wide {
+        pack_rows::<WIDE_HEIGHT>(x, k)
+    } else {
+        pack_rows::<HEIGHT>(x, k)
+    };
     let rows = x.len() / k;
-    let packed = pack_rows(x, k);
     let share = columns.div_ceil(rayon::current_num_threads());
     let width = share
-        .div_ceil(share.div_ceil(SPAN))
+        .div_ceil(share.div_ceil(if is_wide { WIDE_SPAN } else { SPAN }))
         .next_multiple_of(WIDEST);
     let mut spans: Vec<Span<'_>> = (0..columns.div_ceil(width))
         .map(|block| Span {
@@ -51,17 +72,21 @@ pub(super) fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize, out: &mut [f
     spans.into_par_iter().for_each(processor::run);
 }
 
-/// Panels of [`HEIGHT`] rows, `k` after `k`; missing rows are zero.
-fn pack_rows(x: &[f32], k: usize) -> Vec<f32> {
+/// Panels of `H` rows, `k` after `k`; missing rows are zero.
+fn pack_rows<const H: usize>(x: &[f32], k: usize) -> Vec<f32> {
     let rows = x.len() / k;
-    let mut packed = vec![0.0; rows.next_multiple_of(HEIGHT) * k];
+    let mut packed = vec![0.0; rows.next_multiple_of(H) * k];
     packed
-        .par_chunks_mut(HEIGHT * k)
-        .zip(x.par_chunks(HEIGHT * k))
+        .par_chunks_mut(H * k)
+        .zip(x.par_chunks(H * k))
         .for_each(|(panel, rows)| {
-            for (index, row) in rows.chunks(k).enumerate() {
-                for (slot, value) in panel[index..].iter_mut().step_by(HEIGHT).zip(row) {
-                    *slot = *value;
+            let panel = panel.as_chunks_mut::<H>().0;
+            for start in (0..k).step_by(PACKED) {
+                let part = start..k.min(start + PACKED);
+                for (index, row) in rows.chunks(k).enumerate() {
+                    for (slots, value) in panel[part.clone()].iter_mut().zip(&row[part.clone()]) {
+                        slots[index] = *value;
+                    }
                 }
             }
         });
@@ -85,38 +110,50 @@ impl WithSimd for Span<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let across = VECTORS * S::F32_LANES;
-        let width = self.out[0].len();
-        let panels = width.div_ceil(across);
-        let zero = simd.splat_f32s(0.0);
-        let most = self.k.div_ceil(self.k.div_ceil(DEPTH));
-        let mut packed = vec![[zero; VECTORS]; panels * most];
-        for start in (0..self.k).step_by(most) {
-            let depth = most.min(self.k - start);
-            self.pack_weights::<S>(simd, start, depth, &mut packed);
-            for band in (0..self.out.len()).step_by(BAND) {
-                let end = self.out.len().min(band + BAND);
-                for panel in 0..panels {
-                    let w = &packed[panel * depth..(panel + 1) * depth];
-                    let first = panel * across;
-                    let last = width.min(first + across);
-                    for row in (band..end).step_by(HEIGHT) {
-                        let at = row * self.k + start * HEIGHT;
-                        let x = &self.x[at..at + depth * HEIGHT];
-                        let rows = row..end.min(row + HEIGHT);
-                        // The rows of outputs lie far apart.
-                        for row in rows.end..end.min(rows.end + HEIGHT) {
-                            prefetch::slice(&self.out[row][first..last]);
-                        }
-                        tile(simd, x, w, &mut self.out[rows], first..last, start == 0);
-                    }
-                }
-            }
+        if processor::is_wide::<S>() {
+            self.fill::<S, WIDE_HEIGHT>(simd, WIDE_DEPTH);
+        } else {
+            self.fill::<S, HEIGHT>(simd, DEPTH);
         }
     }
 }
 
 impl Span<'_> {
+    /// Fills the outputs by tiles of `H` rows.
+    #[inline(always)]
+    fn fill<S: Simd, const H: usize>(&mut self, simd: S, depth: usize) {
+        let across = VECTORS * S::F32_LANES;
+        let width = self.out[0].len();
+        let panels = width.div_ceil(across);
+        let zero = simd.splat_f32s(0.0);
+        let most = self.k.div_ceil(self.k.div_ceil(depth));
+        let mut packed = vec![[zero; VECTORS]; panels * most];
+        for start in (0..self.k).step_by(most) {
+            let depth = most.min(self.k - start);
+            self.pack_weights::<S>(simd, start, depth, &mut packed);
+            for band in (0..self.out.len()).step_by(BAND * H) {
+                let end = self.out.len().min(band + BAND * H);
+                for panel in 0..panels {
+                    let w = &packed[panel * depth..(panel + 1) * depth];
+                    let first = panel * across;
+                    let last = width.min(first + across);
+                    for row in (band..end).step_by(H) {
+                        let at = row * self.k + start * H;
+                        let x = &self.x[at..at + depth * H];
+                        let rows = row..end.min(row + H);
+                        // The rows of outputs lie far apart.
+                        for row in rows.end..end.min(rows.end + H) {
+                            prefetch::slice(&self.out[row][first..last]);
+                        }
+                        let out = &mut self.out[rows];
+                        tile::<S, H>(simd, x, w, out, first..last, start == 0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Packs panel by panel: one that is written row by row would need all panels' lines at once.
     #[inline(always)]
     fn pack_weights<S: Simd>(
         &self,
@@ -129,6 +166,7 @@ impl Span<'_> {
         let across = VECTORS * S::F32_LANES;
         for index in 0..depth {
             let at = (start + index) * self.columns + self.first;
+            prefetch::from(self.w, at + AHEAD * self.columns, width);
             let row = &self.w[at..at + width];
             for panel in 0..width.div_ceil(across) {
                 let part = &row[panel * across..width.min((panel + 1) * across)];
@@ -145,7 +183,7 @@ impl Span<'_> {
 
 /// Adds the products of a panel of rows and a panel of columns to a tile of outputs.
 #[inline(always)]
-fn tile<S: Simd>(
+fn tile<S: Simd, const H: usize>(
     simd: S,
     x: &[f32],
     w: &[[S::f32s; VECTORS]],
@@ -153,40 +191,55 @@ fn tile<S: Simd>(
     columns: Range<usize>,
     is_first: bool,
 ) {
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; HEIGHT];
-    let is_whole = columns.len() == VECTORS * S::F32_LANES;
-    if !is_first {
-        for row in 0..out.len().min(HEIGHT) {
-            let part = &out[row][columns.clone()];
-            sums[row] = if is_whole {
-                let vectors = S::as_simd_f32s(part).0;
-                [vectors[0], vectors[1]]
-            } else {
-                partial(simd, part)
-            };
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; H];
+    if let (Some(out), true) = (
+        out.as_mut_array::<H>(),
+        columns.len() == VECTORS * S::F32_LANES,
+    ) {
+        // Loops of a known length, so that the sums never leave the registers.
+        if !is_first {
+            for row in 0..H {
+                let vectors = S::as_simd_f32s(&out[row][columns.clone()]).0;
+                sums[row] = [vectors[0], vectors[1]];
+            }
+        }
+        let sums = multiplied(simd, x, w, sums);
+        for row in 0..H {
+            let vectors = S::as_mut_simd_f32s(&mut out[row][columns.clone()]).0;
+            vectors[0] = sums[row][0];
+            vectors[1] = sums[row][1];
+        }
+    } else {
+        if !is_first {
+            for (sums, out) in sums.iter_mut().zip(&*out) {
+                *sums = partial(simd, &out[columns.clone()]);
+            }
+        }
+        let sums = multiplied(simd, x, w, sums);
+        for (sums, out) in sums.iter().zip(out) {
+            let part = &mut out[columns.clone()];
+            let (low, high) = part.split_at_mut(part.len().min(S::F32_LANES));
+            simd.partial_store_f32s(low, sums[0]);
+            simd.partial_store_f32s(high, sums[1]);
         }
     }
-    let x = x.as_chunks::<HEIGHT>().0;
-    for at in 0..x.len().min(w.len()) {
-        let (x, w) = (&x[at], w[at]);
-        for row in 0..HEIGHT {
+}
+
+#[inline(always)]
+fn multiplied<S: Simd, const H: usize>(
+    simd: S,
+    x: &[f32],
+    w: &[[S::f32s; VECTORS]],
+    mut sums: [[S::f32s; VECTORS]; H],
+) -> [[S::f32s; VECTORS]; H] {
+    for (x, w) in x.as_chunks::<H>().0.iter().zip(w) {
+        for row in 0..H {
             let factor = simd.splat_f32s(x[row]);
             sums[row][0] = multiply_add(simd, factor, w[0], sums[row][0]);
             sums[row][1] = multiply_add(simd, factor, w[1], sums[row][1]);
         }
     }
-    for row in 0..out.len().min(HEIGHT) {
-        let part = &mut out[row][columns.clone()];
-        if is_whole {
-            let vectors = S::as_mut_simd_f32s(part).0;
-            vectors[0] = sums[row][0];
-            vectors[1] = sums[row][1];
-        } else {
-            let (low, high) = part.split_at_mut(part.len().min(S::F32_LANES));
-            simd.partial_store_f32s(low, sums[row][0]);
-            simd.partial_store_f32s(high, sums[row][1]);
-        }
-    }
+    sums
 }
 
 #[inline(always)]
