@@ -20,6 +20,7 @@ use std::{
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use recode::{
+    memory::Memory,
     model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch},
     reward::{Normalizer, RewardSettings, Variant},
     train::{
@@ -30,6 +31,9 @@ use recode::{
 };
 use serde::Deserialize;
 use serde_json::json;
+
+#[global_allocator]
+static MEMORY: Memory = Memory;
 
 const THREADS: usize = 2;
 const CONTEXT: usize = 64;

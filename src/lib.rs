@@ -11,6 +11,7 @@ pub mod device;
 pub mod digest;
 pub mod eval;
 pub mod launch;
+pub mod memory;
 pub mod model;
 pub mod plan;
 pub mod python;
