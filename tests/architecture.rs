@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("launch", &[]),
     ("remote", &[]),
     ("data", &["digest"]),
+    ("memory", &[]),
     ("reward", &["data", "python"]),
     ("model", &["calendar", "remote", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
