@@ -24,13 +24,19 @@ const DEFAULTS_NAME: &str = "built-in defaults (src/spec/defaults.toml)";
 /// The prefix of the environment's variables that are settings.
 const PREFIX: &str = "RECODE_";
 
-/// Variables with the prefix that are not settings, but the program's own.
-const OWN_VARIABLES: [&str; 5] = [
+/// Variables with the prefix that are not settings, but the program's own, or its tests' and
+/// benchmarks'.
+const OWN_VARIABLES: [&str; 10] = [
     "RECODE_SHARED",
     "RECODE_CACHE",
     "RECODE_PYTHON",
     "RECODE_RESULTS",
     "RECODE_LOG",
+    "RECODE_PARITY_VENV",
+    "RECODE_BENCH_PYTHON",
+    "RECODE_FUZZ_CASES",
+    "RECODE_FUZZ_FIRST",
+    "RECODE_CASES",
 ];
 
 /// Files that include each other deeper than this are a mistake too.

@@ -89,6 +89,7 @@ fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
         ("RECODE_TRAIN__LR__PEAK", "fast"),
         ("RECODE_TRIAN__MAX_STEPS", "3"),
         ("RECODE_CACHE", "/tmp"),
+        ("RECODE_PARITY_VENV", "/tmp"),
         ("HOME", "/home/user"),
     ];
     let overrides = [
