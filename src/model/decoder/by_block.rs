@@ -212,9 +212,11 @@ mod tests {
                         });
 
                     let at = format!("{family}, {kind:?}, dropout {rate}");
-                    // 1e-5 and 1e-4: 32 bits, sums of order ten, gradients of order ten; the
-                    // forward pass without a graph rounds otherwise.
-                    assert!(distance(&values(found), &values(whole)) < 1e-5, "{at}");
+                    // 1e-4: 32 bits, a loss of up to a hundred, whose last digit is 8e-6, and
+                    // gradients of order ten; the forward pass without a graph rounds otherwise.
+                    let (found, whole) = (values(found), values(whole));
+                    let gap = distance(&found, &whole);
+                    assert!(gap < 1e-4, "{at}: {found:?} {whole:?}");
                     assert!(expected.keys().eq(gradients.keys()), "{at}");
                     for (name, gradient) in gradients {
                         let worst = distance(&values(gradient), &values(expected[&name].clone()));
