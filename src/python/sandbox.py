@@ -11,6 +11,7 @@ sys.path[:] = [path for path in sys.path if path]
 
 import ctypes
 import errno
+import functools
 import os
 import re
 import resource
@@ -208,10 +209,14 @@ class SystemCallFilter:
         self.code = ctypes.create_string_buffer(program, len(program))
         fields = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(self.code))
         self.program = ctypes.create_string_buffer(fields, len(fields))
+        # Unlike `CDLL` it keeps the interpreter's lock, which would be a system call and pages more.
+        prctl = ctypes.PyDLL(None, use_errno=True).prctl
+        self.install_now = functools.partial(prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.program, 0, 0)
 
     def install(self):
         """Restricts this process for good."""
-        call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.program, 0, 0)
+        if self.install_now() != 0:
+            raise Refused(f"prctl: {os.strerror(ctypes.get_errno())}")
 
     def probe(self):
         """Tries the filter in a child: does the kernel take it, and does it bite?"""

@@ -224,10 +224,9 @@ impl Server {
         let size = u32::try_from(request.len()).map_err(|_| PythonError::Server {
             reason: "the program is too long".to_owned(),
         })?;
-        self.requests
-            .write_all(&size.to_le_bytes())
-            .and_then(|()| self.requests.write_all(request))
-            .map_err(PythonError::Lost)
+        // In one piece, so that the server wakes up once.
+        let whole = [&size.to_le_bytes(), request].concat();
+        self.requests.write_all(&whole).map_err(PythonError::Lost)
     }
 
     fn receive<T: DeserializeOwned>(&mut self, within: Duration) -> Result<T, PythonError> {
