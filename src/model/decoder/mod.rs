@@ -81,20 +81,6 @@ impl Decoder {
         cache: Option<&mut KvCache>,
         dropout: Option<&mut Dropout>,
     ) -> Tensor<3> {
-        if cache.is_some() {
-            // Products of a few rows are short: only a thread of the pool shares them quickly.
-            kernel::on_threads(&self.embed_tokens, || self.pass(tokens, cache, dropout))
-        } else {
-            self.pass(tokens, cache, dropout)
-        }
-    }
-
-    fn pass(
-        &self,
-        tokens: &TokenBatch,
-        cache: Option<&mut KvCache>,
-        dropout: Option<&mut Dropout>,
-    ) -> Tensor<3> {
         let past = cache.as_ref().map_or(0, |cache| cache.length());
         let (batch, time) = (tokens.batch(), tokens.time());
         let columns = self.columns(tokens, past);

@@ -1,10 +1,13 @@
 //! One token from the logits of a row.
 
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 use crate::{
-    model::{SamplingSettings, kernel, rounding::to_f32},
+    model::{
+        SamplingSettings,
+        kernel::{self, team},
+        rounding::to_f32,
+    },
     seed::Stream,
 };
 
@@ -64,10 +67,13 @@ impl Sampler {
     /// - `logits`: `[rows, vocabulary]`
     pub(super) fn draw(&self, logits: &[f32], streams: Vec<&mut Stream>) -> Vec<(u32, f32)> {
         let width = logits.len() / streams.len().max(1);
+        let mut drawn = vec![(0, 0.0); streams.len()];
+        let rows = logits.chunks_exact(width).zip(streams).zip(&mut drawn);
         // Rows are independent, so that the number of threads changes nothing.
-        let rows = logits.par_chunks_exact(width).zip(streams);
-        rows.map(|(logits, stream)| self.draw_one(logits, stream))
-            .collect()
+        team::each(rows.collect(), |((logits, stream), drawn)| {
+            *drawn = self.draw_one(logits, stream);
+        });
+        drawn
     }
 
     fn draw_one(&self, logits: &[f32], stream: &mut Stream) -> (u32, f32) {

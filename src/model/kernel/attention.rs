@@ -1,13 +1,12 @@
 //! Attention of a group of query heads to the keys and values that they share.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{
     distribution::softmax,
     dots,
     lanes::{axpy, multiply_add},
-    processor,
+    processor, team,
 };
 
 /// Query rows of a task.
@@ -79,7 +78,7 @@ pub(super) fn attention(heads: &Query<'_>) -> Vec<f32> {
             processor::run(one);
         }
     } else {
-        tasks.into_par_iter().for_each(processor::run);
+        team::each(tasks, processor::run);
     }
     out
 }

@@ -4,9 +4,8 @@
 //! end. As in [`super::product`], nothing but `k` decides the order.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::{lanes::multiply_add, processor};
+use super::{lanes::multiply_add, processor, team};
 
 /// Rows of `w` that one tile takes in.
 const ACROSS: usize = 4;
@@ -43,13 +42,7 @@ pub(super) fn dots(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
             part.out.push(out);
         }
     }
-    if let [_] = parts.as_slice() {
-        for one in parts {
-            processor::run(one);
-        }
-    } else {
-        parts.into_par_iter().for_each(processor::run);
-    }
+    team::each(parts, processor::run);
     out
 }
 

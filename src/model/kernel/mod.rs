@@ -36,6 +36,7 @@ mod row;
 mod sample;
 mod strip;
 mod sweep;
+pub(super) mod team;
 mod tile;
 
 use burn::tensor::Tensor;
@@ -50,15 +51,6 @@ use host::{Host, tensor};
 /// Whether a tensor lies in the processor's memory, in 32 bits, in a graph or not.
 pub(super) fn is_on_processor(tensor: &Tensor<2>) -> bool {
     Host::of(&tensor.clone().inner()).is_some()
-}
-
-/// Runs `work` on a thread that hands out work quickly, if `tensor` is the processor's.
-pub(super) fn on_threads<T: Send>(tensor: &Tensor<2>, work: impl FnOnce() -> T + Send) -> T {
-    if Host::of(tensor).is_some() {
-        rayon::scope(|_| work())
-    } else {
-        work()
-    }
 }
 
 /// The product `x · w`.

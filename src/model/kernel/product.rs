@@ -4,13 +4,11 @@
 //! or thread ever splits the chain, so that a row's result has the same bits in any batch, in a
 //! prompt or one token at a time, and on any number of threads.
 
-use rayon::prelude::*;
-
 use super::{
     processor,
     strip::{self, Strips},
     sweep::{self, Sweep},
-    tile,
+    team, tile,
 };
 
 /// Multiply-adds below which threads cost more than they bring.
@@ -92,7 +90,7 @@ fn each<'a>(parts: Vec<Part<'a>>, compute: impl Fn(Part<'a>) + Sync + Send) {
     if parts.iter().map(work).sum::<usize>() < WORTH_A_THREAD {
         parts.into_iter().for_each(compute);
     } else {
-        parts.into_par_iter().for_each(compute);
+        team::each(parts, compute);
     }
 }
 

@@ -1,9 +1,8 @@
 //! Formulas of single rows and elements: norm, gate, rotation.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::{distribution, exponential::exp, processor};
+use super::{distribution, exponential::exp, processor, team};
 
 /// Partial sums of a row: a fixed number, so that the width of vectors does not change the digits.
 pub(super) const SUMS: usize = 16;
@@ -87,8 +86,8 @@ pub(super) fn each(count: usize, row: usize, fill: impl Fn(usize, &mut [f32]) + 
         fill(0, &mut out);
     } else {
         let share = (SHARE / row).max(1) * row;
-        let parts = out.par_chunks_mut(share).enumerate();
-        parts.for_each(|(index, out)| fill(index * share, out));
+        let parts: Vec<_> = out.chunks_mut(share).enumerate().collect();
+        team::each(parts, |(index, out)| fill(index * share, out));
     }
     out
 }

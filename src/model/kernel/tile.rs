@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::{lanes::multiply_add, prefetch, processor};
+use super::{lanes::multiply_add, prefetch, processor, team};
 
 /// Rows of a tile where vectors are narrow.
 const HEIGHT: usize = 6;
@@ -69,27 +68,25 @@ pub(super) fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize, out: &mut [f
             span.out.push(part);
         }
     }
-    spans.into_par_iter().for_each(processor::run);
+    team::each(spans, processor::run);
 }
 
 /// Panels of `H` rows, `k` after `k`; missing rows are zero.
 fn pack_rows<const H: usize>(x: &[f32], k: usize) -> Vec<f32> {
     let rows = x.len() / k;
     let mut packed = vec![0.0; rows.next_multiple_of(H) * k];
-    packed
-        .par_chunks_mut(H * k)
-        .zip(x.par_chunks(H * k))
-        .for_each(|(panel, rows)| {
-            let panel = panel.as_chunks_mut::<H>().0;
-            for start in (0..k).step_by(PACKED) {
-                let part = start..k.min(start + PACKED);
-                for (index, row) in rows.chunks(k).enumerate() {
-                    for (slots, value) in panel[part.clone()].iter_mut().zip(&row[part.clone()]) {
-                        slots[index] = *value;
-                    }
+    let panels: Vec<_> = packed.chunks_mut(H * k).zip(x.chunks(H * k)).collect();
+    team::each(panels, |(panel, rows)| {
+        let panel = panel.as_chunks_mut::<H>().0;
+        for start in (0..k).step_by(PACKED) {
+            let part = start..k.min(start + PACKED);
+            for (index, row) in rows.chunks(k).enumerate() {
+                for (slots, value) in panel[part.clone()].iter_mut().zip(&row[part.clone()]) {
+                    slots[index] = *value;
                 }
             }
-        });
+        }
+    });
     packed
 }
 
