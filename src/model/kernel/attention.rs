@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::{
     distribution::softmax,
-    dots,
+    dots, fresh,
     lanes::{axpy, multiply_add},
     processor, team,
 };
@@ -52,7 +52,10 @@ pub(super) struct Cached<'a> {
 
 /// The mixtures of values, `[batch, time, kv_heads · group, d]`.
 pub(super) fn attention(heads: &Query<'_>) -> Vec<f32> {
-    let mut out = vec![0.0; heads.q.len()];
+    fresh::numbers(heads.q.len(), |out| each(heads, out))
+}
+
+fn each(heads: &Query<'_>, out: fresh::Part<'_>) {
     let (width, times) = (heads.group * heads.d, (ROWS / heads.group).max(1));
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for sequence in 0..heads.starts.len() {
@@ -67,7 +70,7 @@ pub(super) fn attention(heads: &Query<'_>) -> Vec<f32> {
         }
     }
     let per_sequence = heads.time.div_ceil(times);
-    for (index, part) in out.chunks_mut(width).enumerate() {
+    for (index, part) in out.chunks(width).enumerate() {
         let (token, head) = (index / heads.kv_heads, index % heads.kv_heads);
         let (sequence, time) = (token / heads.time, token % heads.time);
         let block = sequence * per_sequence + time / times;
@@ -80,7 +83,6 @@ pub(super) fn attention(heads: &Query<'_>) -> Vec<f32> {
     } else {
         team::each(tasks, processor::run);
     }
-    out
 }
 
 /// A group of heads at some times of a sequence.
@@ -91,7 +93,7 @@ struct Task<'a> {
     /// The first time.
     first: usize,
     /// The outputs of each time, `[group, d]`.
-    out: Vec<&'a mut [f32]>,
+    out: Vec<fresh::Part<'a>>,
 }
 
 impl WithSimd for Task<'_> {
@@ -106,15 +108,17 @@ impl WithSimd for Task<'_> {
             past,
             ..
         } = *self.heads;
+        let parts = std::mem::take(&mut self.out);
+        let mut out: Vec<&mut [f32]> = parts.into_iter().map(fresh::Part::zeroed).collect();
         let start = starts[self.sequence];
-        let end = past + self.first + self.out.len();
+        let end = past + self.first + out.len();
         if end <= start {
             return;
         }
         let keys = self.rows(self.heads.k, start..end);
         let values = self.rows(self.heads.v, start..end);
-        let queries = self.queries();
-        let mut scores = vec![0.0; self.out.len() * group * (end - start)];
+        let queries = self.queries(out.len());
+        let mut scores = vec![0.0; out.len() * group * (end - start)];
         let mut rows: Vec<&mut [f32]> = scores.chunks_mut(end - start).collect();
         dots::fill(simd, &queries, keys, d, &mut rows);
         for index in 0..rows.len() {
@@ -125,12 +129,7 @@ impl WithSimd for Task<'_> {
             let weights = &mut rows[index][..=column - start];
             softmax(simd, weights);
             let at = index % group * d;
-            mix(
-                simd,
-                weights,
-                values,
-                &mut self.out[index / group][at..at + d],
-            );
+            mix(simd, weights, values, &mut out[index / group][at..at + d]);
         }
     }
 }
@@ -144,7 +143,7 @@ impl<'a> Task<'a> {
     }
 
     #[inline(always)]
-    fn queries(&self) -> Vec<f32> {
+    fn queries(&self, times: usize) -> Vec<f32> {
         let Query {
             q,
             group,
@@ -154,8 +153,8 @@ impl<'a> Task<'a> {
             scale,
             ..
         } = *self.heads;
-        let mut queries = Vec::with_capacity(self.out.len() * group * d);
-        for index in 0..self.out.len() {
+        let mut queries = Vec::with_capacity(times * group * d);
+        for index in 0..times {
             let token = self.sequence * time + self.first + index;
             let at = (token * kv_heads + self.head) * group * d;
             for value in &q[at..at + group * d] {

@@ -25,6 +25,7 @@ mod distribution;
 mod dots;
 mod exponential;
 mod formula;
+mod fresh;
 mod graph;
 mod host;
 mod lanes;

@@ -35,12 +35,13 @@ pub(super) struct Part<'a> {
 /// - `out`: `[rows, columns]`
 pub(super) fn product(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
     let rows = x.len() / k;
-    let mut out = vec![0.0; rows * columns];
     let is_wide = processor::has_wide_vectors();
     let most = if is_wide { strip::ROWS } else { sweep::ROWS };
     if rows > most {
-        tile::tiled(x, w, k, columns, &mut out);
-    } else if is_wide && rows > 1 {
+        return tile::tiled(x, w, k, columns);
+    }
+    let mut out = vec![0.0; rows * columns];
+    if is_wide && rows > 1 {
         let parts = parts(x, w, k, &mut out, |share| share.min(strip::COLUMNS));
         each(parts, |part| processor::run(Strips(part)));
     } else {
@@ -140,8 +141,7 @@ mod tests {
                 each(parts(&x, &w, k, &mut out, |share| share.min(200)), way);
                 out
             };
-            let mut tiled = vec![0.0; rows * columns];
-            tile::tiled(&x, &w, k, columns, &mut tiled);
+            let tiled = tile::tiled(&x, &w, k, columns);
 
             assert_eq!(by(|part| processor::run(Sweep(part))), tiled);
             assert_eq!(by(|part| processor::run(Strips(part))), tiled);

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{distribution, exponential::exp, processor, team};
+use super::{distribution, exponential::exp, fresh, processor, team};
 
 /// Partial sums of a row: a fixed number, so that the width of vectors does not change the digits.
 pub(super) const SUMS: usize = 16;
@@ -81,15 +81,11 @@ impl WithSimd for Softmax<'_> {
 
 /// Fills some rows at a time, given the place of their first element.
 pub(super) fn each(count: usize, row: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; count];
-    if count <= SHARE {
-        fill(0, &mut out);
-    } else {
-        let share = (SHARE / row).max(1) * row;
-        let parts: Vec<_> = out.chunks_mut(share).enumerate().collect();
-        team::each(parts, |(index, out)| fill(index * share, out));
-    }
-    out
+    let share = (SHARE / row).max(1) * row;
+    fresh::numbers(count, |out| {
+        let parts: Vec<_> = out.chunks(share).enumerate().collect();
+        team::each(parts, |(index, out)| fill(index * share, out.zeroed()));
+    })
 }
 
 struct Norm<'a> {

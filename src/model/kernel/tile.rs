@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{lanes::multiply_add, prefetch, processor, team};
+use super::{fresh, lanes::multiply_add, prefetch, processor, team};
 
 /// Rows of a tile where vectors are narrow.
 const HEIGHT: usize = 6;
@@ -19,7 +19,7 @@ const VECTORS: usize = 2;
 const DEPTH: usize = 384;
 
 /// As [`DEPTH`], where vectors are wide.
-const WIDE_DEPTH: usize = 256;
+const WIDE_DEPTH: usize = 320;
 
 /// The most columns that a thread packs and multiplies at a time.
 const SPAN: usize = 512;
@@ -37,57 +37,86 @@ const PACKED: usize = 16;
 /// Rows of `w` between the one that is asked for and the one that is packed.
 const AHEAD: usize = 8;
 
+/// Steps of `k` from where rows are asked for to where they are multiplied.
+const SOON: usize = 32;
+
 /// The widest tile, so that no two threads share one.
 const WIDEST: usize = 32;
 
 /// As [`super::product::product`], for many rows.
-pub(super) fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize, out: &mut [f32]) {
+pub(super) fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
     let is_wide = processor::has_wide_vectors();
-    let packed = if is_wide {
-        pack_rows::<WIDE_HEIGHT>(x, k)
+    let (span, packed) = if is_wide {
+        (
+            WIDE_SPAN,
+            pack_rows::<WIDE_HEIGHT>(x, k, block(k, WIDE_DEPTH)),
+        )
     } else {
-        pack_rows::<HEIGHT>(x, k)
+        (SPAN, pack_rows::<HEIGHT>(x, k, block(k, DEPTH)))
     };
     let rows = x.len() / k;
-    let share = columns.div_ceil(rayon::current_num_threads());
-    let width = share
-        .div_ceil(share.div_ceil(if is_wide { WIDE_SPAN } else { SPAN }))
-        .next_multiple_of(WIDEST);
-    let mut spans: Vec<Span<'_>> = (0..columns.div_ceil(width))
-        .map(|block| Span {
-            x: &packed,
-            w,
-            k,
-            columns,
-            first: block * width,
-            out: Vec::with_capacity(rows),
-        })
-        .collect();
-    for row in out.chunks_mut(columns) {
-        for (span, part) in spans.iter_mut().zip(row.chunks_mut(width)) {
-            span.out.push(part);
-        }
-    }
-    team::each(spans, processor::run);
-}
-
-/// Panels of `H` rows, `k` after `k`; missing rows are zero.
-fn pack_rows<const H: usize>(x: &[f32], k: usize) -> Vec<f32> {
-    let rows = x.len() / k;
-    let mut packed = vec![0.0; rows.next_multiple_of(H) * k];
-    let panels: Vec<_> = packed.chunks_mut(H * k).zip(x.chunks(H * k)).collect();
-    team::each(panels, |(panel, rows)| {
-        let panel = panel.as_chunks_mut::<H>().0;
-        for start in (0..k).step_by(PACKED) {
-            let part = start..k.min(start + PACKED);
-            for (index, row) in rows.chunks(k).enumerate() {
-                for (slots, value) in panel[part.clone()].iter_mut().zip(&row[part.clone()]) {
-                    slots[index] = *value;
-                }
+    // Spans differ by one tile at most, or threads would wait for the one with the last.
+    let tiles = columns.div_ceil(WIDEST);
+    let threads = rayon::current_num_threads();
+    let count = threads * columns.div_ceil(threads).div_ceil(span);
+    let count = count.min(tiles);
+    let edge = |index: usize| columns.min(index * tiles / count * WIDEST);
+    fresh::numbers(rows * columns, |out| {
+        let mut spans: Vec<Span<'_>> = (0..count)
+            .map(|index| Span {
+                x: &packed,
+                w,
+                k,
+                columns,
+                first: edge(index),
+                out: Vec::with_capacity(rows),
+            })
+            .collect();
+        for mut row in out.chunks(columns) {
+            for (index, span) in spans.iter_mut().enumerate() {
+                let (part, rest) = row.split_at(edge(index + 1) - edge(index));
+                span.out.push(part);
+                row = rest;
             }
         }
-    });
-    packed
+        team::each(spans, processor::run);
+    })
+}
+
+/// The `k` of a block of weights.
+fn block(k: usize, most: usize) -> usize {
+    k.div_ceil(k.div_ceil(most))
+}
+
+/// Block after block of `k`, panels of `H` rows, `k` after `k`; missing rows are zero.
+///
+/// So a panel's rows end where the next panel's begin, and asking for what comes next asks for them.
+fn pack_rows<const H: usize>(x: &[f32], k: usize, depth: usize) -> Vec<f32> {
+    let padded = (x.len() / k).next_multiple_of(H);
+    fresh::numbers(padded * k, |packed| {
+        let mut panels: Vec<_> = x.chunks(H * k).map(|rows| (rows, Vec::new())).collect();
+        for (index, block) in packed.chunks(padded * depth).enumerate() {
+            let first = index * depth;
+            let depth = depth.min(k - first);
+            for (panel, part) in panels.iter_mut().zip(block.chunks(H * depth)) {
+                panel.1.push((first, part));
+            }
+        }
+        team::each(panels, |(rows, parts)| {
+            for (first, part) in parts {
+                let panel = part.zeroed().as_chunks_mut::<H>().0;
+                for start in (0..panel.len()).step_by(PACKED) {
+                    let part = start..panel.len().min(start + PACKED);
+                    for (index, row) in rows.chunks(k).enumerate() {
+                        let row = &row[first + part.start..first + part.end];
+                        for (slots, value) in panel[part.clone()].iter_mut().zip(row) {
+                            slots[index] = *value;
+                        }
+                    }
+                }
+            }
+        });
+    })
 }
 
 /// Some columns of a product.
@@ -99,14 +128,14 @@ struct Span<'a> {
     columns: usize,
     first: usize,
     /// The outputs of each row.
-    out: Vec<&'a mut [f32]>,
+    out: Vec<fresh::Part<'a>>,
 }
 
 impl WithSimd for Span<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         if processor::is_wide::<S>() {
             self.fill::<S, WIDE_HEIGHT>(simd, WIDE_DEPTH);
         } else {
@@ -118,32 +147,34 @@ impl WithSimd for Span<'_> {
 impl Span<'_> {
     /// Fills the outputs by tiles of `H` rows.
     #[inline(always)]
-    fn fill<S: Simd, const H: usize>(&mut self, simd: S, depth: usize) {
+    fn fill<S: Simd, const H: usize>(mut self, simd: S, depth: usize) {
+        let parts = std::mem::take(&mut self.out);
+        let mut out: Vec<&mut [f32]> = parts.into_iter().map(fresh::Part::zeroed).collect();
         let across = VECTORS * S::F32_LANES;
-        let width = self.out[0].len();
+        let width = out[0].len();
         let panels = width.div_ceil(across);
         let zero = simd.splat_f32s(0.0);
-        let most = self.k.div_ceil(self.k.div_ceil(depth));
+        let most = block(self.k, depth);
+        let padded = self.x.len() / self.k;
         let mut packed = vec![[zero; VECTORS]; panels * most];
         for start in (0..self.k).step_by(most) {
             let depth = most.min(self.k - start);
-            self.pack_weights::<S>(simd, start, depth, &mut packed);
-            for band in (0..self.out.len()).step_by(BAND * H) {
-                let end = self.out.len().min(band + BAND * H);
+            self.pack_weights::<S>(simd, start, depth, width, &mut packed);
+            for band in (0..out.len()).step_by(BAND * H) {
+                let end = out.len().min(band + BAND * H);
                 for panel in 0..panels {
                     let w = &packed[panel * depth..(panel + 1) * depth];
                     let first = panel * across;
                     let last = width.min(first + across);
                     for row in (band..end).step_by(H) {
-                        let at = row * self.k + start * H;
+                        let at = start * padded + row * depth;
                         let x = &self.x[at..at + depth * H];
                         let rows = row..end.min(row + H);
                         // The rows of outputs lie far apart.
                         for row in rows.end..end.min(rows.end + H) {
-                            prefetch::slice(&self.out[row][first..last]);
+                            prefetch::slice(&out[row][first..last]);
                         }
-                        let out = &mut self.out[rows];
-                        tile::<S, H>(simd, x, w, out, first..last, start == 0);
+                        tile::<S, H>(simd, x, w, &mut out[rows], first..last);
                     }
                 }
             }
@@ -157,9 +188,9 @@ impl Span<'_> {
         simd: S,
         start: usize,
         depth: usize,
+        width: usize,
         packed: &mut [[S::f32s; VECTORS]],
     ) {
-        let width = self.out[0].len();
         let across = VECTORS * S::F32_LANES;
         for index in 0..depth {
             let at = (start + index) * self.columns + self.first;
@@ -186,7 +217,6 @@ fn tile<S: Simd, const H: usize>(
     w: &[[S::f32s; VECTORS]],
     out: &mut [&mut [f32]],
     columns: Range<usize>,
-    is_first: bool,
 ) {
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; H];
     if let (Some(out), true) = (
@@ -194,11 +224,9 @@ fn tile<S: Simd, const H: usize>(
         columns.len() == VECTORS * S::F32_LANES,
     ) {
         // Loops of a known length, so that the sums never leave the registers.
-        if !is_first {
-            for row in 0..H {
-                let vectors = S::as_simd_f32s(&out[row][columns.clone()]).0;
-                sums[row] = [vectors[0], vectors[1]];
-            }
+        for row in 0..H {
+            let vectors = S::as_simd_f32s(&out[row][columns.clone()]).0;
+            sums[row] = [vectors[0], vectors[1]];
         }
         let sums = multiplied(simd, x, w, sums);
         for row in 0..H {
@@ -207,10 +235,8 @@ fn tile<S: Simd, const H: usize>(
             vectors[1] = sums[row][1];
         }
     } else {
-        if !is_first {
-            for (sums, out) in sums.iter_mut().zip(&*out) {
-                *sums = partial(simd, &out[columns.clone()]);
-            }
+        for (sums, out) in sums.iter_mut().zip(&*out) {
+            *sums = partial(simd, &out[columns.clone()]);
         }
         let sums = multiplied(simd, x, w, sums);
         for (sums, out) in sums.iter().zip(out) {
@@ -230,6 +256,8 @@ fn multiplied<S: Simd, const H: usize>(
     mut sums: [[S::f32s; VECTORS]; H],
 ) -> [[S::f32s; VECTORS]; H] {
     for (x, w) in x.as_chunks::<H>().0.iter().zip(w) {
+        // The rows of the next panel, too, lie behind these.
+        prefetch::from(x, SOON * H, 1);
         for row in 0..H {
             let factor = simd.splat_f32s(x[row]);
             sums[row][0] = multiply_add(simd, factor, w[0], sums[row][0]);
