@@ -109,7 +109,7 @@ impl WithSimd for Task<'_> {
             ..
         } = *self.heads;
         let parts = std::mem::take(&mut self.out);
-        let mut out: Vec<&mut [f32]> = parts.into_iter().map(fresh::Part::zeroed).collect();
+        let out: Vec<&mut [f32]> = parts.into_iter().map(fresh::Part::zeroed).collect();
         let start = starts[self.sequence];
         let end = past + self.first + out.len();
         if end <= start {
@@ -121,15 +121,21 @@ impl WithSimd for Task<'_> {
         let mut scores = vec![0.0; out.len() * group * (end - start)];
         let mut rows: Vec<&mut [f32]> = scores.chunks_mut(end - start).collect();
         dots::fill(simd, &queries, keys, d, &mut rows);
-        for index in 0..rows.len() {
-            let column = past + self.first + index / group;
+        for (time, out) in out.into_iter().enumerate() {
+            let column = past + self.first + time;
             if column < start {
                 continue;
             }
-            let weights = &mut rows[index][..=column - start];
-            softmax(simd, weights);
-            let at = index % group * d;
-            mix(simd, weights, values, &mut out[index / group][at..at + d]);
+            let rows = &mut rows[time * group..(time + 1) * group];
+            for row in &mut *rows {
+                softmax(simd, &mut row[..=column - start]);
+            }
+            let values = &values[..(column - start + 1) * d];
+            if processor::is_wide::<S>() {
+                mixtures::<S, 4>(simd, rows, values, out);
+            } else {
+                mixtures::<S, 2>(simd, rows, values, out);
+            }
         }
     }
 }
@@ -165,34 +171,68 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The mixture of the rows of `values`, one after the other.
+/// The mixtures of the rows of `values`, one after the other, `R` mixtures at a time.
+///
+/// `weights` may be longer than `values` has rows.
 #[inline(always)]
-fn mix<S: Simd>(simd: S, weights: &[f32], values: &[f32], out: &mut [f32]) {
-    let d = out.len();
+fn mixtures<S: Simd, const R: usize>(
+    simd: S,
+    weights: &[&mut [f32]],
+    values: &[f32],
+    out: &mut [f32],
+) {
+    let d = out.len() / weights.len();
+    for (weights, out) in weights.chunks(R).zip(out.chunks_mut(R * d)) {
+        if weights.len() == R {
+            mix::<S, R>(simd, weights, values, out);
+        } else {
+            for (weights, out) in weights.chunks(1).zip(out.chunks_mut(d)) {
+                mix::<S, 1>(simd, weights, values, out);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn mix<S: Simd, const R: usize>(simd: S, weights: &[&mut [f32]], values: &[f32], out: &mut [f32]) {
+    let d = out.len() / R;
+    let count = values.len() / d;
+    let mut factors: [&[f32]; R] = [&[]; R];
+    for row in 0..R {
+        factors[row] = &weights[row][..count];
+    }
     let across = VECTORS * S::F32_LANES;
     let whole = d / across * across;
     let mut at = 0;
     while at < whole {
-        let mut sums = [simd.splat_f32s(0.0); VECTORS];
-        for i in 0..weights.len() {
-            let factor = simd.splat_f32s(weights[i]);
-            let row = S::as_simd_f32s(&values[i * d + at..i * d + at + across]).0;
-            for vector in 0..VECTORS {
-                sums[vector] = multiply_add(simd, factor, row[vector], sums[vector]);
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+        for i in 0..count {
+            let part = S::as_simd_f32s(&values[i * d + at..i * d + at + across]).0;
+            for row in 0..R {
+                let factor = simd.splat_f32s(factors[row][i]);
+                for vector in 0..VECTORS {
+                    sums[row][vector] = multiply_add(simd, factor, part[vector], sums[row][vector]);
+                }
             }
         }
-        S::as_mut_simd_f32s(&mut out[at..at + across])
-            .0
-            .copy_from_slice(&sums);
+        for row in 0..R {
+            S::as_mut_simd_f32s(&mut out[row * d + at..row * d + at + across])
+                .0
+                .copy_from_slice(&sums[row]);
+        }
         at += across;
     }
-    for i in 0..weights.len() {
-        axpy(
-            simd,
-            &mut out[whole..],
-            [weights[i]],
-            [&values[i * d + whole..(i + 1) * d]],
-        );
+    if whole < d {
+        for row in 0..R {
+            for i in 0..count {
+                axpy(
+                    simd,
+                    &mut out[row * d + whole..(row + 1) * d],
+                    [factors[row][i]],
+                    [&values[i * d + whole..(i + 1) * d]],
+                );
+            }
+        }
     }
 }
 

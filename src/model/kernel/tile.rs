@@ -1,6 +1,6 @@
 //! Products of many rows, in tiles that stay in registers.
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
 use pulp::{Simd, WithSimd};
 
@@ -19,7 +19,7 @@ const VECTORS: usize = 2;
 const DEPTH: usize = 384;
 
 /// As [`DEPTH`], where vectors are wide.
-const WIDE_DEPTH: usize = 320;
+const WIDE_DEPTH: usize = 448;
 
 /// The most columns that a thread packs and multiplies at a time.
 const SPAN: usize = 512;
@@ -39,6 +39,11 @@ const AHEAD: usize = 8;
 
 /// Steps of `k` from where rows are asked for to where they are multiplied.
 const SOON: usize = 32;
+
+thread_local! {
+    /// Packed weights: a span overwrites what the last one left.
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// The widest tile, so that no two threads share one.
 const WIDEST: usize = 32;
@@ -153,13 +158,17 @@ impl Span<'_> {
         let across = VECTORS * S::F32_LANES;
         let width = out[0].len();
         let panels = width.div_ceil(across);
-        let zero = simd.splat_f32s(0.0);
         let most = block(self.k, depth);
         let padded = self.x.len() / self.k;
-        let mut packed = vec![[zero; VECTORS]; panels * most];
+        let mut scratch = SCRATCH.take();
+        if scratch.len() < panels * most * across {
+            scratch.resize(panels * most * across, 0.0);
+        }
+        let packed = S::as_mut_simd_f32s(&mut scratch).0;
+        let packed = packed.as_chunks_mut::<VECTORS>().0;
         for start in (0..self.k).step_by(most) {
             let depth = most.min(self.k - start);
-            self.pack_weights::<S>(simd, start, depth, width, &mut packed);
+            self.pack_weights::<S>(simd, start, depth, width, packed);
             for band in (0..out.len()).step_by(BAND * H) {
                 let end = out.len().min(band + BAND * H);
                 for panel in 0..panels {
@@ -179,6 +188,7 @@ impl Span<'_> {
                 }
             }
         }
+        SCRATCH.set(scratch);
     }
 
     /// Packs panel by panel: one that is written row by row would need all panels' lines at once.
@@ -198,12 +208,12 @@ impl Span<'_> {
             let row = &self.w[at..at + width];
             for panel in 0..width.div_ceil(across) {
                 let part = &row[panel * across..width.min((panel + 1) * across)];
-                packed[panel * depth + index] = if part.len() == across {
-                    let vectors = S::as_simd_f32s(part).0;
-                    [vectors[0], vectors[1]]
+                let packed = &mut packed[panel * depth + index];
+                if part.len() == across {
+                    packed.copy_from_slice(&S::as_simd_f32s(part).0[..VECTORS]);
                 } else {
-                    partial(simd, part)
-                };
+                    *packed = partial(simd, part);
+                }
             }
         }
     }
