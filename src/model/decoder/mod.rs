@@ -128,7 +128,9 @@ impl Decoder {
         let head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
         // A transposed view: two-dimensional products read it without a copy.
         let head = head.clone().transpose();
-        kernel::product(&hidden, &head).unwrap_or_else(|| hidden.matmul(head).cast(DType::F32))
+        kernel::product(&hidden, &head)
+            .or_else(|| kernel::narrow_product(&hidden, &head))
+            .unwrap_or_else(|| hidden.matmul(head).cast(DType::F32))
     }
 
     /// The device of the weights, without autodiff.

@@ -3,9 +3,10 @@
 //! Each element is a sum of as many chains of multiply-adds as a vector has lanes, joined at the
 //! end. As in [`super::product`], nothing but `k` decides the order.
 
+use half::slice::HalfFloatSliceExt;
 use pulp::{Simd, WithSimd};
 
-use super::{lanes::multiply_add, processor, team};
+use super::{fresh, host::Columns, lanes::multiply_add, processor, team};
 
 /// Rows of `w` that one tile takes in.
 const ACROSS: usize = 4;
@@ -26,8 +27,7 @@ const SHARE: usize = 256;
 pub(super) fn dots(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
     let (rows, columns) = (x.len() / k, w.len() / k);
     let mut out = vec![0.0; rows * columns];
-    let share = columns.div_ceil(4 * rayon::current_num_threads());
-    let width = share.max(SHARE).min(columns);
+    let width = share(columns);
     let mut parts: Vec<Dots<'_>> = w
         .chunks(width * k)
         .map(|w| Dots {
@@ -44,6 +44,70 @@ pub(super) fn dots(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
     }
     team::each(parts, processor::run);
     out
+}
+
+impl Columns<'_> {
+    /// As [`dots`], each sum rounded to the 16 bits that the columns have.
+    pub(super) fn dots(self, x: &[f32], k: usize) -> Vec<f32> {
+        match self {
+            Self::Bf16(w) => narrow_dots(x, w, k),
+            Self::F16(w) => narrow_dots(x, w, k),
+        }
+    }
+}
+
+fn narrow_dots<T: Copy + Default + Sync>(x: &[f32], w: &[T], k: usize) -> Vec<f32>
+where
+    [T]: HalfFloatSliceExt,
+{
+    let (rows, columns) = (x.len() / k, w.len() / k);
+    let width = share(columns);
+    fresh::numbers(rows * columns, |out| {
+        let mut parts: Vec<_> = w.chunks(width * k).map(|w| (w, Vec::new())).collect();
+        for row in out.chunks(columns) {
+            for (part, out) in parts.iter_mut().zip(row.chunks(width)) {
+                part.1.push(out);
+            }
+        }
+        team::each(parts, |(w, out)| {
+            let mut out: Vec<&mut [f32]> = out.into_iter().map(fresh::Part::zeroed).collect();
+            narrow_part(x, w, k, &mut out);
+        });
+    })
+}
+
+/// Fills the columns of a part, of which as many are wide at a time as stay in the second cache.
+fn narrow_part<T: Copy + Default>(x: &[f32], w: &[T], k: usize, out: &mut [&mut [f32]])
+where
+    [T]: HalfFloatSliceExt,
+{
+    let columns = (CACHED / k).max(1).next_multiple_of(ACROSS);
+    let mut wide = vec![0.0; (columns * k).min(w.len())];
+    let mut narrow = vec![T::default(); columns];
+    for (index, w) in w.chunks(columns * k).enumerate() {
+        let wide = &mut wide[..w.len()];
+        w.convert_to_f32_slice(wide);
+        let first = index * columns;
+        let last = first + w.len() / k;
+        let mut out: Vec<&mut [f32]> = out.iter_mut().map(|row| &mut row[first..last]).collect();
+        processor::run(Dots {
+            x,
+            w: wide,
+            k,
+            out: out.iter_mut().map(|row| &mut **row).collect(),
+        });
+        for row in out {
+            let narrow = &mut narrow[..row.len()];
+            narrow.convert_from_f32_slice(row);
+            narrow.convert_to_f32_slice(row);
+        }
+    }
+}
+
+/// How many columns one task has.
+fn share(columns: usize) -> usize {
+    let share = columns.div_ceil(4 * rayon::current_num_threads());
+    share.max(SHARE).min(columns)
 }
 
 /// Some columns of a product.
@@ -177,6 +241,8 @@ fn tile<S: Simd, const R: usize, const C: usize>(
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{bf16, f16};
+
     use super::*;
     use crate::model::kernel::sample::{distance, numbers};
 
@@ -214,5 +280,36 @@ mod tests {
             }
             assert_eq!(dots(&x[..k], &w[..k], k), together[..1]);
         }
+    }
+
+    /// By definition: the sums of [`dots`] with the same weights, rounded once.
+    #[test]
+    fn narrow_products_are_rounded_wide_ones() {
+        fn holds<T: Copy>(
+            narrow: impl Fn(&[f32], &[T], usize) -> Vec<f32>,
+            round: fn(f32) -> T,
+            widen: fn(T) -> f32,
+        ) {
+            for [rows, k, columns] in SHAPES {
+                let x = numbers(1, rows * k);
+                let w: Vec<T> = numbers(2, k * columns).into_iter().map(round).collect();
+                let wide: Vec<f32> = w.iter().copied().map(widen).collect();
+
+                let found = narrow(&x, &w, k);
+
+                let rounded = dots(&x, &wide, k).into_iter().map(|sum| widen(round(sum)));
+                assert_eq!(found, rounded.collect::<Vec<f32>>(), "{rows} {k} {columns}");
+            }
+        }
+        holds(
+            |x, w, k| Columns::Bf16(w).dots(x, k),
+            bf16::from_f32,
+            bf16::to_f32,
+        );
+        holds(
+            |x, w, k| Columns::F16(w).dots(x, k),
+            f16::from_f32,
+            f16::to_f32,
+        );
     }
 }

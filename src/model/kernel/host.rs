@@ -7,7 +7,7 @@ use burn::{
         Flex,
         flex::{FlexTensor, Layout},
     },
-    tensor::{Bytes, DType, Shape, Tensor},
+    tensor::{Bytes, DType, Shape, Tensor, bf16, f16},
 };
 
 /// The numbers of a tensor that lies in the processor's memory, outside any graph.
@@ -44,6 +44,46 @@ impl Host {
         let strides = strides.collect::<Option<Vec<usize>>>()?;
         Some((&self.0.storage::<f32>()[layout.start_offset()..], strides))
     }
+}
+
+/// As [`Host`], of 16 bits.
+#[derive(Clone, Debug)]
+pub(super) struct Narrow(FlexTensor);
+
+impl Narrow {
+    /// None, if the tensor is elsewhere, does not have 16 bits, or belongs to a graph.
+    pub(super) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        if !matches!(tensor.dtype(), DType::BF16 | DType::F16) {
+            return None;
+        }
+        let primitive = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        Some(Self(primitive))
+    }
+
+    /// The columns of a transposed view `[k, columns]`, one after the other.
+    ///
+    /// None, if they do not lie so.
+    pub(super) fn columns(&self, k: usize, columns: usize) -> Option<Columns<'_>> {
+        let layout = self.0.layout();
+        let is_turned = matches!(
+            layout.strides(),
+            [1, stride] if usize::try_from(*stride) == Ok(k)
+        );
+        let start = layout.start_offset();
+        let range = start..start + k * columns;
+        match self.0.dtype() {
+            _ if !is_turned => None,
+            DType::BF16 => Some(Columns::Bf16(&self.0.storage::<bf16>()[range])),
+            _ => Some(Columns::F16(&self.0.storage::<f16>()[range])),
+        }
+    }
+}
+
+/// Numbers of 16 bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Columns<'a> {
+    Bf16(&'a [bf16]),
+    F16(&'a [f16]),
 }
 
 impl Host {

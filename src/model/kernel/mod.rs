@@ -40,14 +40,14 @@ mod sweep;
 pub(super) mod team;
 mod tile;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::rounding::to_f32;
 
 pub use adam::{AdamStep, adam_step};
 
 use attention::{Cached, Query};
-use host::{Host, tensor};
+use host::{Host, Narrow, tensor};
 
 /// Whether a tensor lies in the processor's memory, in 32 bits, in a graph or not.
 pub(super) fn is_on_processor(tensor: &Tensor<2>) -> bool {
@@ -72,6 +72,22 @@ pub(super) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
         [1, stride] if *stride == k => dots::dots(&x, w, k),
         _ => return None,
     };
+    Some(tensor(out, [rows, columns]))
+}
+
+/// The product `x · w` of 16 bits, summed in 32 and then rounded to 16, as values of 32 bits.
+///
+/// None but for a transposed view `w`, which is an output head. The plain product turns the head over
+/// and widens it whole; here a few columns are wide at a time.
+///
+/// # Shapes
+///
+/// - as [`product`]
+pub(super) fn narrow_product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
+    let ([rows, k], [_, columns]) = (x.dims(), w.dims());
+    let w = Narrow::of(w)?;
+    let x = Host::of(&x.clone().cast(DType::F32))?;
+    let out = w.columns(k, columns)?.dots(&x.rows(), k);
     Some(tensor(out, [rows, columns]))
 }
 
