@@ -33,8 +33,10 @@ class Library:
 
         return call
 
-real_library, real_limit = ctypes.CDLL, resource.setrlimit
-ctypes.CDLL = lambda *a, **k: Library(real_library(*a, **k))
+def between(real):
+    return lambda *a, **k: Library(real(*a, **k))
+
+ctypes.CDLL, ctypes.PyDLL = between(ctypes.CDLL), between(ctypes.PyDLL)
 ";
 
 /// A safeguard, and the calls that a system without it refuses.

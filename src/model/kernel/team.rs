@@ -75,10 +75,31 @@ struct Board {
 }
 
 /// A piece of work, which lives as long as [`Team::run`] that waits for its end.
-type Work = *const (dyn Fn() + Sync);
+#[derive(Clone, Copy)]
+struct Work {
+    work: *const (),
+    /// Calls `work`, which must be alive and may be called by several threads.
+    call: unsafe fn(*const ()),
+}
+
+impl Work {
+    fn of<F: Fn() + Sync>(work: &F) -> Self {
+        /// # Safety
+        ///
+        /// `work` is a live `F`.
+        unsafe fn call<F: Fn()>(work: *const ()) {
+            // SAFETY: the caller's promise.
+            unsafe { (*work.cast::<F>())() }
+        }
+        Self {
+            work: std::ptr::from_ref(work).cast(),
+            call: call::<F>,
+        }
+    }
+}
 
 // SAFETY: `work` is written by the one who holds the turn, before it opens the state and after it has
-// closed it and seen nobody at work; it is read by those at work alone. What it points to is `Sync`.
+// closed it and seen nobody at work; it is read by those at work alone. `Work::of` asks for `Sync`.
 unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
@@ -147,7 +168,7 @@ impl Team {
     }
 
     /// Has whoever is free call `work`, this thread among them, and returns when all calls have ended.
-    fn run(&self, work: &(dyn Fn() + Sync)) {
+    fn run<F: Fn() + Sync>(&self, work: &F) {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             // Left behind by a panic of `work`, which has no part in the turn.
@@ -157,15 +178,8 @@ impl Team {
         };
         let board = &*self.board;
         board.take_panic();
-        // SAFETY: only a lifetime changes. `Closing` waits until nobody has the pointer any more, also
-        // where `work` panics, and `work` outlives it.
-        let work_of_all = unsafe {
-            std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync + 'static)>(
-                work,
-            )
-        };
         // SAFETY: it is this thread's turn, the state is closed, and nobody is at work.
-        unsafe { *board.work.get() = Some(work_of_all) };
+        unsafe { *board.work.get() = Some(Work::of(work)) };
         board
             .state
             .fetch_add(State::NEXT | State::OPEN, Ordering::SeqCst);
@@ -213,9 +227,12 @@ impl Board {
         let mut last = 0;
         loop {
             last = self.enter(last);
-            // SAFETY: this thread is at work, so that the work is whole until it leaves.
-            let work = unsafe { (*self.work.get()).map(|work| &*work) };
-            let result = work.map_or(Ok(()), |work| catch_unwind(AssertUnwindSafe(work)));
+            // SAFETY: this thread is at work, so that nobody writes until it leaves.
+            let work = unsafe { *self.work.get() };
+            let result = work.map_or(Ok(()), |Work { work, call }| {
+                // SAFETY: who handed it out waits, also where the work panics, until this thread leaves.
+                catch_unwind(AssertUnwindSafe(|| unsafe { call(work) }))
+            });
             if let Err(panic) = result {
                 let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
                 first.get_or_insert(panic);
@@ -278,13 +295,11 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
-
     use super::*;
 
     /// Has a team count up each of many numbers once, and returns their sum.
-    fn count(team: &Team, parts: usize) -> u32 {
-        let sums: Vec<AtomicU32> = (0..parts).map(|_| AtomicU32::new(0)).collect();
+    fn count(team: &Team, parts: usize) -> usize {
+        let sums: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
         team.each((0..parts).collect(), |part| {
             sums[part].fetch_add(1, Ordering::Relaxed);
         });
@@ -297,7 +312,7 @@ mod tests {
         for threads in 1..6 {
             let team = Team::new(threads);
             for round in 0..2_000 {
-                assert_eq!(count(&team, round % 7), round as u32 % 7);
+                assert_eq!(count(&team, round % 7), round % 7);
                 if round % 500 == 0 {
                     // Until the threads sleep, or are about to.
                     thread::sleep(PATIENCE + Duration::from_micros(round as u64 / 5));
@@ -313,7 +328,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..300 {
-                        let sum = AtomicU32::new(0);
+                        let sum = AtomicUsize::new(0);
                         team.each((0..5).collect(), |_: u32| {
                             sum.fetch_add(count(&team, 3), Ordering::Relaxed);
                         });
