@@ -36,6 +36,8 @@ PASS = {"verdict": "pass", "is_spent": False}
 PASSED = json.dumps(PASS).encode()
 # What is read at once.
 PART = 1 << 16
+# The limit that is set in programs alone.
+PROCESSES = getattr(resource, "RLIMIT_NPROC", None)
 # What a program is granted at least when it has waited for a processor.
 LOOK = 0.001
 
@@ -133,7 +135,7 @@ class Server:
         os.chdir(self.scratch)
         os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
         os.umask(0o077)
-        self.child_limits = self.limit_all(states)
+        self.limit()
         warm_up()
         # What is alive now stays: a collection in a child would touch, and so copy, every page.
         gc.collect()
@@ -196,19 +198,14 @@ class Server:
             states["limits"] = str(refusal)
         return details
 
-    def limit_all(self, states):
-        """Sets the limits that hold for programs already here, and returns those that cannot be.
+    def limit(self):
+        """Sets the limits of programs already here, but for how many processes there may be.
 
-        How many processes there are is counted for each user; where users are the whole system's,
-        this server might not be able to fork.
+        Old kernels count those of a user of the whole system, and this server would fork no more.
         """
-        later = []
         for which, value in self.limits:
-            if which == getattr(resource, "RLIMIT_NPROC", None) and states["user_namespace"] is not None:
-                later.append((which, value))
-            else:
+            if which != PROCESSES:
                 resource.setrlimit(which, value)
-        return later
 
     def serve(self):
         """Runs a program after the other, each in a fork, and says how it ended.
@@ -224,7 +221,7 @@ class Server:
         random_bytes, listdir, now, polling = os.urandom, os.listdir, time.monotonic, self.poll.poll
         fork, reseed, run, prove = fork_of_one_thread(), reseeding(), exec, proof
         sigint, interrupt = signal.SIGINT.value, default_int_handler
-        limit, child_limits = resource.setrlimit, self.child_limits
+        limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
         restrict = self.filter.install_now if self.filter else None
         send_all, tell_error = write_all, tell
         passed = len(PASSED).to_bytes(4, "little") + PASSED
@@ -247,8 +244,8 @@ class Server:
                     close(verdict_in)
                     reseed()
                     handle_signal(sigint, interrupt)
-                    for which, value in child_limits:
-                        limit(which, value)
+                    if most is not None:
+                        limit(PROCESSES, most)
                     if restrict is not None and restrict() != 0:
                         exit_now(70)
                     # What is needed afterwards is bound before: the program may replace `os.write`.

@@ -46,6 +46,26 @@ impl Host {
     }
 }
 
+impl Host {
+    /// A tensor of the same shape.
+    pub(super) fn like(&self, values: Vec<f32>) -> FlexTensor {
+        let layout = Layout::contiguous(self.0.layout().shape().clone());
+        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    }
+}
+
+impl From<FlexTensor> for Host {
+    fn from(tensor: FlexTensor) -> Self {
+        Self(tensor)
+    }
+}
+
+impl From<Host> for FlexTensor {
+    fn from(host: Host) -> Self {
+        host.0
+    }
+}
+
 /// As [`Host`], of 16 bits.
 #[derive(Clone, Debug)]
 pub(super) struct Narrow(FlexTensor);
@@ -84,26 +104,6 @@ impl Narrow {
 pub(super) enum Columns<'a> {
     Bf16(&'a [bf16]),
     F16(&'a [f16]),
-}
-
-impl Host {
-    /// A tensor of the same shape.
-    pub(super) fn like(&self, values: Vec<f32>) -> FlexTensor {
-        let layout = Layout::contiguous(self.0.layout().shape().clone());
-        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
-    }
-}
-
-impl From<FlexTensor> for Host {
-    fn from(tensor: FlexTensor) -> Self {
-        Self(tensor)
-    }
-}
-
-impl From<Host> for FlexTensor {
-    fn from(host: Host) -> Self {
-        host.0
-    }
 }
 
 /// A tensor that takes over `values`.
