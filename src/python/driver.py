@@ -187,7 +187,8 @@ class Server:
         except Refused as refusal:
             states["files"] = str(refusal)
         try:
-            self.filter = SystemCallFilter(bytes.fromhex(settings["filter"]))
+            SystemCallFilter(bytes.fromhex(settings["server_filter"])).install()
+            self.filter = SystemCallFilter(bytes.fromhex(settings["program_filter"]))
             self.filter.probe()
         except Refused as refusal:
             self.filter, states["system_calls"] = None, str(refusal)

@@ -1,8 +1,8 @@
 //! A seccomp filter in the kernel's own code, as a search tree.
 //!
-//! It is installed anew before every program, and each time the kernel runs it once for every system
-//! call that there is, and compiles it. A list of comparisons, as libraries make it, takes it most
-//! of a millisecond; a tree of the same rules takes a fraction of that.
+//! When one is installed, the kernel runs it once for every system call that there is, and compiles it.
+//! A list of comparisons, as libraries make it, takes it most of a millisecond; a tree of the same
+//! rules takes a fraction of that, and a tree of few rules next to nothing.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,18 @@ pub(super) struct Condition {
     pub(super) value: u32,
 }
 
-/// Which calls are allowed, by their number: always if there is no condition, else if any one holds.
-pub(super) type Rules = BTreeMap<u32, Vec<Condition>>;
+/// What happens to a system call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// It does not exist (`ENOSYS`).
+    Refuse,
+    Allow,
+    /// It exists if any of these holds.
+    AllowIf(Vec<Condition>),
+}
+
+/// What happens to system calls, by their number.
+pub(super) type Rules = BTreeMap<u32, Action>;
 
 /// `struct sock_filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,42 +71,29 @@ impl Step {
     }
 }
 
-/// What happens to the system calls from a number on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action<'a> {
-    Refuse,
-    Allow,
-    AllowIf(&'a [Condition]),
-}
-
-/// The filter as the kernel takes it. Calls that no rule allows do not exist (`ENOSYS`); a call by
-/// another architecture's numbers kills.
-pub(super) fn compile(rules: &Rules, architecture: u32) -> Vec<u8> {
+/// The filter as the kernel takes it: `others` happens to the calls without a rule, and a call by another
+/// architecture's numbers kills.
+pub(super) fn compile(rules: &Rules, others: &Action, architecture: u32) -> Vec<u8> {
     let mut steps = vec![
         Step::new(LOAD, ARCHITECTURE),
         Step::compare(JUMP_IF_EQUAL, architecture, (1, 0)),
         Step::new(RETURN, libc::SECCOMP_RET_KILL_PROCESS),
         Step::new(LOAD, NUMBER),
     ];
-    steps.extend(tree(&ranges(rules)));
+    steps.extend(tree(&ranges(rules, others)));
     steps.into_iter().flat_map(Step::bytes).collect()
 }
 
 /// The numbers at which the action changes; the first is 0.
-fn ranges(rules: &Rules) -> Vec<(u32, Action<'_>)> {
-    let mut ranges = vec![(0, Action::Refuse)];
-    for (number, conditions) in rules {
-        let action = if conditions.is_empty() {
-            Action::Allow
-        } else {
-            Action::AllowIf(conditions)
-        };
+fn ranges<'a>(rules: &'a Rules, others: &'a Action) -> Vec<(u32, &'a Action)> {
+    let mut ranges = vec![(0, others)];
+    for (number, action) in rules {
         ranges.push((*number, action));
-        ranges.push((number + 1, Action::Refuse));
+        ranges.push((number + 1, others));
     }
     // The last word on a number holds.
-    let starts: BTreeMap<u32, Action<'_>> = ranges.into_iter().collect();
-    let mut merged: Vec<(u32, Action<'_>)> = Vec::new();
+    let starts: BTreeMap<u32, &Action> = ranges.into_iter().collect();
+    let mut merged: Vec<(u32, &Action)> = Vec::new();
     for (start, action) in starts {
         if merged.last().is_none_or(|(_, last)| *last != action) {
             merged.push((start, action));
@@ -105,13 +102,13 @@ fn ranges(rules: &Rules) -> Vec<(u32, Action<'_>)> {
     merged
 }
 
-fn tree(ranges: &[(u32, Action<'_>)]) -> Vec<Step> {
+fn tree(ranges: &[(u32, &Action)]) -> Vec<Step> {
     let (left, right) = ranges.split_at(ranges.len() / 2);
     let Some((start, action)) = right.first() else {
         return Vec::new();
     };
     if left.is_empty() {
-        return leaf(*action);
+        return leaf(action);
     }
     let (left, right) = (tree(left), tree(right));
     let mut steps = match u8::try_from(left.len()) {
@@ -127,7 +124,7 @@ fn tree(ranges: &[(u32, Action<'_>)]) -> Vec<Step> {
     steps
 }
 
-fn leaf(action: Action<'_>) -> Vec<Step> {
+fn leaf(action: &Action) -> Vec<Step> {
     let allow = Step::new(RETURN, libc::SECCOMP_RET_ALLOW);
     let refuse = Step::new(
         RETURN,
@@ -151,49 +148,53 @@ fn leaf(action: Action<'_>) -> Vec<Step> {
     }
 }
 
+/// What the kernel does with a filter, after its documentation.
+#[cfg(test)]
+pub(super) fn run(filter: &[u8], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+    let mut data = Vec::new();
+    data.extend(number.to_ne_bytes());
+    data.extend(architecture.to_ne_bytes());
+    data.extend(0_u64.to_ne_bytes());
+    data.extend(arguments.into_iter().flat_map(u64::to_ne_bytes));
+    let (mut accumulator, mut position) = (0, 0);
+    loop {
+        let step = &filter[position * 8..][..8];
+        let value = u32::from_ne_bytes(step[4..].try_into().unwrap());
+        position += 1;
+        let branch = |holds: bool| usize::from(if holds { step[2] } else { step[3] });
+        match u16::from_ne_bytes([step[0], step[1]]) {
+            LOAD => {
+                let word = &data[value as usize..][..4];
+                accumulator = u32::from_ne_bytes(word.try_into().unwrap());
+            }
+            AND => accumulator &= value,
+            JUMP => position += value as usize,
+            JUMP_IF_EQUAL => position += branch(accumulator == value),
+            JUMP_IF_AT_LEAST => position += branch(accumulator >= value),
+            RETURN => return value,
+            code => panic!("no step {code:#x}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const HERE: u32 = 0xc000_003e;
 
-    /// What the kernel does with a filter, after its documentation.
-    fn run(filter: &[u8], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
-        let mut data = Vec::new();
-        data.extend(number.to_ne_bytes());
-        data.extend(architecture.to_ne_bytes());
-        data.extend(0_u64.to_ne_bytes());
-        data.extend(arguments.into_iter().flat_map(u64::to_ne_bytes));
-        let (mut accumulator, mut position) = (0, 0);
-        loop {
-            let step = &filter[position * 8..][..8];
-            let value = u32::from_ne_bytes(step[4..].try_into().unwrap());
-            position += 1;
-            let branch = |holds: bool| usize::from(if holds { step[2] } else { step[3] });
-            match u16::from_ne_bytes([step[0], step[1]]) {
-                LOAD => {
-                    let word = &data[value as usize..][..4];
-                    accumulator = u32::from_ne_bytes(word.try_into().unwrap());
-                }
-                AND => accumulator &= value,
-                JUMP => position += value as usize,
-                JUMP_IF_EQUAL => position += branch(accumulator == value),
-                JUMP_IF_AT_LEAST => position += branch(accumulator >= value),
-                RETURN => return value,
-                code => panic!("no step {code:#x}"),
-            }
-        }
-    }
-
     fn rules(calls: &[u32]) -> Rules {
-        calls.iter().map(|number| (*number, Vec::new())).collect()
+        calls
+            .iter()
+            .map(|number| (*number, Action::Allow))
+            .collect()
     }
 
     #[test]
     fn every_call_of_a_list_is_allowed_and_every_other_one_refused() {
         // Every third number, so that subtrees are longer than one jump reaches.
         let calls: Vec<u32> = (0..900).filter(|number| number % 3 == 1).collect();
-        let filter = compile(&rules(&calls), HERE);
+        let filter = compile(&rules(&calls), &Action::Refuse, HERE);
         for number in (0..1000).chain([0x4000_0001, u32::MAX]) {
             let expected = if calls.contains(&number) {
                 libc::SECCOMP_RET_ALLOW
@@ -218,7 +219,8 @@ mod tests {
                 value: 7,
             },
         ];
-        let filter = compile(&Rules::from([(56, conditions)]), HERE);
+        let rules = Rules::from([(56, Action::AllowIf(conditions))]);
+        let filter = compile(&rules, &Action::Refuse, HERE);
         let is_allowed = |arguments| run(&filter, HERE, 56, arguments) == libc::SECCOMP_RET_ALLOW;
 
         assert!(is_allowed([0x1f, 0, 0, 0, 0, 0]));
@@ -227,8 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn calls_without_a_rule_are_as_the_others() {
+        let rules = Rules::from([(7, Action::Refuse)]);
+        let filter = compile(&rules, &Action::Allow, HERE);
+        for number in [0, 6, 8, u32::MAX] {
+            let action = run(&filter, HERE, number, [0; 6]);
+            assert_eq!(action, libc::SECCOMP_RET_ALLOW, "{number}");
+        }
+        assert_ne!(run(&filter, HERE, 7, [0; 6]), libc::SECCOMP_RET_ALLOW);
+    }
+
+    #[test]
     fn another_architecture_s_numbers_kill() {
-        let filter = compile(&rules(&[1]), HERE);
+        let filter = compile(&rules(&[1]), &Action::Refuse, HERE);
         let verdict = run(&filter, 0x4000_0003, 1, [0; 6]);
         assert_eq!(verdict, libc::SECCOMP_RET_KILL_PROCESS);
     }

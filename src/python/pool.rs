@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -30,26 +31,34 @@ pub struct Pool {
     returned: Condvar,
 }
 
-/// The servers of one worker, by what they have loaded; each is started when it is first needed.
+/// The servers of one worker, by what they have loaded; all but the slimmest are started when they are
+/// first needed.
 type Worker = BTreeMap<(Role, Modules), Server>;
 
 impl Pool {
-    /// Finds Python, starts the first server and looks at what protects this system from it.
+    /// Finds Python, starts a server for each worker and looks at what protects this system from them.
     pub fn start(settings: &Settings) -> Result<Self, PythonError> {
         let interpreter = Interpreter::find(&settings.interpreter)?;
-        let first = Server::start(&interpreter, settings, Modules::Standard)?;
+        let start = || Server::start(&interpreter, settings, Modules::Standard);
+        let (first, others) = thread::scope(|scope| {
+            let others: Vec<_> = (1..settings.workers).map(|_| scope.spawn(start)).collect();
+            let first = start();
+            let others = others.into_iter().map(|one| one.join().ok()?.ok());
+            (first, others.collect::<Vec<_>>())
+        });
+        let first = first?;
         let safeguards = first.safeguards().clone();
         if !safeguards.is_complete() && !settings.is_unsandboxed_allowed {
             return Err(PythonError::Unprotected {
                 missing: safeguards,
             });
         }
-        let mut workers: Vec<Worker> = Vec::new();
-        workers.resize_with(settings.workers.max(1) - 1, BTreeMap::new);
-        workers.push(BTreeMap::from([(
-            (Role::Candidate, Modules::Standard),
-            first,
-        )]));
+        // What did not start now may start when it is needed, or says then why it does not.
+        let servers = others.into_iter().chain([Some(first)]);
+        let kind = (Role::Candidate, Modules::Standard);
+        let workers = servers
+            .map(|server| server.map(|server| (kind, server)).into_iter().collect())
+            .collect();
         Ok(Self {
             settings: settings.clone(),
             interpreter,
@@ -156,8 +165,6 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     fn pool(workers: usize) -> Pool {

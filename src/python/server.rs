@@ -113,7 +113,8 @@ impl Server {
             "open_files": OPEN_FILES,
             "threads": THREADS,
             "processes": PROCESSES,
-            "filter": hexadecimal(&filter()),
+            "server_filter": hexadecimal(&filters().0),
+            "program_filter": hexadecimal(&filters().1),
         });
         let mut process = command(interpreter, &told.to_string())
             .spawn()
@@ -311,15 +312,17 @@ fn command(interpreter: &Interpreter, told: &str) -> Command {
     command
 }
 
+/// Of the server, and what its programs add.
 #[cfg(target_os = "linux")]
-fn filter() -> Vec<u8> {
+fn filters() -> (Vec<u8>, Vec<u8>) {
+    use super::system_calls::{program_filter, server_filter};
     // A processor without a filter is a missing safeguard, which the driver reports.
-    super::system_calls::filter()
+    (server_filter(), program_filter())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn filter() -> Vec<u8> {
-    Vec::new()
+fn filters() -> (Vec<u8>, Vec<u8>) {
+    (Vec::new(), Vec::new())
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

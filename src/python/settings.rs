@@ -86,8 +86,14 @@ impl Modules {
             Self::Standard => &[],
             Self::Numpy => &["numpy"],
             Self::Testing => &["numpy", "pytest"],
-            Self::Symbolic => &["numpy", "sympy", "sympy.combinatorics"],
             // What scipy and sympy load on first use takes up to 90 ms, once or in every program.
+            Self::Symbolic => &[
+                "numpy",
+                "sympy",
+                "sympy.combinatorics",
+                "sympy.tensor.tensor",
+                "sympy.physics.units.systems",
+            ],
             Self::Scientific => &[
                 "numpy",
                 "pandas",
@@ -97,6 +103,8 @@ impl Modules {
                 "scipy.special",
                 "sympy",
                 "sympy.combinatorics",
+                "sympy.tensor.tensor",
+                "sympy.physics.units.systems",
                 "pytest",
             ],
             Self::Torch => &["numpy", "torch"],
