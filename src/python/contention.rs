@@ -19,17 +19,8 @@ pub(super) struct Contention {
 }
 
 impl Contention {
-    /// Looks at the only process that is `depth` generations below `root`; `None` where the kernel
-    /// does not say.
-    pub(super) fn of_descendant(root: u32, depth: usize) -> Option<Self> {
-        let mut process = root;
-        for _ in 0..depth {
-            process = only_child(process)?;
-        }
-        Self::of(process)
-    }
-
-    fn of(process: u32) -> Option<Self> {
+    /// Looks at a process; `None` where the kernel does not say.
+    pub(super) fn of(process: u32) -> Option<Self> {
         let folder = PathBuf::from(format!("/proc/{process}"));
         let mut waited = None;
         for thread in fs::read_dir(folder.join("task")).ok()? {
@@ -60,14 +51,6 @@ impl Contention {
 /// limits are by the clock.
 pub fn are_time_limits_exact() -> bool {
     Contention::of(process::id()).is_some()
-}
-
-fn only_child(process: u32) -> Option<u32> {
-    let path = format!("/proc/{process}/task/{process}/children");
-    let children = fs::read_to_string(path).ok()?;
-    let mut children = children.split_ascii_whitespace();
-    let child = children.next()?.parse().ok()?;
-    children.next().is_none().then_some(child)
 }
 
 /// The second number: nanoseconds on a run queue.

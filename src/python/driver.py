@@ -1,12 +1,15 @@
 """A warm server that runs one program after the other, each in a fork of its own.
 
-Requests come in on stdin, replies go out on stdout: four bytes of length, then JSON. Everything
-that a program may do is decided before its first line runs; what it did is told by its one message.
+Three descriptors connect it with whoever asks: a socket for requests and replies, a pipe for nonces, a
+pipe for what programs say. A request is a letter, four bytes of length and a text; a reply is four bytes of
+length and JSON. Everything that a program may do is decided before its first line runs.
 
-A pass is the hash of a nonce. The server makes the nonce after the fork and puts it into a pipe, so
-that it lies neither in the program's memory nor in a Python frame; the child reads it only when the
-program has ended without an exception. Anything else, silence included, is no pass: neither the
-nonce itself, which a program can find by reading all its descriptors, nor what it guesses.
+A pass is the hash of a nonce. Whoever asks puts the nonce into its pipe, so that it lies neither in the
+program's memory nor in a Python frame; the child reads it only when the program has ended without an
+exception. Anything else, silence included, is no pass: neither the nonce itself, which a program can
+find by reading all its descriptors, nor what it guesses. What a message is worth, when a program is late,
+and that it is killed then, is the asker's business; nothing that a program does to the two pipes outlives it,
+since the asker empties both.
 """
 
 import builtins
@@ -16,7 +19,6 @@ import importlib
 import json
 import select
 import stat
-import time
 from _signal import default_int_handler, signal as handle_signal
 try:
     # `hashlib` brings a library of megabytes, for which every fork would pay.
@@ -26,74 +28,79 @@ except ImportError:
 
 NONCE_BYTES = 32
 PROOF_BYTES = 32
-HEADER_BYTES = 5
-# Longer messages come from nobody honest: an exception's text is cut to `TEXT` characters, and
-# whoever asks for an answer says how long it may be.
-MESSAGE_BYTES = 8192
+# Longer texts come from nobody honest.
+MESSAGE_BYTES = 4096
 TEXT = 500
-# The reply to a pass, and the same as text.
-PASS = {"verdict": "pass", "is_spent": False}
-PASSED = json.dumps(PASS).encode()
-# What is read at once.
-PART = 1 << 16
+# What a request asks for.
+PROGRAM, CALL, HARNESS = b"p", b"c", b"h"
 # The limit that is set in programs alone.
 PROCESSES = getattr(resource, "RLIMIT_NPROC", None)
-# What a program is granted at least when it has waited for a processor.
-LOOK = 0.001
 
 
 def main():
     settings = json.loads(sys.argv[1])
     sys.argv[:] = [""]
-    requests, replies = take_standard_streams()
+    watched, alive, channel, nonces, messages = descriptors()
     states = {}
     if LINUX:
         states.update(enter_namespaces())
     else:
         states.update(user_namespace=f"{sys.platform} has none", namespaces=f"{sys.platform} has none")
-    if states["namespaces"] is None:
-        child = os.fork()
-        if child != 0:
-            os.close(requests)
-            os.close(replies)
-            _, status = os.waitpid(child, 0)
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    child = os.fork()
+    if child != 0:
+        os.close(alive)
+        watch(child, watched, channel)
+    os.close(watched)
+    if LINUX:
         die_with_parent()
     try:
-        server = Server(settings, requests, replies, states)
+        server = Server(settings, (alive, channel), nonces, messages, states)
         server.serve()
     except EOFError:
         pass
     except BaseException:
         import traceback
-        send(replies, {"fatal": traceback.format_exc()[-2000:]})
+        send(channel, {"fatal": traceback.format_exc()[-2000:]})
         os._exit(1)
     os._exit(0)
 
 
-def take_standard_streams():
-    """Moves the two pipes out of the way, so that programs find nothing on 0, 1 and 2.
+def watch(child, watched, channel):
+    """Ends with the server, and ends it, whatever it runs, when nobody is left who asks."""
+    poll = select.poll()
+    poll.register(watched, 0)
+    poll.register(channel, 0)
+    for descriptor, _ in poll.poll():
+        if descriptor == channel:
+            # With process 1 the whole namespace dies.
+            os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    os._exit(0 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
-    Whatever else was open when the judge was started is closed.
+
+def descriptors():
+    """Moves the socket and the two pipes out of the way, so that programs find nothing on 0, 1 and 2.
+
+    Whatever else was open when the judge was started is closed. Returns before them the ends of a pipe that
+    tells the watcher whether the server lives; its second end and the socket are neighbours.
     """
     os.closerange(3, 1 << 20)
-    requests, replies = os.dup(0), os.dup(1)
+    watched, alive = os.pipe()
+    moved = [os.dup(descriptor) for descriptor in (0, 1, 2)]
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     os.close(nothing)
-    return requests, replies
+    return [watched, alive, *moved]
 
 
-# A server that works little between two forks writes to few pages, and each page that it writes to
-# while it shares it with a program is copied. So JSON is read without looking for spaces around it,
-# which takes a regular expression, and the answer that is given most often is kept.
-from_json = json.JSONDecoder().scan_once
+def framed(value):
+    data = json.dumps(value).encode()
+    return len(data).to_bytes(4, "little") + data
 
 
 def send(descriptor, value):
-    data = PASSED if value == PASS else json.dumps(value).encode()
-    write_all(descriptor, len(data).to_bytes(4, "little") + data)
+    write_all(descriptor, framed(value))
 
 
 def write_all(descriptor, data, write=os.write):
@@ -102,29 +109,29 @@ def write_all(descriptor, data, write=os.write):
         data = data[write(descriptor, data):]
 
 
-def receive(descriptor):
-    size = int.from_bytes(read_exactly(descriptor, 4), "little")
-    return from_json(read_exactly(descriptor, size).decode(), 0)[0]
-
-
-def read_exactly(descriptor, size):
-    parts = []
-    while size:
-        part = os.read(descriptor, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+def receive(descriptor, read=os.read, number=int.from_bytes):
+    """The text of a request, whose letter is read."""
+    size = number(read(descriptor, 4), "little")
+    text = read(descriptor, size)
+    if len(text) < size:
+        text = bytearray(text)
+        while len(text) < size:
+            part = read(descriptor, min(size - len(text), 1 << 20))
+            if not part:
+                raise EOFError
+            text += part
+    return text.decode()
 
 
 class Server:
     """What stays the same from program to program."""
 
-    def __init__(self, settings, requests, replies, states):
-        self.requests, self.replies = requests, replies
-        self.poll = select.poll()
-        self.poll.register(requests, 0)
+    def __init__(self, settings, private, nonces, messages, states):
+        # From the first to the last: what programs do not have.
+        self.private, self.channel = private, private[-1]
+        self.nonces, self.messages = nonces, messages
+        # A nonce is there before its program is; whoever has taken it away need not be waited for.
+        os.set_blocking(nonces, False)
         # Process 1 of a namespace gets no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
@@ -140,12 +147,11 @@ class Server:
         # What is alive now stays: a collection in a child would touch, and so copy, every page.
         gc.collect()
         gc.freeze()
-        send(replies, {
+        send(self.channel, {
             "ready": sys.version.split()[0],
             "modules": imported,
             "safeguards": states,
             "details": details,
-            "is_nested": states["namespaces"] is None,
         })
 
     def import_modules(self, names):
@@ -209,40 +215,38 @@ class Server:
                 resource.setrlimit(which, value)
 
     def serve(self):
-        """Runs a program after the other, each in a fork, and says how it ended.
+        """Runs a program after the other, each in a fork, and says how each ended.
 
-        Between two forks, and in the fork before its program begins, each page of memory that is
-        written to is copied first, and a count of references is a write. So all that is used lies
-        in the variables of this one call: a function, an attribute, a global more are pages more,
-        and this way of writing takes a fifth from what an empty program costs.
+        In a fork, and in the server while one lives, each page of memory that is written to is copied first,
+        and a count of references is a write. So all that is used lies in the variables of this one call
+        (a function, an attribute, a global more are pages more), a child reads its program itself, and the
+        server does nothing until it has ended.
         """
-        requests, replies, scratch = self.requests, self.replies, self.scratch
-        read, write, close, close_range, pipe = os.read, os.write, os.close, os.closerange, os.pipe
-        exit_now, wait, kill, sigkill = os._exit, os.waitpid, os.kill, signal.SIGKILL.value
-        random_bytes, listdir, now, polling = os.urandom, os.listdir, time.monotonic, self.poll.poll
-        fork, reseed, run, prove = fork_of_one_thread(), reseeding(), exec, proof
+        (first, channel), scratch = self.private, self.scratch
+        nonces, messages = self.nonces, self.messages
+        read, write, close_range, wait, listdir = os.read, os.write, os.closerange, os.waitpid, os.listdir
+        exit_now, reseed, run, prove = os._exit, reseeding(), exec, proof
+        fork, take, unblock, left = fork_of_one_thread(), receive, os.set_blocking, self.leftovers()
         sigint, interrupt = signal.SIGINT.value, default_int_handler
         limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
         restrict = self.filter.install_now if self.filter else None
         send_all, tell_error = write_all, tell
-        passed = len(PASSED).to_bytes(4, "little") + PASSED
-        header = b"P" + PROOF_BYTES.to_bytes(4, "little")
-        polled, answer = None, ""
+        ended = framed({"status": 0, "is_spent": False})
+        header, answer = b"P" + PROOF_BYTES.to_bytes(4, "little"), ""
         while True:
-            request = receive(requests)
-            if "code" in request:
-                send(replies, self.prepare(request["code"], request["data"]))
+            kind = read(channel, 1)
+            if not kind:
+                raise EOFError
+            if kind == HARNESS:
+                send(channel, self.prepare(**json.loads(take(channel))))
                 continue
-            source, timeout = request.get("source"), request["timeout"]
-            nonce_in, nonce_out = pipe()
-            verdict_in, verdict_out = pipe()
-            started = now()
             child = fork()
             if child == 0:
                 try:
-                    close_range(requests, replies + 1)
-                    close(nonce_out)
-                    close(verdict_in)
+                    text = take(channel)
+                    close_range(first, channel + 1)
+                    # A program may have left the pipe, which all share, in another state.
+                    unblock(messages, True)
                     reseed()
                     handle_signal(sigint, interrupt)
                     if most is not None:
@@ -251,56 +255,42 @@ class Server:
                         exit_now(70)
                     # What is needed afterwards is bound before: the program may replace `os.write`.
                     try:
-                        if source is not None:
-                            run(compile(source, "<string>", "exec"), {})
+                        if kind == PROGRAM:
+                            run(compile(text, "<string>", "exec"), {})
                         else:
-                            answer = self.harness["run"](request["argument"])
+                            answer = self.harness["run"](text)
                     except BaseException as error:
-                        tell_error(verdict_out, error)
+                        tell_error(messages, error)
                     else:
                         if answer:
                             answer = answer.encode()
-                            send_all(verdict_out, b"P" + (PROOF_BYTES + len(answer)).to_bytes(4, "little"))
-                            send_all(verdict_out, prove(read(nonce_in, NONCE_BYTES)) + answer)
+                            send_all(messages, b"P" + (PROOF_BYTES + len(answer)).to_bytes(4, "little"))
+                            send_all(messages, prove(read(nonces, NONCE_BYTES)) + answer)
                         else:
-                            write(verdict_out, header + prove(read(nonce_in, NONCE_BYTES)))
+                            write(messages, header + prove(read(nonces, NONCE_BYTES)))
+                        # Ends the program, threads included.
                         exit_now(0)
                 finally:
                     exit_now(70)
-            close(verdict_out)
-            close(nonce_in)
-            nonce = random_bytes(NONCE_BYTES)
-            try:
-                write(nonce_out, nonce)
-            except OSError:
-                pass
-            close(nonce_out)
-            if polled != verdict_in:
-                # A closed descriptor's number comes again; what is polled is the number.
-                polled = self.poll_instead(polled, verdict_in)
-            message = None
-            for ready, _ in polling(timeout * 1000 + 1):
-                if ready == verdict_in:
-                    message = read(verdict_in, PART)
-            proven = header + prove(nonce)
-            if message != proven:
-                longest = request.get("answer_bytes", 0) + MESSAGE_BYTES
-                message = self.await_rest(message, verdict_in, started, timeout, longest)
-            # Ends the program, threads included.
-            kill(child, sigkill)
             _, status = wait(child, 0)
-            close(verdict_in)
             try:
                 is_clean = not listdir(scratch)
             except OSError:
                 is_clean = False
-            if message == proven and is_clean:
-                write(replies, passed)
+            if is_clean and status == 0:
+                write(channel, ended)
                 continue
-            reply = judge(message, nonce, status)
+            if left():
+                raise RuntimeError("the system ended a program before it had read its text")
             # What a program has made too deep to be removed goes with the server's own file system.
-            reply["is_spent"] = not (is_clean or self.clean_scratch())
-            send(replies, reply)
+            is_spent = not (is_clean or self.clean_scratch())
+            send(channel, {"status": os.waitstatus_to_exitcode(status), "is_spent": is_spent})
+
+    def leftovers(self):
+        """How to ask whether there is something to read before a request is answered."""
+        poll = select.poll()
+        poll.register(self.channel, select.POLLIN)
+        return lambda: bool(poll.poll(0))
 
     def prepare(self, code, data):
         """Loads a harness: trusted code of ours that runs programs in its own way."""
@@ -310,48 +300,6 @@ class Server:
         self.harness["prepare"](data)
         gc.freeze()
         return {"prepared": True}
-
-    def poll_instead(self, old, new):
-        if old is not None:
-            self.poll.unregister(old)
-        self.poll.register(new, select.POLLIN)
-        return new
-
-    def await_rest(self, part, descriptor, started, timeout, longest):
-        """Returns the program's message, `b""` if it has ended without one, `None` if it is late.
-
-        `part` is what was read of it, `b""` at its end, `None` if nothing was there in time. When the time
-        is over by the clock, whoever asked says whether the program had it: on a busy machine it may have
-        waited for a processor.
-        """
-        deadline = started + timeout
-        message, needed = bytearray(), HEADER_BYTES
-        while True:
-            if part is not None:
-                message += part
-                if not part or len(message) > longest:
-                    return bytes(message)
-                if len(message) >= HEADER_BYTES:
-                    needed = HEADER_BYTES + int.from_bytes(message[1:HEADER_BYTES], "little")
-                if len(message) >= needed:
-                    return bytes(message)
-                part = None
-            left = deadline - time.monotonic()
-            if left <= 0:
-                now = time.monotonic()
-                send(self.replies, {"late": now - started})
-                more = receive(self.requests)["more"]
-                if not more:
-                    return None
-                # Each look costs a little, so that there are no looks at the last microseconds.
-                deadline = now + max(more, LOOK)
-                continue
-            for ready, event in self.poll.poll(left * 1000 + 1):
-                if ready == self.requests and event & (select.POLLHUP | select.POLLERR):
-                    # Whoever asked is gone; with process 1 the whole namespace dies.
-                    os._exit(0)
-                if ready == descriptor:
-                    part = os.read(descriptor, PART)
 
     def clean_scratch(self):
         """Leaves nothing behind for the next program, and says whether it could."""
@@ -464,34 +412,12 @@ def without_tracing():
                 holder[name] = nothing
 
 
-def tell(verdict_out, error, kind_of=type, describe=describe, send_all=write_all):
+def tell(messages, error, kind_of=type, describe=describe, send_all=write_all):
     """Sends the one message of a program that has not passed."""
     kind = kind_of(error)
     letter = b"A" if issubclass(kind, AssertionError) else b"E"
-    data = describe(kind, error).encode("utf-8", "replace")[:MESSAGE_BYTES // 2]
-    send_all(verdict_out, letter + len(data).to_bytes(4, "little") + data)
-
-
-def judge(message, nonce, status):
-    """Reads a program's message; nothing in it is trusted but the proof."""
-    if message is None:
-        return {"verdict": "timeout"}
-    letter, size = message[:1], int.from_bytes(message[1:HEADER_BYTES], "little")
-    body = message[HEADER_BYTES:]
-    is_whole = len(message) >= HEADER_BYTES and len(body) == size
-    if is_whole and letter == b"P" and body[:PROOF_BYTES] == proof(nonce):
-        reply = {"verdict": "pass"}
-        if size > PROOF_BYTES:
-            reply["answer"] = body[PROOF_BYTES:].decode("utf-8", "replace")
-        return reply
-    if is_whole and letter in (b"A", b"E"):
-        name, _, text = body.decode("utf-8", "replace").partition("\n")
-        verdict = "assertion" if letter == b"A" else "error"
-        return {"verdict": verdict, "exception": name[:TEXT], "message": text[:TEXT]}
-    if message:
-        return {"verdict": "forged"}
-    code = os.waitstatus_to_exitcode(status)
-    return {"verdict": "died", "signal": -code} if code < 0 else {"verdict": "died", "code": code}
+    data = describe(kind, error).encode("utf-8", "replace")[:MESSAGE_BYTES]
+    send_all(messages, letter + len(data).to_bytes(4, "little") + data)
 
 
 def empty(folder):

@@ -24,6 +24,8 @@ mod interpreter;
 mod nesting;
 mod normalize;
 mod pool;
+mod program;
+mod proof;
 mod safeguards;
 mod server;
 mod settings;

@@ -283,6 +283,67 @@ while time.process_time() < {}:
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn nothing_that_a_program_does_to_the_pipes_reaches_the_next_one() {
+        let pool = pool(1);
+        let each = "import fcntl, os
+for number in range(3, 64):
+    for way in (os.O_RDONLY, os.O_WRONLY):
+        try:
+            {}
+        except (OSError, ValueError):
+            pass
+";
+        let open = "end = os.open(f'/proc/self/fd/{number}', way | os.O_NONBLOCK)";
+        for (deed, verdicts) in [
+            // What stays readable in the one pipe would be the next program's nonce.
+            (
+                format!("{open}; os.write(end, b'x' * 1000)"),
+                ["pass", "forged"].as_slice(),
+            ),
+            (format!("{open}; os.read(end, 1000)"), &["died"]),
+            ("os.set_blocking(number, False)".to_owned(), &["pass"]),
+            // Pipes of packets.
+            (
+                "fcntl.fcntl(number, fcntl.F_SETFL, os.O_DIRECT | os.O_NONBLOCK)".to_owned(),
+                &["pass"],
+            ),
+            ("os.close(number)".to_owned(), &["died"]),
+            ("os.write(number, b'')".to_owned(), &["pass"]),
+        ] {
+            let verdict = pool.run(&program(&each.replace("{}", &deed))).unwrap();
+            assert!(verdicts.contains(&verdict.name()), "{deed}: {verdict:?}");
+            assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass, "{deed}");
+            let long = format!("raise ValueError('{}')", "y".repeat(2000));
+            assert_eq!(pool.run(&program(&long)).unwrap().name(), "error", "{deed}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_words_is_no_message_and_ends_the_program() {
+        let pool = pool(1);
+        let flood = "import os
+while True:
+    for number in range(3, 64):
+        try:
+            os.write(number, b'P' * 4096)
+        except OSError:
+            pass";
+
+        assert_eq!(pool.run(&program(flood)).unwrap(), Verdict::Forged);
+        assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_program_of_megabytes_is_read_whole() {
+        let source = format!(
+            "text = '{}'\nassert len(text) == 3_000_000",
+            "x".repeat(3_000_000)
+        );
+        assert_eq!(pool(1).run(&program(&source)).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
     fn every_program_draws_random_numbers_of_its_own() {
         let pool = pool(1);
         let draw = program("import random; raise ValueError(random.random(), random.gauss(0, 1))");

@@ -1,11 +1,15 @@
-//! One warm Python process, and the pipes to it.
+//! One warm Python process, and the socket and the pipes to it.
 
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    io::{self, Read as _, Write as _},
-    os::unix::process::CommandExt as _,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    fs::File,
+    io::{self, PipeReader, PipeWriter, Read as _, Write as _},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 
@@ -15,7 +19,10 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict, contention::Contention,
+    Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict,
+    contention::Contention,
+    program,
+    proof::{MESSAGE_BYTES, Nonce},
 };
 
 /// The driver, given to Python as its command: no file of ours has to be found.
@@ -24,12 +31,23 @@ pub(super) const DRIVER: &str =
 
 /// What Python may take to start and to load its modules; torch needs several seconds.
 const START: Duration = Duration::from_mins(1);
-/// What a server may take over a program's own time: forking, killing, emptying the scratch folder.
+/// What a server may take after a program's time: seeing that it is dead, emptying the scratch folder.
 const GRACE: Duration = Duration::from_secs(15);
+/// Each look at how long a program has waited costs a little, so that none is sooner after the last.
+const LOOK: Duration = Duration::from_millis(1);
 /// How many times its limit a program may wait for a processor before judging gives up.
 const PATIENCE: u32 = 20;
-/// A reply is a verdict with a short text, or the answer of a harness.
-const REPLY_BYTES: usize = 1 << 29;
+/// What a server may take to say that a program has ended which has.
+const NOTICE: Duration = Duration::from_millis(100);
+/// What a server says of itself is short.
+const REPLY_BYTES: usize = 1 << 20;
+/// What is read at once.
+const PART: usize = 1 << 14;
+
+/// What a request asks for.
+const PROGRAM: u8 = b'p';
+const CALL: u8 = b'c';
+const HARNESS: u8 = b'h';
 
 const OPEN_FILES: u64 = 128;
 const THREADS: u64 = 64;
@@ -40,14 +58,18 @@ const PROCESSES: u64 = 512;
 #[derive(Debug)]
 pub(super) struct Server {
     process: Child,
-    requests: ChildStdin,
-    replies: ChildStdout,
+    /// For requests and replies; programs do not have it.
+    channel: UnixStream,
+    /// To the pipe from which a program that has passed takes its nonce, and its other end, by which is
+    /// taken out what was left there.
+    nonces: (PipeWriter, PipeReader),
+    /// From the pipe into which programs write.
+    messages: PipeReader,
+    random: File,
     safeguards: Safeguards,
     modules: BTreeMap<String, String>,
     /// Whether it could not clean up behind a program.
     is_spent: bool,
-    /// How far below this process's child a program is: the namespaces' first process is between.
-    generations: usize,
     /// The key of the harness that is loaded.
     harness: Option<String>,
     /// Where programs write if the system grants no file system in memory.
@@ -59,7 +81,6 @@ struct Hello {
     safeguards: BTreeMap<String, Option<String>>,
     details: BTreeMap<String, String>,
     modules: BTreeMap<String, String>,
-    is_nested: bool,
 }
 
 #[derive(Deserialize)]
@@ -68,23 +89,33 @@ struct Prepared {
     _is_prepared: bool,
 }
 
-/// How a program ended, and what the harness around it says.
+/// What a server says when a program has ended.
 #[derive(Deserialize)]
-struct Reply {
-    #[serde(flatten)]
-    verdict: Verdict,
-    #[serde(default)]
-    answer: String,
+struct Ended {
+    /// The exit code, or the negative number of a signal.
+    status: i32,
     /// Whether the server can run no other program.
     is_spent: bool,
 }
 
-/// What comes back while a program runs: it has had its time by the clock, or has ended.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum News {
-    Late { late: f64 },
-    Ended(Reply),
+/// How a program's time ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    ByItself,
+    /// It was still running.
+    Late,
+    /// It wrote more than any honest message has.
+    Flood,
+}
+
+impl End {
+    /// The verdict on a program whose message counts for nothing.
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Late => Verdict::Timeout,
+            Self::ByItself | Self::Flood => Verdict::Forged,
+        }
+    }
 }
 
 /// What comes back: an answer, or why the server gave up.
@@ -116,32 +147,38 @@ impl Server {
             "server_filter": hexadecimal(&filters().0),
             "program_filter": hexadecimal(&filters().1),
         });
-        let mut process = command(interpreter, &told.to_string())
+        let (channel, theirs) = UnixStream::pair().map_err(PythonError::Lost)?;
+        let (nonce_reader, nonce_writer) = io::pipe().map_err(PythonError::Lost)?;
+        let (messages, message_writer) = io::pipe().map_err(PythonError::Lost)?;
+        let nonces = nonce_reader.try_clone().map_err(PythonError::Lost)?;
+        let process = command(interpreter, &told.to_string())
+            .stdin(OwnedFd::from(theirs))
+            .stdout(nonces)
+            .stderr(message_writer)
             .spawn()
             .map_err(|source| PythonError::Start {
                 interpreter: interpreter.path.clone(),
                 source,
             })?;
-        let (Some(requests), Some(replies)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(PythonError::Server {
-                reason: "no pipes".to_owned(),
-            });
-        };
         let mut server = Self {
             process,
-            requests,
-            replies,
+            channel,
+            nonces: (nonce_writer, nonce_reader),
+            messages,
+            random: File::open("/dev/urandom").map_err(PythonError::Lost)?,
             safeguards: Safeguards::of_report(&BTreeMap::new(), &BTreeMap::new()),
             modules: BTreeMap::new(),
             is_spent: false,
-            generations: 1,
             harness: None,
             _scratch: scratch,
         };
         let hello: Hello = server.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
-        server.generations = if hello.is_nested { 2 } else { 1 };
         server.modules = hello.modules;
+        // What Python or a library has complained of is no message.
+        while is_readable(&server.messages)? {
+            server.read_message(&mut Vec::new(), 0)?;
+        }
         Ok(server)
     }
 
@@ -162,10 +199,8 @@ impl Server {
 
     /// Runs a program to its end or to the end of its time.
     pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
-        let request = json!({ "source": source, "timeout": timeout.as_secs_f64() });
-        self.send(request.to_string().as_bytes())?;
-        let reply = self.await_end(timeout)?;
-        Ok(reply.verdict)
+        let (verdict, _) = self.judge(PROGRAM, source, timeout, 0)?;
+        Ok(verdict)
     }
 
     /// Lets a harness run a program, and returns what the harness says if the program let it.
@@ -174,60 +209,130 @@ impl Server {
         if self.harness.as_ref() != Some(&harness.key) {
             self.harness = None;
             let request = json!({ "code": harness.code, "data": harness.data });
-            self.send(request.to_string().as_bytes())?;
+            self.send(HARNESS, &request.to_string())?;
             let _: Prepared = self.receive(START)?;
             self.harness = Some(harness.key.clone());
         }
-        let request = json!({
-            "argument": call.argument,
-            "timeout": call.timeout.as_secs_f64(),
-            "answer_bytes": call.answer_bytes,
-        });
-        self.send(request.to_string().as_bytes())?;
-        let reply = self.await_end(call.timeout)?;
-        Ok((reply.verdict, reply.answer))
+        self.judge(CALL, call.argument, call.timeout, call.answer_bytes)
     }
 
-    /// Waits for a program's end, and gives it the time for which others kept it from running.
-    fn await_end(&mut self, timeout: Duration) -> Result<Reply, PythonError> {
-        let mut granted = timeout;
+    fn judge(
+        &mut self,
+        kind: u8,
+        text: &str,
+        timeout: Duration,
+        answer_bytes: usize,
+    ) -> Result<(Verdict, String), PythonError> {
+        let nonce = Nonce::new(&mut self.random).map_err(PythonError::Lost)?;
+        let mut nonces = &self.nonces.0;
+        nonces.write_all(nonce.bytes()).map_err(PythonError::Lost)?;
+        self.send(kind, text)?;
+        let mut message = Vec::new();
+        let most = answer_bytes + MESSAGE_BYTES;
+        let end = self.await_end(timeout, &mut message, most)?;
+        if end != End::ByItself && !self.kill_program()? {
+            // Whatever runs in it ends with the server.
+            self.is_spent = true;
+            return Ok((end.verdict(), String::new()));
+        }
+        let ended: Ended = self.receive(GRACE)?;
+        self.is_spent = ended.is_spent;
+        while is_readable(&self.messages)? {
+            self.read_message(&mut message, most)?;
+        }
+        self.take_out_nonces()?;
+        if message.len() > most {
+            return Ok((Verdict::Forged, String::new()));
+        }
+        if end != End::ByItself {
+            return Ok((end.verdict(), String::new()));
+        }
+        Ok(nonce.judge(&message, ended.status))
+    }
+
+    /// Waits until the server says that the program has ended, and gives it the time for which others kept
+    /// it from running.
+    ///
+    /// Meanwhile it reads what the program writes, of which `message` keeps `most` bytes and one; but not
+    /// where an honest message fits the pipe, since being woken by it costs more than the pipe's room.
+    fn await_end(
+        &mut self,
+        timeout: Duration,
+        message: &mut Vec<u8>,
+        most: usize,
+    ) -> Result<End, PythonError> {
+        let started = Instant::now();
+        let mut deadline = started + timeout;
         loop {
-            let wall = match self.receive(granted + GRACE)? {
-                News::Ended(reply) => {
-                    self.is_spent = reply.is_spent;
-                    return Ok(reply);
+            let mut ends = [
+                PollFd::new(&self.channel, PollFlags::IN),
+                PollFd::new(&self.messages, PollFlags::IN),
+            ];
+            let watched = if most > MESSAGE_BYTES { 2 } else { 1 };
+            wait_for(&mut ends[..watched], deadline)?;
+            let [has_ended, has_said] = ends.map(|end| !end.revents().is_empty());
+            if has_ended {
+                return Ok(End::ByItself);
+            }
+            if has_said {
+                self.read_message(message, most)?;
+                if message.len() > most {
+                    return Ok(End::Flood);
                 }
-                News::Late { late } => {
-                    Duration::try_from_secs_f64(late).map_err(|_| PythonError::Server {
-                        reason: format!("a program has run for {late} seconds"),
-                    })?
-                }
-            };
-            let quiet = match Contention::of_descendant(self.process.id(), self.generations) {
-                Some(contention) => contention.quiet_time(wall),
-                None => wall,
-            };
-            granted = timeout.saturating_sub(quiet);
-            if !granted.is_zero() && wall > timeout.saturating_mul(PATIENCE) {
+            }
+            if Instant::now() < deadline {
+                continue;
+            }
+            let wall = started.elapsed();
+            let contention = program::of_server(self.process.id()).and_then(Contention::of);
+            let quiet = contention.map_or(wall, |contention| contention.quiet_time(wall));
+            let granted = timeout.saturating_sub(quiet);
+            if granted.is_zero() {
+                return Ok(End::Late);
+            }
+            if wall > timeout.saturating_mul(PATIENCE) {
                 return Err(PythonError::Overloaded {
                     waited: wall.saturating_sub(quiet),
                 });
             }
-            self.send(
-                json!({ "more": granted.as_secs_f64() })
-                    .to_string()
-                    .as_bytes(),
-            )?;
+            deadline = Instant::now() + granted.max(LOOK);
         }
     }
 
-    fn send(&mut self, request: &[u8]) -> Result<(), PythonError> {
-        let size = u32::try_from(request.len()).map_err(|_| PythonError::Server {
+    /// Kills the program, and says whether it has ended: it may have done so by itself.
+    fn kill_program(&self) -> Result<bool, PythonError> {
+        let mut channel = [PollFd::new(&self.channel, PollFlags::IN)];
+        Ok(program::kill(self.process.id()) || wait_for(&mut channel, Instant::now() + NOTICE)?)
+    }
+
+    /// Reads some of what programs have written; keeps `most` bytes and one.
+    fn read_message(&mut self, message: &mut Vec<u8>, most: usize) -> Result<(), PythonError> {
+        let mut part = [0; PART];
+        let count = self.messages.read(&mut part).map_err(PythonError::Lost)?;
+        if count == 0 {
+            return Err(PythonError::Lost(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let room = (most + 1).saturating_sub(message.len());
+        message.extend_from_slice(&part[..count.min(room)]);
+        Ok(())
+    }
+
+    /// Takes out what the last program has left, or put, where the next one's nonce will be.
+    fn take_out_nonces(&mut self) -> Result<(), PythonError> {
+        while is_readable(&self.nonces.1)? {
+            let mut part = [0; MESSAGE_BYTES];
+            self.nonces.1.read(&mut part).map_err(PythonError::Lost)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, kind: u8, text: &str) -> Result<(), PythonError> {
+        let size = u32::try_from(text.len()).map_err(|_| PythonError::Server {
             reason: "the program is too long".to_owned(),
         })?;
         // In one piece, so that the server wakes up once.
-        let whole = [&size.to_le_bytes(), request].concat();
-        self.requests.write_all(&whole).map_err(PythonError::Lost)
+        let whole = [&[kind], size.to_le_bytes().as_slice(), text.as_bytes()].concat();
+        self.channel.write_all(&whole).map_err(PythonError::Lost)
     }
 
     fn receive<T: DeserializeOwned>(&mut self, within: Duration) -> Result<T, PythonError> {
@@ -253,23 +358,13 @@ impl Server {
 
     fn read(&mut self, mut buffer: &mut [u8], deadline: Instant) -> Result<(), PythonError> {
         while !buffer.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).unwrap_or(Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            });
-            let mut pipe = [PollFd::new(&self.replies, PollFlags::IN)];
-            match poll(&mut pipe, Some(&left)) {
-                Ok(0) => {
-                    return Err(PythonError::Server {
-                        reason: "no answer".to_owned(),
-                    });
-                }
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(PythonError::Lost(error.into())),
+            let mut channel = [PollFd::new(&self.channel, PollFlags::IN)];
+            if !wait_for(&mut channel, deadline)? {
+                return Err(PythonError::Server {
+                    reason: "no answer".to_owned(),
+                });
             }
-            match self.replies.read(buffer) {
+            match self.channel.read(buffer) {
                 Ok(0) => return Err(PythonError::Lost(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => buffer = &mut buffer[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -288,6 +383,27 @@ impl Drop for Server {
     }
 }
 
+/// Waits until an end can be read, and says whether one can before the deadline.
+fn wait_for(ends: &mut [PollFd<'_>], deadline: Instant) -> Result<bool, PythonError> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap_or(Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        });
+        match poll(ends, Some(&left)) {
+            Ok(count) => return Ok(count > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(PythonError::Lost(error.into())),
+        }
+    }
+}
+
+fn is_readable(end: &PipeReader) -> Result<bool, PythonError> {
+    let mut ends = [PollFd::from_borrowed_fd(end.as_fd(), PollFlags::IN)];
+    wait_for(&mut ends, Instant::now())
+}
+
 fn command(interpreter: &Interpreter, told: &str) -> Command {
     let mut command = Command::new(&interpreter.path);
     command
@@ -304,9 +420,6 @@ fn command(interpreter: &Interpreter, told: &str) -> Command {
             ("MKL_NUM_THREADS", "1"),
             ("NUMEXPR_NUM_THREADS", "1"),
         ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         // Ctrl-C at the terminal is for us; we end the server.
         .process_group(0);
     command
