@@ -12,6 +12,7 @@ What is judged are the canonical solutions, which pass. The ways of the others:
   for every input, and compares what comes back with numpy's `allclose` where that is there.
 - CodeUpdateArena, rewritten: `execute()`, the way of HumanEval for one program after the other, in a process
   that has loaded the libraries; and a new Python for each program.
+What no sandbox and no verdict would cost, a bare fork for each program of HumanEval, is there for comparison.
 Ours is `recode judge`, sandbox on and without its cache of verdicts. All take turns, several rounds, on as many
 workers (the ways of CodeUpdateArena have one); times are wall clock and, which a busy machine disturbs less,
 processor time of all processes together.
@@ -23,6 +24,7 @@ import concurrent.futures
 import contextlib
 import copy
 import ctypes
+import gc
 import gzip
 import importlib.util
 import io
@@ -147,6 +149,32 @@ def humaneval_original(told):
     programs = humaneval_programs(rows_of(told.humaneval), told.samples)
     with concurrent.futures.ThreadPoolExecutor(told.workers) as pool:
         return sum(pool.map(original_way, programs)), len(programs)
+
+
+def bare_fork(program):
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            exec(compile(program, "<string>", "exec"), {})
+            os._exit(0)
+        os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def humaneval_forks(told):
+    """What a fork a program costs at least: no sandbox, no limit, no verdict but the exit code."""
+    programs = humaneval_programs(rows_of(told.humaneval), told.samples)
+    gc.collect()
+    gc.freeze()
+    started.restart()
+    ends = [os.pipe() for _ in range(told.workers)]
+    for number, (_, out) in enumerate(ends):
+        if os.fork() == 0:
+            passed = sum(map(bare_fork, programs[number::told.workers]))
+            os.write(out, passed.to_bytes(4, "little"))
+            os._exit(0)
+    passed = sum(int.from_bytes(os.read(end, 4), "little") for end, _ in ends)
+    return passed, len(programs)
 
 
 def evalplus_expected(task):
@@ -376,7 +404,8 @@ def arena_ours(told):
 
 CONTESTS = {
     "humaneval": ("HumanEval, a sample", [
-        ("ours", humaneval_ours, None), ("the original way", humaneval_original, 8.0)]),
+        ("ours", humaneval_ours, None), ("the original way", humaneval_original, 8.0),
+        ("a bare fork, no sandbox", humaneval_forks, None)]),
     "humaneval_plus": ("HumanEval+, a sample", [
         ("ours", humaneval_plus_ours, None), ("EvalPlus's loop", humaneval_plus_original, 2.2)]),
     "arena": ("CodeUpdateArena without torch, a program", [
@@ -483,7 +512,7 @@ def main():
         for number, (name, _, target) in enumerate(contestants):
             wall, processor = (median([turn[number][kind] for turn in rounds]) for kind in (0, 1))
             passed, count = rounds[0][number][2:]
-            line = f"  {name:22}{wall:9.2f} ms wall {processor:9.2f} ms processor   {passed} of {count} passed"
+            line = f"  {name:23}{wall:9.2f} ms wall {processor:9.2f} ms processor   {passed} of {count} passed"
             if target:
                 ratios = [median([turn[number][kind] / turn[0][kind] for turn in rounds]) for kind in (0, 1)]
                 line += f"   {ratios[1]:.1f} times ours by processor, {ratios[0]:.1f} by wall (to reach: {target})"
