@@ -72,8 +72,8 @@ def watch(child, watched, channel):
     poll.register(channel, 0)
     for descriptor, _ in poll.poll():
         if descriptor == channel:
-            # With process 1 the whole namespace dies.
-            os.kill(child, signal.SIGKILL)
+            # The watcher, the server and its program; with process 1 the whole namespace dies.
+            os.killpg(0, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os._exit(0 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 

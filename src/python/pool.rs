@@ -330,8 +330,29 @@ while True:
         except OSError:
             pass";
 
-        assert_eq!(pool.run(&program(flood)).unwrap(), Verdict::Forged);
+        let flood = Program {
+            timeout: Duration::from_millis(300),
+            ..program(flood)
+        };
+        assert_eq!(pool.run(&flood).unwrap(), Verdict::Forged);
         assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn emptying_the_scratch_folder_is_not_the_program_s_time() {
+        // Two thousand folders take the server longer than what is left of the program's time.
+        let source = "import os, time
+start = time.monotonic()
+for number in range(2000):
+    os.mkdir(str(number))
+while time.monotonic() < start + 0.49:
+    pass";
+        let busy = Program {
+            timeout: Duration::from_millis(500),
+            ..program(source)
+        };
+        assert_eq!(pool(1).run(&busy).unwrap(), Verdict::Pass);
     }
 
     #[test]

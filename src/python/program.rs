@@ -10,12 +10,26 @@ pub(super) fn of_server(root: u32) -> Option<u32> {
     only_child(only_child(root)?)
 }
 
+/// Whether the program of a server is over, so that what is left to do is the server's. No, too, where the
+/// kernel does not say.
+pub(super) fn is_over(root: u32) -> bool {
+    only_child(root)
+        .and_then(children)
+        .is_some_and(|children| children.is_empty())
+}
+
 fn only_child(process: u32) -> Option<u32> {
+    match children(process)?.as_slice() {
+        [child] => Some(*child),
+        _ => None,
+    }
+}
+
+fn children(process: u32) -> Option<Vec<u32>> {
     let path = format!("/proc/{process}/task/{process}/children");
     let children = fs::read_to_string(path).ok()?;
-    let mut children = children.split_ascii_whitespace();
-    let child = children.next()?.parse().ok()?;
-    children.next().is_none().then_some(child)
+    let numbers = children.split_ascii_whitespace();
+    numbers.map(|number| number.parse().ok()).collect()
 }
 
 /// Kills the program of a server, and says whether it could.

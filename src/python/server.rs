@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, kill_process_group},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use tempfile::TempDir;
@@ -283,6 +286,9 @@ impl Server {
             if Instant::now() < deadline {
                 continue;
             }
+            if program::is_over(self.process.id()) {
+                return Ok(End::ByItself);
+            }
             let wall = started.elapsed();
             let contention = program::of_server(self.process.id()).and_then(Contention::of);
             let quiet = contention.map_or(wall, |contention| contention.quiet_time(wall));
@@ -377,8 +383,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The kernel kills all that lives in the namespace of a killed server.
-        let _ = self.process.kill();
+        // The watcher, the server and its program are a group; where there are namespaces, the kernel kills all
+        // that lives in one of a killed server.
+        let leader = i32::try_from(self.process.id()).ok();
+        if let Some(leader) = leader.and_then(Pid::from_raw) {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
         let _ = self.process.wait();
     }
 }
@@ -420,7 +430,7 @@ fn command(interpreter: &Interpreter, told: &str) -> Command {
             ("MKL_NUM_THREADS", "1"),
             ("NUMEXPR_NUM_THREADS", "1"),
         ])
-        // Ctrl-C at the terminal is for us; we end the server.
+        // Ctrl-C at the terminal is for us; we end the server, and its program with it.
         .process_group(0);
     command
 }
