@@ -65,15 +65,11 @@ impl Attention {
         let columns = pass.columns;
         let (b, t, d) = (columns.tokens.batch(), columns.tokens.time(), self.head_dim);
         let (kv, g) = (self.kv_heads, self.group_size);
-        let project = |projection: &Projection, heads: usize, pass: &mut Pass<'_, '_>| {
-            let y = projection.forward(x.clone(), pass.dropout.as_deref_mut());
-            y.reshape([b, t, heads, d])
-        };
-        let q = project(&self.q_proj, kv * g, pass);
-        let k = project(&self.k_proj, kv, pass);
-        let v = project(&self.v_proj, kv, pass).swap_dims(1, 2);
-        let q = columns.rotation.apply(q);
-        let k = columns.rotation.apply(k).swap_dims(1, 2);
+        let projections = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let [q, k, v] = Projection::forward_each(projections, x, pass.dropout.as_deref_mut());
+        let q = columns.rotation.apply(q.reshape([b, t, kv * g, d]));
+        let k = columns.rotation.apply(k.reshape([b, t, kv, d]));
+        let (k, v) = (k.swap_dims(1, 2), v.reshape([b, t, kv, d]).swap_dims(1, 2));
         let (k, v) = match pass.cache.as_deref_mut() {
             Some(cache) => cache.extend(layer, k, v),
             None => (k, v),

@@ -18,6 +18,12 @@ impl Mlp {
     ///
     /// - `x`, output: `[rows, d]`
     pub(super) fn forward(&self, x: &Tensor<2>, mut dropout: Option<&mut Dropout>) -> Tensor<2> {
+        let plain = [&self.gate_proj, &self.up_proj, &self.down_proj].map(Projection::plain);
+        if let [Some(gate), Some(up), Some(down)] = plain
+            && let Some(y) = kernel::mlp(x, [gate, up, down])
+        {
+            return y;
+        }
         let gate = self.gate_proj.forward(x.clone(), dropout.as_deref_mut());
         let up = self.up_proj.forward(x.clone(), dropout.as_deref_mut());
         let gated = kernel::swiglu(&gate, &up).unwrap_or_else(|| silu(gate) * up);

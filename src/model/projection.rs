@@ -46,6 +46,30 @@ impl Projection {
         }
     }
 
+    /// As [`Self::forward`], for several maps of the same rows.
+    ///
+    /// # Shapes
+    ///
+    /// - as there
+    pub(super) fn forward_each<const N: usize>(
+        projections: [&Self; N],
+        x: &Tensor<2>,
+        mut dropout: Option<&mut Dropout>,
+    ) -> [Tensor<2>; N] {
+        if projections.iter().all(|one| one.adapter.is_none()) {
+            let maps = projections.map(|one| (&one.weight, one.bias.as_ref()));
+            if let Some(outputs) = kernel::products(x, maps) {
+                return outputs;
+            }
+        }
+        projections.map(|one| one.forward(x.clone(), dropout.as_deref_mut()))
+    }
+
+    /// The weight, if that is all there is.
+    pub(super) fn plain(&self) -> Option<&Tensor<2>> {
+        (self.adapter.is_none() && self.bias.is_none()).then_some(&self.weight)
+    }
+
     /// The frozen weight, `[in, out]`.
     pub(super) fn weight(&self) -> &Tensor<2> {
         &self.weight

@@ -13,29 +13,57 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// `count` numbers, of which `fill` has zeroed every part.
+/// `count` numbers, of which `fill` has written every part.
 ///
 /// # Panics
 ///
 /// If `fill` has left out a part.
 pub(super) fn numbers(count: usize, fill: impl FnOnce(Part<'_>)) -> Vec<f32> {
-    let mut numbers = Vec::with_capacity(count);
-    let written = AtomicUsize::new(0);
-    fill(Part {
-        memory: &mut numbers.spare_capacity_mut()[..count],
-        written: &written,
-    });
-    assert_eq!(written.into_inner(), count, "every part is written");
-    // SAFETY: parts do not overlap and are zeroed at most once, since that takes them; so as many
-    // numbers as are zeroed in all are the first `count` of the vector.
-    unsafe { numbers.set_len(count) };
+    let [numbers] = several([count], |[part]| fill(part));
     numbers
+}
+
+/// As [`numbers`], for several vectors at once.
+///
+/// # Panics
+///
+/// As [`numbers`].
+pub(super) fn several<const N: usize>(
+    counts: [usize; N],
+    fill: impl FnOnce([Part<'_>; N]),
+) -> [Vec<f32>; N] {
+    let mut vectors = counts.map(Vec::with_capacity);
+    let written = AtomicUsize::new(0);
+    let mut counts_left = counts.into_iter();
+    fill(vectors.each_mut().map(|numbers| {
+        let count = counts_left.next().unwrap_or(0);
+        Part {
+            memory: &mut numbers.spare_capacity_mut()[..count],
+            pushed: 0,
+            written: &written,
+        }
+    }));
+    assert_eq!(
+        written.into_inner(),
+        counts.iter().sum::<usize>(),
+        "every part is written"
+    );
+    for (numbers, count) in vectors.iter_mut().zip(counts) {
+        // SAFETY: parts do not overlap, and no number of a part is counted twice, since a part ends
+        // behind what is pushed and zeroing takes it. So as many numbers as are counted in all are
+        // the first `count` of each vector.
+        unsafe { numbers.set_len(count) };
+    }
+    vectors
 }
 
 /// Some of the numbers, not written yet.
 #[derive(Debug)]
 pub(super) struct Part<'a> {
+    /// What is left.
     memory: &'a mut [MaybeUninit<f32>],
+    /// Numbers that are written and not counted yet.
+    pushed: usize,
     /// How many numbers of all parts are.
     written: &'a AtomicUsize,
 }
@@ -45,7 +73,11 @@ impl<'a> Part<'a> {
     pub(super) fn chunks(self, size: usize) -> impl Iterator<Item = Self> {
         let written = self.written;
         let chunks = self.memory.chunks_mut(size);
-        chunks.map(move |memory| Part { memory, written })
+        chunks.map(move |memory| Part {
+            memory,
+            pushed: 0,
+            written,
+        })
     }
 
     /// The first `count` numbers, and the rest.
@@ -53,9 +85,29 @@ impl<'a> Part<'a> {
         let (first, rest) = self.memory.split_at_mut(count);
         let part = |memory| Part {
             memory,
+            pushed: 0,
             written: self.written,
         };
         (part(first), part(rest))
+    }
+
+    /// How many numbers are to be written.
+    pub(super) fn left(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Writes the next numbers.
+    // Counted at the end, or threads would wait for each other at every row of a tile.
+    #[inline(always)]
+    pub(super) fn push(&mut self, values: &[f32]) {
+        let (next, rest) = std::mem::take(&mut self.memory).split_at_mut(values.len());
+        next.write_copy_of_slice(values);
+        self.memory = rest;
+        self.pushed += values.len();
+        if self.memory.is_empty() {
+            let pushed = std::mem::take(&mut self.pushed);
+            self.written.fetch_add(pushed, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn zeroed(self) -> &'a mut [f32] {
@@ -81,6 +133,31 @@ mod tests {
         });
 
         assert_eq!(found, [1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn several_vectors_are_pushed_piece_by_piece() {
+        let [first, second] = several([5, 2], |[mut first, mut second]| {
+            first.push(&[1.0, 2.0, 3.0]);
+            second.push(&[4.0, 5.0]);
+            assert_eq!((first.left(), second.left()), (2, 0));
+            second.push(&[]);
+            first.push(&[6.0, 7.0]);
+        });
+
+        assert_eq!(first, [1.0, 2.0, 3.0, 6.0, 7.0]);
+        assert_eq!(second, [4.0, 5.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "every part is written")]
+    fn a_part_that_is_not_full_is_noticed() {
+        several([3, 1], |[mut first, mut second]| {
+            first.push(&[1.0, 2.0]);
+            // Nor does it count twice that nothing is added to a full part.
+            second.push(&[1.0]);
+            second.push(&[]);
+        });
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn apply<F: Formula<N>, const N: usize, const D: usize>(
     Some(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }
 
-fn each<A, B, const N: usize>(
+pub(super) fn each<A, B, const N: usize>(
     items: [A; N],
     mut function: impl FnMut(A) -> Option<B>,
 ) -> Option<[B; N]> {

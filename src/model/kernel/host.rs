@@ -32,6 +32,12 @@ impl Host {
         }
     }
 
+    /// The rows of a matrix, one after the other; none if they do not lie so.
+    pub(super) fn matrix(&self, rows: usize, columns: usize) -> Option<&[f32]> {
+        let (data, strides) = self.strided()?;
+        (strides == [columns, 1]).then(|| &data[..rows * columns])
+    }
+
     /// The storage from the first element on, and the distance of neighbours in each dimension.
     ///
     /// None, if a dimension runs backwards.

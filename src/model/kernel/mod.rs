@@ -29,6 +29,7 @@ mod fresh;
 mod graph;
 mod host;
 mod lanes;
+mod packed;
 mod prefetch;
 mod processor;
 mod product;
@@ -48,6 +49,8 @@ pub use adam::{AdamStep, adam_step};
 
 use attention::{Cached, Query};
 use host::{Host, Narrow, tensor};
+use packed::Packed;
+use tile::Weights;
 
 /// Whether a tensor lies in the processor's memory, in 32 bits, in a graph or not.
 pub(super) fn is_on_processor(tensor: &Tensor<2>) -> bool {
@@ -72,6 +75,77 @@ pub(super) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
         [1, stride] if *stride == k => dots::dots(&x, w, k),
         _ => return None,
     };
+    Some(tensor(out, [rows, columns]))
+}
+
+/// The products of `x` with several matrices, each with a bias perhaps, where `x` has many rows: they
+/// are packed once.
+///
+/// # Shapes
+///
+/// - `x`: `[rows, k]`
+/// - of each matrix: `[k, columns]`, of its bias `[1, columns]`
+/// - outputs: `[rows, columns]`
+pub(super) fn products<const N: usize>(
+    x: &Tensor<2>,
+    maps: [(&Tensor<2>, Option<&Tensor<2>>); N],
+) -> Option<[Tensor<2>; N]> {
+    let [rows, k] = x.dims();
+    if !product::has_tiles(rows) {
+        return None;
+    }
+    let maps = graph::each(maps, |(w, bias)| {
+        let bias = match bias {
+            Some(bias) => Some(Host::of(bias)?),
+            None => None,
+        };
+        Some((Host::of(w)?, w.dims()[1], bias))
+    })?;
+    let biases = maps
+        .each_ref()
+        .map(|(.., bias)| bias.as_ref().map(Host::rows));
+    let mut weights = Vec::with_capacity(N);
+    for ((w, columns, _), bias) in maps.iter().zip(&biases) {
+        weights.push(Weights {
+            w: w.matrix(k, *columns)?,
+            columns: *columns,
+            bias: bias.as_deref(),
+        });
+    }
+    let x = Packed::of(&Host::of(x)?.rows(), k);
+    let outs = tile::products::<N>(&x, weights.try_into().ok()?);
+    let mut columns = maps.iter().map(|(_, columns, _)| *columns);
+    Some(outs.map(|out| tensor(out, [rows, columns.next().unwrap_or(0)])))
+}
+
+/// See [`Mlp`](super::mlp::Mlp); where `x` has many rows, what is gated goes no way through memory
+/// but as rows that lie ready for the last product.
+///
+/// # Shapes
+///
+/// - `x`, output: `[rows, d]`
+/// - `gate`, `up`: `[d, width]`
+/// - `down`: `[width, d]`
+pub(super) fn mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Option<Tensor<2>> {
+    let ([rows, k], [width, columns]) = (x.dims(), down.dims());
+    if !product::has_tiles(rows) {
+        return None;
+    }
+    let (x, gate, up, down) = (
+        Host::of(x)?,
+        Host::of(gate)?,
+        Host::of(up)?,
+        Host::of(down)?,
+    );
+    let (gate, up) = (gate.matrix(k, width)?, up.matrix(k, width)?);
+    let w = down.matrix(width, columns)?;
+    let gated = tile::gated(&Packed::of(&x.rows(), k), gate, up, width);
+    let down = Weights {
+        w,
+        columns,
+        bias: None,
+    };
+    let [out] = tile::products(&gated, [down]);
     Some(tensor(out, [rows, columns]))
 }
 

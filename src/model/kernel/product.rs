@@ -5,10 +5,12 @@
 //! prompt or one token at a time, and on any number of threads.
 
 use super::{
+    packed::Packed,
     processor,
     strip::{self, Strips},
     sweep::{self, Sweep},
-    team, tile,
+    team,
+    tile::{self, Weights},
 };
 
 /// Multiply-adds below which threads cost more than they bring.
@@ -36,9 +38,8 @@ pub(super) struct Part<'a> {
 pub(super) fn product(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
     let rows = x.len() / k;
     let is_wide = processor::has_wide_vectors();
-    let most = if is_wide { strip::ROWS } else { sweep::ROWS };
-    if rows > most {
-        return tile::tiled(x, w, k, columns);
+    if has_tiles(rows) {
+        return tiled(x, w, k, columns);
     }
     let mut out = vec![0.0; rows * columns];
     if is_wide && rows > 1 {
@@ -49,6 +50,22 @@ pub(super) fn product(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32
         let parts = parts(x, w, k, &mut out, |share| share.min(most));
         each(parts, |part| processor::run(Sweep(part)));
     }
+    out
+}
+
+/// Whether products of so many rows are computed in tiles.
+pub(super) fn has_tiles(rows: usize) -> bool {
+    let is_wide = processor::has_wide_vectors();
+    rows > if is_wide { strip::ROWS } else { sweep::ROWS }
+}
+
+fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
+    let weights = Weights {
+        w,
+        columns,
+        bias: None,
+    };
+    let [out] = tile::products(&Packed::of(x, k), [weights]);
     out
 }
 
@@ -141,7 +158,7 @@ mod tests {
                 each(parts(&x, &w, k, &mut out, |share| share.min(200)), way);
                 out
             };
-            let tiled = tile::tiled(&x, &w, k, columns);
+            let tiled = tiled(&x, &w, k, columns);
 
             assert_eq!(by(|part| processor::run(Sweep(part))), tiled);
             assert_eq!(by(|part| processor::run(Strips(part))), tiled);

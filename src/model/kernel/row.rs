@@ -149,13 +149,19 @@ impl WithSimd for SwiGlu<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let count = self.out.len();
-        let (gate, up) = (&self.gate[..count], &self.up[..count]);
-        for i in 0..count {
-            // Beyond 87 the gate is closed to the last digit, and the exponential out of range.
-            let closing = exp(simd, (-gate[i]).min(87.0));
-            self.out[i] = gate[i] / (1.0 + closing) * up[i];
-        }
+        gate(simd, self.gate, self.up, self.out);
+    }
+}
+
+/// As [`swiglu`], into `out`.
+#[inline(always)]
+pub(super) fn gate<S: Simd>(simd: S, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    let count = out.len();
+    let (gate, up) = (&gate[..count], &up[..count]);
+    for i in 0..count {
+        // Beyond 87 the gate is closed to the last digit, and the exponential out of range.
+        let closing = exp(simd, (-gate[i]).min(87.0));
+        out[i] = gate[i] / (1.0 + closing) * up[i];
     }
 }
 

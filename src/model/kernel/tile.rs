@@ -2,37 +2,24 @@
 
 use std::{cell::Cell, ops::Range};
 
-use pulp::{Simd, WithSimd};
+use pulp::{Simd, WithSimd, bytemuck};
 
-use super::{fresh, lanes::multiply_add, prefetch, processor, team};
-
-/// Rows of a tile where vectors are narrow.
-const HEIGHT: usize = 6;
-
-/// Rows of a tile where vectors are wide, and there are twice as many.
-const WIDE_HEIGHT: usize = 12;
-
-/// Vectors of a row of a tile.
-const VECTORS: usize = 2;
-
-/// The most of `k` whose weights lie packed at a time: a tile's columns fill most of the first cache.
-const DEPTH: usize = 384;
-
-/// As [`DEPTH`], where vectors are wide.
-const WIDE_DEPTH: usize = 448;
+use super::{
+    fresh,
+    lanes::multiply_add,
+    packed::{Form, HEIGHT, Packed, VECTORS, WIDE_HEIGHT, WIDEST},
+    prefetch, processor, row, team,
+};
 
 /// The most columns that a thread packs and multiplies at a time.
 const SPAN: usize = 512;
 
-/// As [`SPAN`], where vectors are wide: the outputs of five hundred rows stay in the second cache,
-/// which is larger there.
+/// As [`SPAN`], where vectors are wide: the packed weights take a third of the second cache, which is
+/// larger there.
 const WIDE_SPAN: usize = 192;
 
 /// Tiles that are multiplied before the next tile's columns are, as their rows fit the second cache.
 const BAND: usize = 16;
-
-/// Steps of `k` that are packed at a time, so that the lines that are written stay in the first cache.
-const PACKED: usize = 16;
 
 /// Rows of `w` between the one that is asked for and the one that is packed.
 const AHEAD: usize = 8;
@@ -40,150 +27,194 @@ const AHEAD: usize = 8;
 /// Steps of `k` from where rows are asked for to where they are multiplied.
 const SOON: usize = 32;
 
+/// As [`SOON`], of packed weights.
+const NEXT: usize = 16;
+
 thread_local! {
-    /// Packed weights: a span overwrites what the last one left.
+    /// Packed weights and sums: a span overwrites what the last one left.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-/// The widest tile, so that no two threads share one.
-const WIDEST: usize = 32;
+/// A matrix `[k, columns]`, row after row, and what is added to each column of the product.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights<'a> {
+    pub(super) w: &'a [f32],
+    pub(super) columns: usize,
+    pub(super) bias: Option<&'a [f32]>,
+}
 
-/// As [`super::product::product`], for many rows.
-pub(super) fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
-    let is_wide = processor::has_wide_vectors();
-    let (span, packed) = if is_wide {
-        (
-            WIDE_SPAN,
-            pack_rows::<WIDE_HEIGHT>(x, k, block(k, WIDE_DEPTH)),
-        )
-    } else {
-        (SPAN, pack_rows::<HEIGHT>(x, k, block(k, DEPTH)))
-    };
-    let rows = x.len() / k;
-    // Spans differ by one tile at most, or threads would wait for the one with the last.
-    let tiles = columns.div_ceil(WIDEST);
-    let threads = rayon::current_num_threads();
-    let count = threads * columns.div_ceil(threads).div_ceil(span);
-    let count = count.min(tiles);
-    let edge = |index: usize| columns.min(index * tiles / count * WIDEST);
-    fresh::numbers(rows * columns, |out| {
-        let mut spans: Vec<Span<'_>> = (0..count)
-            .map(|index| Span {
-                x: &packed,
-                w,
-                k,
-                columns,
-                first: edge(index),
-                out: Vec::with_capacity(rows),
-            })
-            .collect();
-        for mut row in out.chunks(columns) {
-            for (index, span) in spans.iter_mut().enumerate() {
-                let (part, rest) = row.split_at(edge(index + 1) - edge(index));
-                span.out.push(part);
-                row = rest;
+/// The products of the same rows with several matrices.
+pub(super) fn products<const N: usize>(x: &Packed, weights: [Weights<'_>; N]) -> [Vec<f32>; N] {
+    let counts = weights.map(|weights| x.rows * weights.columns);
+    fresh::several(counts, |outs| {
+        let mut spans = Vec::new();
+        for (weights, out) in weights.into_iter().zip(outs) {
+            let edges = edges(weights.columns, 1);
+            let first = spans.len();
+            spans.extend(edges.windows(2).map(|edges| Span {
+                x,
+                w: [weights.w],
+                columns: weights.columns,
+                range: edges[0]..edges[1],
+                out: Rows {
+                    rows: Vec::with_capacity(x.rows),
+                    bias: weights.bias.map(|bias| &bias[edges[0]..edges[1]]),
+                },
+            }));
+            for mut row in out.chunks(weights.columns) {
+                for span in &mut spans[first..] {
+                    let (part, rest) = row.split_at(span.range.len());
+                    span.out.rows.push(part);
+                    row = rest;
+                }
             }
         }
         team::each(spans, processor::run);
     })
 }
 
-/// The `k` of a block of weights.
-fn block(k: usize, most: usize) -> usize {
-    k.div_ceil(k.div_ceil(most))
-}
-
-/// Block after block of `k`, panels of `H` rows, `k` after `k`; missing rows are zero.
-///
-/// So a panel's rows end where the next panel's begin, and asking for what comes next asks for them.
-fn pack_rows<const H: usize>(x: &[f32], k: usize, depth: usize) -> Vec<f32> {
-    let padded = (x.len() / k).next_multiple_of(H);
-    fresh::numbers(padded * k, |packed| {
-        let mut panels: Vec<_> = x.chunks(H * k).map(|rows| (rows, Vec::new())).collect();
-        for (index, block) in packed.chunks(padded * depth).enumerate() {
-            let first = index * depth;
-            let depth = depth.min(k - first);
-            for (panel, part) in panels.iter_mut().zip(block.chunks(H * depth)) {
-                panel.1.push((first, part));
-            }
-        }
-        team::each(panels, |(rows, parts)| {
-            for (first, part) in parts {
-                let panel = part.zeroed().as_chunks_mut::<H>().0;
-                for start in (0..panel.len()).step_by(PACKED) {
-                    let part = start..panel.len().min(start + PACKED);
-                    for (index, row) in rows.chunks(k).enumerate() {
-                        let row = &row[first + part.start..first + part.end];
-                        for (slots, value) in panel[part.clone()].iter_mut().zip(row) {
-                            slots[index] = *value;
-                        }
-                    }
+/// `silu(x · gate) · (x · up)`, as rows of the next product.
+pub(super) fn gated(x: &Packed, gate: &[f32], up: &[f32], columns: usize) -> Packed {
+    let form = Form::of_processor();
+    let (edges, block) = (edges(columns, 2), form.block(columns));
+    Packed::filled(x.rows, columns, |panels| {
+        let mut spans: Vec<_> = edges
+            .windows(2)
+            .map(|edges| Span {
+                x,
+                w: [gate, up],
+                columns,
+                range: edges[0]..edges[1],
+                out: Squares {
+                    panels: panels.len(),
+                    parts: Vec::with_capacity(2 * panels.len()),
+                },
+            })
+            .collect();
+        for (index, mut part) in panels
+            .into_iter()
+            .flat_map(|parts| parts.into_iter().enumerate())
+        {
+            let here = index * block..columns.min((index + 1) * block);
+            for span in &mut spans {
+                let shared = here.start.max(span.range.start)..here.end.min(span.range.end);
+                if !shared.is_empty() {
+                    let width = shared.len().next_multiple_of(form.across);
+                    let (first, rest) = part.split_at(width * form.height);
+                    span.out.parts.push(first);
+                    part = rest;
                 }
             }
-        });
+        }
+        team::each(spans, processor::run);
     })
 }
 
-/// Some columns of a product.
-struct Span<'a> {
-    /// As [`pack_rows`] leaves them.
-    x: &'a [f32],
-    w: &'a [f32],
-    k: usize,
-    columns: usize,
-    first: usize,
-    /// The outputs of each row.
-    out: Vec<fresh::Part<'a>>,
+/// Where the spans of a thread begin and end, of `count` matrices at a time.
+fn edges(columns: usize, count: usize) -> Vec<usize> {
+    let is_wide = processor::has_wide_vectors();
+    let span = if is_wide { WIDE_SPAN } else { SPAN } / count;
+    // Spans differ by one tile at most, or threads would wait for the one with the last.
+    let tiles = columns.div_ceil(WIDEST);
+    let threads = rayon::current_num_threads();
+    let spans = threads * columns.div_ceil(threads).div_ceil(span);
+    let spans = spans.min(tiles);
+    (0..=spans)
+        .map(|index| columns.min(index * tiles / spans * WIDEST))
+        .collect()
 }
 
-impl WithSimd for Span<'_> {
+/// Some columns of the products of the same rows with `N` matrices.
+struct Span<'a, O, const N: usize> {
+    x: &'a Packed,
+    w: [&'a [f32]; N],
+    /// Of a whole matrix.
+    columns: usize,
+    range: Range<usize>,
+    out: O,
+}
+
+/// What becomes of finished tiles.
+trait Sink<const N: usize> {
+    /// Takes the tiles of a panel and of some columns of each product.
+    ///
+    /// Those of a panel come in the order of their columns.
+    fn take<S: Simd, const H: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        columns: Range<usize>,
+        tiles: [Tile<S, H>; N],
+    );
+}
+
+/// Packed weights of a block of `k`.
+struct Block<'a, S: Simd> {
+    /// Matrix by matrix, columns of tiles one after the other.
+    packed: &'a [[S::f32s; VECTORS]],
+    /// The first `k`.
+    start: usize,
+    depth: usize,
+    /// The depth of the first block.
+    most: usize,
+    /// Of the rows.
+    panels: usize,
+}
+
+/// The sums of a tile.
+type Tile<S, const H: usize> = [[<S as Simd>::f32s; VECTORS]; H];
+
+impl<O: Sink<N>, const N: usize> WithSimd for Span<'_, O, N> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         if processor::is_wide::<S>() {
-            self.fill::<S, WIDE_HEIGHT>(simd, WIDE_DEPTH);
+            self.fill::<S, WIDE_HEIGHT>(simd);
         } else {
-            self.fill::<S, HEIGHT>(simd, DEPTH);
+            self.fill::<S, HEIGHT>(simd);
         }
     }
 }
 
-impl Span<'_> {
-    /// Fills the outputs by tiles of `H` rows.
+impl<O: Sink<N>, const N: usize> Span<'_, O, N> {
+    /// Computes the tiles, of `H` rows each.
     #[inline(always)]
-    fn fill<S: Simd, const H: usize>(mut self, simd: S, depth: usize) {
-        let parts = std::mem::take(&mut self.out);
-        let mut out: Vec<&mut [f32]> = parts.into_iter().map(fresh::Part::zeroed).collect();
-        let across = VECTORS * S::F32_LANES;
-        let width = out[0].len();
-        let panels = width.div_ceil(across);
-        let most = block(self.k, depth);
-        let padded = self.x.len() / self.k;
+    fn fill<S: Simd, const H: usize>(mut self, simd: S) {
+        let form = Form::of::<S>();
+        let k = self.x.k;
+        let (across, most) = (form.across, form.block(k).min(k));
+        let width = self.range.len();
+        let columns = width.div_ceil(across);
+        let padded = self.x.rows.next_multiple_of(H);
+        let panels = padded / H;
+        // Where `k` has one block, sums are finished as they leave the registers.
+        let kept = if most < k { columns * padded * N } else { 0 };
         let mut scratch = SCRATCH.take();
-        if scratch.len() < panels * most * across {
-            scratch.resize(panels * most * across, 0.0);
+        let count = (columns * most * N + kept) * across;
+        if scratch.len() < count {
+            scratch.resize(count, 0.0);
         }
-        let packed = S::as_mut_simd_f32s(&mut scratch).0;
-        let packed = packed.as_chunks_mut::<VECTORS>().0;
-        for start in (0..self.k).step_by(most) {
-            let depth = most.min(self.k - start);
-            self.pack_weights::<S>(simd, start, depth, width, packed);
-            for band in (0..out.len()).step_by(BAND * H) {
-                let end = out.len().min(band + BAND * H);
-                for panel in 0..panels {
-                    let w = &packed[panel * depth..(panel + 1) * depth];
-                    let first = panel * across;
-                    let last = width.min(first + across);
-                    for row in (band..end).step_by(H) {
-                        let at = start * padded + row * depth;
-                        let x = &self.x[at..at + depth * H];
-                        let rows = row..end.min(row + H);
-                        // The rows of outputs lie far apart.
-                        for row in rows.end..end.min(rows.end + H) {
-                            prefetch::slice(&out[row][first..last]);
-                        }
-                        tile::<S, H>(simd, x, w, &mut out[rows], first..last);
+        let vectors = S::as_mut_simd_f32s(&mut scratch[..count]).0;
+        let vectors = vectors.as_chunks_mut::<VECTORS>().0;
+        let (packed, kept) = vectors.split_at_mut(columns * most * N);
+        let kept = kept.as_chunks_mut::<H>().0;
+        for start in (0..k).step_by(most) {
+            let depth = most.min(k - start);
+            for (w, packed) in self.w.iter().zip(packed.chunks_exact_mut(columns * most)) {
+                self.pack_weights::<S>(simd, w, start..start + depth, packed);
+            }
+            let block = Block {
+                packed: &*packed,
+                start,
+                depth,
+                most,
+                panels,
+            };
+            for band in (0..panels).step_by(BAND) {
+                for column in 0..columns {
+                    for panel in band..panels.min(band + BAND) {
+                        self.tile(simd, &block, kept, panel, column);
                     }
                 }
             }
@@ -191,21 +222,60 @@ impl Span<'_> {
         SCRATCH.set(scratch);
     }
 
-    /// Packs panel by panel: one that is written row by row would need all panels' lines at once.
+    /// Multiplies a panel of a block by a column of tiles.
+    #[inline(always)]
+    fn tile<S: Simd, const H: usize>(
+        &mut self,
+        simd: S,
+        block: &Block<'_, S>,
+        kept: &mut [Tile<S, H>],
+        panel: usize,
+        column: usize,
+    ) {
+        let (depth, across) = (block.depth, VECTORS * S::F32_LANES);
+        let width = self.range.len();
+        let columns = width.div_ceil(across);
+        let stride = depth.next_multiple_of(across) * H;
+        let first = block.start * block.panels * H + panel * stride;
+        let x = &self.x.values[first..first + stride];
+        let is_last = block.start + depth == self.x.k;
+        let mut tiles = [[[simd.splat_f32s(0.0); VECTORS]; H]; N];
+        for i in 0..N {
+            let place = (i * columns + column) * block.panels + panel;
+            let mut sums = [[simd.splat_f32s(0.0); VECTORS]; H];
+            if block.start > 0 {
+                sums = kept[place];
+            }
+            let first = i * columns * block.most + column * depth;
+            let w = &block.packed[first..first + depth];
+            let sums = multiplied(simd, x, w, sums);
+            if is_last {
+                tiles[i] = sums;
+            } else {
+                kept[place] = sums;
+            }
+        }
+        if is_last {
+            let first = column * across;
+            let columns = first..width.min(first + across);
+            self.out.take(simd, panel, columns, tiles);
+        }
+    }
+
+    /// Packs some rows of `w`, the columns of a tile one below the other.
     #[inline(always)]
     fn pack_weights<S: Simd>(
         &self,
         simd: S,
-        start: usize,
-        depth: usize,
-        width: usize,
+        w: &[f32],
+        rows: Range<usize>,
         packed: &mut [[S::f32s; VECTORS]],
     ) {
-        let across = VECTORS * S::F32_LANES;
-        for index in 0..depth {
-            let at = (start + index) * self.columns + self.first;
-            prefetch::from(self.w, at + AHEAD * self.columns, width);
-            let row = &self.w[at..at + width];
+        let (across, width, depth) = (VECTORS * S::F32_LANES, self.range.len(), rows.len());
+        for (index, row) in rows.enumerate() {
+            let at = row * self.columns + self.range.start;
+            prefetch::from(w, at + AHEAD * self.columns, width);
+            let row = &w[at..at + width];
             for panel in 0..width.div_ceil(across) {
                 let part = &row[panel * across..width.min((panel + 1) * across)];
                 let packed = &mut packed[panel * depth + index];
@@ -219,41 +289,70 @@ impl Span<'_> {
     }
 }
 
-/// Adds the products of a panel of rows and a panel of columns to a tile of outputs.
-#[inline(always)]
-fn tile<S: Simd, const H: usize>(
-    simd: S,
-    x: &[f32],
-    w: &[[S::f32s; VECTORS]],
-    out: &mut [&mut [f32]],
-    columns: Range<usize>,
-) {
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; H];
-    if let (Some(out), true) = (
-        out.as_mut_array::<H>(),
-        columns.len() == VECTORS * S::F32_LANES,
+/// Outputs of each row.
+struct Rows<'a> {
+    rows: Vec<fresh::Part<'a>>,
+    bias: Option<&'a [f32]>,
+}
+
+impl Sink<1> for Rows<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const H: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        columns: Range<usize>,
+        [mut tile]: [Tile<S, H>; 1],
     ) {
-        // Loops of a known length, so that the sums never leave the registers.
-        for row in 0..H {
-            let vectors = S::as_simd_f32s(&out[row][columns.clone()]).0;
-            sums[row] = [vectors[0], vectors[1]];
+        if let Some(bias) = self.bias {
+            let bias = partial(simd, &bias[columns.clone()]);
+            for row in 0..H {
+                for vector in 0..VECTORS {
+                    tile[row][vector] = simd.add_f32s(tile[row][vector], bias[vector]);
+                }
+            }
         }
-        let sums = multiplied(simd, x, w, sums);
-        for row in 0..H {
-            let vectors = S::as_mut_simd_f32s(&mut out[row][columns.clone()]).0;
-            vectors[0] = sums[row][0];
-            vectors[1] = sums[row][1];
+        let is_whole = columns.len() == VECTORS * S::F32_LANES;
+        for (out, sums) in self.rows.iter_mut().skip(panel * H).zip(&tile) {
+            let sums = bytemuck::cast_slice::<S::f32s, f32>(sums);
+            if is_whole {
+                // Of a length that the compiler knows.
+                out.push(sums);
+            } else {
+                out.push(&sums[..columns.len()]);
+            }
         }
-    } else {
-        for (sums, out) in sums.iter_mut().zip(&*out) {
-            *sums = partial(simd, &out[columns.clone()]);
-        }
-        let sums = multiplied(simd, x, w, sums);
-        for (sums, out) in sums.iter().zip(out) {
-            let part = &mut out[columns.clone()];
-            let (low, high) = part.split_at_mut(part.len().min(S::F32_LANES));
-            simd.partial_store_f32s(low, sums[0]);
-            simd.partial_store_f32s(high, sums[1]);
+    }
+}
+
+/// Squares of the next product: the same number of parts in each panel.
+struct Squares<'a> {
+    panels: usize,
+    parts: Vec<fresh::Part<'a>>,
+}
+
+impl Sink<2> for Squares<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const H: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        _: Range<usize>,
+        [gate, up]: [Tile<S, H>; 2],
+    ) {
+        let mut square = [[simd.splat_f32s(0.0); VECTORS]; H];
+        row::gate(
+            simd,
+            bytemuck::cast_slice(gate.as_flattened()),
+            bytemuck::cast_slice(up.as_flattened()),
+            bytemuck::cast_slice_mut(square.as_flattened_mut()),
+        );
+        let each = self.parts.len() / self.panels;
+        let mut parts = self.parts[panel * each..(panel + 1) * each].iter_mut();
+        if let Some(part) = parts.find(|part| part.left() > 0) {
+            for row in &square {
+                part.push(bytemuck::cast_slice(row));
+            }
         }
     }
 }
@@ -263,15 +362,21 @@ fn multiplied<S: Simd, const H: usize>(
     simd: S,
     x: &[f32],
     w: &[[S::f32s; VECTORS]],
-    mut sums: [[S::f32s; VECTORS]; H],
-) -> [[S::f32s; VECTORS]; H] {
-    for (x, w) in x.as_chunks::<H>().0.iter().zip(w) {
-        // The rows of the next panel, too, lie behind these.
-        prefetch::from(x, SOON * H, 1);
-        for row in 0..H {
-            let factor = simd.splat_f32s(x[row]);
-            sums[row][0] = multiply_add(simd, factor, w[0], sums[row][0]);
-            sums[row][1] = multiply_add(simd, factor, w[1], sums[row][1]);
+    mut sums: Tile<S, H>,
+) -> Tile<S, H> {
+    let across = VECTORS * S::F32_LANES;
+    for (index, w) in w.chunks(across).enumerate() {
+        let square = &x[index * H * across..(index + 1) * H * across];
+        for (at, w) in (0..across).zip(w) {
+            // The rows of the next panel, too, lie behind these.
+            prefetch::from(square, (at + SOON) * H, 1);
+            // The first cache guesses too late what comes next from the second.
+            prefetch::from(bytemuck::cast_slice(w), NEXT * across, across);
+            for row in 0..H {
+                let factor = simd.splat_f32s(square[row * across + at]);
+                sums[row][0] = multiply_add(simd, factor, w[0], sums[row][0]);
+                sums[row][1] = multiply_add(simd, factor, w[1], sums[row][1]);
+            }
         }
     }
     sums
@@ -281,4 +386,61 @@ fn multiplied<S: Simd, const H: usize>(
 fn partial<S: Simd>(simd: S, part: &[f32]) -> [S::f32s; VECTORS] {
     let (low, high) = part.split_at(part.len().min(S::F32_LANES));
     [simd.partial_load_f32s(low), simd.partial_load_f32s(high)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kernel::{product::product, sample::numbers};
+
+    /// Rows, `k` and the width of what is gated: one block and several, whole and broken tiles.
+    const SHAPES: [[usize; 3]; 4] = [[1, 5, 3], [26, 70, 33], [70, 950, 1000], [110, 300, 450]];
+
+    #[test]
+    fn what_is_gated_has_the_bits_of_its_parts() {
+        for [rows, k, width] in SHAPES {
+            let x = numbers(1, rows * k);
+            let [gate, up, w] = [2, 3, 4].map(|seed| numbers(seed, k * width));
+            let down = Weights {
+                w: &w,
+                columns: k,
+                bias: None,
+            };
+
+            let gated = gated(&Packed::of(&x, k), &gate, &up, width);
+            let [found] = products(&gated, [down]);
+
+            let [gate, up] = [gate, up].map(|w| product(&x, &w, k, width));
+            let expected = product(&row::swiglu(&gate, &up), &w, width, k);
+            assert_eq!(found, expected, "{rows} {k} {width}");
+        }
+    }
+
+    #[test]
+    fn products_of_the_same_rows_have_the_bits_of_each() {
+        for [rows, k, width] in SHAPES {
+            let x = numbers(5, rows * k);
+            let (w, wide) = (numbers(6, k * width), numbers(7, k * 3 * width));
+            let bias = numbers(8, width);
+
+            let [biased, plain] = products(
+                &Packed::of(&x, k),
+                [(&w, width, Some(&*bias)), (&wide, 3 * width, None)]
+                    .map(|(w, columns, bias)| Weights { w, columns, bias }),
+            );
+
+            let mut expected = product(&x, &w, k, width);
+            for row in expected.chunks_mut(width) {
+                row.iter_mut()
+                    .zip(&bias)
+                    .for_each(|(sum, bias)| *sum += bias);
+            }
+            assert_eq!(biased, expected, "{rows} {k} {width}");
+            assert_eq!(
+                plain,
+                product(&x, &wide, k, 3 * width),
+                "{rows} {k} {width}"
+            );
+        }
+    }
 }
