@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rayon::prelude::*;
 use recode::{
     memory::Memory,
@@ -407,9 +407,7 @@ fn shares(model: &LanguageModel) -> Result<(), Box<dyn Error>> {
 
 /// The logits of the last token of each row.
 fn last(decoder: &Decoder, tokens: &[Vec<u32>], cache: &mut KvCache) -> Vec<f32> {
-    let hidden = decoder.hidden(&TokenBatch::of_prompts(tokens), Some(cache), None);
-    let [batch, time, width] = hidden.dims();
-    let hidden: Tensor<2> = hidden.narrow(1, time - 1, 1).reshape([batch, width]);
+    let hidden = decoder.last_hidden(&TokenBatch::of_prompts(tokens), cache);
     let logits = decoder.logits(hidden).into_data();
     logits
         .as_slice::<f32>()

@@ -42,6 +42,19 @@ impl<'t> Columns<'t> {
             visibility: OnceCell::new(),
         }
     }
+
+    /// The last token of each row.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch · time, d]`
+    /// - output: `[batch, d]`
+    pub(super) fn last(&self, x: Tensor<2>) -> Tensor<2> {
+        let (batch, time, width) = (self.tokens.batch(), self.tokens.time(), x.dims()[1]);
+        x.reshape([batch, time, width])
+            .narrow(1, time - 1, 1)
+            .reshape([batch, width])
+    }
 }
 
 /// What a pass through the decoder gives to a block.
@@ -62,14 +75,48 @@ impl Attention {
         layer: usize,
         pass: &mut Pass<'_, '_>,
     ) -> Tensor<2> {
-        let columns = pass.columns;
-        let (b, t, d) = (columns.tokens.batch(), columns.tokens.time(), self.head_dim);
-        let (kv, g) = (self.kv_heads, self.group_size);
         let projections = [&self.q_proj, &self.k_proj, &self.v_proj];
         let [q, k, v] = Projection::forward_each(projections, x, pass.dropout.as_deref_mut());
+        self.mixed(q, [k, v], layer, pass)
+    }
+
+    /// As [`Self::forward`], of the last token of each row alone; others leave keys and values behind.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch · time, d]`
+    /// - output: `[batch, d]`
+    pub(super) fn last(&self, x: &Tensor<2>, layer: usize, pass: &mut Pass<'_, '_>) -> Tensor<2> {
+        let projections = [&self.k_proj, &self.v_proj];
+        let keys = Projection::forward_each(projections, x, pass.dropout.as_deref_mut());
+        let last = pass.columns.last(x.clone());
+        let q = self.q_proj.forward(last, pass.dropout.as_deref_mut());
+        self.mixed(q, keys, layer, pass)
+    }
+
+    /// What the last tokens of each row, as many as there are queries, see.
+    ///
+    /// # Shapes
+    ///
+    /// - `q`: `[batch · last, heads · head_dim]`
+    /// - `k`, `v`: `[batch · time, kv_heads · head_dim]`
+    /// - output: `[batch · last, d]`
+    fn mixed(
+        &self,
+        q: Tensor<2>,
+        [k, v]: [Tensor<2>; 2],
+        layer: usize,
+        pass: &mut Pass<'_, '_>,
+    ) -> Tensor<2> {
+        let columns = pass.columns;
+        let (b, time, d) = (columns.tokens.batch(), columns.tokens.time(), self.head_dim);
+        let (kv, g, t) = (self.kv_heads, self.group_size, q.dims()[0] / b);
         let q = columns.rotation.apply(q.reshape([b, t, kv * g, d]));
-        let k = columns.rotation.apply(k.reshape([b, t, kv, d]));
-        let (k, v) = (k.swap_dims(1, 2), v.reshape([b, t, kv, d]).swap_dims(1, 2));
+        let k = columns.rotation.apply(k.reshape([b, time, kv, d]));
+        let (k, v) = (
+            k.swap_dims(1, 2),
+            v.reshape([b, time, kv, d]).swap_dims(1, 2),
+        );
         let (k, v) = match pass.cache.as_deref_mut() {
             Some(cache) => cache.extend(layer, k, v),
             None => (k, v),
@@ -95,7 +142,7 @@ impl Attention {
 
     /// # Shapes
     ///
-    /// - `scores`, output: `[batch, kv_heads, group · time, past + time]`
+    /// - `scores`, output: `[batch, kv_heads, group · last, past + time]`
     fn weights(&self, scores: Tensor<4>, columns: &Columns<'_>) -> Tensor<4> {
         let [b, kv, rows, total] = scores.dims();
         let dtype = scores.dtype();
@@ -103,8 +150,10 @@ impl Attention {
         let visibility = || tokens.visibility(columns.past, &device, dtype);
         let scores = match columns.visibility.get_or_init(visibility) {
             Some(visibility) => {
-                let scores = scores.reshape([b, kv * self.group_size, tokens.time(), total]);
-                (scores + visibility.clone()).reshape([b, kv, rows, total])
+                let time = rows / self.group_size;
+                let scores = scores.reshape([b, kv * self.group_size, time, total]);
+                let visibility = visibility.clone().narrow(2, tokens.time() - time, time);
+                (scores + visibility).reshape([b, kv, rows, total])
             }
             None => scores,
         };

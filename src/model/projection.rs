@@ -65,6 +65,11 @@ impl Projection {
         projections.map(|one| one.forward(x.clone(), dropout.as_deref_mut()))
     }
 
+    /// Whether an adapter stands beside the weight.
+    pub(super) fn is_adapted(&self) -> bool {
+        self.adapter.is_some()
+    }
+
     /// The weight, if that is all there is.
     pub(super) fn plain(&self) -> Option<&Tensor<2>> {
         (self.adapter.is_none() && self.bias.is_none()).then_some(&self.weight)

@@ -100,6 +100,39 @@ impl Decoder {
         self.norm.forward(x).reshape([batch, time, width])
     }
 
+    /// As [`Self::hidden`], of the last token of each row, which predicts the next one.
+    ///
+    /// Of all others the last block needs nothing but keys and values.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[batch, d]`
+    pub fn last_hidden(&self, tokens: &TokenBatch, cache: &mut KvCache) -> Tensor<2> {
+        let columns = self.columns(tokens, cache.length());
+        let mut pass = Pass {
+            columns: &columns,
+            cache: Some(&mut *cache),
+            dropout: None,
+        };
+        let mut x = self.embed(tokens);
+        // Burn's products, those of adapters too, have digits that depend on the rows beside.
+        let is_short = tokens.time() > 1
+            && self.is_on_processor()
+            && !self.layers.last().is_some_and(Block::is_adapted);
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = if is_short && index + 1 == self.layers.len() {
+                layer.last(x, index, &mut pass)
+            } else {
+                layer.forward(x, index, &mut pass)
+            };
+        }
+        cache.advance(tokens.time());
+        if x.dims()[0] > tokens.batch() {
+            x = columns.last(x);
+        }
+        self.norm.forward(x)
+    }
+
     /// What all blocks know of the tokens, which come behind `past` others.
     fn columns<'t>(&self, tokens: &'t TokenBatch, past: usize) -> Columns<'t> {
         let positions = tokens.positions(past, &self.device());
@@ -335,6 +368,32 @@ impl Block {
         x + self.mlp.forward(&normed, pass.dropout.as_deref_mut())
     }
 
+    /// As [`Self::forward`], of the last token of each row alone.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch · time, d]`
+    /// - output: `[batch, d]`
+    fn last(&self, x: Tensor<2>, index: usize, pass: &mut Pass<'_, '_>) -> Tensor<2> {
+        let normed = self.input_layernorm.forward(x.clone());
+        let x = pass.columns.last(x) + self.self_attn.last(&normed, index, pass);
+        let normed = self.post_attention_layernorm.forward(x.clone());
+        x + self.mlp.forward(&normed, pass.dropout.as_deref_mut())
+    }
+
+    fn is_adapted(&self) -> bool {
+        let (attention, mlp) = (&self.self_attn, &self.mlp);
+        [
+            &attention.q_proj,
+            &attention.k_proj,
+            &attention.v_proj,
+            &attention.o_proj,
+        ]
+        .into_iter()
+        .chain([&mlp.gate_proj, &mlp.up_proj, &mlp.down_proj])
+        .any(Projection::is_adapted)
+    }
+
     fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
         self.input_layernorm
             .each_parameter(&format!("{name}.input_layernorm"), visit);
@@ -399,6 +458,52 @@ mod tests {
 
         assert_eq!(cache.length(), 11);
         let worst = distance(&whole, &parts);
+        assert!(worst < CLOSE, "{worst}");
+    }
+
+    #[test]
+    fn the_last_token_alone_has_the_bits_that_it_has_among_all() {
+        let prompts = [3, 60, 41].map(|count| fixture::tokens(count as u64, count));
+        let batch = TokenBatch::of_prompts(&prompts);
+        let padding = batch.left_padding().to_vec();
+        let next = TokenBatch::of_next(vec![5, 6, 7], padding);
+        for family in FAMILIES {
+            for model in [
+                fixture::model(family),
+                fixture::adapted(family, AdapterKind::Lora),
+            ] {
+                let decoder = model.decoder.frozen();
+                let caches = || KvCache::new(decoder.num_layers());
+                let (mut whole, mut short) = (caches(), caches());
+                for tokens in [&batch, &next] {
+                    let hidden = decoder.hidden(tokens, Some(&mut whole), None);
+                    let [rows, time, width] = hidden.dims();
+                    let hidden = hidden.narrow(1, time - 1, 1).reshape([rows, width]);
+
+                    let last = decoder.last_hidden(tokens, &mut short);
+
+                    assert_eq!(values(last), values(hidden), "{family}");
+                }
+                assert_eq!(short.length(), whole.length());
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_token_alone_is_close_where_products_are_burns() {
+        let mut model = fixture::model("qwen2");
+        // In a graph.
+        model.decoder.train(|_| true);
+        let prompts = [4, 9].map(|count| fixture::tokens(count as u64, count));
+        let batch = TokenBatch::of_prompts(&prompts);
+        let new = || KvCache::new(model.decoder.num_layers());
+
+        let hidden = model.decoder.hidden(&batch, Some(&mut new()), None);
+        let last = model.decoder.last_hidden(&batch, &mut new());
+
+        let [rows, time, width] = hidden.dims();
+        let hidden = hidden.narrow(1, time - 1, 1).reshape([rows, width]);
+        let worst = distance(&values(last.inner()), &values(hidden.inner()));
         assert!(worst < CLOSE, "{worst}");
     }
 

@@ -73,7 +73,7 @@ impl<'m, 'p> Batch<'m, 'p> {
         let (distinct, prompt_of) = distinct(&rows);
         let mut cache = KvCache::new(self.decoder.num_layers());
         let tokens = TokenBatch::of_prompts(&distinct);
-        let last = last_hidden(&self.decoder, &tokens, &mut cache);
+        let last = self.decoder.last_hidden(&tokens, &mut cache);
         let last = last.select(0, indices(prompt_of.iter().map(|row| *row as i64), &device));
         for (row, prompt) in rows.iter_mut().zip(&prompt_of) {
             row.padding = tokens.left_padding()[*prompt];
@@ -97,7 +97,7 @@ impl<'m, 'p> Batch<'m, 'p> {
         let next = self.rows.iter().map(|row| row.last).collect();
         let padding = self.rows.iter().map(|row| row.padding).collect();
         let tokens = TokenBatch::of_next(next, padding);
-        let last = last_hidden(&self.decoder, &tokens, &mut self.cache);
+        let last = self.decoder.last_hidden(&tokens, &mut self.cache);
         let mut rows = std::mem::take(&mut self.rows);
         let kept = self.draw(last, &mut rows, completions);
         let has_left = kept.len() < rows.len();
@@ -136,17 +136,6 @@ impl<'m, 'p> Batch<'m, 'p> {
         }
         kept
     }
-}
-
-/// Runs the decoder and keeps what predicts the next token of each row, `[batch, d]`.
-pub(super) fn last_hidden(
-    decoder: &Decoder,
-    tokens: &TokenBatch,
-    cache: &mut KvCache,
-) -> Tensor<2> {
-    let hidden = decoder.hidden(tokens, Some(cache), None);
-    let [batch, time, width] = hidden.dims();
-    hidden.narrow(1, time - 1, 1).reshape([batch, width])
 }
 
 /// The prompts without repetitions, and the place of each row's prompt among them.

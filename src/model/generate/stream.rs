@@ -5,7 +5,7 @@ use crate::{
     seed::Stream,
 };
 
-use super::{Completion, Finish, batch::last_hidden, check, sampler::Sampler};
+use super::{Completion, Finish, check, sampler::Sampler};
 
 /// Draws a completion as [`generate`](super::generate) does, and tells each token as it is drawn.
 ///
@@ -25,7 +25,7 @@ pub fn stream(
     let room = model.config.max_position_embeddings - prompt.len();
     let mut next = prompt.to_vec();
     while completion.tokens.len() < settings.max_completion_tokens.min(room) {
-        let hidden = last_hidden(&decoder, &TokenBatch::of_prompts(&[next]), &mut cache);
+        let hidden = decoder.last_hidden(&TokenBatch::of_prompts(&[next]), &mut cache);
         let (token, log_prob) = sampler.draw_from(decoder.logits(hidden), vec![&mut numbers])[0];
         completion.tokens.push(token);
         completion.log_probs.push(log_prob);

@@ -148,18 +148,28 @@ fn matrix(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
 }
 
 impl Rotation {
-    /// Rotates each pair of `x`, whose members lie half a head apart.
+    /// Rotates each pair of `x`, whose members lie half a head apart; `x` may be the last tokens of
+    /// each row alone.
     ///
     /// # Shapes
     ///
-    /// - `x`, output: `[batch, time, heads, head_dim]`
+    /// - `x`, output: `[batch, last, heads, head_dim]`
     pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        if let Some(rotated) = kernel::rotate(&x, &self.cos, &self.sin) {
+        let ([_, time, ..], [_, last, _, width]) = (self.cos.dims(), x.dims());
+        let angles = |table: &Tensor<4>| {
+            let table = table.clone();
+            if last < time {
+                table.narrow(1, time - last, last)
+            } else {
+                table
+            }
+        };
+        let (cos, sin) = (angles(&self.cos), angles(&self.sin));
+        if let Some(rotated) = kernel::rotate(&x, &cos, &sin) {
             return rotated;
         }
-        let half = x.dims()[3] / 2;
+        let half = width / 2;
         let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
         let rotated = first.clone() * cos.clone() - second.clone() * sin.clone();
         Tensor::cat(vec![rotated, second * cos + first * sin], 3)
     }
