@@ -1,12 +1,16 @@
 //! Attention of a group of query heads to the keys and values that they share.
 
+use std::{array, ops::Range};
+
 use pulp::{Simd, WithSimd};
 
 use super::{
     distribution::softmax,
     dots, fresh,
     lanes::{axpy, multiply_add},
-    processor, team,
+    processor,
+    scores::{self, BLOCK},
+    team,
 };
 
 /// Query rows of a task.
@@ -57,15 +61,21 @@ pub(super) fn attention(heads: &Query<'_>) -> Vec<f32> {
 
 fn each(heads: &Query<'_>, out: fresh::Part<'_>) {
     let (width, times) = (heads.group * heads.d, (ROWS / heads.group).max(1));
+    let turned = heads.turned();
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for sequence in 0..heads.starts.len() {
         for first in (0..heads.time).step_by(times) {
-            tasks.extend((0..heads.kv_heads).map(|head| Task {
-                heads,
-                sequence,
-                head,
-                first,
-                out: Vec::with_capacity(times),
+            tasks.extend((0..heads.kv_heads).map(|head| {
+                Task {
+                    heads,
+                    sequence,
+                    head,
+                    first,
+                    turned: turned
+                        .get(sequence * heads.kv_heads + head)
+                        .map(Vec::as_slice),
+                    out: Vec::with_capacity(times),
+                }
             }));
         }
     }
@@ -92,8 +102,36 @@ struct Task<'a> {
     head: usize,
     /// The first time.
     first: usize,
+    /// The keys of all columns, see [`scores::turned`].
+    turned: Option<&'a [f32]>,
     /// The outputs of each time, `[group, d]`.
     out: Vec<fresh::Part<'a>>,
+}
+
+impl Query<'_> {
+    /// The keys of each sequence and head turned over, if that pays.
+    fn turned(&self) -> Vec<Vec<f32>> {
+        if !scores::is_worth_turning(self.time * self.group, self.d) {
+            return Vec::new();
+        }
+        let columns = self.past + self.time;
+        let mut keys = Vec::with_capacity(self.starts.len() * self.kv_heads);
+        for sequence in 0..self.starts.len() {
+            for head in 0..self.kv_heads {
+                keys.push(self.k.rows(sequence, head, 0..columns, self.d));
+            }
+        }
+        scores::turned(&keys, self.d)
+    }
+}
+
+impl<'a> Cached<'a> {
+    /// Some columns of a head.
+    #[inline(always)]
+    fn rows(self, sequence: usize, head: usize, columns: Range<usize>, d: usize) -> &'a [f32] {
+        let first = sequence * self.sequence + head * self.head;
+        &self.data[first + columns.start * d..first + columns.end * d]
+    }
 }
 
 impl WithSimd for Task<'_> {
@@ -115,39 +153,39 @@ impl WithSimd for Task<'_> {
         if end <= start {
             return;
         }
-        let keys = self.rows(self.heads.k, start..end);
-        let values = self.rows(self.heads.v, start..end);
+        let Self { sequence, head, .. } = self;
+        let values = self.heads.v.rows(sequence, head, start..end, d);
         let queries = self.queries(out.len());
-        let mut scores = vec![0.0; out.len() * group * (end - start)];
-        let mut rows: Vec<&mut [f32]> = scores.chunks_mut(end - start).collect();
-        dots::fill(simd, &queries, keys, d, &mut rows);
-        for (time, out) in out.into_iter().enumerate() {
-            let column = past + self.first + time;
-            if column < start {
-                continue;
-            }
-            let rows = &mut rows[time * group..(time + 1) * group];
-            for row in &mut *rows {
-                softmax(simd, &mut row[..=column - start]);
-            }
-            let values = &values[..(column - start + 1) * d];
-            if processor::is_wide::<S>() {
-                mixtures::<S, 4>(simd, rows, values, out);
-            } else {
-                mixtures::<S, 2>(simd, rows, values, out);
-            }
+        // Whole blocks of keys, if these are turned over.
+        let columns = match self.turned {
+            Some(_) => start / BLOCK * BLOCK..end.next_multiple_of(BLOCK),
+            None => start..end,
+        };
+        let mut scores = vec![0.0; out.len() * group * columns.len()];
+        let mut rows: Vec<&mut [f32]> = scores.chunks_mut(columns.len()).collect();
+        if let Some(keys) = self.turned {
+            let keys = &keys[columns.start * d..columns.end * d];
+            scores::fill(simd, &queries, keys, d, &mut rows);
+        } else {
+            let keys = self.heads.k.rows(sequence, head, columns.clone(), d);
+            dots::fill(simd, &queries, keys, d, &mut rows);
+        }
+        for (index, row) in rows.iter_mut().enumerate() {
+            let column = past + self.first + index / group;
+            let weights = std::mem::take(row);
+            *row = &mut weights[start - columns.start..][..(column + 1).saturating_sub(start)];
+            softmax(simd, row);
+        }
+        let mut out: Vec<&mut [f32]> = out.into_iter().flat_map(|out| out.chunks_mut(d)).collect();
+        if processor::is_wide::<S>() {
+            mixtures::<S, 6>(simd, &rows, values, &mut out);
+        } else {
+            mixtures::<S, 2>(simd, &rows, values, &mut out);
         }
     }
 }
 
-impl<'a> Task<'a> {
-    #[inline(always)]
-    fn rows(&self, cached: Cached<'a>, columns: std::ops::Range<usize>) -> &'a [f32] {
-        let first = self.sequence * cached.sequence + self.head * cached.head;
-        let d = self.heads.d;
-        &cached.data[first + columns.start * d..first + columns.end * d]
-    }
-
+impl Task<'_> {
     #[inline(always)]
     fn queries(&self, times: usize) -> Vec<f32> {
         let Query {
@@ -163,77 +201,89 @@ impl<'a> Task<'a> {
         for index in 0..times {
             let token = self.sequence * time + self.first + index;
             let at = (token * kv_heads + self.head) * group * d;
-            for value in &q[at..at + group * d] {
-                queries.push(value * scale);
-            }
+            queries.extend(q[at..at + group * d].iter().map(|value| value * scale));
         }
         queries
     }
 }
 
-/// The mixtures of the rows of `values`, one after the other, `R` mixtures at a time.
+/// The mixtures of the rows of `values`, `R` mixtures at a time, also of different times.
 ///
-/// `weights` may be longer than `values` has rows.
+/// A mixture may have fewer weights than there are values, and no fewer than the one before it.
 #[inline(always)]
 fn mixtures<S: Simd, const R: usize>(
     simd: S,
     weights: &[&mut [f32]],
     values: &[f32],
-    out: &mut [f32],
+    out: &mut [&mut [f32]],
 ) {
-    let d = out.len() / weights.len();
-    for (weights, out) in weights.chunks(R).zip(out.chunks_mut(R * d)) {
-        if weights.len() == R {
+    for (weights, out) in weights.chunks(R).zip(out.chunks_mut(R)) {
+        if let (Some(weights), Some(out)) = (weights.as_array(), out.as_mut_array()) {
             mix::<S, R>(simd, weights, values, out);
-        } else {
-            for (weights, out) in weights.chunks(1).zip(out.chunks_mut(d)) {
-                mix::<S, 1>(simd, weights, values, out);
+        } else if R > 2 {
+            mixtures::<S, 2>(simd, weights, values, out);
+        } else if let ([weights], [out]) = (weights, out) {
+            mix::<S, 1>(simd, array::from_ref(weights), values, array::from_mut(out));
+        }
+    }
+}
+
+#[inline(always)]
+fn mix<S: Simd, const R: usize>(
+    simd: S,
+    weights: &[&mut [f32]; R],
+    values: &[f32],
+    out: &mut [&mut [f32]; R],
+) {
+    let d = out[0].len();
+    // The first has the fewest.
+    let shared = weights[0].len();
+    let across = VECTORS * S::F32_LANES;
+    let whole = d / across * across;
+    for at in (0..whole).step_by(across) {
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+        let mut factors: [&[f32]; R] = [&[]; R];
+        for row in 0..R {
+            factors[row] = &weights[row][..shared];
+        }
+        for (i, value) in (0..shared).zip(values.chunks_exact(d)) {
+            let value = load::<S>(&value[at..at + across]);
+            for row in 0..R {
+                let factor = simd.splat_f32s(factors[row][i]);
+                for vector in 0..VECTORS {
+                    sums[row][vector] =
+                        multiply_add(simd, factor, value[vector], sums[row][vector]);
+                }
+            }
+        }
+        for row in 0..R {
+            for (i, factor) in weights[row].iter().enumerate().skip(shared) {
+                let value = load::<S>(&values[i * d + at..i * d + at + across]);
+                let factor = simd.splat_f32s(*factor);
+                for vector in 0..VECTORS {
+                    sums[row][vector] =
+                        multiply_add(simd, factor, value[vector], sums[row][vector]);
+                }
+            }
+            S::as_mut_simd_f32s(&mut out[row][at..at + across])
+                .0
+                .copy_from_slice(&sums[row]);
+        }
+    }
+    if whole < d {
+        for row in 0..R {
+            for (factor, value) in weights[row].iter().zip(values.chunks_exact(d)) {
+                axpy(simd, &mut out[row][whole..], [*factor], [&value[whole..]]);
             }
         }
     }
 }
 
 #[inline(always)]
-fn mix<S: Simd, const R: usize>(simd: S, weights: &[&mut [f32]], values: &[f32], out: &mut [f32]) {
-    let d = out.len() / R;
-    let count = values.len() / d;
-    let mut factors: [&[f32]; R] = [&[]; R];
-    for row in 0..R {
-        factors[row] = &weights[row][..count];
-    }
-    let across = VECTORS * S::F32_LANES;
-    let whole = d / across * across;
-    let mut at = 0;
-    while at < whole {
-        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
-        for i in 0..count {
-            let part = S::as_simd_f32s(&values[i * d + at..i * d + at + across]).0;
-            for row in 0..R {
-                let factor = simd.splat_f32s(factors[row][i]);
-                for vector in 0..VECTORS {
-                    sums[row][vector] = multiply_add(simd, factor, part[vector], sums[row][vector]);
-                }
-            }
-        }
-        for row in 0..R {
-            S::as_mut_simd_f32s(&mut out[row * d + at..row * d + at + across])
-                .0
-                .copy_from_slice(&sums[row]);
-        }
-        at += across;
-    }
-    if whole < d {
-        for row in 0..R {
-            for i in 0..count {
-                axpy(
-                    simd,
-                    &mut out[row * d + whole..(row + 1) * d],
-                    [factors[row][i]],
-                    [&values[i * d + whole..(i + 1) * d]],
-                );
-            }
-        }
-    }
+fn load<S: Simd>(part: &[f32]) -> [S::f32s; VECTORS] {
+    let mut vectors = [S::as_simd_f32s(part).0[0]; VECTORS];
+    vectors.copy_from_slice(&S::as_simd_f32s(part).0[..VECTORS]);
+    vectors
 }
 
 #[cfg(test)]
@@ -243,9 +293,11 @@ mod tests {
 
     const KV_HEADS: usize = 2;
     const GROUP: usize = 3;
-    const D: usize = 10;
+    /// No multiple of a vector, and one: keys are turned over, if there are many queries.
+    const WIDTHS: [usize; 2] = [10, 16];
 
     struct Case {
+        d: usize,
         starts: Vec<usize>,
         past: usize,
         time: usize,
@@ -254,15 +306,16 @@ mod tests {
         v: Vec<f32>,
     }
 
-    fn case(starts: &[usize], past: usize, time: usize) -> Case {
+    fn case(d: usize, starts: &[usize], past: usize, time: usize) -> Case {
         let (sequences, total) = (starts.len(), past + time);
         Case {
+            d,
             starts: starts.to_vec(),
             past,
             time,
-            q: numbers(1, sequences * time * KV_HEADS * GROUP * D),
-            k: numbers(2, sequences * KV_HEADS * total * D),
-            v: numbers(3, sequences * KV_HEADS * total * D),
+            q: numbers(1, sequences * time * KV_HEADS * GROUP * d),
+            k: numbers(2, sequences * KV_HEADS * total * d),
+            v: numbers(3, sequences * KV_HEADS * total * d),
         }
     }
 
@@ -270,8 +323,8 @@ mod tests {
         let total = case.past + case.time;
         let cached = |data| Cached {
             data,
-            sequence: KV_HEADS * total * D,
-            head: total * D,
+            sequence: KV_HEADS * total * case.d,
+            head: total * case.d,
         };
         attention(&Query {
             q: &case.q,
@@ -280,7 +333,7 @@ mod tests {
             starts: &case.starts,
             kv_heads: KV_HEADS,
             group: GROUP,
-            d: D,
+            d: case.d,
             time: case.time,
             past: case.past,
             scale: 0.7,
@@ -289,16 +342,16 @@ mod tests {
 
     /// The mixture for one query head, in plain loops; zero before its sequence starts.
     fn exact(case: &Case, sequence: usize, time: usize, head: usize) -> Vec<f64> {
-        let heads = KV_HEADS * GROUP;
+        let (heads, d) = (KV_HEADS * GROUP, case.d);
         let row = |data: &[f32], column: usize| -> Vec<f64> {
             let at = (sequence * KV_HEADS + head / GROUP) * (case.past + case.time) + column;
-            data[at * D..(at + 1) * D]
+            data[at * d..(at + 1) * d]
                 .iter()
                 .map(|x| f64::from(*x))
                 .collect()
         };
-        let at = ((sequence * case.time + time) * heads + head) * D;
-        let query: Vec<f64> = case.q[at..at + D].iter().map(|x| f64::from(*x)).collect();
+        let at = ((sequence * case.time + time) * heads + head) * d;
+        let query: Vec<f64> = case.q[at..at + d].iter().map(|x| f64::from(*x)).collect();
         let columns = case.starts[sequence]..=case.past + time;
         let dot = |key: Vec<f64>| query.iter().zip(key).map(|(q, k)| q * k).sum::<f64>();
         let weights: Vec<f64> = columns
@@ -306,7 +359,7 @@ mod tests {
             .map(|column| (0.7 * dot(row(&case.k, column))).exp())
             .collect();
         let sum: f64 = weights.iter().sum();
-        let mut out = vec![0.0; D];
+        let mut out = vec![0.0; d];
         for (column, weight) in columns.zip(weights) {
             for (out, value) in out.iter_mut().zip(row(&case.v, column)) {
                 *out += weight / sum * value;
@@ -318,12 +371,15 @@ mod tests {
     #[test]
     fn mixtures_are_those_of_64_bits() {
         // A prompt with padding, a part behind a cache, single tokens.
-        for (starts, past, time) in [
+        let passes = [
             (vec![0, 4], 0, 37),
+            (vec![3, 0, 50], 36, 45),
             (vec![3, 0, 5], 6, 4),
             (vec![0, 19], 20, 1),
-        ] {
-            let case = case(&starts, past, time);
+        ];
+        let passes = WIDTHS.map(|d| passes.clone().map(|pass| (d, pass)));
+        for (d, (starts, past, time)) in passes.into_iter().flatten() {
+            let case = case(d, &starts, past, time);
 
             let found = run(&case);
 
@@ -336,32 +392,35 @@ mod tests {
                 }
             }
             // 1e-6: sums of weights, which are together one, of numbers within one.
-            assert!(distance(&found, &expected) < 1e-6, "{past} {time}");
+            assert!(distance(&found, &expected) < 1e-6, "{d} {past} {time}");
         }
     }
 
     #[test]
     fn one_token_at_a_time_gives_the_bits_of_the_whole() {
-        let whole = case(&[2], 0, 40);
-        let width = KV_HEADS * GROUP * D;
-        let together = run(&whole);
+        for d in WIDTHS {
+            let whole = case(d, &[2], 0, 40);
+            let width = KV_HEADS * GROUP * d;
+            let together = run(&whole);
 
-        for time in 2..40 {
-            let part = |data: &[f32]| -> Vec<f32> {
-                let heads = data.chunks(40 * D);
-                heads
-                    .flat_map(|head| head[..(time + 1) * D].to_vec())
-                    .collect()
-            };
-            let alone = run(&Case {
-                starts: vec![2],
-                past: time,
-                time: 1,
-                q: whole.q[time * width..(time + 1) * width].to_vec(),
-                k: part(&whole.k),
-                v: part(&whole.v),
-            });
-            assert_eq!(alone, together[time * width..(time + 1) * width]);
+            for time in 2..40 {
+                let part = |data: &[f32]| -> Vec<f32> {
+                    let heads = data.chunks(40 * d);
+                    heads
+                        .flat_map(|head| head[..(time + 1) * d].to_vec())
+                        .collect()
+                };
+                let alone = run(&Case {
+                    d,
+                    starts: vec![2],
+                    past: time,
+                    time: 1,
+                    q: whole.q[time * width..(time + 1) * width].to_vec(),
+                    k: part(&whole.k),
+                    v: part(&whole.v),
+                });
+                assert_eq!(alone, together[time * width..(time + 1) * width], "{d}");
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ mod product;
 mod row;
 #[cfg(test)]
 mod sample;
+mod scores;
 mod strip;
 mod sweep;
 pub(super) mod team;
