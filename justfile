@@ -60,7 +60,7 @@ bench *arguments:
     {{just_executable()}} bench-judging
     {{just_executable()}} bench-model
 
-# Time judging alone, on the reference data (RECODE_SHARED, or ../shared): just bench-judging --rounds 1
+# Time judging alone, on the reference data (RECODE_SHARED, or ../shared); RECODE_PYTHON may name an interpreter with what datasets/python/pinned.txt and benches/judging-requirements.txt list: just bench-judging --rounds 1
 bench-judging *arguments: build
     ${RECODE_PYTHON:-python3} benches/judging.py --recode "${CARGO_TARGET_DIR:-target}/release/recode" --shared "${RECODE_SHARED:-../shared}" "$@"
 
