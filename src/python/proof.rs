@@ -98,6 +98,7 @@ fn failure(letter: u8, body: &[u8]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::python::server::hexadecimal;
 
     fn message(letter: u8, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len()).unwrap().to_le_bytes();
@@ -112,9 +113,8 @@ mod tests {
     fn a_pass_brings_the_hash_of_its_own_nonce() {
         // Oracle: printf 'the last assertion holds' and 32 bytes of 7, through sha256sum.
         let proof = Nonce([7; NONCE_BYTES]).proof();
-        let hexadecimal: String = proof.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            hexadecimal,
+            hexadecimal(&proof),
             "bc9defe77d228735dfac4d23871539270025273d89c8696cf8b30c5491674295"
         );
 

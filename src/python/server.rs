@@ -448,7 +448,7 @@ fn filters() -> (Vec<u8>, Vec<u8>) {
     (Vec::new(), Vec::new())
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
