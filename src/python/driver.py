@@ -132,6 +132,7 @@ class Server:
         self.nonces, self.messages = nonces, messages
         # A nonce is there before its program is; whoever has taken it away need not be waited for.
         os.set_blocking(nonces, False)
+        os.set_blocking(self.channel, True)
         # Process 1 of a namespace gets no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
@@ -225,14 +226,13 @@ class Server:
         (first, channel), scratch = self.private, self.scratch
         nonces, messages = self.nonces, self.messages
         read, write, close_range, wait, listdir = os.read, os.write, os.closerange, os.waitpid, os.listdir
-        exit_now, reseed, run, prove = os._exit, reseeding(), exec, proof
+        exit_now, reseed, run, mode = os._exit, reseeding(), exec, os.chmod
         fork, take, unblock, left = fork_of_one_thread(), receive, os.set_blocking, self.leftovers()
         sigint, interrupt = signal.SIGINT.value, default_int_handler
         limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
         restrict = self.filter.install_now if self.filter else None
-        send_all, tell_error = write_all, tell
+        tell_error, prove = tell, tell_pass
         ended = framed({"status": 0, "is_spent": False})
-        header, answer = b"P" + PROOF_BYTES.to_bytes(4, "little"), ""
         while True:
             kind = read(channel, 1)
             if not kind:
@@ -253,27 +253,23 @@ class Server:
                         limit(PROCESSES, most)
                     if restrict is not None and restrict() != 0:
                         exit_now(70)
-                    # What is needed afterwards is bound before: the program may replace `os.write`.
+                    # What is needed afterwards is bound before: the program may replace `os.write`. It runs and
+                    # is proven in one line, since by tracing it can have this frame jump to any line.
                     try:
                         if kind == PROGRAM:
-                            run(compile(text, "<string>", "exec"), {})
+                            prove(messages, nonces, run(compile(text, "<string>", "exec"), {}))
                         else:
-                            answer = self.harness["run"](text)
+                            prove(messages, nonces, self.harness["run"](text))
                     except BaseException as error:
                         tell_error(messages, error)
                     else:
-                        if answer:
-                            answer = answer.encode()
-                            send_all(messages, b"P" + (PROOF_BYTES + len(answer)).to_bytes(4, "little"))
-                            send_all(messages, prove(read(nonces, NONCE_BYTES)) + answer)
-                        else:
-                            write(messages, header + prove(read(nonces, NONCE_BYTES)))
                         # Ends the program, threads included.
                         exit_now(0)
                 finally:
                     exit_now(70)
             _, status = wait(child, 0)
             try:
+                mode(scratch, 0o700)
                 is_clean = not listdir(scratch)
             except OSError:
                 is_clean = False
@@ -404,12 +400,27 @@ def without_tracing():
     def nothing(function):
         pass
 
+    monitoring = getattr(sys, "monitoring", None)
+    for name in dir(monitoring):
+        if name in ("use_tool_id", "register_callback", "set_events", "set_local_events"):
+            setattr(monitoring, name, lambda *arguments: None)
     for name in ("settrace", "setprofile", "_settraceallthreads", "_setprofileallthreads"):
         real = getattr(sys, name, None)
         # `sys` keeps a copy of itself, from which it can be made anew.
         for holder in gc.get_referrers(real) if real else ():
             if isinstance(holder, dict) and holder.get(name) is real:
                 holder[name] = nothing
+
+
+def tell_pass(messages, nonces, answer, read=os.read, write=os.write, send_all=write_all, prove=proof,
+              header=b"P" + PROOF_BYTES.to_bytes(4, "little")):
+    """Sends the one message of a program that has passed, with the answer of the harness around it."""
+    if answer:
+        answer = answer.encode()
+        send_all(messages, b"P" + (PROOF_BYTES + len(answer)).to_bytes(4, "little"))
+        send_all(messages, prove(read(nonces, NONCE_BYTES)) + answer)
+    else:
+        write(messages, header + prove(read(nonces, NONCE_BYTES)))
 
 
 def tell(messages, error, kind_of=type, describe=describe, send_all=write_all):

@@ -235,9 +235,9 @@ mod tests {
                             }
                         });
                     }
-                    let result = work();
+                    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
                     is_done.store(true, Ordering::Relaxed);
-                    result
+                    result.unwrap()
                 })
             });
             worker.join().unwrap()
@@ -301,7 +301,7 @@ for number in range(3, 64):
                 format!("{open}; os.write(end, b'x' * 1000)"),
                 ["pass", "forged"].as_slice(),
             ),
-            (format!("{open}; os.read(end, 1000)"), &["died"]),
+            (format!("{open}; os.read(end, 1000)"), &["error"]),
             ("os.set_blocking(number, False)".to_owned(), &["pass"]),
             // Pipes of packets.
             (
@@ -317,6 +317,59 @@ for number in range(3, 64):
             let long = format!("raise ValueError('{}')", "y".repeat(2000));
             assert_eq!(pool.run(&program(&long)).unwrap().name(), "error", "{deed}");
         }
+    }
+
+    #[test]
+    fn no_jump_in_the_frame_above_is_a_pass() {
+        let pool = pool(1);
+        let traced = "import ctypes, sys
+above, jumps = sys._getframe().f_back, []
+def jump(_, frame, what, argument):
+    if frame is above and what == 2 and not jumps:
+        jumps.append(1)
+        frame.f_lineno += DELTA
+    return 0
+function = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.py_object, ctypes.c_int, ctypes.c_void_p)
+hook = function(jump)
+above.f_trace = jump
+__builtins__['kept'] = hook
+ctypes.pythonapi.PyEval_SetTrace(hook, None)
+assert False";
+        let monitored = "import sys
+above, jumps = sys._getframe().f_back, []
+def jump(code, number):
+    frame = sys._getframe(1)
+    if frame is above and not jumps:
+        jumps.append(1)
+        frame.f_lineno += DELTA
+monitoring = sys.monitoring
+monitoring.use_tool_id(4, 'x')
+monitoring.register_callback(4, monitoring.events.LINE, jump)
+monitoring.set_events(4, monitoring.events.LINE)
+assert False";
+        for source in [traced, monitored] {
+            for delta in (-4..=12).filter(|delta| *delta != 0) {
+                let program = Program {
+                    timeout: Duration::from_secs(2),
+                    ..program(&source.replace("DELTA", &delta.to_string()))
+                };
+                let verdict = pool.run(&program).unwrap();
+                assert!(!verdict.is_pass(), "{delta}: {source}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_whose_time_is_over_at_once_is_late_and_judged() {
+        let pool = pool(1);
+        for _ in 0..20 {
+            let endless = Program {
+                timeout: Duration::from_micros(10),
+                ..program("while True: pass")
+            };
+            assert_eq!(pool.run(&endless).unwrap(), Verdict::Timeout);
+        }
+        assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass);
     }
 
     #[test]

@@ -10,9 +10,8 @@ pub(super) fn of_server(root: u32) -> Option<u32> {
     only_child(only_child(root)?)
 }
 
-/// Whether the program of a server is over, so that what is left to do is the server's. No, too, where the
-/// kernel does not say.
-pub(super) fn is_over(root: u32) -> bool {
+/// Whether a server has no program, which is over or has not begun. No, too, where the kernel does not say.
+pub(super) fn is_absent(root: u32) -> bool {
     only_child(root)
         .and_then(children)
         .is_some_and(|children| children.is_empty())

@@ -28,6 +28,9 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
 
+AT_FDCWD = -100
+AT_RECURSIVE = 0x8000
+MOUNT_ATTR_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
@@ -40,6 +43,7 @@ PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 
 # The same numbers on every architecture.
+SYS_MOUNT_SETATTR = 442
 SYS_LANDLOCK_CREATE_RULESET = 444
 SYS_LANDLOCK_ADD_RULE = 445
 SYS_LANDLOCK_RESTRICT_SELF = 446
@@ -115,8 +119,15 @@ def write(path, text):
 
 
 def mount_scratch(size):
-    """Covers a public folder by an empty file system in memory, seen in this namespace alone."""
+    """Covers a public folder by an empty file system in memory, seen in this namespace alone.
+
+    All else can only be read: Landlock does not keep an owner from changing modes and times, and the
+    programs own what the judge's user owns.
+    """
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
+    length = ctypes.c_size_t(len(attributes))
+    syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, length)
     used = [os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.executable)]
     for place in SCRATCH_PLACES:
         if os.path.isdir(place) and not any(path.startswith(place + "/") for path in used):

@@ -40,6 +40,8 @@ const GRACE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(1);
 /// How many times its limit a program may wait for a processor before judging gives up.
 const PATIENCE: u32 = 20;
+/// Between two looks whether a program has begun, or its server has cleaned up.
+const PAUSE: Duration = Duration::from_millis(5);
 /// What a server may take to say that a program has ended which has.
 const NOTICE: Duration = Duration::from_millis(100);
 /// What a server says of itself is short.
@@ -175,14 +177,35 @@ impl Server {
             harness: None,
             _scratch: scratch,
         };
+        server.await_hello()?;
         let hello: Hello = server.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
         server.modules = hello.modules;
-        // What Python or a library has complained of is no message.
         while is_readable(&server.messages)? {
             server.read_message(&mut Vec::new(), 0)?;
         }
         Ok(server)
+    }
+
+    /// Waits until the server speaks; what Python or a library complains of meanwhile is no message.
+    fn await_hello(&mut self) -> Result<(), PythonError> {
+        let deadline = Instant::now() + START;
+        loop {
+            let mut ends = [
+                PollFd::new(&self.channel, PollFlags::IN),
+                PollFd::new(&self.messages, PollFlags::IN),
+            ];
+            if !wait_for(&mut ends, deadline)? {
+                return Err(no_answer());
+            }
+            let [has_spoken, has_complained] = ends.map(|end| !end.revents().is_empty());
+            if has_spoken {
+                return Ok(());
+            }
+            if has_complained {
+                self.read_message(&mut Vec::new(), 0)?;
+            }
+        }
     }
 
     /// Whether it must run no other program.
@@ -238,7 +261,15 @@ impl Server {
             self.is_spent = true;
             return Ok((end.verdict(), String::new()));
         }
-        let ended: Ended = self.receive(GRACE)?;
+        let ended: Ended = match self.receive(GRACE) {
+            Ok(ended) => ended,
+            Err(error) if end == End::ByItself => return Err(error),
+            // It was killed before it had read its text.
+            Err(_) => {
+                self.is_spent = true;
+                return Ok((end.verdict(), String::new()));
+            }
+        };
         self.is_spent = ended.is_spent;
         while is_readable(&self.messages)? {
             self.read_message(&mut message, most)?;
@@ -247,10 +278,14 @@ impl Server {
         if message.len() > most {
             return Ok((Verdict::Forged, String::new()));
         }
-        if end != End::ByItself {
-            return Ok((end.verdict(), String::new()));
+        let judged = nonce.judge(&message, ended.status);
+        // Who has said all has ended, even if the system was still taking down its memory.
+        let has_spoken = !matches!(judged.0, Verdict::Died { .. } | Verdict::Forged);
+        if end == End::ByItself || has_spoken {
+            Ok(judged)
+        } else {
+            Ok((end.verdict(), String::new()))
         }
-        Ok(nonce.judge(&message, ended.status))
     }
 
     /// Waits until the server says that the program has ended, and gives it the time for which others kept
@@ -264,8 +299,9 @@ impl Server {
         message: &mut Vec<u8>,
         most: usize,
     ) -> Result<End, PythonError> {
-        let started = Instant::now();
+        let mut started = Instant::now();
         let mut deadline = started + timeout;
+        let mut without_program = None;
         loop {
             let mut ends = [
                 PollFd::new(&self.channel, PollFlags::IN),
@@ -286,8 +322,14 @@ impl Server {
             if Instant::now() < deadline {
                 continue;
             }
-            if program::is_over(self.process.id()) {
-                return Ok(End::ByItself);
+            if program::is_absent(self.process.id()) {
+                // It is over, and what is left is the server's to do; or it has not begun, nor has its time.
+                started = Instant::now();
+                if *without_program.get_or_insert(started) + GRACE < started {
+                    return Err(no_answer());
+                }
+                deadline = started + PAUSE;
+                continue;
             }
             let wall = started.elapsed();
             let contention = program::of_server(self.process.id()).and_then(Contention::of);
@@ -366,9 +408,7 @@ impl Server {
         while !buffer.is_empty() {
             let mut channel = [PollFd::new(&self.channel, PollFlags::IN)];
             if !wait_for(&mut channel, deadline)? {
-                return Err(PythonError::Server {
-                    reason: "no answer".to_owned(),
-                });
+                return Err(no_answer());
             }
             match self.channel.read(buffer) {
                 Ok(0) => return Err(PythonError::Lost(io::ErrorKind::UnexpectedEof.into())),
@@ -390,6 +430,12 @@ impl Drop for Server {
             let _ = kill_process_group(leader, Signal::KILL);
         }
         let _ = self.process.wait();
+    }
+}
+
+fn no_answer() -> PythonError {
+    PythonError::Server {
+        reason: "no answer".to_owned(),
     }
 }
 
