@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::train::{
     AdvantageScale, Aggregation,
     loss::Surrogate,
-    objective::{Objective, Overlong},
+    rollout::objective::{Objective, Overlong},
 };
 
 /// What CISPO alone is told.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::train::{
     AdvantageScale, Aggregation,
     loss::{ClipRange, Surrogate},
-    objective::{Objective, Overlong},
+    rollout::objective::{Objective, Overlong},
 };
 
 /// What DAPO alone is told.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::train::{
     AdvantageScale, Aggregation,
     loss::{ClipRange, Surrogate},
-    objective::{Objective, Overlong},
+    rollout::objective::{Objective, Overlong},
 };
 
 /// What GSPO alone is told.

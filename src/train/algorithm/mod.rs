@@ -12,10 +12,12 @@ use crate::{
     model::Decoder,
     train::{
         TrainError, TrainSettings,
-        method::Method,
-        objective::Objective,
-        policy::Policy,
-        rollout::{Collector, Judge},
+        rollout::{
+            collect::{Collector, Judge},
+            objective::Objective,
+            step::Policy,
+        },
+        step::Method,
         task::Task,
     },
 };

@@ -8,8 +8,8 @@ use crate::train::{
     TrainError,
     learner::{Learner, Moment, Sequence, narrow, rectangle},
     loss::{cross_entropy, token_weights},
-    method::{LeftOut, Lesson, Method, Place, Stop, Taken},
     order::RowOrder,
+    step::{LeftOut, Lesson, Method, Place, Stop, Taken},
     task::Task,
 };
 

@@ -10,6 +10,3 @@ pub(super) use aggregate::sequence_weights;
 pub(super) use cross_entropy::{cross_entropy, token_weights};
 pub(super) use kl::k3;
 pub(super) use surrogate::{ClipRange, Surrogate};
-
-#[cfg(test)]
-mod golden;

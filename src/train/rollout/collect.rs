@@ -6,15 +6,15 @@ use crate::{
     model::{Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate},
     reward::Scorer,
     seed,
+    train::{
+        error::TrainError, learner::Sequence, observer::RewardRecord, order::rows_at, task::Task,
+    },
 };
 
-use super::{
-    RewardRecord, TrainError, advantage::has_spread, learner::Sequence, objective::Objective,
-    order::rows_at, task::Task,
-};
+use super::{advantage::has_spread, objective::Objective};
 
 /// Scores completions against target codes, in the order given.
-pub(super) trait Judge {
+pub(in crate::train) trait Judge {
     /// The rewards of pairs of completion and target code.
     fn judge(&self, pairs: &[(String, String)]) -> Vec<RewardRecord>;
 }
@@ -33,54 +33,54 @@ impl Judge for Scorer {
 
 /// A completion with all that is known about it.
 #[derive(Clone, Debug)]
-pub(super) struct Sample {
+pub(in crate::train) struct Sample {
     /// The row of the data.
-    pub(super) row: usize,
-    pub(super) sequence: Sequence,
+    pub(in crate::train) row: usize,
+    pub(in crate::train) sequence: Sequence,
     /// Under the policy that sampled.
-    pub(super) log_probs: Vec<f32>,
-    pub(super) is_truncated: bool,
-    pub(super) text: String,
-    pub(super) reward: RewardRecord,
+    pub(in crate::train) log_probs: Vec<f32>,
+    pub(in crate::train) is_truncated: bool,
+    pub(in crate::train) text: String,
+    pub(in crate::train) reward: RewardRecord,
     /// None, if its group is not learned from.
-    pub(super) advantage: Option<f64>,
+    pub(in crate::train) advantage: Option<f64>,
 }
 
 /// What a step has sampled, group after group.
 #[derive(Debug, Default)]
-pub(super) struct Rollout {
-    pub(super) samples: Vec<Sample>,
-    pub(super) generation_batches: usize,
+pub(in crate::train) struct Rollout {
+    pub(in crate::train) samples: Vec<Sample>,
+    pub(in crate::train) generation_batches: usize,
     /// Prompts taken from the data.
-    pub(super) prompts: usize,
-    pub(super) sampling_seconds: f64,
-    pub(super) reward_seconds: f64,
+    pub(in crate::train) prompts: usize,
+    pub(in crate::train) sampling_seconds: f64,
+    pub(in crate::train) reward_seconds: f64,
 }
 
 /// Where a rollout takes its prompts and random numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
+pub(in crate::train) struct Start {
     /// The step, counted from 0.
-    pub(super) step: usize,
+    pub(in crate::train) step: usize,
     /// The place in the data.
-    pub(super) place: usize,
+    pub(in crate::train) place: usize,
 }
 
 /// How completions are sampled and scored.
-pub(super) struct Collector<'a> {
-    pub(super) task: &'a Task<'a>,
-    pub(super) objective: &'a Objective,
-    pub(super) sampling: &'a SamplingSettings,
-    pub(super) judge: &'a dyn Judge,
-    pub(super) batch_size: usize,
-    pub(super) group_size: usize,
+pub(in crate::train) struct Collector<'a> {
+    pub(in crate::train) task: &'a Task<'a>,
+    pub(in crate::train) objective: &'a Objective,
+    pub(in crate::train) sampling: &'a SamplingSettings,
+    pub(in crate::train) judge: &'a dyn Judge,
+    pub(in crate::train) batch_size: usize,
+    pub(in crate::train) group_size: usize,
 }
 
 impl Collector<'_> {
     /// Samples until there are enough groups to learn from, or the budget is spent.
     ///
     /// None, if it was told to stop.
-    pub(super) fn collect(
+    pub(in crate::train) fn collect(
         &self,
         model: &LanguageModel,
         start: Start,

@@ -10,12 +10,11 @@ use super::{
     FinalCheckpoint, NonFiniteRecord, NonFiniteSample, Observer, Row, SampleRecord, StepRecord,
     Timing, TrainError, TrainSettings,
     algorithm::with_method,
-    checkpoint::{Checkpoint, State, Store},
     evaluation::Best,
-    learner::{Learner, Update},
-    method::{LeftOut, Method, Place, Taken},
-    optim::Named,
-    rollout::Judge,
+    learner::{Learner, Update, optimizer::Named},
+    rollout::collect::Judge,
+    state::checkpoint::{Checkpoint, State, Store},
+    step::{LeftOut, Method, Place, Taken},
     task::Task,
 };
 

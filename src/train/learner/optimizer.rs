@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AdamStep, adam_step};
 
-use super::learner::narrow;
+use super::narrow;
 
 /// The table `optimizer`: AdamW with decoupled decay and one norm clip over all gradients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,22 +26,22 @@ pub struct OptimizerSettings {
 }
 
 /// Tensors by the name of the parameter that they belong to and whose shape they have.
-pub(super) type Named = BTreeMap<String, Tensor<2>>;
+pub(in crate::train) type Named = BTreeMap<String, Tensor<2>>;
 
 /// The state of AdamW (arXiv 1711.05101) as PyTorch has it: decay first, epsilon outside the root.
 #[derive(Clone, Debug)]
-pub(super) struct AdamW {
+pub(in crate::train) struct AdamW {
     settings: OptimizerSettings,
     /// Updates so far.
-    pub(super) updates: u32,
+    pub(in crate::train) updates: u32,
     /// Running mean of the gradients.
-    pub(super) first: Named,
+    pub(in crate::train) first: Named,
     /// Running mean of their squares.
-    pub(super) second: Named,
+    pub(in crate::train) second: Named,
 }
 
 impl AdamW {
-    pub(super) fn new(settings: OptimizerSettings) -> Self {
+    pub(in crate::train) fn new(settings: OptimizerSettings) -> Self {
         Self {
             settings,
             updates: 0,
@@ -53,7 +53,7 @@ impl AdamW {
     /// The parameters after one update.
     ///
     /// `norm` is the [`global_norm`] of the gradients, which the caller has found to be finite.
-    pub(super) fn update(
+    pub(in crate::train) fn update(
         &mut self,
         parameters: &Named,
         gradients: Named,
@@ -168,7 +168,7 @@ fn clip_factor(norm: f64, largest: f64) -> f64 {
 }
 
 /// The Euclidean norm of all gradients together, read from the device once.
-pub(super) fn global_norm(gradients: &Named) -> f64 {
+pub(in crate::train) fn global_norm(gradients: &Named) -> f64 {
     let squares: Vec<Tensor<1>> = gradients
         .values()
         .map(|gradient| {
@@ -257,7 +257,7 @@ mod tests {
     /// Oracle: tests/golden/rl/adamw.json, made by make/misc.py with `torch.optim.AdamW`.
     fn check(dtype: DType, tolerance: f64) {
         let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/rl/adamw.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/golden/rl/adamw.json")).unwrap();
         assert_eq!(golden.sequences.len(), 4);
         for sequence in golden.sequences {
             let settings = OptimizerSettings {

@@ -2,18 +2,19 @@
 
 use burn::tensor::Tensor;
 
-use crate::model::{AdapterKind, LanguageModel, TokenBatch};
-
-use super::{
-    Aggregation, Algorithm, Inputs, SftSettings, TrainError, TrainSettings,
-    advantage::mean,
-    fixture::{ByText, Recorder, cispo, dapo, grpo, gspo, model, rows, settings, values},
-    learner::{Learner, Moment, Piece, Sequence, narrow, rectangle},
-    loss::{ClipRange, Surrogate, sequence_weights},
-    order::{RowOrder, rows_at},
-    rollout::Judge,
-    train_loop::{Outcome, train_with},
+use crate::{
+    model::{AdapterKind, LanguageModel, TokenBatch},
+    train::{
+        Aggregation, Algorithm, Inputs, Outcome, SftSettings, TrainError, TrainSettings,
+        learner::{Learner, Moment, Piece, Sequence, narrow, rectangle},
+        loss::{ClipRange, Surrogate, sequence_weights},
+        order::{RowOrder, rows_at},
+        rollout::{advantage::mean, collect::Judge},
+        run::train_with,
+    },
 };
+
+use super::fixture::{ByText, Recorder, cispo, dapo, grpo, gspo, model, rows, settings, values};
 
 const MOMENT: Moment = Moment {
     step: 0,

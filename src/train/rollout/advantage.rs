@@ -18,7 +18,7 @@ pub enum AdvantageScale {
 ///
 /// A group whose rewards are all equal gives exactly 0, whatever the rounding of its mean. A group
 /// of one has nothing to be compared with: as in verl its mean is taken as 0 and its deviation as 1.
-pub(super) fn advantages(
+pub(in crate::train) fn advantages(
     rewards: &[f64],
     group_size: usize,
     scale: AdvantageScale,
@@ -54,17 +54,17 @@ pub(super) fn advantages(
 
 /// Whether a group's rewards differ; only then does it say anything about the policy.
 #[expect(clippy::float_cmp, reason = "equal scores come from equal arithmetic")]
-pub(super) fn has_spread(group: &[f64]) -> bool {
+pub(in crate::train) fn has_spread(group: &[f64]) -> bool {
     group.iter().any(|reward| *reward != group[0])
 }
 
 /// The mean, or 0 of nothing.
-pub(super) fn mean(values: &[f64]) -> f64 {
+pub(in crate::train) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// The standard deviation; `lost` degrees of freedom are taken from the count.
-pub(super) fn deviation(values: &[f64], lost: f64) -> f64 {
+pub(in crate::train) fn deviation(values: &[f64], lost: f64) -> f64 {
     let centre = mean(values);
     let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
     (squares / (values.len() as f64 - lost).max(1.0)).sqrt()
@@ -102,7 +102,7 @@ mod tests {
 
     /// Oracle: tests/golden/rl/advantages.json, made by make/misc.py.
     fn golden() -> Golden {
-        serde_json::from_str(include_str!("../../tests/golden/rl/advantages.json")).unwrap()
+        serde_json::from_str(include_str!("../../../tests/golden/rl/advantages.json")).unwrap()
     }
 
     fn assert_close(ours: &[f64], expected: &[f64]) {

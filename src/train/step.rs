@@ -4,7 +4,7 @@ use super::{
     TrainError,
     learner::{Learner, Update},
     observer::{RewardRecord, RolloutRecord},
-    rollout::Sample,
+    rollout::collect::Sample,
 };
 
 /// Says whether to stop.

@@ -1,13 +1,15 @@
 //! What happens when a loss or a gradient is no number.
 
-use crate::model::{AdapterKind, LanguageModel};
-
-use super::{
-    Algorithm, Inputs, RowOrder, SftSettings, TrainError, TrainSettings,
-    fixture::{ByText, Recorder, gspo, model, rows, settings, values},
-    learner::{Learner, Moment, Piece, Sequence},
-    train_loop::{Outcome, train_with},
+use crate::{
+    model::{AdapterKind, LanguageModel},
+    train::{
+        Algorithm, Inputs, Outcome, RowOrder, SftSettings, TrainError, TrainSettings,
+        learner::{Learner, Moment, Piece, Sequence},
+        run::train_with,
+    },
 };
+
+use super::fixture::{ByText, Recorder, gspo, model, rows, settings, values};
 
 fn run(
     model: LanguageModel,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::Deserialize;
 
-use super::{Aggregation, ClipRange, Surrogate, sequence_weights};
 use crate::train::{
-    AdvantageScale,
-    objective::{Objective, Overlong},
+    loss::{Aggregation, ClipRange, Surrogate, sequence_weights},
+    rollout::{
+        advantage::AdvantageScale,
+        objective::{Objective, Overlong},
+    },
 };
 
 #[derive(Deserialize)]

@@ -33,7 +33,7 @@ pub enum Schedule {
 
 impl LearningRate {
     /// The rate of the updates of `step`, counted from 0, in a training of `max_steps`.
-    pub(super) fn at(&self, step: usize, max_steps: usize) -> f64 {
+    pub(in crate::train) fn at(&self, step: usize, max_steps: usize) -> f64 {
         self.peak * (self.floor + (1.0 - self.floor) * self.factor(step, max_steps))
     }
 
@@ -61,7 +61,8 @@ mod tests {
     fn rates_are_the_golden_ones() {
         // Oracle: tests/golden/rl/lr_schedules.json, made by make/misc.py (cosine: transformers).
         let golden: Value =
-            serde_json::from_str(include_str!("../../tests/golden/rl/lr_schedules.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/golden/rl/lr_schedules.json"))
+                .unwrap();
         for (name, schedule, points) in [
             ("grpo", Schedule::Cosine, 21),
             ("dapo_script", Schedule::Constant, 21),

@@ -2,13 +2,15 @@
 
 use std::{fs, path::Path};
 
-use crate::model::{AdapterKind, LanguageModel};
-
-use super::{
-    Ended, EvalSchedule, FinalCheckpoint, Inputs, TrainError, TrainSettings,
-    fixture::{ByText, Recorder, bits, grpo, model, rows, settings},
-    train_loop::{Outcome, train_with},
+use crate::{
+    model::{AdapterKind, LanguageModel},
+    train::{
+        Ended, EvalSchedule, FinalCheckpoint, Inputs, Outcome, TrainError, TrainSettings,
+        run::train_with,
+    },
 };
+
+use super::fixture::{ByText, Recorder, bits, grpo, model, rows, settings};
 
 const REWARD: ByText = ByText(|text| (text.len() % 3) as f64);
 

@@ -2,13 +2,15 @@
 
 use std::{fs, path::Path};
 
-use crate::model::{AdapterKind, LanguageModel};
-
-use super::{
-    Algorithm, Ended, Inputs, RowOrder, SftSettings, TrainError, TrainSettings,
-    fixture::{ByText, Recorder, bits, dapo, grpo, model, rows, settings},
-    train_loop::{Outcome, train_with},
+use crate::{
+    model::{AdapterKind, LanguageModel},
+    train::{
+        Algorithm, Ended, Inputs, Outcome, RowOrder, SftSettings, TrainError, TrainSettings,
+        run::train_with,
+    },
 };
+
+use super::fixture::{ByText, Recorder, bits, dapo, grpo, model, rows, settings};
 
 /// A reward that tells most groups apart, but not all.
 const REWARD: ByText = ByText(|text| (text.len() % 3) as f64);

@@ -2,47 +2,45 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    AdvantageScale, Aggregation,
-    advantage::advantages,
-    loss::{Surrogate, k3},
-};
+use crate::train::loss::{Aggregation, Surrogate, k3};
+
+use super::advantage::{AdvantageScale, advantages};
 
 /// How a policy learns from its own completions: all in which GRPO and DAPO differ.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Objective {
+pub(in crate::train) struct Objective {
     /// What stands for the gain of a token.
-    pub(super) surrogate: Surrogate,
+    pub(in crate::train) surrogate: Surrogate,
     /// How token losses become one number.
-    pub(super) aggregation: Aggregation,
+    pub(in crate::train) aggregation: Aggregation,
     /// What a group's centred rewards are divided by.
-    pub(super) advantage_scale: AdvantageScale,
+    pub(in crate::train) advantage_scale: AdvantageScale,
     /// Added to that divisor.
-    pub(super) advantage_epsilon: f64,
+    pub(in crate::train) advantage_epsilon: f64,
     /// Weight of the divergence from the reference; 0 needs none.
-    pub(super) kl_weight: f64,
+    pub(in crate::train) kl_weight: f64,
     /// Whether completions that were cut off are left out of the loss.
-    pub(super) mask_truncated: bool,
+    pub(in crate::train) mask_truncated: bool,
     /// The penalty for long completions.
-    pub(super) overlong: Overlong,
+    pub(in crate::train) overlong: Overlong,
     /// The most generation batches a step, where groups without a spread of rewards are replaced.
-    pub(super) dynamic_sampling: Option<usize>,
+    pub(in crate::train) dynamic_sampling: Option<usize>,
     /// Prompts an update.
-    pub(super) mini_batch_size: usize,
+    pub(in crate::train) mini_batch_size: usize,
 }
 
 /// A penalty that grows with length shortly before the limit (DAPO, eq. 13; the paper's eq. 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Overlong {
+pub(in crate::train) struct Overlong {
     /// Tokens before the limit over which it grows; 0 turns it off.
-    pub(super) buffer: usize,
+    pub(in crate::train) buffer: usize,
     /// Its size at the limit and beyond.
-    pub(super) factor: f64,
+    pub(in crate::train) factor: f64,
 }
 
 impl Overlong {
     /// What is added to the reward of a completion: 0 or less.
-    pub(super) fn penalty(self, tokens: usize, most_tokens: usize) -> f64 {
+    pub(in crate::train) fn penalty(self, tokens: usize, most_tokens: usize) -> f64 {
         let free = most_tokens.saturating_sub(self.buffer);
         if self.buffer == 0 || tokens <= free {
             return 0.0;
@@ -54,7 +52,7 @@ impl Overlong {
 
 impl Objective {
     /// The advantage of each completion, group after group.
-    pub(super) fn advantages(&self, rewards: &[f64], group_size: usize) -> Vec<f64> {
+    pub(in crate::train) fn advantages(&self, rewards: &[f64], group_size: usize) -> Vec<f64> {
         advantages(
             rewards,
             group_size,
@@ -69,7 +67,7 @@ impl Objective {
     ///
     /// - `log_prob`, `old_log_prob`, `mask`, `reference`, outputs: `[batch, time]`
     /// - `advantage`: `[batch, 1]`
-    pub(super) fn token_loss(
+    pub(in crate::train) fn token_loss(
         &self,
         log_prob: Tensor<2>,
         old_log_prob: Tensor<2>,
@@ -115,7 +113,7 @@ mod tests {
         // Oracle: tests/golden/rl/overlong.json, made by make/misc.py. The paper's equation has no
         // factor, and verl has no floor, which it never needs: no completion is above the limit.
         let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/rl/overlong.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/golden/rl/overlong.json")).unwrap();
         assert!(golden.rows.len() > 30);
         for row in golden.rows {
             let overlong = Overlong {

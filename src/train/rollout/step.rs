@@ -8,23 +8,28 @@ use std::{
 
 use burn::tensor::Tensor;
 
-use crate::model::Decoder;
+use crate::{
+    model::Decoder,
+    train::{
+        error::TrainError,
+        learner::{Learner, Moment, Piece, Sequence, Update, narrow, read, rectangle},
+        loss::sequence_weights,
+        observer::{RewardRecord, RolloutRecord},
+        step::{LeftOut, Lesson, Method, Place, Stop, Taken},
+    },
+};
 
 use super::{
-    RewardRecord, RolloutRecord, TrainError,
     advantage::{deviation, has_spread, mean},
-    learner::{Learner, Moment, Piece, Sequence, Update, narrow, read, rectangle},
-    loss::sequence_weights,
-    method::{LeftOut, Lesson, Method, Place, Stop, Taken},
+    collect::{Collector, Rollout, Sample, Start},
     objective::Objective,
-    rollout::{Collector, Rollout, Sample, Start},
 };
 
 /// Learns from groups of its own completions.
-pub(super) struct Policy<'a> {
-    pub(super) collector: Collector<'a>,
+pub(in crate::train) struct Policy<'a> {
+    pub(in crate::train) collector: Collector<'a>,
     /// The frozen start, if the objective looks at it.
-    pub(super) reference: Option<Decoder>,
+    pub(in crate::train) reference: Option<Decoder>,
 }
 
 impl Method for Policy<'_> {

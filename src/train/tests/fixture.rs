@@ -11,13 +11,12 @@ use crate::{
         Targets,
     },
     reward::{Normalizer, RewardSettings, Variant},
-};
-
-use super::{
-    AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, EvalSchedule,
-    EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, LearningRate, NonFiniteRecord,
-    Observer, OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule, StepRecord, Timing,
-    TrainSettings, optim::Named, rollout::Judge,
+    train::{
+        AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, EvalSchedule,
+        EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, LearningRate,
+        NonFiniteRecord, Observer, OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule,
+        StepRecord, Timing, TrainSettings, learner::optimizer::Named, rollout::collect::Judge,
+    },
 };
 
 /// The words of the micro model, after its only special token.

@@ -4,7 +4,10 @@
 ///
 /// No rectangle has more than `most_tokens` places, unless a single sequence has. Long sequences
 /// come first, beside others of their length, so that little of a rectangle is padding.
-pub(super) fn micro_batches(lengths: &[(usize, usize)], most_tokens: usize) -> Vec<Vec<usize>> {
+pub(in crate::train) fn micro_batches(
+    lengths: &[(usize, usize)],
+    most_tokens: usize,
+) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|index| {
         let (prompt, completion) = lengths[*index];

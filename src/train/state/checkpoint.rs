@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     model::{read_tensors, write_tensors},
+    train::{error::TrainError, evaluation::Best, learner::optimizer::Named},
 };
-
-use super::{TrainError, evaluation::Best, optim::Named};
 
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.json";
@@ -29,35 +28,35 @@ const UNFINISHED: &str = ".unfinished-";
 ///
 /// Random streams follow from the seed and the step, the learning rate from the step.
 #[derive(Clone, Debug)]
-pub(super) struct Checkpoint {
-    pub(super) state: State,
-    pub(super) trainable: Named,
-    pub(super) first: Named,
-    pub(super) second: Named,
+pub(in crate::train) struct Checkpoint {
+    pub(in crate::train) state: State,
+    pub(in crate::train) trainable: Named,
+    pub(in crate::train) first: Named,
+    pub(in crate::train) second: Named,
 }
 
 /// The numbers of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct State {
+pub(in crate::train) struct State {
     /// What is trained: settings, seed, rows and initial parameters.
-    pub(super) identity: Digest,
+    pub(in crate::train) identity: Digest,
     /// Steps done.
-    pub(super) step: usize,
+    pub(in crate::train) step: usize,
     /// Rows taken from the data.
-    pub(super) rows: usize,
+    pub(in crate::train) rows: usize,
     /// Updates of the optimiser.
-    pub(super) updates: u32,
+    pub(in crate::train) updates: u32,
     /// Updates left out.
-    pub(super) skipped: usize,
+    pub(in crate::train) skipped: usize,
     /// Those since the last that was not.
-    pub(super) skipped_in_a_row: usize,
+    pub(in crate::train) skipped_in_a_row: usize,
     /// The step of the last evaluation; 0 if there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) evaluated: usize,
+    pub(in crate::train) evaluated: usize,
     /// The best evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) best: Option<Best>,
+    pub(in crate::train) best: Option<Best>,
 }
 
 /// What is left out, so that checkpoints without evaluations are as they were before there were any.
@@ -68,13 +67,13 @@ fn is_zero(step: &usize) -> bool {
 
 /// The folder of a training's checkpoints.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(in crate::train) struct Store {
     folder: PathBuf,
     keep: usize,
 }
 
 impl Store {
-    pub(super) fn new(folder: &Path, keep: usize) -> Self {
+    pub(in crate::train) fn new(folder: &Path, keep: usize) -> Self {
         Self {
             folder: folder.to_owned(),
             keep: keep.max(1),
@@ -82,7 +81,7 @@ impl Store {
     }
 
     /// Writes a checkpoint and takes away those that are too many, save the best.
-    pub(super) fn save(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+    pub(in crate::train) fn save(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         let step = checkpoint.state.step;
         let name = name(step);
         let path = self.folder.join(&name);
@@ -114,7 +113,7 @@ impl Store {
     }
 
     /// The newest whole checkpoint of this training; what is wrong with newer ones goes to `note`.
-    pub(super) fn newest(
+    pub(in crate::train) fn newest(
         &self,
         identity: &Digest,
         device: &Device,
@@ -139,7 +138,7 @@ impl Store {
     }
 
     /// The checkpoint of a step, which must be there.
-    pub(super) fn of_step(
+    pub(in crate::train) fn of_step(
         &self,
         step: usize,
         identity: &Digest,

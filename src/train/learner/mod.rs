@@ -10,24 +10,28 @@ use crate::{
     seed,
 };
 
-use super::{
-    OptimizerSettings,
-    micro_batch::micro_batches,
-    optim::{AdamW, Named, global_norm},
-};
+pub(super) mod micro_batch;
+pub(super) mod optimizer;
+mod schedule;
+
+pub use optimizer::OptimizerSettings;
+pub use schedule::{LearningRate, Schedule};
+
+use micro_batch::micro_batches;
+use optimizer::{AdamW, Named, global_norm};
 
 /// After so many updates in a row without a finite loss and gradient, training gives up.
 const MOST_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A model with its optimiser.
 #[derive(Debug)]
-pub(super) struct Learner {
-    pub(super) model: LanguageModel,
-    pub(super) optimizer: AdamW,
+pub(in crate::train) struct Learner {
+    pub(in crate::train) model: LanguageModel,
+    pub(in crate::train) optimizer: AdamW,
     /// Updates that were left out so far.
-    pub(super) skipped: usize,
+    pub(in crate::train) skipped: usize,
     /// Those that were left out since the last that was not.
-    pub(super) skipped_in_a_row: usize,
+    pub(in crate::train) skipped_in_a_row: usize,
     most_tokens: usize,
     by_block: bool,
     seed: u64,
@@ -37,55 +41,55 @@ pub(super) struct Learner {
 
 /// A prompt and what follows it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sequence {
-    pub(super) prompt: Vec<u32>,
-    pub(super) completion: Vec<u32>,
+pub(in crate::train) struct Sequence {
+    pub(in crate::train) prompt: Vec<u32>,
+    pub(in crate::train) completion: Vec<u32>,
 }
 
 impl Sequence {
     /// The number of tokens.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::train) fn len(&self) -> usize {
         self.prompt.len() + self.completion.len()
     }
 }
 
 /// Where an update stands in the training.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(in crate::train) struct Moment {
     /// The step, counted from 0.
-    pub(super) step: usize,
+    pub(in crate::train) step: usize,
     /// The update within the step.
-    pub(super) update: usize,
+    pub(in crate::train) update: usize,
     /// The learning rate.
-    pub(super) rate: f64,
+    pub(in crate::train) rate: f64,
     /// What divides the logits.
-    pub(super) temperature: f64,
+    pub(in crate::train) temperature: f64,
 }
 
 /// The part of an update's loss that a micro-batch has in it.
-pub(super) type Loss<'a> = dyn Fn(Piece<'_>) -> Tensor<1> + Sync + 'a;
+pub(in crate::train) type Loss<'a> = dyn Fn(Piece<'_>) -> Tensor<1> + Sync + 'a;
 
 /// A micro-batch on its way through the model.
-pub(super) struct Piece<'a> {
+pub(in crate::train) struct Piece<'a> {
     /// Its number among the update's micro-batches.
-    pub(super) index: usize,
+    pub(in crate::train) index: usize,
     /// The places of its rows among the update's sequences.
-    pub(super) rows: &'a [usize],
-    pub(super) tokens: &'a TokenBatch,
+    pub(in crate::train) rows: &'a [usize],
+    pub(in crate::train) tokens: &'a TokenBatch,
     /// What the model in training thinks of the completions.
-    pub(super) scores: LogProbs,
+    pub(in crate::train) scores: LogProbs,
 }
 
 /// What an update was like.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Update {
-    pub(super) loss: f64,
-    pub(super) gradient_norm: f64,
+pub(in crate::train) struct Update {
+    pub(in crate::train) loss: f64,
+    pub(in crate::train) gradient_norm: f64,
 }
 
 impl Update {
     /// Whether it was made: one without finite numbers is left out.
-    pub(super) fn is_finite(self) -> bool {
+    pub(in crate::train) fn is_finite(self) -> bool {
         self.loss.is_finite() && self.gradient_norm.is_finite()
     }
 }
@@ -168,7 +172,7 @@ fn pools(model: &LanguageModel) -> Vec<ThreadPool> {
 }
 
 impl Learner {
-    pub(super) fn new(
+    pub(in crate::train) fn new(
         model: LanguageModel,
         optimizer: OptimizerSettings,
         most_tokens: usize,
@@ -190,7 +194,7 @@ impl Learner {
     }
 
     /// Where tensors for the loss belong.
-    pub(super) fn device(&self) -> Device {
+    pub(in crate::train) fn device(&self) -> Device {
         self.model.decoder.device()
     }
 
@@ -199,7 +203,7 @@ impl Learner {
     /// `loss` gives the part of the loss that a micro-batch has in it; its denominators must be
     /// those of all `sequences`, and then their split into micro-batches changes nothing but
     /// rounding. If loss or gradient is not finite, the model stays as it is.
-    pub(super) fn update(
+    pub(in crate::train) fn update(
         &mut self,
         sequences: &[Sequence],
         moment: Moment,
@@ -228,7 +232,7 @@ impl Learner {
     }
 
     /// Whether so many updates in a row were left out that there is no use in going on.
-    pub(super) fn has_diverged(&self) -> bool {
+    pub(in crate::train) fn has_diverged(&self) -> bool {
         self.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW
     }
 
@@ -236,7 +240,7 @@ impl Learner {
     ///
     /// On the processor several micro-batches run side by side, a thread each; their parts are summed
     /// in the order of the micro-batches all the same, so that no digit depends on the threads.
-    pub(super) fn gradients(
+    pub(in crate::train) fn gradients(
         &self,
         sequences: &[Sequence],
         moment: Moment,
@@ -302,7 +306,7 @@ impl Learner {
     }
 
     /// The log-probabilities of each completion's tokens under `decoder`, without a graph.
-    pub(super) fn log_probs_under(
+    pub(in crate::train) fn log_probs_under(
         &self,
         decoder: &Decoder,
         sequences: &[Sequence],
@@ -347,7 +351,7 @@ fn batch(sequences: &[Sequence], rows: &[usize]) -> TokenBatch {
 }
 
 /// The values of tensors with one element each, read from the device at once.
-pub(super) fn read(tensors: Vec<Tensor<1>>) -> Vec<f64> {
+pub(in crate::train) fn read(tensors: Vec<Tensor<1>>) -> Vec<f64> {
     if tensors.is_empty() {
         return Vec::new();
     }
@@ -359,7 +363,7 @@ pub(super) fn read(tensors: Vec<Tensor<1>>) -> Vec<f64> {
 /// # Shapes
 ///
 /// - output: `[rows, columns]`
-pub(super) fn rectangle<'a>(
+pub(in crate::train) fn rectangle<'a>(
     rows: impl IntoIterator<Item = &'a [f32]>,
     columns: usize,
     device: &Device,
@@ -382,6 +386,6 @@ pub(super) fn rectangle<'a>(
     clippy::cast_possible_truncation,
     reason = "rounding to the nearest f32 is meant"
 )]
-pub(super) fn narrow(value: f64) -> f32 {
+pub(in crate::train) fn narrow(value: f64) -> f32 {
     value as f32
 }
