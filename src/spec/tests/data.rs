@@ -57,7 +57,7 @@ humaneval = \"he.jsonl\"
 }
 
 #[test]
-fn paths_begin_in_the_project_or_beside_the_file() {
+fn paths_begin_in_the_project_or_in_the_folder_of_the_file() {
     let folder = project();
     write(folder.path(), "sub/own.jinja", "");
     write(

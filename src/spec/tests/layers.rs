@@ -82,7 +82,7 @@ fn a_mistake_in_an_included_file_says_who_includes_it() {
 }
 
 #[test]
-fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
+fn mistakes_of_the_environment_and_the_command_line_name_their_source() {
     let folder = project();
     write(folder.path(), "x.toml", "name = \"x\"\n");
     let environment = [
