@@ -43,6 +43,11 @@ impl MemorySize {
         Some(Self { bytes })
     }
 
+    /// The units, the largest first.
+    pub fn units() -> [&'static str; 6] {
+        UNITS.map(|(unit, _)| unit)
+    }
+
     /// The amount in bytes.
     pub fn bytes(self) -> u64 {
         self.bytes

@@ -7,7 +7,9 @@ mod benchmark;
 mod check;
 mod code;
 mod experiment;
+mod explain;
 mod grid;
+mod json_schema;
 mod load;
 mod point;
 mod problem;
@@ -19,6 +21,8 @@ mod table;
 mod tests;
 
 pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
+pub use explain::explain;
+pub use json_schema::json_schema;
 pub use load::{Request, load};
 pub use problem::Mistakes;
 pub use read::surroundings::Surroundings;

@@ -3,10 +3,12 @@
 #![expect(clippy::too_many_lines, reason = "most lines are texts that users see")]
 
 mod data;
+mod defaults;
 mod eval;
 mod file;
 mod garbled;
 mod grid;
+mod json_schema;
 mod layers;
 mod model;
 mod resolve;
