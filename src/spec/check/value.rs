@@ -38,7 +38,7 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
             Data::Whole(_) => out_of_range(site, kind, &node),
             _ => wrong_type(site, kind, &node),
         },
-        Kind::Number(range) => number(site, kind, range, node),
+        Kind::Number(range) => number(site, kind, range, &node),
         Kind::Subset { noun, names, sets } => match node.data {
             Data::Text(_) => set(site, noun, &names(), sets, &node),
             _ => subset(site, kind, noun, names, node),
@@ -164,18 +164,18 @@ fn with_guess(problem: Problem, text: &str, names: &[&str], node: &Node) -> Prob
     }
 }
 
-fn number(site: Site<'_>, kind: Kind, range: Range, node: Node) -> Checked {
+fn number(site: Site<'_>, kind: Kind, range: Range, node: &Node) -> Checked {
     let number = match node.data {
         Data::Number(number) => number,
         Data::Whole(number) => number as f64,
-        _ => return wrong_type(site, kind, &node),
+        _ => return wrong_type(site, kind, node),
     };
     if !range.contains(number) {
-        return out_of_range(site, kind, &node);
+        return out_of_range(site, kind, node);
     }
     Ok(Node {
         data: Data::Number(number),
-        ..node
+        place: node.place,
     })
 }
 

@@ -5,12 +5,14 @@
 mod data;
 mod defaults;
 mod eval;
+mod explain;
 mod file;
 mod garbled;
 mod grid;
 mod json_schema;
 mod layers;
 mod model;
+mod reference;
 mod resolve;
 mod run;
 mod table;
