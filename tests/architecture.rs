@@ -14,17 +14,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("device", &[]),
     ("world", &["seed"]),
-    ("python", &[]),
+    ("sandbox", &[]),
+    ("syntax", &[]),
     ("launch", &[]),
     ("remote", &[]),
     ("data", &["digest"]),
     ("memory", &[]),
-    ("reward", &["data", "python"]),
+    ("reward", &["syntax"]),
     ("model", &["calendar", "remote", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
     (
         "eval",
-        &["data", "digest", "model", "python", "remote", "seed"],
+        &["data", "digest", "model", "remote", "sandbox", "seed"],
     ),
     (
         "spec",
@@ -47,8 +48,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
-            "data", "device", "digest", "eval", "model", "plan", "python", "remote", "results",
-            "reward", "seed", "train",
+            "data", "device", "digest", "eval", "model", "plan", "remote", "results", "reward",
+            "sandbox", "seed", "train",
         ],
     ),
 ];

@@ -17,11 +17,11 @@ use super::{
 use crate::{
     data::Cache,
     device::Backend,
-    python::{
+    results::Store,
+    sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
     },
-    results::Store,
 };
 
 const AFTER_HELP: &str = "\

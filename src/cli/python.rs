@@ -12,7 +12,7 @@ use super::{
 use crate::{
     data::Cache,
     eval::benchmark,
-    python::{Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter},
+    sandbox::{Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter},
 };
 
 const AFTER_HELP: &str = "\

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     launch::Process,
     plan::{Job, JobId, Plan, Work},
-    python,
     results::Store,
+    sandbox,
     schedule::{End, Scheduler, Settings, Summary, Task},
 };
 
@@ -157,7 +157,7 @@ fn check_what_is_here(plan: &Plan, store: &Store, spec: &SpecArguments) -> Resul
     }
     let judges = open.iter().any(|job| matches!(job.work, Work::Eval(_)));
     if judges
-        && let Err(error) = python::Interpreter::find(&python::Settings::default_interpreter())
+        && let Err(error) = sandbox::Interpreter::find(&sandbox::Settings::default_interpreter())
     {
         let failure = Failure::new(Exit::Missing, &error);
         return Err(failure.hint("install Python 3.9 or later, or name one with RECODE_PYTHON"));

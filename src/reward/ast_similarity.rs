@@ -26,7 +26,7 @@ use ruff_python_ast::{
 };
 use ruff_text_size::Ranged as _;
 
-use crate::python::SyntaxTree;
+use crate::syntax::SyntaxTree;
 
 use super::{Detail, Fault, Measured, NOT_RUNNABLE, Pair, Reward, pair::NoCode};
 
@@ -260,8 +260,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        python::{Grammar, with_syntax_tree},
         reward::Normalizer,
+        syntax::{Grammar, with_syntax_tree},
     };
 
     fn labels_of(labels: &mut Labels, code: &str) -> Vec<u32> {

@@ -1,6 +1,6 @@
 //! The code of a completion: its first python fence.
 
-use crate::python::is_python_space;
+use crate::syntax::is_python_space;
 
 use super::Normalizer;
 

@@ -1,6 +1,6 @@
 //! Whether a completion has the shape that the prompt asks for.
 
-use crate::python::is_python_space;
+use crate::syntax::is_python_space;
 
 use super::{Detail, Measured, Pair, Reward};
 

@@ -10,7 +10,7 @@
 //! scores and says so in [`Score::error`]: two sides without code are equal (ES 1, ES* 2); code that
 //! CPython nests too deeply to read does not parse (-2); nor does code whose literals fill the memory,
 //! and a target of that kind has nothing in common with any code (-1.5).
-//! `fixed` differs from `published` in what `extract` (the fence) and `python::normalize_fixed`
+//! `fixed` differs from `published` in what `extract` (the fence) and `syntax::normalize_fixed`
 //! list, and in these: the syntax of the code itself is checked, not of what normalising leaves of
 //! it; the grammar is that of CPython 3.13, not 3.11; nothing raises.
 

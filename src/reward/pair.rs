@@ -1,6 +1,6 @@
 //! A completion beside its target, and what a reward may ask of the two.
 
-use crate::python::{
+use crate::syntax::{
     Grammar, NormalizeError, SyntaxFault, SyntaxTree, normalize_fixed, normalize_published,
     with_syntax_tree,
 };

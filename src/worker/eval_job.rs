@@ -14,8 +14,8 @@ use crate::{
         measure,
     },
     plan::EvalWork,
-    python::{Pool, Settings, choose_interpreter},
     results::{EvalOutcome, JsonLines, Outcome, ResultsError, TaskOutcome, UNJUDGED},
+    sandbox::{Pool, Settings, choose_interpreter},
 };
 
 /// Measures the model of `work`, from the first task whose samples are not there.

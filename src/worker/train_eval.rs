@@ -15,7 +15,7 @@ use crate::{
     },
     model::LanguageModel,
     plan::{TrainEval, TrainWork},
-    python::Pool,
+    sandbox::Pool,
     seed,
     train::EvaluationRecord,
 };

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recode::python::{Interpreter, Pool, Program, Settings, Verdict};
+use recode::sandbox::{Interpreter, Pool, Program, Settings, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use recode::python::{Interpreter, Pool, Program, PythonError, Settings, Verdict};
+use recode::sandbox::{Interpreter, Pool, Program, PythonError, Settings, Verdict};
 use serde_json::Value;
 
 /// A Python for which the system refuses something: a virtual environment whose start-up file

@@ -10,7 +10,7 @@ use std::{
 use recode::{
     data::{Prompt, PromptTemplate, TrainingRow, read_code_update_arena, read_training_rows},
     eval::benchmark,
-    python::{Pool, Settings},
+    sandbox::{Pool, Settings},
     world::World,
 };
 use serde_json::Value;

@@ -14,7 +14,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{Normalizer, RewardSettings, Score, Scorer, Variant, edit_similarity, extract};
-use crate::python::{Grammar, check_syntax, is_python_space, normalize_fixed, normalize_published};
+use crate::syntax::{Grammar, check_syntax, is_python_space, normalize_fixed, normalize_published};
 use inputs::{Goldens, Random};
 
 const MODES: [Normalizer; 2] = [Normalizer::Published, Normalizer::Fixed];

@@ -1,5 +1,10 @@
 //! One warm Python process, and the socket and the pipes to it.
 
+mod contention;
+mod process;
+
+pub use contention::are_time_limits_exact;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -21,16 +26,19 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{
+use crate::sandbox::{
     Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict,
-    contention::Contention,
-    program,
     proof::{MESSAGE_BYTES, Nonce},
 };
 
+use contention::Contention;
+
 /// The driver, given to Python as its command: no file of ours has to be found.
-pub(super) const DRIVER: &str =
-    concat!(include_str!("sandbox.py"), "\n", include_str!("driver.py"));
+pub(super) const DRIVER: &str = concat!(
+    include_str!("../sandbox.py"),
+    "\n",
+    include_str!("../driver.py")
+);
 
 /// What Python may take to start and to load its modules; torch needs several seconds.
 const START: Duration = Duration::from_mins(1);
@@ -322,7 +330,7 @@ impl Server {
             if Instant::now() < deadline {
                 continue;
             }
-            if program::is_absent(self.process.id()) {
+            if process::is_absent(self.process.id()) {
                 // It is over, and what is left is the server's to do; or it has not begun, nor has its time.
                 started = Instant::now();
                 if *without_program.get_or_insert(started) + GRACE < started {
@@ -332,7 +340,7 @@ impl Server {
                 continue;
             }
             let wall = started.elapsed();
-            let contention = program::of_server(self.process.id()).and_then(Contention::of);
+            let contention = process::of_server(self.process.id()).and_then(Contention::of);
             let quiet = contention.map_or(wall, |contention| contention.quiet_time(wall));
             let granted = timeout.saturating_sub(quiet);
             if granted.is_zero() {
@@ -350,7 +358,7 @@ impl Server {
     /// Kills the program, and says whether it has ended: it may have done so by itself.
     fn kill_program(&self) -> Result<bool, PythonError> {
         let mut channel = [PollFd::new(&self.channel, PollFlags::IN)];
-        Ok(program::kill(self.process.id()) || wait_for(&mut channel, Instant::now() + NOTICE)?)
+        Ok(process::kill(self.process.id()) || wait_for(&mut channel, Instant::now() + NOTICE)?)
     }
 
     /// Reads some of what programs have written; keeps `most` bytes and one.
@@ -484,7 +492,7 @@ fn command(interpreter: &Interpreter, told: &str) -> Command {
 /// Of the server, and what its programs add.
 #[cfg(target_os = "linux")]
 fn filters() -> (Vec<u8>, Vec<u8>) {
-    use super::system_calls::{program_filter, server_filter};
+    use crate::sandbox::seccomp::{program_filter, server_filter};
     // A processor without a filter is a missing safeguard, which the driver reports.
     (server_filter(), program_filter())
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use ruff_python_ast::token::TokenKind;
 
-use super::syntax::{Token, with_tokens, with_unix_line_ends};
+use super::parse::{Token, with_tokens, with_unix_line_ends};
 
 /// Why code has no published normal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -263,7 +263,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::python::{Grammar, check_syntax};
+    use crate::syntax::{Grammar, check_syntax};
 
     #[derive(Deserialize)]
     struct Golden {

@@ -11,7 +11,11 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Interpreter, PythonError};
+mod interpreter;
+
+use crate::sandbox::PythonError;
+
+pub use interpreter::Interpreter;
 
 /// The versions of the libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +56,10 @@ impl Requirements {
     /// What `pip` is told.
     fn text(self, with_torch: bool) -> &'static str {
         match (self, with_torch) {
-            (Self::Pinned, false) => include_str!("../../datasets/python/pinned.txt"),
-            (Self::Pinned, true) => include_str!("../../datasets/python/pinned-torch.txt"),
-            (Self::Newest, false) => include_str!("../../datasets/python/newest.txt"),
-            (Self::Newest, true) => include_str!("../../datasets/python/newest-torch.txt"),
+            (Self::Pinned, false) => include_str!("../../../datasets/python/pinned.txt"),
+            (Self::Pinned, true) => include_str!("../../../datasets/python/pinned-torch.txt"),
+            (Self::Newest, false) => include_str!("../../../datasets/python/newest.txt"),
+            (Self::Newest, true) => include_str!("../../../datasets/python/newest-torch.txt"),
         }
     }
 

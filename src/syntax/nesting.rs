@@ -10,7 +10,7 @@ use ruff_python_ast::{
 };
 use ruff_python_parser::{Mode, lexer};
 
-use super::syntax::{SyntaxFault, invalid};
+use super::parse::{SyntaxFault, invalid};
 
 /// CPython's `MAXLEVEL`: open brackets.
 const MAX_BRACKETS: usize = 200;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::PythonError;
+use crate::sandbox::PythonError;
 
 /// The Python that runs the programs; part of the provenance of every verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,14 +15,14 @@ use super::filter::{Action, Condition, Rules, compile};
 
 /// The filter of a server, as the kernel takes it: an array of `struct sock_filter`, eight bytes each.
 /// Empty for a processor whose filters nobody has tried.
-pub(super) fn server_filter() -> Vec<u8> {
+pub(in crate::sandbox) fn server_filter() -> Vec<u8> {
     let mut rules = rules();
     rules.extend(taken_away().into_keys().map(|call| (call, Action::Allow)));
     filter(&rules, &Action::Refuse)
 }
 
 /// What a program of the server adds, in the same form.
-pub(super) fn program_filter() -> Vec<u8> {
+pub(in crate::sandbox) fn program_filter() -> Vec<u8> {
     filter(&taken_away(), &Action::Allow)
 }
 
@@ -315,7 +315,7 @@ const LEGACY: &[c_long] = &[];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::filter::run;
+    use crate::sandbox::seccomp::filter::run;
 
     #[test]
     fn both_filters_together_allow_what_the_list_allows() {

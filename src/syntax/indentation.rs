@@ -5,7 +5,7 @@
 
 use ruff_python_ast::token::TokenKind;
 
-use super::syntax::Token;
+use super::parse::Token;
 
 /// The two widths of a line's indentation: with tabs of 8 columns, and of 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -98,7 +98,7 @@ fn failure(letter: u8, body: &[u8]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::server::hexadecimal;
+    use crate::sandbox::server::hexadecimal;
 
     fn message(letter: u8, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len()).unwrap().to_le_bytes();

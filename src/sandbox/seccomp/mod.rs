@@ -1,0 +1,6 @@
+//! Which system calls a server and its programs may make.
+
+mod filter;
+mod system_calls;
+
+pub(super) use system_calls::{program_filter, server_filter};
