@@ -1,11 +1,11 @@
 //! Indentation as CPython's tokenizer measures it.
 //!
-//! A tab ends at a multiple of 8 columns; so that this choice never matters, lines must compare
-//! alike if a tab were 1 column wide. The parser's own rule for tabs is another.
+//! A tab ends at a multiple of 8 columns, and lines must compare in the same way if a tab is 1 column wide, so that
+//! this choice never matters. The parser has another rule for tabs.
 
 use ruff_python_ast::token::TokenKind;
 
-use super::parse::Token;
+use super::token::Token;
 
 /// The two widths of a line's indentation: with tabs of 8 columns, and of 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) fn first_fault(source: &str, tokens: &[Token]) -> Option<usize> {
                 is_line_start = false;
                 let before = source.get(..token.start)?;
                 let (earlier, white) = before.rsplit_once('\n').unwrap_or(("", before));
-                // A line that a backslash continues has its indentation on the line before.
+                // A continued line has its indentation on the line before the backslash.
                 if !earlier.ends_with('\\') && !fits(&mut levels, Indent::of(white)) {
                     return Some(token.start);
                 }

@@ -1,7 +1,7 @@
 //! How deeply a text nests: CPython's limits, and a stack that is large enough.
 //!
-//! Syntax trees are built, walked and dropped by recursion. So a pass over the tokens, which has
-//! none, comes first, and says how much stack the tree may take.
+//! Syntax trees are built, walked and dropped by recursion. So a pass over the tokens, without recursion, first
+//! bounds the stack that the tree may need.
 
 use ruff_python_ast::{
     ElifElseClause, Expr, Mod, Pattern, Stmt,
@@ -10,65 +10,64 @@ use ruff_python_ast::{
 };
 use ruff_python_parser::{Mode, lexer};
 
-use super::parse::{SyntaxFault, invalid};
+use super::fault::{MAX_TREE_DEPTH, SyntaxFault, invalid};
 
 /// CPython's `MAXLEVEL`: open brackets.
 const MAX_BRACKETS: usize = 200;
 /// CPython's `MAXINDENT`, which counts the outermost level.
 const MAX_INDENTS: usize = 99;
-/// The most levels that are parsed at all; every one of them may take `LEVEL_BYTES` of stack.
-const MAX_ESTIMATE: usize = 50_000;
-/// Stack that a level of the tree takes to walk and to drop, generously.
+/// The most levels that are parsed at all; each may take `LEVEL_BYTES` of stack.
+const MAX_BOUND: usize = 50_000;
+/// A generous bound on the stack that walking or dropping one level of the tree takes.
 const LEVEL_BYTES: usize = 2_048;
-/// Levels of syntax tree that CPython 3.11 converts: 3 x 1,000 frames, less those of a shallow caller.
-pub(super) const MAX_TREE_DEPTH: usize = 2_988;
 
-/// What one pass over the tokens, without a tree, tells of a text's nesting.
+/// A bound on a text's nesting, from one pass over its tokens.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    /// No less than the depth of the syntax tree.
-    estimate: usize,
+pub(super) struct Nesting {
+    /// At least the depth of the syntax tree.
+    bound: usize,
 }
 
-impl Shape {
-    /// Measures `source`, and refuses what CPython's tokenizer refuses for its nesting.
+impl Nesting {
+    /// Measures `source`; a fault if CPython's tokenizer refuses its nesting.
     pub(super) fn of(source: &str) -> Result<Self, SyntaxFault> {
         let mut lexer = lexer::lex(source, Mode::Module);
-        let mut nesting = Nesting::default();
+        let mut counter = Counter::default();
         loop {
             let kind = lexer.next_token();
             if kind == TokenKind::EndOfFile {
                 break;
             }
-            nesting.take(kind)?;
+            counter.take(kind)?;
         }
-        let estimate = nesting.highest + nesting.elifs + 2 * MAX_INDENTS;
-        if estimate > MAX_ESTIMATE {
+        let bound = counter.highest + counter.elifs + 2 * MAX_INDENTS;
+        if bound > MAX_BOUND {
             return Err(SyntaxFault::TooDeep);
         }
-        Ok(Self { estimate })
+        Ok(Self { bound })
     }
 
-    /// Whether CPython 3.11 converts a tree of that shape.
+    /// Whether CPython 3.11 converts the text's tree, `syntax`.
     pub(super) fn fits(self, syntax: &Mod) -> bool {
-        self.estimate < MAX_TREE_DEPTH || depth(syntax) <= MAX_TREE_DEPTH
+        self.bound < MAX_TREE_DEPTH || depth(syntax) <= MAX_TREE_DEPTH
     }
 
-    /// Runs `work`, which parses, walks or drops a tree of that shape.
+    /// Runs `work`, which parses, walks or drops the text's tree, on a stack that is large enough.
     pub(super) fn on_a_stack_that_fits<T>(self, work: impl FnOnce() -> T) -> T {
-        let bytes = self.estimate * LEVEL_BYTES;
+        let bytes = self.bound * LEVEL_BYTES;
         stacker::maybe_grow(bytes, 2 * bytes, work)
     }
 }
 
-/// Counts tokens that may stand above one another in the tree.
+/// Counts tokens that may nest in one another in the tree.
 ///
-/// Within brackets a comma ends what can nest, but for lambdas, whose parameters have commas too.
+/// Within brackets a comma ends an element, and so its nesting; not in a lambda, which has commas between its
+/// parameters.
 #[derive(Debug)]
-struct Nesting {
+struct Counter {
     /// Tokens since the last comma or line end, for every open bracket.
     counts: Vec<usize>,
-    /// Whether a lambda stands at this level.
+    /// Whether there is a lambda, for every open bracket.
     lambdas: Vec<bool>,
     sum: usize,
     highest: usize,
@@ -76,7 +75,7 @@ struct Nesting {
     elifs: usize,
 }
 
-impl Default for Nesting {
+impl Default for Counter {
     fn default() -> Self {
         Self {
             counts: vec![0],
@@ -89,7 +88,7 @@ impl Default for Nesting {
     }
 }
 
-impl Nesting {
+impl Counter {
     fn take(&mut self, kind: TokenKind) -> Result<(), SyntaxFault> {
         match kind {
             TokenKind::Comment | TokenKind::NonLogicalNewline => {}
@@ -149,7 +148,7 @@ impl Nesting {
     }
 }
 
-/// Levels of the tree as CPython counts them, where each `elif` stands inside the one before.
+/// Levels of the tree as CPython counts them: each `elif` is inside the previous one.
 fn depth(syntax: &Mod) -> usize {
     let mut depth = Depth::default();
     if let Mod::Module(module) = syntax {
