@@ -52,7 +52,7 @@ parity *parts: build
 
 # Try a million texts that nobody wrote on the rewards (20 minutes of one core's time)
 fuzz cases="1000000":
-    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::fuzz
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz
 
 # Time rewards and judging beside the published ways
 bench *arguments:

@@ -4,6 +4,7 @@
 //! runs them, and writes tables beside the paper's (ReCode, arXiv 2506.20495). `ARCHITECTURE.md`
 //! explains how the modules fit together and who may import whom.
 
+pub mod answer;
 pub mod calendar;
 pub mod cli;
 pub mod data;

@@ -9,6 +9,7 @@ use std::{
 
 /// Each module, leaves first, and the modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("answer", &[]),
     ("seed", &[]),
     ("calendar", &[]),
     ("digest", &[]),
@@ -20,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("remote", &[]),
     ("data", &["digest"]),
     ("memory", &[]),
-    ("reward", &["syntax"]),
+    ("reward", &["answer", "syntax"]),
     ("model", &["calendar", "remote", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
     (

@@ -1,4 +1,4 @@
-//! What a spec may say about the reward: `[reward]`.
+//! The settings of the reward: the section `[reward]` of a spec.
 
 use serde::{Deserialize, Serialize};
 

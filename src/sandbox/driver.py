@@ -1,15 +1,14 @@
-"""A warm server that runs one program after the other, each in a fork of its own.
+"""A warm server that runs one program after the other, each in a fork.
 
-Three descriptors connect it with whoever asks: a socket for requests and replies, a pipe for nonces, a
-pipe for what programs say. A request is a letter, four bytes of length and a text; a reply is four bytes of
-length and JSON. Everything that a program may do is decided before its first line runs.
+Three descriptors connect it with the client: a socket for requests and replies, a pipe for nonces, and a pipe
+for the messages of programs. A request is a letter, four bytes of length and a text; a reply is four bytes of
+length and JSON. All permissions of a program are decided before its first line runs.
 
-A pass is the hash of a nonce. Whoever asks puts the nonce into its pipe, so that it lies neither in the
-program's memory nor in a Python frame; the child reads it only when the program has ended without an
-exception. Anything else, silence included, is no pass: neither the nonce itself, which a program can
-find by reading all its descriptors, nor what it guesses. What a message is worth, when a program is late,
-and that it is killed then, is the asker's business; nothing that a program does to the two pipes outlives it,
-since the asker empties both.
+A pass is the hash of a nonce. The client puts the nonce into its pipe, so that it is neither in the program's
+memory nor in a Python frame; the child reads it only after the program has ended without an exception. No other
+message is a pass, nor is silence: not the nonce itself, which a program can find by reading all its descriptors,
+and not a guess. The client decides what a message is worth and when a program is late, and kills late programs.
+Nothing that a program does to the two pipes affects the next program, because the client empties both.
 """
 
 import builtins
@@ -21,19 +20,19 @@ import select
 import stat
 from _signal import default_int_handler, signal as handle_signal
 try:
-    # `hashlib` brings a library of megabytes, for which every fork would pay.
+    # `hashlib` loads a library of megabytes, which would make every fork slower.
     from _sha2 import sha256
 except ImportError:
     from _sha256 import sha256
 
 NONCE_BYTES = 32
 PROOF_BYTES = 32
-# Longer texts come from nobody honest.
+# An honest message is not longer.
 MESSAGE_BYTES = 4096
 TEXT = 500
-# What a request asks for.
+# The letters of requests.
 PROGRAM, CALL, HARNESS = b"p", b"c", b"h"
-# The limit that is set in programs alone.
+# The limit that is set only in programs.
 PROCESSES = getattr(resource, "RLIMIT_NPROC", None)
 
 
@@ -66,23 +65,23 @@ def main():
 
 
 def watch(child, watched, channel):
-    """Ends with the server, and ends it, whatever it runs, when nobody is left who asks."""
+    """Ends when the server ends; kills the server and its program when the client has closed the socket."""
     poll = select.poll()
     poll.register(watched, 0)
     poll.register(channel, 0)
     for descriptor, _ in poll.poll():
         if descriptor == channel:
-            # The watcher, the server and its program; with process 1 the whole namespace dies.
+            # The watcher, the server and its program; when process 1 dies, so does its whole namespace.
             os.killpg(0, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os._exit(0 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
 def descriptors():
-    """Moves the socket and the two pipes out of the way, so that programs find nothing on 0, 1 and 2.
+    """Moves the socket and the two pipes, so that programs find nothing on descriptors 0, 1 and 2.
 
-    Whatever else was open when the judge was started is closed. Returns before them the ends of a pipe that
-    tells the watcher whether the server lives; its second end and the socket are neighbours.
+    Closes everything else that was open when the judge was started. The result begins with the ends of a pipe by
+    which the watcher sees whether the server lives; its second end and the socket have adjacent numbers.
     """
     os.closerange(3, 1 << 20)
     watched, alive = os.pipe()
@@ -110,7 +109,7 @@ def write_all(descriptor, data, write=os.write):
 
 
 def receive(descriptor, read=os.read, number=int.from_bytes):
-    """The text of a request, whose letter is read."""
+    """The text of a request whose letter has been read."""
     size = number(read(descriptor, 4), "little")
     text = read(descriptor, size)
     if len(text) < size:
@@ -124,16 +123,16 @@ def receive(descriptor, read=os.read, number=int.from_bytes):
 
 
 class Server:
-    """What stays the same from program to program."""
+    """The state that programs share."""
 
     def __init__(self, settings, private, nonces, messages, states):
-        # From the first to the last: what programs do not have.
+        # Programs do not have the descriptors from the first to the last of these.
         self.private, self.channel = private, private[-1]
         self.nonces, self.messages = nonces, messages
-        # A nonce is there before its program is; whoever has taken it away need not be waited for.
+        # A nonce is in the pipe before its program starts; if the program has removed it, nobody waits for it.
         os.set_blocking(nonces, False)
         os.set_blocking(self.channel, True)
-        # Process 1 of a namespace gets no signal that it does not handle.
+        # Process 1 of a namespace receives no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
         without_tracing()
@@ -145,7 +144,7 @@ class Server:
         os.umask(0o077)
         self.limit()
         warm_up()
-        # What is alive now stays: a collection in a child would touch, and so copy, every page.
+        # All objects of now are kept: a collection in a child would write to, and so copy, every page.
         gc.collect()
         gc.freeze()
         send(self.channel, {
@@ -156,7 +155,7 @@ class Server:
         })
 
     def import_modules(self, names):
-        """Loads what most programs import; what is not installed fails in the program instead."""
+        """Loads the modules that most programs import; a missing one fails in the program instead."""
         imported = {}
         for name in names:
             try:
@@ -167,7 +166,7 @@ class Server:
         return imported
 
     def protect(self, settings, states):
-        """Applies what holds for all programs, notes what the system refuses, and says how."""
+        """Applies the safeguards of all programs, notes which ones the system refuses, and returns details."""
         self.filter = None
         if not LINUX:
             for name in ("scratch", "files", "system_calls", "limits"):
@@ -207,21 +206,21 @@ class Server:
         return details
 
     def limit(self):
-        """Sets the limits of programs already here, but for how many processes there may be.
+        """Sets the limits of programs in the server already, except the number of processes.
 
-        Old kernels count those of a user of the whole system, and this server would fork no more.
+        Old kernels count all processes of a user in the whole system, so this server could not fork any more.
         """
         for which, value in self.limits:
             if which != PROCESSES:
                 resource.setrlimit(which, value)
 
     def serve(self):
-        """Runs a program after the other, each in a fork, and says how each ended.
+        """Runs one program after the other, each in a fork, and replies how each ended.
 
-        In a fork, and in the server while one lives, each page of memory that is written to is copied first,
-        and a count of references is a write. So all that is used lies in the variables of this one call
-        (a function, an attribute, a global more are pages more), a child reads its program itself, and the
-        server does nothing until it has ended.
+        In a fork, and in the server while a fork lives, the first write to a page of memory copies the page,
+        and counting a reference is a write. So everything is in the local variables of this one call (every
+        extra function, attribute or global touches more pages), a child reads its program itself, and the
+        server does nothing until the child has ended.
         """
         (first, channel), scratch = self.private, self.scratch
         nonces, messages = self.nonces, self.messages
@@ -245,7 +244,7 @@ class Server:
                 try:
                     text = take(channel)
                     close_range(first, channel + 1)
-                    # A program may have left the pipe, which all share, in another state.
+                    # An earlier program may have changed the state of the pipe, which all programs share.
                     unblock(messages, True)
                     reseed()
                     handle_signal(sigint, interrupt)
@@ -253,8 +252,8 @@ class Server:
                         limit(PROCESSES, most)
                     if restrict is not None and restrict() != 0:
                         exit_now(70)
-                    # What is needed afterwards is bound before: the program may replace `os.write`. It runs and
-                    # is proven in one line, since by tracing it can have this frame jump to any line.
+                    # What is needed later is bound before: the program may replace `os.write`. One line runs it
+                    # and proves it, because by tracing it can make this frame jump to any line.
                     try:
                         if kind == PROGRAM:
                             prove(messages, nonces, run(compile(text, "<string>", "exec"), {}))
@@ -278,19 +277,19 @@ class Server:
                 continue
             if left():
                 raise RuntimeError("the system ended a program before it had read its text")
-            # What a program has made too deep to be removed goes with the server's own file system.
+            # Folders that are too deep to be removed vanish with the server's own file system.
             is_spent = not (is_clean or self.clean_scratch())
             send(channel, {"status": os.waitstatus_to_exitcode(status), "is_spent": is_spent})
 
     def leftovers(self):
-        """How to ask whether there is something to read before a request is answered."""
+        """A function that returns whether there is something to read before the reply to a request."""
         poll = select.poll()
         poll.register(self.channel, select.POLLIN)
         return lambda: bool(poll.poll(0))
 
     def prepare(self, code, data):
-        """Loads a harness: trusted code of ours that runs programs in its own way."""
-        # Builtins of its own, which a program cannot replace.
+        """Loads a harness: trusted code of ours that runs programs in another way."""
+        # It has its own builtins, which a program cannot replace.
         self.harness = {"__builtins__": dict(vars(builtins))}
         exec(compile(code, "<harness>", "exec"), self.harness)
         self.harness["prepare"](data)
@@ -298,7 +297,7 @@ class Server:
         return {"prepared": True}
 
     def clean_scratch(self):
-        """Leaves nothing behind for the next program, and says whether it could."""
+        """Empties the folder for the next program, and returns whether it could."""
         try:
             if not os.listdir(self.scratch):
                 return True
@@ -318,11 +317,11 @@ def describe(kind, error):
 
 
 def proof(nonce, sha256=sha256):
-    """What a pass must bring."""
+    """What the message of a pass must contain."""
     return sha256(b"the last assertion holds" + nonce).digest()
 
 
-# Nothing in it is special: it uses what programs use.
+# It uses the parts of Python that programs use, and is otherwise arbitrary.
 EXAMPLE = """
 from typing import List
 
@@ -352,24 +351,24 @@ check(mean)
 
 
 def warm_up():
-    """Runs a program in the server, so that no fork pays for what Python makes on first use.
+    """Runs a program in the server, so that no fork spends time on what Python creates on first use.
 
-    The first call of `compile` alone makes a hundred types.
+    The first call of `compile` alone creates a hundred types.
     """
     for _ in range(3):
         exec(compile(EXAMPLE, "<string>", "exec"), {})
 
 
 def fork_of_one_thread():
-    """How to fork: by the C library, without what modules have asked Python to do in every child.
+    """The function that forks: that of the C library, without the handlers that modules have registered for forks.
 
-    Those handlers, of `threading` and `logging` most of all, repair locks that another thread may
-    have held; they write to a hundred pages of memory, each of which is copied for it. A process of
-    one thread needs no repair, and what `random` asks for is done by `reseeding`.
+    Those handlers, mainly of `threading` and `logging`, repair locks that another thread may have held; they
+    write to a hundred pages of memory, each of which is copied for that. A process of one thread needs no
+    repair, and `reseeding` replaces the handler of `random`.
     """
     if len(sys._current_frames()) > 1 or not LINUX:
         return os.fork
-    # Unlike `CDLL` it keeps the interpreter's lock, which is the child's as well.
+    # Unlike `CDLL` it keeps the interpreter's lock, which the child then has too.
     fork = ctypes.PyDLL(None, use_errno=True).fork
 
     def checked():
@@ -383,18 +382,18 @@ def fork_of_one_thread():
 
 
 def reseeding():
-    """What gives a program random numbers of its own, as `os.fork` does: no two have the same.
+    """The function that gives each program its own random numbers, as `os.fork` does.
 
-    By the method in C, since that of `random` runs Python's code over more pages.
+    It is the method in C, because the one of `random` is Python code and touches more pages.
     """
     import random
     return functools.partial(random.Random.__base__.seed, random._inst)
 
 
 def without_tracing():
-    """Makes the functions that follow a program line by line do nothing.
+    """Makes the functions that trace a program line by line do nothing.
 
-    By them a program could have the frame of the driver above it jump over its failure.
+    With them a program could make the driver's frame above it jump over the program's failure.
     """
 
     def nothing(function):
@@ -406,7 +405,7 @@ def without_tracing():
             setattr(monitoring, name, lambda *arguments: None)
     for name in ("settrace", "setprofile", "_settraceallthreads", "_setprofileallthreads"):
         real = getattr(sys, name, None)
-        # `sys` keeps a copy of itself, from which it can be made anew.
+        # `sys` keeps a copy of itself, from which it can be made again.
         for holder in gc.get_referrers(real) if real else ():
             if isinstance(holder, dict) and holder.get(name) is real:
                 holder[name] = nothing
@@ -432,7 +431,7 @@ def tell(messages, error, kind_of=type, describe=describe, send_all=write_all):
 
 
 def empty(folder):
-    """Removes all that is in a folder, whatever modes a program has given it."""
+    """Removes everything in a folder, whatever its modes are."""
     for root, folders, _ in os.walk(folder):
         for name in folders:
             path = os.path.join(root, name)

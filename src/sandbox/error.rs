@@ -1,4 +1,4 @@
-//! What can go wrong when Python is to run.
+//! Errors of running Python.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::Safeguards;
 
-/// Why no verdict could be reached; a program that fails is none of these.
+/// Why there is no verdict; a program that fails is not an error.
 #[derive(Debug, Error)]
 pub enum PythonError {
     /// There is no such interpreter, or it does not run.
@@ -18,30 +18,30 @@ pub enum PythonError {
         #[source]
         source: io::Error,
     },
-    /// The interpreter runs and is of no use.
-    #[error("`{interpreter}` is no Python 3.9 or newer: {answer}")]
+    /// The interpreter runs and cannot be used.
+    #[error("`{interpreter}` is not Python 3.9 or newer: {answer}")]
     Version {
         /// What was started.
         interpreter: PathBuf,
-        /// What it said of itself.
+        /// Its answer to the question for its version.
         answer: String,
     },
-    /// A safeguard is missing and nobody allowed that.
-    #[error("this system does not protect itself from the programs: {missing}")]
+    /// A safeguard is missing, which the settings do not allow.
+    #[error("this system is not protected from the programs: {missing}")]
     Unprotected {
         /// The safeguards, on and off.
         missing: Safeguards,
     },
-    /// The server does not answer as it should.
+    /// The server did not reply as expected.
     #[error("the Python server failed: {reason}")]
     Server {
-        /// What it said, or that it said nothing.
+        /// Its own report, or that there is none.
         reason: String,
     },
-    /// A program got so little of a processor that its time cannot be told.
-    #[error("the machine is too busy to judge: a program waited {waited:?} for a processor")]
+    /// A program got so little CPU time that its own time cannot be measured.
+    #[error("the machine is too busy to judge: a program waited {waited:?} for a CPU")]
     Overloaded {
-        /// How long it was ready to run, and did not.
+        /// The time in which it was ready to run and did not.
         waited: Duration,
     },
     /// The pipe to the server broke.

@@ -1,18 +1,20 @@
-//! Running programs in another way than by `exec`.
+//! Harnesses: Python code of ours that runs programs in another way than by `exec`.
 
 use std::time::Duration;
 
 use super::Modules;
 
-/// Trusted Python that runs programs in its own way: it defines `prepare(data)`, called once in the
-/// server, and `run(argument)`, called in a fork of it for each program, which returns a text.
+/// Trusted Python code that runs programs in its own way.
+///
+/// It defines `prepare(data)`, which is called once in the server, and `run(argument)`, which is called in a fork of the
+/// server for each program and returns a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Harness {
-    /// Equal keys mean equal `code` and `data`.
+    /// Harnesses with equal keys have equal `code` and `data`.
     pub key: String,
-    /// The Python text.
+    /// Its text.
     pub code: &'static str,
-    /// What `prepare` gets.
+    /// The argument of `prepare`.
     pub data: String,
 }
 
@@ -21,25 +23,25 @@ pub struct Harness {
 pub struct Call<'a> {
     /// The harness.
     pub harness: &'a Harness,
-    /// Servers are kept apart by this: where one harness must not know what another one knows, and
-    /// so that two which take turns do not load their data again and again.
+    /// The server that runs it: each role has its own, so that one harness does not know what another one knows, and
+    /// two harnesses in turn do not load their data again each time.
     pub role: Role,
     /// What the program may import.
     pub modules: Modules,
-    /// What `run` gets.
+    /// The argument of `run`.
     pub argument: &'a str,
-    /// When the program is killed, by the time that it would have taken on a quiet machine.
+    /// The program's time limit, on an idle machine.
     pub timeout: Duration,
-    /// How long the answer may be.
+    /// The most bytes that the answer may have.
     pub answer_bytes: usize,
 }
 
-/// What a server is for.
+/// The purpose of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// It runs programs.
     #[default]
     Candidate,
-    /// It looks at what programs have answered, and runs none.
+    /// It checks the answers of programs, and runs none.
     Checker,
 }

@@ -1,22 +1,23 @@
 //! Running untrusted Python under limits, with a verdict.
 //!
-//! A [`Pool`] keeps warm servers, one a worker and [import set](Modules); each program runs in a
-//! fork of a server, without network, processes or files of the host, and passes only by a nonce
-//! that it can give back once its last assertion holds (`driver.py`).
+//! A [`Pool`] keeps warm servers, one for each worker and [set of loaded modules](Modules). Each program runs in a fork
+//! of a server, without the network, processes or files of the host. It passes only if the driver (`driver.py`) sends
+//! the hash of a nonce, which it reads after the program's last assertion.
 //!
 //! # What it does not stop
 //!
-//! Judge and judged share one interpreter, so that whatever the driver does to say that the last
-//! assertion holds, a program can do that knows the driver: read the nonce from its descriptors and
-//! send its hash. Looking at all descriptors, frames and objects without that knowledge is not
-//! enough, and is told as a forgery; `tests/fixtures/attacks.toml` has the known ways. Where a
-//! benchmark compares values, [`Role::Checker`] does so in a process that runs no program, which no
-//! knowledge of the driver gets around (`recode judge --strict`).
+//! The driver and the program share one interpreter. So a program that knows the driver can do what the driver does:
+//! read the nonce from its descriptor and send the hash. A program without that knowledge, which searches all
+//! descriptors, frames and objects, does not succeed, and its message is a forgery; `tests/fixtures/attacks.toml` has the
+//! known attempts. Where a benchmark compares values, [`Role::Checker`] compares them in a process that runs no program,
+//! and knowledge of the driver does not help (`recode judge --strict`).
 
 mod environment;
 mod error;
 mod harness;
+mod modules;
 mod pool;
+mod program;
 mod proof;
 mod safeguards;
 #[cfg(target_os = "linux")]
@@ -25,13 +26,18 @@ mod server;
 mod settings;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use environment::{
     Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter,
 };
 pub use error::PythonError;
 pub use harness::{Call, Harness, Role};
-pub use pool::{Pool, Program};
+pub use modules::Modules;
+pub use pool::Pool;
+pub use program::Program;
 pub use safeguards::{Safeguard, Safeguards};
 pub use server::are_time_limits_exact;
-pub use settings::{Modules, Settings};
+pub use settings::Settings;
 pub use verdict::Verdict;

@@ -1,4 +1,4 @@
-//! What programs say of themselves, of which nothing is trusted but the proof.
+//! The messages of programs, in which nothing is trusted except the proof.
 
 use std::{
     fs::File,
@@ -11,12 +11,12 @@ use super::Verdict;
 
 const NONCE_BYTES: usize = 32;
 const PROOF_BYTES: usize = 32;
-/// A letter and the length of what follows.
+/// A letter and the length of the body.
 const HEADER_BYTES: usize = 5;
-/// An exception's text, cut by the driver, is no longer than this.
-pub(super) const MESSAGE_BYTES: usize = 8192;
-/// Characters of an exception's class and of its text.
-const TEXT: usize = 500;
+/// The longest message without an answer: the driver cuts the text of an exception.
+pub(super) const MAX_MESSAGE_BYTES: usize = 8192;
+/// The most characters that are kept of an exception's class, and of its text.
+const MAX_TEXT_CHARACTERS: usize = 500;
 
 /// A number that is used once.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Nonce {
         &self.0
     }
 
-    /// What a pass must bring.
+    /// What the message of a program that has passed must contain.
     fn proof(&self) -> [u8; PROOF_BYTES] {
         let mut hash = Sha256::new();
         hash.update(b"the last assertion holds");
@@ -42,27 +42,17 @@ impl Nonce {
         hash.finalize().into()
     }
 
-    /// What a program's message is worth, and the answer of the harness around it.
+    /// The verdict that a program's message earns, and the answer of its harness.
     ///
     /// `status` is its exit code, or the negative number of the signal that ended it.
-    pub(super) fn judge(&self, message: &[u8], status: i32) -> (Verdict, String) {
+    pub(super) fn verify(&self, message: &[u8], status: i32) -> (Verdict, String) {
         let Some((letter, body)) = whole(message) else {
-            let silent = if status < 0 {
-                Verdict::Died {
-                    code: None,
-                    signal: Some(-status),
-                }
+            let verdict = if message.is_empty() {
+                died(status)
             } else {
-                Verdict::Died {
-                    code: Some(status),
-                    signal: None,
-                }
+                Verdict::Forged
             };
-            let is_silent = message.is_empty();
-            return (
-                if is_silent { silent } else { Verdict::Forged },
-                String::new(),
-            );
+            return (verdict, String::new());
         };
         let proven = body.split_at_checked(PROOF_BYTES);
         match (letter, proven) {
@@ -75,7 +65,16 @@ impl Nonce {
     }
 }
 
-/// The letter and the body of a message that is as long as it says.
+fn died(status: i32) -> Verdict {
+    let (code, signal) = if status < 0 {
+        (None, Some(-status))
+    } else {
+        (Some(status), None)
+    };
+    Verdict::Died { code, signal }
+}
+
+/// The letter and the body of a message whose length is the announced one.
 fn whole(message: &[u8]) -> Option<(u8, &[u8])> {
     let (header, body) = message.split_first_chunk::<HEADER_BYTES>()?;
     let [letter, a, b, c, d] = *header;
@@ -86,7 +85,7 @@ fn whole(message: &[u8]) -> Option<(u8, &[u8])> {
 fn failure(letter: u8, body: &[u8]) -> Verdict {
     let text = String::from_utf8_lossy(body);
     let (exception, message) = text.split_once('\n').unwrap_or((&text, ""));
-    let cut = |text: &str| text.chars().take(TEXT).collect();
+    let cut = |text: &str| text.chars().take(MAX_TEXT_CHARACTERS).collect();
     let (exception, message) = (cut(exception), cut(message));
     if letter == b'A' {
         Verdict::Assertion { exception, message }
@@ -105,8 +104,8 @@ mod tests {
         [&[letter], length.as_slice(), body].concat()
     }
 
-    fn judged(message: &[u8]) -> Verdict {
-        Nonce([7; NONCE_BYTES]).judge(message, 0).0
+    fn verdict_of(message: &[u8]) -> Verdict {
+        Nonce([7; NONCE_BYTES]).verify(message, 0).0
     }
 
     #[test]
@@ -118,7 +117,7 @@ mod tests {
             "bc9defe77d228735dfac4d23871539270025273d89c8696cf8b30c5491674295"
         );
 
-        assert_eq!(judged(&message(b'P', &proof)), Verdict::Pass);
+        assert_eq!(verdict_of(&message(b'P', &proof)), Verdict::Pass);
         for forged in [
             message(b'P', &[7; NONCE_BYTES]),
             message(b'P', &Nonce([8; NONCE_BYTES]).proof()),
@@ -129,7 +128,7 @@ mod tests {
             [vec![b'x'], message(b'P', &proof)].concat(),
             b"P".to_vec(),
         ] {
-            assert_eq!(judged(&forged), Verdict::Forged, "{forged:?}");
+            assert_eq!(verdict_of(&forged), Verdict::Forged, "{forged:?}");
         }
     }
 
@@ -137,8 +136,8 @@ mod tests {
     fn an_answer_follows_the_proof() {
         let nonce = Nonce([7; NONCE_BYTES]);
         let body = [nonce.proof().as_slice(), b"[1, 2]"].concat();
-        let judged = nonce.judge(&message(b'P', &body), 0);
-        assert_eq!(judged, (Verdict::Pass, "[1, 2]".to_owned()));
+        let verified = nonce.verify(&message(b'P', &body), 0);
+        assert_eq!(verified, (Verdict::Pass, "[1, 2]".to_owned()));
     }
 
     #[test]
@@ -146,16 +145,16 @@ mod tests {
         let long = format!("ValueError\n{}", "y".repeat(900));
         let expected = Verdict::Error {
             exception: "ValueError".to_owned(),
-            message: "y".repeat(TEXT),
+            message: "y".repeat(MAX_TEXT_CHARACTERS),
         };
-        assert_eq!(judged(&message(b'E', long.as_bytes())), expected);
-        let assertion = judged(&message(b'A', b"AssertionError\n"));
+        assert_eq!(verdict_of(&message(b'E', long.as_bytes())), expected);
+        let assertion = verdict_of(&message(b'A', b"AssertionError\n"));
         assert_eq!(assertion.name(), "assertion");
     }
 
     #[test]
-    fn who_says_nothing_has_died() {
-        let died = |status| Nonce([7; NONCE_BYTES]).judge(b"", status).0;
+    fn a_program_without_a_message_has_died() {
+        let died = |status| Nonce([7; NONCE_BYTES]).verify(b"", status).0;
         assert_eq!(died(-9).to_string(), "ended by signal 9");
         assert_eq!(died(0).to_string(), "exited with code 0");
     }

@@ -1,29 +1,29 @@
-//! Which protections hold on this system.
+//! The protections of this system from the programs.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// What stands between the programs and this system, and what is missing.
+/// All protections, and why some are off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Safeguards(Vec<Safeguard>);
 
 /// One protection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Safeguard {
-    /// A name that stays.
+    /// A stable name.
     pub name: String,
-    /// What it stops.
+    /// What it prevents.
     pub purpose: String,
-    /// Why it is off; it is on if there is no reason.
+    /// Why it is off; nothing if it is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
-    /// How it is done here, where there is more than one way.
+    /// How it works on this system, where there is more than one way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// Each protection that the driver knows, with what it stops.
+/// Each protection of the driver, and what it prevents.
 const PURPOSES: &[(&str, &str)] = &[
     (
         "user_namespace",
@@ -52,7 +52,7 @@ const PURPOSES: &[(&str, &str)] = &[
 ];
 
 impl Safeguards {
-    /// Reads what the driver says of each protection: nothing, or why it is off; and how it is done.
+    /// Reads the driver's report: why each protection is off, or nothing, and how some of them work.
     pub(super) fn of_report(
         report: &BTreeMap<String, Option<String>>,
         details: &BTreeMap<String, String>,
@@ -86,7 +86,7 @@ impl Safeguards {
             .filter(|safeguard| safeguard.missing.is_some())
     }
 
-    /// Whether every one of them is on.
+    /// Whether all of them are on.
     pub fn is_complete(&self) -> bool {
         self.missing().next().is_none()
     }

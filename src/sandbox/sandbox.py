@@ -1,7 +1,7 @@
 """Safeguards around untrusted code, applied by system calls.
 
-Read before `driver.py`, in the same namespace; standard library only. Each safeguard has a name and
-a state: `None` when it is on, or the reason why it is off.
+It runs before `driver.py`, in the same namespace, and uses only the standard library. Each safeguard has a
+name and a state: `None` if it is on, or the reason why it is off.
 """
 
 import sys
@@ -57,11 +57,11 @@ FS_KINDS = {1: 13, 2: 14, 3: 15, 4: 15}
 FS_KINDS_NEWEST = 16
 FS_TRUNCATE = 1 << 14
 
-# Nobody: a number that owns nothing and, unlike 0, loses every capability.
+# Nobody: a user that owns nothing and, unlike 0, loses every capability.
 NOBODY = 65534
 
-# Where a program may put files: the first that hides no part of the interpreter is covered by a
-# file system of its own, which vanishes with its namespace.
+# Where a program may write files: the first folder that contains no part of the interpreter is covered by a new
+# file system, which vanishes with its namespace.
 SCRATCH_PLACES = ("/tmp", "/var/tmp", "/mnt", "/media")
 
 SYSTEM_PLACES = (
@@ -95,8 +95,7 @@ def syscall(number, *arguments):
 def enter_namespaces():
     """Leaves the host's users, mounts, processes, network and IPC; the next child is process 1.
 
-    Without a user namespace (some containers refuse them) the rest is tried as it stands, which
-    works for root.
+    Without a user namespace (some containers refuse them) the others are tried anyway, which works for root.
     """
     user, group = os.geteuid(), os.getegid()
     try:
@@ -119,9 +118,9 @@ def write(path, text):
 
 
 def mount_scratch(size):
-    """Covers a public folder by an empty file system in memory, seen in this namespace alone.
+    """Covers a public folder by an empty file system in memory, which only this namespace has.
 
-    All else can only be read: Landlock does not keep an owner from changing modes and times, and the
+    Everything else becomes read-only: Landlock does not prevent an owner from changing modes and times, and
     programs own what the judge's user owns.
     """
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
@@ -139,9 +138,9 @@ def mount_scratch(size):
 
 
 def limit_processes(most):
-    """Bounds the threads in the namespace: root is exempt from RLIMIT_NPROC.
+    """Bounds the threads in the namespace, because root is exempt from RLIMIT_NPROC.
 
-    Kernels before 6.14 know one bound for the whole system, which is not ours to change.
+    Kernels before 6.14 have one bound for the whole system, which we must not change.
     """
     release = re.match(r"(\d+)\.(\d+)", os.uname().release)
     if release and tuple(map(int, release.groups())) >= (6, 14):
@@ -153,19 +152,19 @@ def limit_processes(most):
 
 
 def drop_capabilities():
-    """Gives up every capability; the last step that would need one is done."""
+    """Gives up every capability, after the last step that needs one."""
     header = struct.pack("Ii", 0x20080522, 0)
     call("capset", header, struct.pack("6I", *[0] * 6))
 
 
 def restrict_files(scratch):
-    """Landlock: the interpreter may be read, `scratch` may be written, nothing else is opened.
+    """Applies Landlock: the interpreter can be read, `scratch` can be written, nothing else can be opened.
 
     Returns the kernel's version of Landlock.
     """
     version = syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     handled = (1 << FS_KINDS.get(version, FS_KINDS_NEWEST)) - 1
-    # Version 4 knows the network (binding, connecting), 6 abstract sockets and signals.
+    # Version 4 covers the network (binding, connecting), version 6 abstract sockets and signals.
     network = 3 if version >= 4 else 0
     scoped = 1 if version >= 6 else 0
     attributes = struct.pack("QQQ", handled, network, scoped)
@@ -184,7 +183,7 @@ def restrict_files(scratch):
 
 
 def interpreter_places():
-    """Where Python keeps its modules, and the shared libraries of its own installation."""
+    """The folders of Python's modules, and of the shared libraries of its installation."""
     places = [path for path in sys.path if path and os.path.exists(path)]
     for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix):
         places.append(os.path.join(prefix, "lib"))
@@ -220,7 +219,7 @@ class SystemCallFilter:
         self.code = ctypes.create_string_buffer(program, len(program))
         fields = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(self.code))
         self.program = ctypes.create_string_buffer(fields, len(fields))
-        # Unlike `CDLL` it keeps the interpreter's lock, which would be a system call and pages more.
+        # Unlike `CDLL` it keeps the interpreter's lock: releasing it costs a system call and touches more pages.
         prctl = ctypes.PyDLL(None, use_errno=True).prctl
         self.install_now = functools.partial(prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.program, 0, 0)
 
@@ -230,7 +229,7 @@ class SystemCallFilter:
             raise Refused(f"prctl: {os.strerror(ctypes.get_errno())}")
 
     def probe(self):
-        """Tries the filter in a child: does the kernel take it, and does it bite?"""
+        """Tries the filter in a child: does the kernel accept it, and does it refuse calls?"""
         if not holds_in_child(self.refuses_fork):
             raise Refused("the kernel does not take the filter")
 
@@ -245,7 +244,7 @@ class SystemCallFilter:
 
 
 def holds_in_child(check):
-    """Whether a check is true in a fork, which it may change as it likes."""
+    """Whether a check is true in a fork, which the check may change."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -258,7 +257,7 @@ def holds_in_child(check):
 
 
 def probe_limits(chosen, memory):
-    """Tries the limits in a child: may it have more memory than they say?"""
+    """Tries the limits in a child: can it get more memory than they allow?"""
 
     def refuses_memory():
         import mmap
@@ -281,8 +280,8 @@ def limits(settings):
         (resource.RLIMIT_FSIZE, settings["file_bytes"]),
         (resource.RLIMIT_NOFILE, settings["open_files"]),
     ]
-    # Memory by RLIMIT_DATA: torch maps gigabytes of addresses that it never touches. What is no data
-    # (a stack that was moved) is bounded by the addresses beyond those of the server, loosely.
+    # Memory is limited by RLIMIT_DATA, because torch maps gigabytes of addresses that it never touches. Memory
+    # that is not data (a stack that was moved) is loosely bounded by the addresses beyond those of the server.
     if LINUX:
         chosen.append((resource.RLIMIT_DATA, settings["memory_bytes"]))
         chosen.append((resource.RLIMIT_AS, addresses() + 2 * settings["memory_bytes"]))
@@ -299,7 +298,7 @@ def limits(settings):
 
 
 def addresses():
-    """How many bytes of addresses this process has mapped."""
+    """The bytes of addresses that this process has mapped."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 

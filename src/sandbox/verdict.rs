@@ -26,16 +26,16 @@ pub enum Verdict {
     },
     /// It was still running when its time was over.
     Timeout,
-    /// It ended without a word.
+    /// It ended without a message.
     Died {
-        /// Its exit code, if it left by itself (`os._exit(0)`).
+        /// Its exit code, if it exited by itself (`os._exit(0)`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<i32>,
         /// The signal that ended it (out of memory, a fault in C).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
     },
-    /// It claimed a verdict that was not its to give.
+    /// It sent a message that a program cannot honestly send.
     Forged,
 }
 
@@ -45,7 +45,7 @@ impl Verdict {
         matches!(self, Self::Pass)
     }
 
-    /// A name that stays: `pass`, `assertion`, `error`, `timeout`, `died`, `forged`.
+    /// A stable name, as `serde` writes it: `pass`, `assertion`, `error`, `timeout`, `died`, `forged`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -84,6 +84,37 @@ impl fmt::Display for Verdict {
                 write!(formatter, "ended by signal {signal}")
             }
             _ => formatter.write_str(self.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_serialised_under_its_name() {
+        let exception = || "E".to_owned();
+        let message = String::new;
+        for verdict in [
+            Verdict::Pass,
+            Verdict::Assertion {
+                exception: exception(),
+                message: message(),
+            },
+            Verdict::Error {
+                exception: exception(),
+                message: message(),
+            },
+            Verdict::Timeout,
+            Verdict::Died {
+                code: None,
+                signal: Some(9),
+            },
+            Verdict::Forged,
+        ] {
+            let written = serde_json::to_value(&verdict).unwrap();
+            assert_eq!(written["verdict"], verdict.name());
         }
     }
 }

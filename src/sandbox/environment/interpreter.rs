@@ -1,4 +1,4 @@
-//! Which Python runs the programs.
+//! A Python interpreter, found by asking it.
 
 use std::{
     collections::BTreeMap,
@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::PythonError;
 
-/// The Python that runs the programs; part of the provenance of every verdict.
+/// A Python that runs programs; part of the provenance of every verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interpreter {
-    /// The program itself, not a launcher that looks for it.
+    /// The interpreter itself, not a launcher that leads to it.
     pub path: PathBuf,
-    /// Such as `3.11.7`.
+    /// For example `3.11.7`.
     pub version: String,
 }
 
-/// `sys.executable` is what a launcher (pyenv, a symbolic link) leads to. What servers need and some
-/// Pythons lack is asked for by the parts in C, which are quick to load.
+/// Prints the version and the interpreter's path: `sys.executable` is the one that a launcher (pyenv, a symbolic link)
+/// leads to. It also imports the modules that servers need and some Pythons lack, by their parts in C, which load quickly.
 const QUESTION: &str = "import sys
 import _ctypes, resource, select
 print(*sys.version_info[:3], sys.executable)";
 
-/// Names and versions without loading a module; `sys.argv` has the names.
+/// Prints the versions of the libraries in `sys.argv` without loading them.
 const LIBRARIES: &str = "import sys, json
 from importlib.metadata import version, PackageNotFoundError
 found = {}
@@ -37,7 +37,7 @@ for name in sys.argv[1:]:
 print(json.dumps(found))";
 
 impl Interpreter {
-    /// Which of these libraries are installed for it, with their versions.
+    /// The libraries among `names` that it has, with their versions.
     pub fn libraries(&self, names: &[&str]) -> BTreeMap<String, String> {
         if names.is_empty() {
             return BTreeMap::new();
@@ -53,10 +53,10 @@ impl Interpreter {
             .unwrap_or_default()
     }
 
-    /// Asks the program at `path`, or of that name on `PATH`, who it is.
+    /// Asks the program at `path`, or of that name on `PATH`, for its version and path.
     pub fn find(path: &Path) -> Result<Self, PythonError> {
-        // `-I` and `-S`: without looking at variables of the environment, which servers do not get either, and
-        // at packages, which takes a third of the time.
+        // `-I`: without environment variables, which servers do not get either. `-S`: without looking for packages,
+        // which takes a third of the time.
         let output = Command::new(path)
             .args(["-I", "-S", "-B", "-c", QUESTION])
             .stdin(Stdio::null())
@@ -66,19 +66,17 @@ impl Interpreter {
                 source,
             })?;
         let answer = String::from_utf8_lossy(&output.stdout);
-        let useless = |answer: &str| PythonError::Version {
+        let unusable = |answer: &str| PythonError::Version {
             interpreter: path.to_path_buf(),
             answer: answer.trim().to_owned(),
         };
-        let Some((executable, [major, minor, patch])) = understood(&answer) else {
+        let Some((executable, [major, minor, patch])) = parse_answer(&answer) else {
             let complaint = String::from_utf8_lossy(&output.stderr);
-            return Err(useless(
-                complaint.lines().last().unwrap_or("it says nothing"),
-            ));
+            return Err(unusable(complaint.lines().last().unwrap_or("no answer")));
         };
         let version = format!("{major}.{minor}.{patch}");
         if (major, minor) < (3, 9) {
-            return Err(useless(&version));
+            return Err(unusable(&version));
         }
         Ok(Self {
             path: executable,
@@ -88,7 +86,7 @@ impl Interpreter {
 }
 
 /// The answer to [`QUESTION`].
-fn understood(answer: &str) -> Option<(PathBuf, [u32; 3])> {
+fn parse_answer(answer: &str) -> Option<(PathBuf, [u32; 3])> {
     let mut parts = answer.trim_end().splitn(4, ' ');
     let mut number = || parts.next()?.parse().ok();
     let version = [number()?, number()?, number()?];
@@ -100,13 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interpreter_may_lie_in_a_folder_with_spaces() {
-        let found = understood("3 11 7 /opt/my pythons/bin/python\n");
+    fn an_interpreter_may_be_in_a_folder_with_spaces() {
+        let found = parse_answer("3 11 7 /opt/my pythons/bin/python\n");
         assert_eq!(
             found,
             Some(("/opt/my pythons/bin/python".into(), [3, 11, 7]))
         );
-        assert_eq!(understood("Python 2.7.18\n"), None);
-        assert_eq!(understood("3 11 7\n"), None);
+        assert_eq!(parse_answer("Python 2.7.18\n"), None);
+        assert_eq!(parse_answer("3 11 7\n"), None);
     }
 }

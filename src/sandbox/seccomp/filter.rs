@@ -1,4 +1,4 @@
-//! A seccomp filter in the kernel's own code, as a search tree.
+//! Compiles a seccomp filter to the kernel's own code, as a search tree.
 //!
 //! When one is installed, the kernel runs it once for every system call that there is, and compiles it.
 //! A list of comparisons, as libraries make it, takes it most of a millisecond; a tree of the same
@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-/// The low half of a system call's argument, masked, has some value. None of ours uses the other
-/// half, and the kernel looks at no more of these arguments either.
+/// The low half of a system call's argument, masked, has some value. None of our calls uses the other half, and the
+/// kernel ignores it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Condition {
     pub(super) argument: u32,
@@ -15,24 +15,24 @@ pub(super) struct Condition {
     pub(super) value: u32,
 }
 
-/// What happens to a system call.
+/// What the kernel does with a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// It does not exist (`ENOSYS`).
+    /// Refuse it: it does not exist (`ENOSYS`).
     Refuse,
     Allow,
-    /// It exists if any of these holds.
+    /// Allow it if any of these holds, or refuse it.
     AllowIf(Vec<Condition>),
 }
 
-/// What happens to system calls, by their number.
+/// The action for each system call, by its number.
 pub(super) type Rules = BTreeMap<u32, Action>;
 
 /// `struct sock_filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Step {
     code: u16,
-    /// How many steps to skip if the comparison holds, and if not.
+    /// How many steps to skip if the comparison holds, and if it does not.
     skip: (u8, u8),
     value: u32,
 }
@@ -71,8 +71,8 @@ impl Step {
     }
 }
 
-/// The filter as the kernel takes it: `others` happens to the calls without a rule, and a call by another
-/// architecture's numbers kills.
+/// The filter in the kernel's form. `others` is the action for calls without a rule; a call by the numbers of another
+/// architecture kills the process.
 pub(super) fn compile(rules: &Rules, others: &Action, architecture: u32) -> Vec<u8> {
     let mut steps = vec![
         Step::new(LOAD, ARCHITECTURE),
@@ -91,7 +91,7 @@ fn ranges<'a>(rules: &'a Rules, others: &'a Action) -> Vec<(u32, &'a Action)> {
         ranges.push((*number, action));
         ranges.push((number + 1, others));
     }
-    // The last word on a number holds.
+    // The last action for a number holds.
     let starts: BTreeMap<u32, &Action> = ranges.into_iter().collect();
     let mut merged: Vec<(u32, &Action)> = Vec::new();
     for (start, action) in starts {
@@ -115,7 +115,7 @@ fn tree(ranges: &[(u32, &Action)]) -> Vec<Step> {
         Ok(length) => vec![Step::compare(JUMP_IF_AT_LEAST, *start, (length, 0))],
         Err(_) => vec![
             Step::compare(JUMP_IF_AT_LEAST, *start, (0, 1)),
-            // The kernel takes no filter of more than 4096 steps.
+            // A filter has at most 4096 steps.
             Step::new(JUMP, u32::try_from(left.len()).unwrap_or(u32::MAX)),
         ],
     };
@@ -148,7 +148,7 @@ fn leaf(action: &Action) -> Vec<Step> {
     }
 }
 
-/// What the kernel does with a filter, after its documentation.
+/// Runs a filter as the kernel's documentation says that the kernel does.
 #[cfg(test)]
 pub(super) fn run(filter: &[u8], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
     let mut data = Vec::new();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_looks_at_its_argument_and_its_mask_alone() {
+    fn a_condition_depends_only_on_its_argument_and_its_mask() {
         let conditions = vec![
             Condition {
                 argument: 0,
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_without_a_rule_are_as_the_others() {
+    fn calls_without_a_rule_get_the_action_for_others() {
         let rules = Rules::from([(7, Action::Refuse)]);
         let filter = compile(&rules, &Action::Allow, HERE);
         for number in [0, 6, 8, u32::MAX] {

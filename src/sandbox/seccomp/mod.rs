@@ -1,4 +1,4 @@
-//! Which system calls a server and its programs may make.
+//! The system calls that a server and its programs may make.
 
 mod filter;
 mod system_calls;

@@ -1,33 +1,33 @@
 //! The system calls that a program may make.
 //!
-//! A list of what is allowed, so that calls which a kernel learns later are refused. Refused calls
-//! do not exist (`ENOSYS`), which libraries take for an old kernel. Neither `fork` nor `exec` is
-//! there: a program is one process, and killing that kills all of it.
+//! This is a list of allowed calls, so calls that a later kernel adds are refused. A refused call does not exist
+//! (`ENOSYS`), which libraries take for an old kernel. Neither `fork` nor `exec` is allowed: a program is one process,
+//! and killing that process kills all of it.
 //!
-//! There are two filters, of which the kernel applies the stricter word. The server has one for good,
-//! which its programs inherit: the list, and what the server itself needs to start and end a program.
-//! Each program adds another, which takes that away again. Being short, that one costs a fifth of
-//! what the whole list costs before each program.
+//! There are two filters, of which the kernel applies the stricter answer. The server installs one for its lifetime,
+//! which its programs inherit: the list, and the calls that the server needs to start and end a program. Each program
+//! adds another one, which removes those calls again. It is short, so that installing it before each program costs
+//! little.
 
 use libc::c_long;
 
 use super::filter::{Action, Condition, Rules, compile};
 
-/// The filter of a server, as the kernel takes it: an array of `struct sock_filter`, eight bytes each.
-/// Empty for a processor whose filters nobody has tried.
+/// The filter of a server in the kernel's form: an array of `struct sock_filter`, eight bytes each.
+/// Empty for an architecture on which filters have not been tried.
 pub(in crate::sandbox) fn server_filter() -> Vec<u8> {
     let mut rules = rules();
-    rules.extend(taken_away().into_keys().map(|call| (call, Action::Allow)));
+    rules.extend(server_only().into_keys().map(|call| (call, Action::Allow)));
     filter(&rules, &Action::Refuse)
 }
 
-/// What a program of the server adds, in the same form.
+/// The filter that a program adds, in the same form.
 pub(in crate::sandbox) fn program_filter() -> Vec<u8> {
-    filter(&taken_away(), &Action::Allow)
+    filter(&server_only(), &Action::Allow)
 }
 
-/// What a server may do and its programs may not: a program's rules for these calls.
-fn taken_away() -> Rules {
+/// The calls that only the server may make, each with the rule for programs.
+fn server_only() -> Rules {
     let rules = rules();
     [libc::SYS_clone, libc::SYS_kill, libc::SYS_prctl]
         .iter()
@@ -68,15 +68,15 @@ fn rules() -> Rules {
         .collect()
 }
 
-/// Calls that are allowed with some arguments only.
+/// Calls that are allowed only with some arguments.
 fn conditional() -> impl Iterator<Item = (c_long, Vec<Condition>)> {
     let own_process = || choices(0, &[0]);
     // Only threads. `clone3` hides its flags in memory, so it is refused and glibc falls back.
     let thread = number(libc::CLONE_THREAD);
-    // Memory shared with nobody, and a stack, count towards no limit.
+    // Memory that is shared with nobody, and a stack, count towards no limit.
     let (shared, anonymous) = (number(libc::MAP_SHARED), number(libc::MAP_ANONYMOUS));
     let stack = number(libc::MAP_GROWSDOWN);
-    // What opening a file asks; nothing that types into a terminal.
+    // The requests that opening a file makes; none that types into a terminal.
     let asked = [
         libc::TCGETS,
         libc::TIOCGWINSZ,
@@ -114,11 +114,11 @@ fn conditional() -> impl Iterator<Item = (c_long, Vec<Condition>)> {
     .into_iter()
 }
 
-/// What some C libraries fork by, where it exists; others `clone`.
+/// The call by which some C libraries fork, where it exists; others `clone`.
 #[cfg(target_arch = "x86_64")]
 const FORK: &[c_long] = &[libc::SYS_fork];
 
-/// What some C libraries fork by, where it exists; others `clone`.
+/// The call by which some C libraries fork, where it exists; others `clone`.
 #[cfg(not(target_arch = "x86_64"))]
 const FORK: &[c_long] = &[];
 

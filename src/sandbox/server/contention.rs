@@ -1,30 +1,30 @@
-//! How long a program has run, less the time for which others kept it from running.
+//! How long a program has run, without the time in which it waited for a CPU.
 //!
-//! A limit of three seconds means three seconds on a quiet machine. On a busy one the kernel makes
-//! a program wait for a processor, and says for how long (`/proc/<pid>/schedstat`): wall time less
-//! that wait is what the program would have taken alone, whether it computes or sleeps.
+//! A limit of three seconds means three seconds on an idle machine. On a busy one the kernel makes a program wait for a
+//! CPU, and reports for how long (`/proc/<pid>/schedstat`). Wall time minus that wait is the time that the program would
+//! have taken alone, whether it computes or sleeps.
 
 use std::{fs, path::PathBuf, process, thread, time::Duration};
 
-/// Ticks of `/proc/<pid>/stat` in a second, the same on every Linux that Python runs on.
-const TICKS: u64 = 100;
+/// Ticks of `/proc/<pid>/stat` per second, the same on every Linux that Python runs on.
+const TICKS_PER_SECOND: u64 = 100;
 
-/// What the kernel says of a program's processor time.
+/// The CPU time of a program, and its wait for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Contention {
-    /// How long the thread that waited most was ready to run, and did not.
+    /// The time in which the thread that waited most was ready to run and did not.
     waited: Duration,
-    /// How long all threads ran, those that have ended included.
+    /// The time for which all threads ran, including those that have ended.
     ran: Duration,
 }
 
 impl Contention {
-    /// Looks at a process; `None` where the kernel does not say.
+    /// Reads both for a process; `None` if the kernel does not report them.
     pub(super) fn of(process: u32) -> Option<Self> {
         let folder = PathBuf::from(format!("/proc/{process}"));
         let mut waited = None;
         for thread in fs::read_dir(folder.join("task")).ok()? {
-            // A thread may end while this looks.
+            // A thread may have ended meanwhile.
             let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else {
                 continue;
             };
@@ -36,19 +36,18 @@ impl Contention {
         })
     }
 
-    /// The time that a program would have taken alone, which took `wall` here.
+    /// The time that a program would have taken on an idle machine, if it took `wall` here.
     ///
-    /// Threads of a program that compete with each other do not win time: together they never run
-    /// faster than on all processors.
+    /// Threads of a program that compete with each other gain no time: all CPUs together are the most that they can
+    /// use.
     pub(super) fn quiet_time(self, wall: Duration) -> Duration {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
-        wall.saturating_sub(self.waited).max(self.ran / processors)
+        let cpus = thread::available_parallelism().map_or(1, usize::from);
+        let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
+        wall.saturating_sub(self.waited).max(self.ran / cpus)
     }
 }
 
-/// Whether this system tells how long a process waits for a processor; where it does not, time
-/// limits are by the clock.
+/// Whether this system reports how long a process waits for a CPU; where it does not, time limits are by the clock.
 pub fn are_time_limits_exact() -> bool {
     Contention::of(process::id()).is_some()
 }
@@ -59,14 +58,16 @@ fn waited_of(schedstat: &str) -> Option<Duration> {
     Some(Duration::from_nanos(waited))
 }
 
-/// Fields 14 and 15, counted from 1: ticks in user mode and in the kernel. The second field is a
-/// name in brackets, which may hold anything.
+/// The sum of fields 14 and 15, counted from 1: ticks in user mode and in the kernel. The second field is a name in
+/// brackets, which may contain anything.
 fn ran_of(stat: &str) -> Option<Duration> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let kernel: u64 = fields.next()?.parse().ok()?;
-    Some(Duration::from_millis((user + kernel) * 1000 / TICKS))
+    Some(Duration::from_millis(
+        (user + kernel) * 1000 / TICKS_PER_SECOND,
+    ))
 }
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_on_a_run_queue_is_no_time_of_the_program() {
+    fn the_wait_on_a_run_queue_does_not_count() {
         let contention = Contention {
             waited: Duration::from_secs(4),
             ran: Duration::from_secs(1),
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_wait_for_each_other_win_no_time() {
+    fn threads_that_wait_for_each_other_gain_no_time() {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let wall = Duration::from_secs(8);
         let contention = Contention {

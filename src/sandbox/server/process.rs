@@ -1,16 +1,16 @@
-//! The process of a program, which is a server's only child.
+//! The process of a program, which is the only child of its server.
 
 use std::fs;
 
-/// The process that runs a program of a server that was started as `root`: the process that was
-/// started watches the server, whose child the program is.
+/// The process that runs a server's program.
 ///
-/// `None` where the kernel does not say (`CONFIG_PROC_CHILDREN`), or none runs.
+/// `root` is the process that was started as the server: it only watches the server, which is its child and the
+/// program's parent. `None` if no program runs, or if the kernel does not list children (`CONFIG_PROC_CHILDREN`).
 pub(super) fn of_server(root: u32) -> Option<u32> {
     only_child(only_child(root)?)
 }
 
-/// Whether a server has no program, which is over or has not begun. No, too, where the kernel does not say.
+/// Whether a server has no program now. Also no if the kernel does not list children.
 pub(super) fn is_absent(root: u32) -> bool {
     only_child(root)
         .and_then(children)
@@ -31,7 +31,7 @@ fn children(process: u32) -> Option<Vec<u32>> {
     numbers.map(|number| number.parse().ok()).collect()
 }
 
-/// Kills the program of a server, and says whether it could.
+/// Kills the program of a server, and returns whether it could.
 #[cfg(target_os = "linux")]
 pub(super) fn kill(root: u32) -> bool {
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -40,11 +40,11 @@ pub(super) fn kill(root: u32) -> bool {
     let Some(handle) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return false;
     };
-    // The number may have gone to another process before the handle was there.
+    // Another process may have got the number before the handle was opened.
     of_server(root) == program && pidfd_send_signal(&handle, Signal::KILL).is_ok()
 }
 
-/// Kills the program of a server, and says whether it could.
+/// Kills the program of a server, and returns whether it could.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn kill(_root: u32) -> bool {
     false

@@ -1,8 +1,7 @@
-//! Many texts that nobody wrote, none of which may panic or break a law of the scores.
+//! Many generated texts, none of which may panic or break a law of the scores.
 //!
-//! `RECODE_FUZZ_CASES` says how many (10,000 unless it is set; `just fuzz` tries a million).
-//! A case follows from its number alone, so that a failure can be looked at again:
-//! `RECODE_FUZZ_FIRST` is the first number.
+//! `RECODE_FUZZ_CASES` is their number (10,000 by default; `just fuzz` tries a million). A case depends only on its
+//! number, so that a failure can be repeated: `RECODE_FUZZ_FIRST` is the first number.
 
 mod inputs;
 
@@ -13,8 +12,10 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{Normalizer, RewardSettings, Score, Scorer, Variant, edit_similarity, extract};
-use crate::syntax::{Grammar, check_syntax, is_python_space, normalize_fixed, normalize_published};
+use crate::{
+    reward::{Normalizer, RewardSettings, Score, Scorer, Variant, edit_similarity, extract},
+    syntax::{Grammar, check_syntax, is_python_space, normalize_fixed, normalize_published},
+};
 use inputs::{Goldens, Random};
 
 const MODES: [Normalizer; 2] = [Normalizer::Published, Normalizer::Fixed];
@@ -68,17 +69,17 @@ fn batch_of(numbers: std::ops::Range<u64>, goldens: &Goldens) -> Result<(), Stri
             inputs::text(&mut random, goldens)
         };
         let completion = inputs::completion(&mut random, &code);
-        let told = |law| {
+        let described = |law| {
             format!(
                 "case {number}: {law}\n  code {code:?}\n  target {target:?}\n  completion {completion:?}"
             )
         };
-        laws_of_texts(&code, &target).map_err(told)?;
+        laws_of_texts(&code, &target).map_err(described)?;
         let score = |(variant, normalizer)| {
             Scorer::new(variant, &RewardSettings { normalizer }).score(&completion, &target)
         };
         let found: Vec<Score> = choices().map(score).collect();
-        laws_of_scores(&found).map_err(told)?;
+        laws_of_scores(&found).map_err(described)?;
         scores.push(found);
         pairs.push((completion, target));
     }
@@ -86,7 +87,7 @@ fn batch_of(numbers: std::ops::Range<u64>, goldens: &Goldens) -> Result<(), Stri
         let single: Vec<Score> = scores.iter().map(|scores| scores[place]).collect();
         let scorer = Scorer::new(variant, &RewardSettings { normalizer });
         if scorer.score_batch(&pairs) != single {
-            return Err(format!("a batch scores otherwise: {pairs:?}"));
+            return Err(format!("a batch has other scores: {pairs:?}"));
         }
     }
     Ok(())
@@ -104,14 +105,14 @@ fn law(holds: bool, name: &'static str) -> Result<(), &'static str> {
 /// What holds for the code and the target alone.
 fn laws_of_texts(code: &str, target: &str) -> Result<(), &'static str> {
     let fixed = normalize_fixed(code);
-    // Where quotes are unbalanced, what is left after a cut can read otherwise.
+    // Where quotes are unbalanced, the text after a cut can have another meaning.
     if check_syntax(code, Grammar::Python313).is_ok() {
         law(
             normalize_fixed(&fixed) == fixed,
             "the fixed form is its own",
         )?;
     }
-    // Text that nests beyond all limits is left as it is.
+    // A text that nests beyond all limits is kept as it is.
     let is_shallow = code.matches(['(', '[', '{']).count() < 100;
     if is_shallow && !code.contains(['\'', '"', '#', '\r']) {
         law(

@@ -1,4 +1,4 @@
-//! Inputs that nobody wrote: fragments of Python, mutated goldens, and soup.
+//! Generated inputs: fragments of Python, mutated goldens, and soup.
 
 use serde::Deserialize;
 
@@ -90,7 +90,7 @@ const PIECES: &[&str] = &[
     "import a.b as c\n",
 ];
 
-/// What may stand above itself without end.
+/// Texts that can nest in themselves without end.
 const NESTING: &[&str] = &[
     "(",
     "[",
@@ -144,15 +144,15 @@ struct Code {
     input: String,
 }
 
-/// The recorded texts, which mutants start from.
+/// The recorded texts, from which mutants are made.
 pub(super) struct Goldens(Vec<String>);
 
 impl Goldens {
     pub(super) fn read() -> Self {
         let pairs: Rows<Pair> =
-            serde_json::from_str(include_str!("../../../tests/golden/rl/rewards.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../tests/golden/rl/rewards.json")).unwrap();
         let codes: Rows<Code> = serde_json::from_str(include_str!(
-            "../../../tests/golden/rl/comments_syntax.json"
+            "../../../../tests/golden/rl/comments_syntax.json"
         ))
         .unwrap();
         let mut texts: Vec<String> = codes.rows.into_iter().map(|row| row.input).collect();
@@ -163,7 +163,7 @@ impl Goldens {
     }
 }
 
-/// `SplitMix64`: a number for each case, and from it all that the case has.
+/// `SplitMix64`, seeded with the number of the case, from which everything in the case is drawn.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
