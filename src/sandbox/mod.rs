@@ -20,10 +20,10 @@ mod pool;
 mod program;
 mod proof;
 mod safeguards;
-#[cfg(target_os = "linux")]
-mod seccomp;
 mod server;
 mod settings;
+#[cfg(target_os = "linux")]
+mod system_calls;
 mod verdict;
 
 #[cfg(test)]

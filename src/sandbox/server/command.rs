@@ -65,7 +65,7 @@ fn driver_settings(settings: &Settings, modules: Modules, scratch: &Path) -> Val
 /// The filter of system calls of the server, and the one that its programs add.
 #[cfg(target_os = "linux")]
 fn filters() -> (Vec<u8>, Vec<u8>) {
-    use crate::sandbox::seccomp::{program_filter, server_filter};
+    use crate::sandbox::system_calls::{program_filter, server_filter};
     // A processor without a filter is a missing safeguard, which the driver reports.
     (server_filter(), program_filter())
 }
@@ -75,7 +75,7 @@ fn filters() -> (Vec<u8>, Vec<u8>) {
     (Vec::new(), Vec::new())
 }
 
-pub(in crate::sandbox) fn hexadecimal(bytes: &[u8]) -> String {
+fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");

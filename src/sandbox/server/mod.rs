@@ -31,8 +31,6 @@ use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared, no_answe
 use time_limit::{End, GRACE, await_end};
 
 pub(super) use command::DRIVER;
-#[cfg(test)]
-pub(super) use command::hexadecimal;
 pub use contention::are_time_limits_exact;
 
 /// The time that Python may take to start and to load its modules; torch needs several seconds.
