@@ -1,7 +1,7 @@
 """Safeguards around untrusted code, applied by system calls.
 
-It runs before `driver.py`, in the same namespace, and uses only the standard library. Each safeguard has a
-name and a state: `None` if it is on, or the reason why it is off.
+It runs before `forks.py` and `driver.py`, in the same namespace, and uses only the standard library. Each
+safeguard has a name and a state: `None` if it is on, or the reason why it is off.
 """
 
 import sys

@@ -10,6 +10,8 @@ use crate::sandbox::{Interpreter, Modules, Settings};
 pub(in crate::sandbox) const DRIVER: &str = concat!(
     include_str!("../sandbox.py"),
     "\n",
+    include_str!("../forks.py"),
+    "\n",
     include_str!("../driver.py")
 );
 
