@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("calendar", &[]),
     ("digest", &[]),
+    ("disk", &[]),
     ("device", &[]),
     ("world", &["seed"]),
     ("python", &[]),
@@ -38,17 +39,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "plan"]),
+    ("results", &["digest", "disk", "plan"]),
     (
         "report",
-        &["digest", "eval", "model", "plan", "results", "spec"],
+        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
         "worker",
         &[
-            "data", "device", "digest", "eval", "model", "plan", "python", "remote", "results",
-            "reward", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "model", "plan", "python", "remote",
+            "results", "reward", "seed", "train",
         ],
     ),
 ];
