@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("python", &[]),
     ("launch", &[]),
     ("remote", &[]),
-    ("data", &["digest"]),
+    ("data", &["digest", "disk"]),
     ("memory", &[]),
     ("reward", &["data", "python"]),
     ("model", &["calendar", "remote", "seed"]),

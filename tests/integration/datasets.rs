@@ -41,7 +41,7 @@ fn every_shipped_file_is_there_with_the_rows_that_the_manifest_says() {
 
     assert_eq!(shipped.len(), 9);
     for entry in shipped {
-        let Resolved::Here(path) = entry.resolve(&cache) else {
+        let Resolved::Here(path) = cache.resolve(entry) else {
             panic!("{}", entry.name())
         };
         let rows = match entry.kind() {
