@@ -26,6 +26,7 @@ mod python;
 mod report;
 mod run;
 mod score;
+mod shortfalls;
 mod spec_arguments;
 mod status;
 mod tail;

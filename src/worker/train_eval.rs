@@ -14,7 +14,7 @@ use crate::{
         measure,
     },
     model::LanguageModel,
-    plan::{TrainEval, TrainWork},
+    plan::TrainEval,
     python::Pool,
     seed,
     train::EvaluationRecord,
@@ -34,10 +34,9 @@ impl<'a> Evaluation<'a> {
     /// Opens the benchmark and starts the judge: what is missing is known before the first step.
     pub(super) fn start(
         context: &mut Context<'_>,
-        work: &TrainWork,
         told: &'a TrainEval,
     ) -> Result<Self, WorkerError> {
-        let eval = &told.eval;
+        let (eval, work) = (&told.eval, &context.job.work);
         Ok(Self {
             told,
             benchmark: benchmark::open_with(&eval.benchmark, &told.data, &eval.options())?,

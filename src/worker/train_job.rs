@@ -13,26 +13,27 @@ use crate::{
     disk::{DiskError, JsonLines},
     eval::prompt_text,
     model::{AdapterKind, Chat, LanguageModel},
-    plan::TrainWork,
+    plan::{TrainEval, Work},
     results::{JobDir, Outcome, TrainOutcome, in_words},
     seed,
     train::{
         Algorithm, Ended, EvaluationRecord, Inputs, NonFiniteRecord, Observer, Row, SampleRecord,
-        StepRecord, TrainError, train,
+        StepRecord, TrainError, TrainSettings, train,
     },
 };
 
 /// How many updates that were left out stay on file.
 const MOST_NON_FINITE: usize = 10;
 
-/// Trains the model of `work`, from its last checkpoint if there is one.
+/// Trains the job's model, from its last checkpoint if there is one.
 pub(super) fn train_job(
     mut context: Context<'_>,
-    work: &TrainWork,
+    settings: &TrainSettings,
+    evaluation: Option<&TrainEval>,
 ) -> Result<Outcome, WorkerError> {
-    let dir = context.dir;
-    let evaluation = match &work.evaluation {
-        Some(told) => Some(Evaluation::start(&mut context, work, told)?),
+    let (dir, work) = (context.dir, &context.job.work);
+    let evaluation = match evaluation {
+        Some(told) => Some(Evaluation::start(&mut context, told)?),
         None => None,
     };
     let device = work.backend.open()?;
@@ -43,11 +44,11 @@ pub(super) fn train_job(
         dir,
         &device,
     )?;
-    let rows = rows(work, &model.chat)?;
+    let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
     let inputs = Inputs {
-        settings: &work.train,
+        settings,
         rows: &rows,
         seed: work.seed,
         checkpoints: &dir.checkpoints(),
@@ -59,7 +60,7 @@ pub(super) fn train_job(
         events: None,
         evaluation,
         evaluated: None,
-        steps: work.train.max_steps,
+        steps: settings.max_steps,
         progress: context.progress,
         stop: context.stop,
     };
@@ -93,9 +94,9 @@ pub(super) fn train_job(
 }
 
 /// The migrations as prompts and targets.
-fn rows(work: &TrainWork, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
+fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
     let template = PromptTemplate::load(&work.prompts.migration)?;
-    let is_rewarded = !matches!(work.train.algorithm, Algorithm::Sft(_));
+    let is_rewarded = !matches!(settings.algorithm, Algorithm::Sft(_));
     let row = |(index, row): (usize, TrainingRow)| {
         let id = format!("row {}", index + 1);
         Ok(match row {

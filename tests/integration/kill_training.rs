@@ -19,7 +19,7 @@ use std::{
 use recode::{
     data::Cache,
     digest::Digest,
-    plan::{Plan, ProjectInputs},
+    plan::{Job, JobKind, Plan, ProjectInputs},
     results::{JobState, Store},
     seed::{Stream, stream},
     spec::{Request, Surroundings, load},
@@ -59,10 +59,10 @@ pub(crate) fn prepare(results: &Path, settings: &[&str]) -> PathBuf {
     let cache = Cache::at(results.join("cache"));
     let inputs = ProjectInputs::new(around.manifest.as_ref(), cache);
     let plan = Plan::new(&experiment, &inputs).unwrap();
-    let is_training = |id: &str| id.starts_with("train-");
-    let job = plan.jobs.iter().find(|job| is_training(&job.id.0)).unwrap();
+    let is_training = |job: &&Job| job.id.kind() == Some(JobKind::Train);
+    let job = plan.jobs.iter().find(is_training).unwrap();
     let dir = Store::new(results).job_dir(&job.id);
-    dir.prepare(job, &job.work.identity()).unwrap();
+    dir.prepare(job).unwrap();
     dir.path().to_owned()
 }
 

@@ -1,45 +1,28 @@
-//! Workers that are closures: to test what stands above without processes, clocks or luck.
+//! Workers that are closures: they test a scheduler without processes, clocks or chance.
 
-use std::fmt;
-
-use super::{Ended, LaunchError, Launcher, Order, Started};
+use crate::launch::{Ended, LaunchError, Launcher, Order, Started};
 
 /// What a fake worker does.
-pub struct Play {
-    /// How often it is looked at before it ends.
-    pub polls: usize,
-    /// How it ends if nobody stops it.
-    pub ended: Ended,
+pub(crate) struct Play {
+    /// How often it is polled before it ends.
+    pub(crate) polls: usize,
+    /// How it ends if it is not stopped.
+    pub(crate) ended: Ended,
     /// How it ends if it is asked to stop; nothing if it ignores that.
-    pub on_stop: Option<Ended>,
+    pub(crate) on_stop: Option<Ended>,
     /// What it does just before it ends by itself.
-    pub act: Box<dyn FnMut()>,
+    pub(crate) act: Box<dyn FnMut()>,
 }
 
-impl fmt::Debug for Play {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Play")
-            .field("polls", &self.polls)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Starts what a closure makes of each order.
-pub struct Fake<F> {
+/// Starts the fake workers that a closure makes, one an order.
+pub(crate) struct Fake<F> {
     direct: F,
 }
 
 impl<F: FnMut(&Order<'_>) -> Play> Fake<F> {
     /// A launcher whose workers do what `direct` says.
-    pub fn new(direct: F) -> Self {
+    pub(crate) fn new(direct: F) -> Self {
         Self { direct }
-    }
-}
-
-impl<F> fmt::Debug for Fake<F> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Fake")
     }
 }
 

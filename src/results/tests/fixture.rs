@@ -1,11 +1,13 @@
-//! An outcome for tests of whatever handles outcomes without looking into them.
+//! An outcome for tests that do not read what is in it.
 
 use std::collections::BTreeMap;
 
-use super::{EvalOutcome, Outcome, TaskOutcome};
-use crate::digest::Digest;
+use crate::{
+    digest::Digest,
+    results::{EvalOutcome, Outcome, TaskOutcome},
+};
 
-/// What the job of `plan::example` might give.
+/// What the job of `plan::tests::fixture` might give.
 pub(crate) fn outcome() -> Outcome {
     Outcome::Eval(EvalOutcome {
         benchmark: "small_arena".into(),
