@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data", &["digest", "disk"]),
     ("memory", &[]),
     ("reward", &["data", "python"]),
-    ("model", &["calendar", "remote", "seed"]),
+    ("model", &["calendar", "disk", "remote", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
     (
         "eval",
