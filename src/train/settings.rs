@@ -11,7 +11,10 @@ use crate::{
     model::SamplingSettings,
     reward::{RewardSettings, Variant},
     train::{
-        Algorithm, EvalSchedule, FinalCheckpoint, LearningRate, OptimizerSettings, TrainError,
+        algorithm::Algorithm,
+        error::TrainError,
+        evaluation::{EvalSchedule, FinalCheckpoint},
+        learner::{LearningRate, OptimizerSettings},
     },
 };
 

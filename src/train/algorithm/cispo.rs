@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::train::{
-    AdvantageScale, Aggregation,
-    loss::Surrogate,
-    rollout::objective::{Objective, Overlong},
+    loss::{Aggregation, Surrogate},
+    rollout::{
+        advantage::AdvantageScale,
+        objective::{Objective, Overlong},
+    },
 };
 
 /// What CISPO alone is told.

@@ -8,9 +8,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::train::{
-    AdvantageScale, Aggregation,
-    loss::{ClipRange, Surrogate},
-    rollout::objective::{Objective, Overlong},
+    loss::{Aggregation, ClipRange, Surrogate},
+    rollout::{
+        advantage::AdvantageScale,
+        objective::{Objective, Overlong},
+    },
 };
 
 /// What DAPO alone is told.

@@ -8,19 +8,7 @@ mod sft;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    model::Decoder,
-    train::{
-        TrainError, TrainSettings,
-        rollout::{
-            collect::{Collector, Judge},
-            objective::Objective,
-            step::Policy,
-        },
-        step::Method,
-        task::Task,
-    },
-};
+use crate::train::rollout::objective::Objective;
 
 pub use cispo::CispoSettings;
 pub use dapo::DapoSettings;
@@ -81,44 +69,4 @@ impl Algorithm {
             Self::Cispo(settings) => Some(settings.mini_batch_size),
         }
     }
-}
-
-/// Runs `body` with the method that the settings name; `start` is the frozen model at the start.
-pub(super) fn with_method<T>(
-    task: &Task<'_>,
-    settings: &TrainSettings,
-    judge: &dyn Judge,
-    start: Decoder,
-    body: impl FnOnce(&mut dyn Method) -> Result<T, TrainError>,
-) -> Result<T, TrainError> {
-    if let Algorithm::Sft(SftSettings {
-        prompt_weight,
-        order,
-    }) = settings.algorithm
-    {
-        return body(&mut sft::Sft {
-            task,
-            batch_size: settings.batch_size,
-            prompt_weight,
-            order,
-        });
-    }
-    let Some(objective) = settings.algorithm.objective(settings.batch_size) else {
-        return Err(TrainError::Settings(
-            "the algorithm has no objective".to_owned(),
-        ));
-    };
-    let collector = Collector {
-        task,
-        objective: &objective,
-        sampling: &settings.sampling,
-        judge,
-        batch_size: settings.batch_size,
-        group_size: settings.group_size,
-    };
-    let reference = (objective.kl_weight > 0.0).then_some(start);
-    body(&mut Policy {
-        collector,
-        reference,
-    })
 }

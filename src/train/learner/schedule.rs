@@ -10,24 +10,24 @@ use serde::{Deserialize, Serialize};
 pub struct LearningRate {
     /// The highest value.
     pub peak: f64,
-    /// Steps until the peak; step 0 has rate 0 if this is not 0.
+    /// Steps until the peak. Unless this is 0, step 0 has the rate of the floor.
     pub warmup_steps: usize,
-    /// What follows the warm-up.
+    /// The course after the warm-up.
     pub schedule: Schedule,
     /// The share of the peak at which warm-up starts and the schedule ends; 0 in the paper.
     #[serde(default)]
     pub floor: f64,
 }
 
-/// What follows the warm-up.
+/// The course of the learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// The peak, for ever.
+    /// The peak at every step.
     Constant,
-    /// A straight line to 0 at the last step.
+    /// A straight line to the floor at the last step.
     Linear,
-    /// Half a cosine to 0 at the last step.
+    /// Half a cosine to the floor at the last step.
     Cosine,
 }
 
@@ -101,7 +101,7 @@ mod tests {
             floor: 0.0,
         };
 
-        // 1e-15: exact but for rounding.
+        // 1e-15: exact except for rounding.
         assert!((rate.at(0, 4) - 0.5).abs() < 1e-15);
         assert!((rate.at(3, 4) - 0.125).abs() < 1e-15);
     }

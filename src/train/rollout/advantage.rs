@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a group's centred rewards are divided by.
+/// The divisor of a group's centred rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdvantageScale {
@@ -16,8 +16,8 @@ pub enum AdvantageScale {
 
 /// The advantage of each of `rewards`, where each group of `group_size` answers one prompt.
 ///
-/// A group whose rewards are all equal gives exactly 0, whatever the rounding of its mean. A group
-/// of one has nothing to be compared with: as in verl its mean is taken as 0 and its deviation as 1.
+/// A group of equal rewards has advantages of exactly 0, however its mean is rounded. A group of one
+/// has nothing to compare with: as in verl, its mean is taken as 0 and its deviation as 1.
 pub(in crate::train) fn advantages(
     rewards: &[f64],
     group_size: usize,
@@ -52,7 +52,7 @@ pub(in crate::train) fn advantages(
         .collect()
 }
 
-/// Whether a group's rewards differ; only then does it say anything about the policy.
+/// Whether the rewards of a group differ. If they do not, there is nothing to learn from it.
 #[expect(clippy::float_cmp, reason = "equal scores come from equal arithmetic")]
 pub(in crate::train) fn has_spread(group: &[f64]) -> bool {
     group.iter().any(|reward| *reward != group[0])
@@ -63,7 +63,7 @@ pub(in crate::train) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// The standard deviation; `lost` degrees of freedom are taken from the count.
+/// The standard deviation, with `lost` degrees of freedom subtracted from the count.
 pub(in crate::train) fn deviation(values: &[f64], lost: f64) -> f64 {
     let centre = mean(values);
     let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
@@ -108,7 +108,7 @@ mod tests {
     fn assert_close(ours: &[f64], expected: &[f64]) {
         assert_eq!(ours.len(), expected.len());
         for (ours, expected) in ours.iter().zip(expected) {
-            // 1e-8: the golden mean is summed exactly, and one group differs by 1e-7 only.
+            // 1e-8: the golden mean is summed exactly, and the rewards of one group differ by only 1e-7.
             assert!((ours - expected).abs() < 1e-8, "{ours} {expected}");
         }
     }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn equal_rewards_give_exactly_no_advantage() {
-        // Eight times 0.1 has a mean that is not 0.1 in floating point.
+        // In floating point the mean of eight times 0.1 is not 0.1.
         for scale in [
             AdvantageScale::Group,
             AdvantageScale::Batch,

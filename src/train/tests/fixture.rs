@@ -1,4 +1,4 @@
-//! A micro model, an observer that remembers, and rewards for tests.
+//! A micro model, an observer that records everything, and rewards.
 
 use std::{cell::Cell, collections::BTreeMap, io};
 
@@ -13,10 +13,25 @@ use crate::{
     reward::{Normalizer, RewardSettings, Variant},
     train::{
         AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, EvalSchedule,
-        EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, LearningRate,
-        NonFiniteRecord, Observer, OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule,
-        StepRecord, Timing, TrainSettings, learner::optimizer::Named, rollout::collect::Judge,
+        EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, Inputs, LearningRate,
+        NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord, Row, SampleRecord,
+        Schedule, StepRecord, Timing, TrainError, TrainSettings,
+        context::{StepContext, UpdateContext},
+        learner::Named,
+        rollout::reward::RewardFn,
+        run::train_with,
     },
+};
+
+/// The first update of a training, with a large step.
+pub(super) const UPDATE: UpdateContext = UpdateContext {
+    step: StepContext {
+        step: 0,
+        first_row: 0,
+        learning_rate: 0.01,
+    },
+    update: 0,
+    temperature: 0.9,
 };
 
 /// The words of the micro model, after its only special token.
@@ -163,24 +178,25 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-/// Remembers all that it is told, and says stop after a number of questions or steps.
+/// Records everything, and stops a training after a number of questions or steps.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) records: Vec<StepRecord>,
     pub(super) samples: Vec<SampleRecord>,
     pub(super) non_finite: Vec<NonFiniteRecord>,
     pub(super) evaluations: Vec<EvaluationRecord>,
-    /// How many samples pass at a step, and the weights that were measured there.
+    /// How many samples pass at a step.
     pub(super) passed: Option<fn(usize) -> usize>,
+    /// The weights that were evaluated at a step.
     pub(super) measured: BTreeMap<usize, Vec<u32>>,
     /// Stops in the evaluation of this step.
     pub(super) stop_in_evaluation: Option<usize>,
     pub(super) notes: Vec<String>,
-    /// Where training has begun, each time.
+    /// The step at which each attempt began.
     pub(super) resumed: Vec<usize>,
     /// Stops when this step is done.
     pub(super) stop_after: Option<usize>,
-    /// Stops when it was asked so often.
+    /// Stops at this question.
     pub(super) stop_at_question: Option<usize>,
     pub(super) questions: Cell<usize>,
 }
@@ -247,11 +263,38 @@ impl Observer for Recorder {
     }
 }
 
-/// Rewards a completion by a function of its text.
+/// Trains on `rows` in a folder of its own.
+pub(super) fn train_on(
+    rows: &[Row],
+    model: LanguageModel,
+    settings: &TrainSettings,
+    reward: &ByText,
+) -> (Result<Outcome, TrainError>, Recorder) {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = Inputs {
+        settings,
+        rows,
+        seed: 5,
+        checkpoints: folder.path(),
+    };
+    let mut recorder = Recorder::default();
+    (train_with(model, &inputs, &mut recorder, reward), recorder)
+}
+
+/// [`train_on`] the first two rows.
+pub(super) fn train_two_rows(
+    model: LanguageModel,
+    settings: &TrainSettings,
+    reward: &ByText,
+) -> (Result<Outcome, TrainError>, Recorder) {
+    train_on(&rows()[..2], model, settings, reward)
+}
+
+/// A reward that is a function of the completion's text.
 pub(super) struct ByText(pub(super) fn(&str) -> f64);
 
-impl Judge for ByText {
-    fn judge(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
+impl RewardFn for ByText {
+    fn rewards(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
         let reward = |text: &str| {
             let correctness = (self.0)(text);
             RewardRecord {
@@ -268,7 +311,7 @@ impl Judge for ByText {
     }
 }
 
-/// All numbers of named tensors, in their order.
+/// All numbers of named tensors, in the order of the names.
 pub(super) fn values(named: &Named) -> Vec<f32> {
     named
         .values()
