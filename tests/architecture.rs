@@ -11,25 +11,29 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("calendar", &[]),
+    ("settings", &[]),
     ("digest", &[]),
     ("device", &[]),
     ("world", &["seed"]),
     ("python", &[]),
     ("launch", &[]),
-    ("remote", &[]),
-    ("data", &["digest"]),
+    ("remote", &["settings"]),
+    ("data", &["digest", "settings"]),
     ("memory", &[]),
-    ("reward", &["data", "python"]),
-    ("model", &["calendar", "remote", "seed"]),
-    ("train", &["digest", "model", "reward", "seed"]),
+    ("reward", &["data", "python", "settings"]),
+    ("model", &["calendar", "remote", "seed", "settings"]),
+    ("train", &["digest", "model", "reward", "seed", "settings"]),
     (
         "eval",
-        &["data", "digest", "model", "python", "remote", "seed"],
+        &[
+            "data", "digest", "model", "python", "remote", "seed", "settings",
+        ],
     ),
     (
         "spec",
         &[
-            "data", "device", "digest", "eval", "launch", "model", "remote", "reward", "train",
+            "data", "device", "digest", "eval", "launch", "model", "remote", "reward", "settings",
+            "train",
         ],
     ),
     (

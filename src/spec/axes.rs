@@ -1,20 +1,22 @@
 //! Whether the section `[grid]` of one layer makes sense, and its one form: axes by whole path.
 
 use super::{
-    check::{Checker, join},
+    check::Checker,
     code::Code,
     node::{Data, Entry, Node},
     problem::Problem,
-    schema,
+    schema::{self, join},
     suggest::nearest,
     value::expected,
 };
+
+use crate::settings::Kind;
 
 /// The tables of `[grid]` that are not axes.
 pub(super) const GRID_TABLES: [&str; 4] = ["zip", "when", "exclude", "add"];
 
 /// The kind of `table.baseline.method`.
-const METHOD: schema::Kind = schema::Kind::Choice("method", || vec!["untrained"]);
+const METHOD: Kind = Kind::Choice("method", || vec!["untrained"]);
 
 /// What an assignment is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,7 +188,7 @@ impl Checker<'_> {
         let Some(key) = schema::find(&entry.key) else {
             return self.section_value(&entry.key.clone(), &mut entry.node);
         };
-        let takes_list = matches!(key.kind, schema::Kind::List(_) | schema::Kind::Targets);
+        let takes_list = matches!(key.kind, Kind::List(_) | Kind::Subset { .. });
         match &mut entry.node.data {
             Data::List(items) if purpose == Use::Condition && !takes_list => {
                 let before = items.len();

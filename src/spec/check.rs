@@ -6,10 +6,11 @@ use super::{
     code::Code,
     node::{Data, Entry, Node},
     problem::Problem,
-    schema,
+    schema::{self, join},
     source::Sources,
-    suggest::{nearest, one_of},
+    suggest::nearest,
 };
+use crate::{settings::one_of, train::Algorithm};
 
 /// Checks layers, and takes out of them what cannot be used, so that one mistake is told once.
 pub(super) struct Checker<'a> {
@@ -145,7 +146,7 @@ fn homes(section: &str, key: &str) -> Vec<String> {
     }
     // What all algorithms share is repeated in their tables: the plain section says enough.
     let is_copy = |home: &str| {
-        schema::algorithms().iter().any(|algorithm| {
+        Algorithm::names().iter().any(|algorithm| {
             let own = format!("train.{algorithm}");
             let below = home.strip_prefix(&own);
             below.is_some_and(|rest| {
@@ -191,15 +192,6 @@ pub(super) fn with_guess(problem: Problem, key: &str, names: &[&str], entry: &En
             format!("did you mean `{name}`?"),
         ),
         None => problem,
-    }
-}
-
-/// A path below a section.
-pub(super) fn join(section: &str, key: &str) -> String {
-    match (section, key) {
-        ("", key) => key.to_owned(),
-        (section, "") => section.to_owned(),
-        (section, key) => format!("{section}.{key}"),
     }
 }
 

@@ -40,7 +40,7 @@ impl<'a> PointCheck<'a> {
     fn training(&mut self, train: &TrainSettings) {
         let name = train.algorithm.name();
         let mut updates = train.max_steps;
-        if let Some(mini) = train.algorithm.mini_batch_size() {
+        if let Some(mini) = train.algorithm.mini_batch_size(train.batch_size) {
             let (batch, mini) = (train.batch_size, mini.max(1));
             if batch % mini != 0 {
                 let key = format!("train.{name}.mini_batch_size");

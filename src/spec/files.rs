@@ -8,15 +8,12 @@ use std::{
 use crate::{
     data::{Kind as DataKind, is_human_eval},
     model::ModelSettings,
+    settings::one_of,
 };
 
 use super::{
-    code::Code,
-    contradictions::PointCheck,
-    experiment::Settings,
-    problem::Problem,
-    source::Place,
-    suggest::{nearest, one_of},
+    code::Code, contradictions::PointCheck, experiment::Settings, problem::Problem, source::Place,
+    suggest::nearest,
 };
 
 const PATHS: &str = "paths start in the folder that has `datasets/` in it; those that begin with `./` or `../`, in the folder of the spec";

@@ -26,12 +26,11 @@ const PREFIX: &str = "RECODE_";
 
 /// Variables with the prefix that are not settings, but the program's own, or its tests' and
 /// benchmarks'.
-const OWN_VARIABLES: [&str; 10] = [
+const OWN_VARIABLES: [&str; 9] = [
     "RECODE_SHARED",
     "RECODE_CACHE",
     "RECODE_PYTHON",
     "RECODE_RESULTS",
-    "RECODE_LOG",
     "RECODE_PARITY_VENV",
     "RECODE_BENCH_PYTHON",
     "RECODE_FUZZ_CASES",

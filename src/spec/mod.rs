@@ -11,7 +11,6 @@ mod contradictions;
 mod experiment;
 mod files;
 mod grid;
-mod keys;
 mod layered;
 mod layers;
 mod node;
@@ -26,7 +25,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod value;
-mod variants;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

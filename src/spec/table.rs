@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::settings::{Kind, choice, one_of, settings};
+
 use super::{
     axes::axis_mark,
     benchmark,
@@ -15,23 +17,28 @@ use super::{
     node::Node,
     problem::Problem,
     schema,
-    suggest::{nearest, one_of},
+    suggest::nearest,
 };
 
-/// The section `[table]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TableSettings {
-    /// The axes that make the rows.
-    pub rows: Vec<String>,
-    /// The columns.
-    pub cols: Vec<Column>,
-    /// What the cells show.
-    pub show: Show,
-    /// What the rows are compared with.
-    pub baseline: Option<Baseline>,
-    /// A table of `datasets/reference/`, as `recode.table1`.
-    pub reference: Option<String>,
+settings! {
+    /// The section `[table]`.
+    pub struct TableSettings {
+        /// The axes that make the rows; all axes if left out.
+        #[key(Kind::TextOrList)]
+        pub rows: Vec<String>,
+        /// The columns, as `benchmark.metric`; pass@1 of every benchmark if left out.
+        #[key(Kind::List(&Kind::Text))]
+        pub cols: Vec<Column>,
+        /// Show the values, or with `delta` the changes against the baseline.
+        #[key(choice::<Show>("way to show a table"), default = "value")]
+        pub show: Show,
+        /// What rows are compared with: `{ method = "untrained" }`, or values of axes.
+        #[key(Kind::Assignments)]
+        pub baseline: Option<Baseline>,
+        /// A table of `datasets/reference/`, such as `recode.table1`, to print next to ours.
+        #[key(Kind::Text)]
+        pub reference: Option<String>,
+    }
 }
 
 /// A column of the table.

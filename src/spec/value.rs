@@ -1,46 +1,21 @@
 //! Whether one value fits its key.
 
-use crate::model::MemorySize;
+use crate::{
+    model::MemorySize,
+    settings::{Kind, Range, one_of},
+};
 
 use super::{
     check::Checker,
     code::Code,
     node::{Data, Node},
     problem::Problem,
-    schema::{Kind, Range},
-    suggest::{nearest, one_of},
+    suggest::nearest,
 };
-
-/// The projections of a decoder that can carry an adapter.
-const PROJECTIONS: [&str; 7] = [
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-];
-
-const PROJECTION: Kind = Kind::Choice("adapter target", || PROJECTIONS.to_vec());
-
-/// Named sets of projections: how many of `PROJECTIONS`, from the first.
-const TARGET_SETS: [(&str, usize); 2] = [("attention", 4), ("all_linear", 7)];
-
-/// Units of time and how many seconds they are.
-const TIME_UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// The bytes of a text such as `70GiB`.
 pub(super) fn memory_bytes(text: &str) -> Option<u64> {
     MemorySize::parse(text).map(MemorySize::bytes)
-}
-
-/// The seconds of a text such as `20h`.
-pub(super) fn seconds(text: &str) -> Option<u64> {
-    let (number, factor) = TIME_UNITS
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
 impl Checker<'_> {
@@ -52,7 +27,9 @@ impl Checker<'_> {
             Kind::Choice(noun, names) => self.choice(path, kind, noun, &names(), node),
             Kind::Whole(low, high) => self.whole(path, kind, (low, high), node),
             Kind::Number(range) => self.number(path, kind, range, node),
-            Kind::Targets => self.targets(path, node),
+            Kind::Subset { noun, names, sets } => {
+                self.subset(path, kind, (noun, names, sets), node)
+            }
             Kind::List(of) => self.list(path, kind, *of, node),
             Kind::TextOrList => self.text_or_list(path, node),
             Kind::Assignments => {
@@ -62,21 +39,14 @@ impl Checker<'_> {
                     self.wrong_type(path, kind, node)
                 }
             }
-            Kind::Text | Kind::File | Kind::Model | Kind::DataSet => self.text(path, kind, node),
+            Kind::Text | Kind::File | Kind::Model | Kind::DataSet | Kind::Benchmark => {
+                self.text(path, kind, node)
+            }
             Kind::Name => self.text(path, kind, node) && self.name(path, node),
             Kind::Memory(least) => {
                 self.text(path, kind, node)
                     && self.unit(path, node, memory_bytes, "an amount such as `70GiB`")
                     && self.memory(path, least, node)
-            }
-            Kind::Time => {
-                self.text(path, kind, node)
-                    && self.unit(
-                        path,
-                        node,
-                        seconds,
-                        "a length of time such as `20h` or `45m`",
-                    )
             }
         }
     }
@@ -153,14 +123,7 @@ impl Checker<'_> {
         is_enough
     }
 
-    fn choice(
-        &mut self,
-        path: &str,
-        kind: Kind,
-        noun: &str,
-        names: &[&'static str],
-        node: &Node,
-    ) -> bool {
+    fn choice(&mut self, path: &str, kind: Kind, noun: &str, names: &[&str], node: &Node) -> bool {
         let Some(text) = node.as_text() else {
             return self.wrong_type(path, kind, node);
         };
@@ -179,7 +142,7 @@ impl Checker<'_> {
     }
 
     /// Adds a problem with the nearest of some names as its help.
-    fn add_guess(&mut self, problem: Problem, text: &str, names: &[&'static str], node: &Node) {
+    fn add_guess(&mut self, problem: Problem, text: &str, names: &[&str], node: &Node) {
         let problem = match nearest(text, names.iter().copied()) {
             Some(name) => problem.replace(
                 node.place,
@@ -205,7 +168,7 @@ impl Checker<'_> {
             Data::Whole(number) => number as f64,
             _ => return self.wrong_type(path, kind, node),
         };
-        if !range.holds(number) {
+        if !range.contains(number) {
             return self.out_of_range(path, kind, node);
         }
         node.data = Data::Number(number);
@@ -218,15 +181,25 @@ impl Checker<'_> {
         false
     }
 
-    fn targets(&mut self, path: &str, node: &mut Node) -> bool {
+    fn subset(
+        &mut self,
+        path: &str,
+        kind: Kind,
+        (noun, of, sets): (
+            &'static str,
+            fn() -> Vec<&'static str>,
+            &[(&'static str, usize)],
+        ),
+        node: &mut Node,
+    ) -> bool {
+        let names = of();
         if let Some(text) = node.as_text() {
-            let sets = TARGET_SETS.map(|(name, _)| name);
-            let Some((_, count)) = TARGET_SETS.iter().find(|(name, _)| *name == text) else {
-                let label = format!("expected {}, or a list of projections", one_of(&sets));
-                let title = format!("unknown adapter target `{text}`");
+            let Some((_, count)) = sets.iter().find(|(name, _)| *name == text) else {
+                let sets: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();
+                let label = format!("expected {}, or a list of {noun}s", one_of(&sets));
+                let title = format!("unknown {noun} `{text}`");
                 let problem = Problem::new(Code::E102, node.place, title, label);
-                let is_projection = PROJECTIONS.contains(&text);
-                if is_projection {
+                if names.contains(&text) {
                     let list = format!("[\"{text}\"]");
                     self.add(problem.replace(node.place, list, "write a list"));
                 } else {
@@ -236,24 +209,19 @@ impl Checker<'_> {
                 return false;
             };
             let place = node.place;
-            let names = PROJECTIONS.iter().take(*count);
             let item = |name: &&str| Node {
                 data: Data::Text((*name).to_owned()),
                 place,
             };
-            node.data = Data::List(names.map(item).collect());
+            node.data = Data::List(names.iter().take(*count).map(item).collect());
             return true;
         }
-        if !self.list(path, Kind::Targets, PROJECTION, node) {
+        if !self.list(path, kind, Kind::Choice(noun, of), node) {
             return false;
         }
         // One order for all, so that the same targets make the same job.
         if let Data::List(items) = &mut node.data {
-            let rank = |node: &Node| {
-                PROJECTIONS
-                    .iter()
-                    .position(|name| node.as_text() == Some(name))
-            };
+            let rank = |node: &Node| names.iter().position(|name| node.as_text() == Some(name));
             items.sort_by_key(rank);
         }
         true
@@ -303,7 +271,7 @@ impl Checker<'_> {
 
     /// Adds a problem about a value's type, with what to write instead; always false.
     fn wrong_type(&mut self, path: &str, kind: Kind, node: &Node) -> bool {
-        let title = format!("`{path}` must be {}", noun(kind));
+        let title = format!("`{path}` must be {}", kind.noun());
         let label = format!("this is {}", node.noun());
         let problem = Problem::new(Code::E103, node.place, title, label);
         let problem = match self.correction(path, kind, node) {
@@ -335,7 +303,7 @@ impl Checker<'_> {
                 "write it as a whole number".into(),
             )),
             (Data::Table(_), _)
-            | (Data::List(_), Kind::List(_) | Kind::TextOrList | Kind::Targets) => None,
+            | (Data::List(_), Kind::List(_) | Kind::TextOrList | Kind::Subset { .. }) => None,
             (Data::List(_), _) => {
                 let advice =
                     format!("for several values, make it an axis: [grid] \"{path}\" = {written}");
@@ -350,66 +318,7 @@ impl Checker<'_> {
     }
 }
 
-fn noun(kind: Kind) -> String {
-    match kind {
-        Kind::Flag => "`true` or `false`".into(),
-        Kind::Whole(..) => "a whole number".into(),
-        Kind::Number(_) => "a number".into(),
-        Kind::List(_) => "a list".into(),
-        Kind::TextOrList => "a text or a list of texts".into(),
-        Kind::Targets => "the name of a set, or a list".into(),
-        Kind::Assignments => "a table".into(),
-        _ => "a text in quotes".into(),
-    }
-}
-
 /// What a value of a kind looks like, in a few words.
 pub(super) fn expected(kind: Kind) -> String {
-    match kind {
-        Kind::Text => "expected a text in quotes".into(),
-        Kind::Name => "expected a name in quotes, such as \"grpo_qwen7b\"".into(),
-        Kind::Flag => "expected `true` or `false`".into(),
-        Kind::Choice(_, names) => format!("expected {}", one_of(&names())),
-        Kind::Whole(low, 1_000_000_000..) => format!("expected a whole number from {low}"),
-        Kind::Whole(low, high) => format!("expected a whole number from {low} to {high}"),
-        Kind::Number(range) => {
-            let Range { low, high, .. } = range;
-            let low = format!(
-                "{} {low}",
-                if range.is_open_below { "above" } else { "from" }
-            );
-            match (range.is_open_below, range.is_open_above) {
-                (false, false) => format!("expected a number {low} to {high}"),
-                (_, true) => format!("expected a number {low}, and below {high}"),
-                (_, false) => format!("expected a number {low}, and at most {high}"),
-            }
-        }
-        Kind::File => "expected the path of a file in quotes".into(),
-        Kind::Model => {
-            "expected a name of datasets/manifest.toml, a folder, \"scratch\" or \"remote\"".into()
-        }
-        Kind::DataSet => "expected a name of datasets/manifest.toml, or a file".into(),
-        Kind::Targets => "expected \"attention\", \"all_linear\", or a list of projections".into(),
-        Kind::List(Kind::Choice(_, names)) => {
-            format!("expected a list with some of {}", one_of(&names()))
-        }
-        Kind::List(_) => "expected a list with at least one item".into(),
-        Kind::TextOrList => "expected a text, or a list of texts".into(),
-        Kind::Memory(_) => "expected an amount such as \"70GiB\"".into(),
-        Kind::Time => "expected a length of time such as \"20h\" or \"45m\"".into(),
-        Kind::Assignments => "expected a table such as { method = \"untrained\" }".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_have_units() {
-        assert_eq!(memory_bytes("70GiB"), Some(70 << 30));
-        assert_eq!(seconds("20h"), Some(72_000));
-        assert_eq!(seconds("h"), None);
-        assert_eq!(seconds("-1h"), None);
-    }
+    format!("expected {}", kind.describe())
 }

@@ -7,18 +7,25 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// When and on what a model is evaluated while it learns; the table `eval` of `[train]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvalSchedule {
-    /// The number of steps between evaluations; there is also one after the last step. 0 turns them off.
-    pub every: usize,
-    /// The benchmark.
-    pub benchmark: String,
-    /// The number of tasks, from the first; 0 takes all.
-    pub limit: usize,
-    /// The number of completions a task.
-    pub samples: usize,
+use crate::settings::{COUNT_OR_ZERO, Kind, settings, whole};
+
+settings! {
+    /// When a model is measured during training, and on how little; the table `eval` of `[train]`.
+    #[derive(Default, Eq)]
+    pub struct EvalSchedule {
+        /// Measures the model after so many steps each time, and after the last; 0 never does.
+        #[key(COUNT_OR_ZERO, default = 0, source = "off")]
+        pub every: usize,
+        /// The benchmark, with the other settings of `[eval]`; the figures of a report show the course.
+        #[key(Kind::Benchmark, default = "code_update_arena")]
+        pub benchmark: String,
+        /// Only the first so many tasks; 0 takes all.
+        #[key(COUNT_OR_ZERO, default = 20)]
+        pub limit: usize,
+        /// Completions a task.
+        #[key(whole(1, 100_000), default = 1)]
+        pub samples: usize,
+    }
 }
 
 impl EvalSchedule {

@@ -26,9 +26,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::{
-    Algorithm, CispoSettings, DapoSettings, GrpoSettings, GspoSettings, SftSettings,
-};
+pub use algorithm::*;
 pub use error::TrainError;
 pub use evaluation::{EvalSchedule, EvaluationRecord, FinalCheckpoint};
 pub use learner::{LearningRate, OptimizerSettings, Schedule};

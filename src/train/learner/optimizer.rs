@@ -3,24 +3,32 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Tensor};
-use serde::{Deserialize, Serialize};
 
-use crate::model::{AdamStep, adam_step, to_f32};
+use crate::{
+    model::{AdamStep, adam_step, to_f32},
+    settings::{above_to, from_below, from_to, settings},
+};
 
-/// The table `optimizer`: AdamW with decoupled decay and one norm clip over all gradients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OptimizerSettings {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// The largest global norm of the gradients; 0 turns clipping off.
-    pub max_grad_norm: f64,
+settings! {
+    /// The table `optimizer`: AdamW with decoupled weight decay, and one clip of the norm of all
+    /// gradients.
+    pub struct OptimizerSettings {
+        /// The decay of the first moment.
+        #[key(from_below(0.0, 1.0), default = 0.9)]
+        pub beta1: f64,
+        /// The decay of the second moment.
+        #[key(from_below(0.0, 1.0), default = 0.999)]
+        pub beta2: f64,
+        /// Added to the root of the second moment.
+        #[key(above_to(0.0, 1.0), default = 1e-8)]
+        pub epsilon: f64,
+        /// The decoupled weight decay.
+        #[key(from_to(0.0, 10.0), default = 0.0)]
+        pub weight_decay: f64,
+        /// The largest global norm of the gradients.
+        #[key(above_to(0.0, 1e9), default = 1.0)]
+        pub max_grad_norm: f64,
+    }
 }
 
 /// Tensors by the name of a parameter, each with the shape of that parameter.
@@ -186,6 +194,7 @@ pub(super) fn global_norm(gradients: &Named) -> f64 {
 #[cfg(test)]
 mod tests {
     use burn::tensor::{DType, Device, TensorData};
+    use serde::Deserialize;
 
     use super::*;
 

@@ -4,19 +4,25 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// The table `lr`: linear warm-up, then a schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LearningRate {
-    /// The highest value.
-    pub peak: f64,
-    /// Steps until the peak. Unless this is 0, step 0 has the rate of the floor.
-    pub warmup_steps: usize,
-    /// The course after the warm-up.
-    pub schedule: Schedule,
-    /// The share of the peak at which warm-up starts and the schedule ends; 0 in the paper.
-    #[serde(default)]
-    pub floor: f64,
+use crate::settings::{COUNT_OR_ZERO, above_to, choice, from_to, settings};
+
+settings! {
+    /// The table `lr`: linear warm-up, then a schedule.
+    pub struct LearningRate {
+        /// The highest learning rate.
+        #[key(above_to(0.0, 10.0), default = 5e-5, source = "paper, set-up")]
+        pub peak: f64,
+        /// Updates until the peak; update 0 has rate 0 if this is not 0.
+        #[key(COUNT_OR_ZERO, default = 150, source = "paper, set-up: 3 % of the steps")]
+        pub warmup_steps: usize,
+        /// What follows the warm-up.
+        #[key(choice::<Schedule>("schedule"), default = "cosine", source = "paper, set-up")]
+        pub schedule: Schedule,
+        /// The share of the peak at which warm-up starts and the schedule ends.
+        #[serde(default)]
+        #[key(from_to(0.0, 1.0), default = 0.0, source = "TRL: starts at 0, ends at 0")]
+        pub floor: f64,
+    }
 }
 
 /// The course of the learning rate after the warm-up.
