@@ -6,8 +6,8 @@ use crate::{
         algorithm::AlgorithmSettings,
         loss::{Aggregation, ClipRange, Surrogate},
         rollout::{
-            advantage::AdvantageScale,
-            objective::{Objective, Overlong},
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::Objective,
         },
     },
 };
@@ -35,20 +35,19 @@ impl AlgorithmSettings for GspoSettings {
 
     /// Several updates a rollout, each completion as one action, without a reference.
     fn objective(&self, _: usize) -> Option<Objective> {
-        Some(Objective {
-            surrogate: Surrogate::Sequence(ClipRange {
+        Some(Objective::new(
+            Surrogate::Sequence(ClipRange {
                 low: self.clip_low,
                 high: self.clip_high,
                 dual: None,
             }),
-            aggregation: Aggregation::Sequence,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: self.mini_batch_size,
-        })
+            Aggregation::Sequence,
+            AdvantageRule {
+                baseline: Baseline::Group,
+                scale: AdvantageScale::Group,
+                epsilon: self.advantage_epsilon,
+            },
+            self.mini_batch_size,
+        ))
     }
 }

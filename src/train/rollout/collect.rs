@@ -171,7 +171,10 @@ impl Collector<'_> {
     /// how many there are.
     fn compare(&self, samples: &mut [Sample], wanted: usize) -> usize {
         let rewards: Vec<f64> = samples.iter().map(|sample| sample.reward.total).collect();
-        let advantages = self.objective.advantages(&rewards, self.group_size);
+        let advantages = self
+            .objective
+            .advantage
+            .advantages(&rewards, self.group_size);
         let mut kept = 0;
         let groups = samples
             .chunks_mut(self.group_size)

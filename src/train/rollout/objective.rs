@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::train::loss::{Aggregation, Surrogate, k3};
 
-use super::advantage::{AdvantageScale, advantages};
+use super::advantage::AdvantageRule;
 
 /// Everything in which the algorithms that learn from their own completions differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,10 +13,8 @@ pub(in crate::train) struct Objective {
     pub(in crate::train) surrogate: Surrogate,
     /// How token losses become one number.
     pub(in crate::train) aggregation: Aggregation,
-    /// The divisor of a group's centred rewards.
-    pub(in crate::train) advantage_scale: AdvantageScale,
-    /// Added to that divisor.
-    pub(in crate::train) advantage_epsilon: f64,
+    /// How rewards become advantages.
+    pub(in crate::train) advantage: AdvantageRule,
     /// The weight of the divergence from the reference; with 0 there is no reference.
     pub(in crate::train) kl_weight: f64,
     /// Whether truncated completions are excluded from the loss.
@@ -52,14 +50,24 @@ impl Overlong {
 }
 
 impl Objective {
-    /// The advantage of each completion, group after group.
-    pub(in crate::train) fn advantages(&self, rewards: &[f64], group_size: usize) -> Vec<f64> {
-        advantages(
-            rewards,
-            group_size,
-            self.advantage_scale,
-            self.advantage_epsilon,
-        )
+    /// An objective without reference, overlong penalty and dynamic sampling, which learns from
+    /// truncated completions too.
+    pub(in crate::train) fn new(
+        surrogate: Surrogate,
+        aggregation: Aggregation,
+        advantage: AdvantageRule,
+        mini_batch_size: usize,
+    ) -> Self {
+        Self {
+            surrogate,
+            aggregation,
+            advantage,
+            kl_weight: 0.0,
+            mask_truncated: false,
+            overlong: Overlong::default(),
+            dynamic_sampling: None,
+            mini_batch_size,
+        }
     }
 
     /// The loss of each token, and its divergence from the reference, which has no gradient.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::train::{
     loss::{Aggregation, ClipRange, Surrogate, sequence_weights},
     rollout::{
-        advantage::AdvantageScale,
-        objective::{Objective, Overlong},
+        advantage::{AdvantageRule, AdvantageScale, Baseline},
+        objective::Objective,
     },
 };
 
@@ -74,16 +74,14 @@ struct Form {
 
 impl Form {
     fn objective(&self) -> Objective {
+        let advantage = AdvantageRule {
+            baseline: Baseline::Group,
+            scale: AdvantageScale::Group,
+            epsilon: 0.0,
+        };
         Objective {
-            surrogate: self.surrogate,
-            aggregation: self.aggregation,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: 0.0,
             kl_weight: self.beta,
-            mask_truncated: false,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: 1,
+            ..Objective::new(self.surrogate, self.aggregation, advantage, 1)
         }
     }
 }
