@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Aggregation {
     /// The mean over sequences of the mean over their tokens (GRPO).
     Sequence,
+    /// The mean over sequences of the sum over their tokens (RLOO).
+    SequenceSum,
     /// The mean over all tokens of the batch (DAPO, BNPO).
     Token,
     /// The sum over tokens, divided by `sequences * max_completion_tokens` (Dr.GRPO).
@@ -27,6 +29,7 @@ pub(in crate::train) fn sequence_weights(
     let total = lengths.iter().sum::<usize>().max(1) as f64;
     let weight = |length: &usize| match aggregation {
         Aggregation::Sequence => 1.0 / (sequences * (*length).max(1) as f64),
+        Aggregation::SequenceSum => 1.0 / sequences,
         Aggregation::Token => 1.0 / total,
         Aggregation::Constant => 1.0 / (sequences * max_completion_tokens.max(1) as f64),
     };
@@ -44,6 +47,10 @@ mod tests {
         // Three sequences: 1/(3*4), 1/(3*max(0, 1)), 1/(3*1).
         let sequence = sequence_weights(Aggregation::Sequence, &lengths, 10);
         assert_eq!(sequence, [1.0 / 12.0, 1.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(
+            sequence_weights(Aggregation::SequenceSum, &lengths, 10),
+            [1.0 / 3.0; 3]
+        );
         assert_eq!(sequence_weights(Aggregation::Token, &lengths, 10), [0.2; 3]);
         assert_eq!(
             sequence_weights(Aggregation::Constant, &lengths, 10),

@@ -29,6 +29,9 @@ pub(in crate::train) enum Surrogate {
         /// The largest ratio.
         most: f64,
     },
+    /// The log-probability of each token, without a ratio (REINFORCE). It does not correct for an old
+    /// policy, so there must be one update a rollout.
+    LogProb,
 }
 
 impl Surrogate {
@@ -52,6 +55,7 @@ impl Surrogate {
                 sequence_surrogate(log_prob, old_log_prob, advantage, mask, clip)
             }
             Self::Weight { most } => weighted_log_prob(log_prob, old_log_prob, advantage, most),
+            Self::LogProb => (log_prob * advantage).neg(),
         }
     }
 }

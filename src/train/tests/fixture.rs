@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, io};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::json;
 
 use crate::{
@@ -11,14 +11,16 @@ use crate::{
         Targets,
     },
     reward::{Normalizer, RewardSettings, Variant},
+    settings::Field,
     train::{
-        AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, EvalSchedule,
-        EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, Inputs, LearningRate,
-        NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord, Row, SampleRecord,
-        Schedule, StepRecord, Timing, TrainError, TrainSettings,
+        AdvantageScale, Aggregation, Algorithm, AlgorithmInfo, CispoSettings, DapoSettings,
+        EvalSchedule, EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, Inputs,
+        LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord, Row,
+        SampleRecord, Schedule, StepRecord, Timing, TrainError, TrainSettings,
         context::{StepContext, UpdateContext},
         learner::Named,
-        rollout::reward::RewardFn,
+        loss::sequence_weights,
+        rollout::{objective::Objective, reward::RewardFn},
         run::train_with,
     },
 };
@@ -159,6 +161,82 @@ pub(super) fn cispo() -> Algorithm {
         advantage_epsilon: 1e-6,
         mini_batch_size: 2,
     })
+}
+
+/// An algorithm of the registry with its default settings.
+pub(super) fn with_defaults(algorithm: &AlgorithmInfo) -> Algorithm {
+    let mut defaults = toml::Table::new();
+    for field in algorithm.fields {
+        if let Field::Key(key) = field {
+            let default = format!("{} = {}", key.name, key.default.unwrap());
+            defaults.extend(default.parse::<toml::Table>().unwrap());
+        }
+    }
+    serde_json::from_value(json!({ algorithm.name: defaults })).unwrap()
+}
+
+/// A batch of completions by the log-probabilities of their tokens.
+pub(in crate::train) struct LogProbBatch<'a> {
+    /// Under the policy in training.
+    pub(in crate::train) new: &'a [&'a [f64]],
+    /// Under the policy that sampled; the same if there is none.
+    pub(in crate::train) old: Option<&'a [&'a [f64]]>,
+    /// Under the reference.
+    pub(in crate::train) reference: Option<&'a [&'a [f64]]>,
+}
+
+/// The loss of an update from one batch, and the gradient of each log-probability, in double
+/// precision. Rows of the gradient are padded with zeros to the longest completion.
+pub(in crate::train) fn loss_and_gradient(
+    objective: &Objective,
+    batch: &LogProbBatch<'_>,
+    advantages: &[f64],
+) -> (f64, Vec<Vec<f64>>) {
+    let device = Device::flex().autodiff();
+    let lengths: Vec<usize> = batch.new.iter().map(|row| row.len()).collect();
+    let columns = lengths.iter().copied().max().unwrap();
+    let tensor = |rows: Vec<Vec<f64>>, columns: usize| {
+        let count = rows.len();
+        let padded = rows.into_iter().flat_map(|mut row| {
+            row.resize(columns, 0.0);
+            row
+        });
+        let data = TensorData::new(padded.collect::<Vec<f64>>(), [count, columns]);
+        Tensor::<2>::from_data(data, (&device, DType::F64))
+    };
+    let rows = |rows: &[&[f64]]| {
+        let rows: Vec<Vec<f64>> = rows.iter().map(|row| row.to_vec()).collect();
+        tensor(rows, columns)
+    };
+    let repeated = |values: &[f64]| {
+        let values = values.iter().zip(&lengths);
+        let rows = values.map(|(value, length)| vec![*value; *length]);
+        tensor(rows.collect(), columns)
+    };
+    let weights = sequence_weights(objective.aggregation, &lengths, columns);
+    let new = rows(batch.new).require_grad();
+    let old = batch.old.map_or_else(|| new.clone().detach(), rows);
+    let advantage = tensor(advantages.iter().map(|one| vec![*one]).collect(), 1);
+    let mask = repeated(&vec![1.0; lengths.len()]);
+    let (loss, _) =
+        objective.token_loss(new.clone(), old, advantage, mask, batch.reference.map(rows));
+    let loss = (loss * repeated(&weights)).sum();
+    let gradient = new.grad(&loss.backward()).unwrap().into_data();
+    let gradient: Vec<f64> = gradient.iter::<f64>().collect();
+    let loss = loss.into_data().iter::<f64>().next().unwrap();
+    (
+        loss,
+        gradient.chunks(columns).map(<[f64]>::to_vec).collect(),
+    )
+}
+
+/// Fails unless the numbers agree up to the rounding of double precision.
+pub(in crate::train) fn assert_close(ours: &[f64], expected: &[f64]) {
+    assert_eq!(ours.len(), expected.len());
+    for (ours, expected) in ours.iter().zip(expected) {
+        // 1e-12: f64, numbers of order one.
+        assert!((ours - expected).abs() < 1e-12, "{ours} {expected}");
+    }
 }
 
 /// Five rows with prompts of different lengths.

@@ -5,7 +5,9 @@ use crate::{
     train::{Algorithm, RowOrder, SftSettings, TrainSettings, rollout::advantage::mean},
 };
 
-use super::fixture::{ByText, cispo, dapo, grpo, gspo, model, settings, train_two_rows, values};
+use super::fixture::{
+    ByText, cispo, dapo, grpo, gspo, model, settings, train_two_rows, values, with_defaults,
+};
 
 const NO_REWARD: ByText = ByText(|_| 0.0);
 
@@ -79,14 +81,19 @@ fn every_algorithm_makes_a_rewarded_word_likelier() {
         let scores = model.decoder.frozen().log_probs(&batch, 1.0, None);
         f64::from(scores.log_probs.into_scalar::<f32>()).exp()
     };
+    let registered = Algorithm::ALL
+        .iter()
+        .filter(|algorithm| algorithm.has_reward)
+        .map(|algorithm| (with_defaults(algorithm), AdapterKind::None, 0.02, 5.0));
     // An adapter on small random weights can do little, even with long steps.
-    for (algorithm, adapter, peak, least) in [
+    let adapted = [
         (grpo(0.0), AdapterKind::None, 0.02, 5.0),
         (grpo(0.001), AdapterKind::Dora, 0.3, 1.3),
         (dapo(), AdapterKind::None, 0.02, 5.0),
         (gspo(), AdapterKind::None, 0.02, 5.0),
         (cispo(), AdapterKind::None, 0.02, 5.0),
-    ] {
+    ];
+    for (algorithm, adapter, peak, least) in registered.chain(adapted) {
         let mut settings = TrainSettings {
             max_steps: 40,
             group_size: 8,
@@ -118,7 +125,11 @@ fn every_algorithm_makes_a_rewarded_word_likelier() {
 #[test]
 fn one_engine_samples_and_trains() {
     let reward = ByText(|text| text.len() as f64);
-    for algorithm in [grpo(0.1), dapo(), gspo(), cispo()] {
+    let registered = Algorithm::ALL
+        .iter()
+        .filter(|algorithm| algorithm.has_reward)
+        .map(with_defaults);
+    for algorithm in registered.chain([grpo(0.1), dapo(), gspo(), cispo()]) {
         let (_, recorder) =
             train_two_rows(model(AdapterKind::Dora, 0.0), &settings(algorithm), &reward);
         for record in &recorder.records {

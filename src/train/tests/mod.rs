@@ -3,7 +3,7 @@
 mod dapo;
 mod diverging;
 mod evaluating;
-mod fixture;
+pub(super) mod fixture;
 mod learning;
 mod loss_golden;
 mod micro_batches;
