@@ -14,7 +14,7 @@ use crate::{
     train::TrainSettings,
 };
 
-use super::table::TableSettings;
+use super::table::settings::TableSettings;
 
 /// What one spec declares.
 #[derive(Clone, Debug)]

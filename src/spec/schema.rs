@@ -18,7 +18,7 @@ use crate::{
 use super::{
     benchmark,
     experiment::{RunSettings, TOP_FIELDS},
-    table::TableSettings,
+    table::settings::TableSettings,
 };
 
 /// A key of a spec.

@@ -1,26 +1,26 @@
 //! The files and names that a point of the grid uses: are they there?
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+use super::contradictions::PointCheck;
 use crate::{
     data::{Kind as DataKind, is_human_eval},
     model::ModelSettings,
     settings::one_of,
-};
-
-use super::{
-    code::Code, contradictions::PointCheck, experiment::Settings, problem::Problem, source::Place,
-    suggest::nearest,
+    spec::{
+        code::Code,
+        experiment::Settings,
+        problem::Problem,
+        read::source::Place,
+        suggest::{nearest, similar_file},
+    },
 };
 
 const PATHS: &str = "paths start in the folder that has `datasets/` in it; those that begin with `./` or `../`, in the folder of the spec";
 
 impl PointCheck<'_> {
     /// Completes the paths of a point, and says which files are not there.
-    pub(super) fn files(&mut self, settings: &mut Settings) {
+    pub(in crate::spec) fn files(&mut self, settings: &mut Settings) {
         let is_trained = !settings.stages.is_empty();
         if settings.model.base == "scratch" {
             let tokenizer = &mut settings.model.scratch.tokenizer;
@@ -151,18 +151,4 @@ fn ending(path: &Path) -> &str {
     path.extension()
         .and_then(|ending| ending.to_str())
         .unwrap_or_default()
-}
-
-/// A file in the same folder whose name is nearly that of `path`, and has an ending.
-pub(super) fn similar_file(path: &Path, ending: &str) -> Option<String> {
-    let wanted = path.file_name()?.to_str()?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let names: Vec<String> = fs::read_dir(folder.unwrap_or(Path::new(".")))
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| Path::new(name).extension().is_some_and(|it| it == ending))
-        .collect();
-    nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }

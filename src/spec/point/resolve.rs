@@ -6,14 +6,13 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     eval::EvalSettings,
     model::ModelSettings,
+    spec::{experiment::Settings, read::layered::Layered, schema},
     train::{EvalSchedule, TrainSettings},
 };
 
-use super::{experiment::Settings, layered::Layered, schema};
-
 /// The settings of a point. The error says which section does not fit its struct: the schema let
 /// something pass that the struct refuses.
-pub(super) fn settings(point: &Layered) -> Result<Settings, String> {
+pub(in crate::spec) fn settings(point: &Layered) -> Result<Settings, String> {
     let algorithm = text(point, "train.algorithm").unwrap_or_else(|| "none".to_owned());
     let evals = names(point, "eval.benchmarks");
     let mut stages = Vec::new();
@@ -151,12 +150,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        spec::{layered::Layered, node::Node},
+        spec::read::{layered::Layered, node::Node},
         train::{AdvantageScale, Aggregation, Algorithm},
     };
 
     fn defaults() -> Node {
-        Node::parse(0, include_str!("defaults.toml")).unwrap()
+        Node::parse(0, include_str!("../defaults.toml")).unwrap()
     }
 
     fn with(texts: &[&str]) -> Layered {

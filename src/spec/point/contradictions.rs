@@ -1,29 +1,32 @@
 //! Settings that exclude each other, each fine by itself.
 
-use crate::train::{FinalCheckpoint, TrainSettings};
-
-use super::{
-    code::Code,
-    experiment::Settings,
-    layered::{Layered, Setting},
-    problem::Problem,
-    source::{Place, Sources},
-    surroundings::Surroundings,
+use crate::{
+    spec::{
+        code::Code,
+        experiment::Settings,
+        problem::Problem,
+        read::{
+            layered::{Layered, Setting},
+            source::{Place, Sources},
+            surroundings::Surroundings,
+        },
+    },
+    train::{FinalCheckpoint, TrainSettings},
 };
 
 /// Checks the settings of one point, and completes the paths in them.
-pub(super) struct PointCheck<'a> {
-    pub(super) layered: &'a Layered,
-    pub(super) sources: &'a Sources,
-    pub(super) around: &'a Surroundings,
+pub(in crate::spec) struct PointCheck<'a> {
+    pub(in crate::spec) layered: &'a Layered,
+    pub(in crate::spec) sources: &'a Sources,
+    pub(in crate::spec) around: &'a Surroundings,
     /// Where to point if a setting has no place.
-    pub(super) top: Place,
-    pub(super) problems: &'a mut Vec<Problem>,
+    pub(in crate::spec) top: Place,
+    pub(in crate::spec) problems: &'a mut Vec<Problem>,
 }
 
 impl<'a> PointCheck<'a> {
     /// Checks the settings of the point.
-    pub(super) fn check(&mut self, settings: &mut Settings) {
+    pub(in crate::spec) fn check(&mut self, settings: &mut Settings) {
         for stage in &settings.stages {
             self.training(stage);
             self.best(stage);
@@ -138,7 +141,7 @@ impl<'a> PointCheck<'a> {
 
     /// Adds a contradiction of two settings. The caret is at the one of the later layer: that is
     /// the one that somebody has in hand.
-    pub(super) fn contradict(
+    pub(in crate::spec) fn contradict(
         &mut self,
         title: String,
         one: (Option<Setting<'_>>, &str),
@@ -169,12 +172,12 @@ impl<'a> PointCheck<'a> {
     }
 
     /// Where a setting stands.
-    pub(super) fn place(&self, path: &str) -> Place {
+    pub(in crate::spec) fn place(&self, path: &str) -> Place {
         self.layered.get(path).map_or(self.top, Setting::place)
     }
 
     /// Adds a problem once: many points share their settings.
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(in crate::spec) fn add(&mut self, problem: Problem) {
         let is_known =
             |known: &Problem| known.place == problem.place && known.title == problem.title;
         if !self.problems.iter().any(is_known) {

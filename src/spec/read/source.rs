@@ -4,21 +4,21 @@ use std::ops::Range;
 
 /// A stretch of the text of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) source: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(in crate::spec) struct Place {
+    pub(in crate::spec) source: usize,
+    pub(in crate::spec) start: usize,
+    pub(in crate::spec) end: usize,
 }
 
 impl Place {
-    pub(super) fn span(self) -> Range<usize> {
+    pub(in crate::spec) fn span(self) -> Range<usize> {
         self.start..self.end
     }
 }
 
 /// What kind of layer a text belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::spec) enum Kind {
     /// `src/spec/defaults.toml`.
     Defaults,
     /// A file, and the place of the `include` that named it.
@@ -31,40 +31,40 @@ pub(super) enum Kind {
 
 /// A text with settings.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(in crate::spec) struct Source {
     /// What a message calls it.
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) kind: Kind,
+    pub(in crate::spec) name: String,
+    pub(in crate::spec) text: String,
+    pub(in crate::spec) kind: Kind,
 }
 
 impl Source {
-    pub(super) fn is_file(&self) -> bool {
+    pub(in crate::spec) fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File { .. })
     }
 }
 
 /// All texts that were read for one experiment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(in crate::spec) struct Sources(Vec<Source>);
 
 impl Sources {
     /// Adds a text and returns its number.
-    pub(super) fn add(&mut self, source: Source) -> usize {
+    pub(in crate::spec) fn add(&mut self, source: Source) -> usize {
         self.0.push(source);
         self.0.len() - 1
     }
 
-    pub(super) fn set_text(&mut self, source: usize, text: String) {
+    pub(in crate::spec) fn set_text(&mut self, source: usize, text: String) {
         self.0[source].text = text;
     }
 
-    pub(super) fn get(&self, source: usize) -> &Source {
+    pub(in crate::spec) fn get(&self, source: usize) -> &Source {
         &self.0[source]
     }
 
     /// The text at a place; empty if the place is not within the text.
-    pub(super) fn text(&self, place: Place) -> &str {
+    pub(in crate::spec) fn text(&self, place: Place) -> &str {
         self.get(place.source)
             .text
             .get(place.span())
@@ -72,7 +72,7 @@ impl Sources {
     }
 
     /// The line and the column (in characters) where a place begins, from 1.
-    pub(super) fn line_and_column(&self, place: Place) -> (usize, usize) {
+    pub(in crate::spec) fn line_and_column(&self, place: Place) -> (usize, usize) {
         let text = &self.get(place.source).text;
         let before = text.get(..place.start).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
@@ -87,7 +87,7 @@ impl Sources {
     }
 
     /// A place in words: `experiments/x.toml:17:22`, `command line: --set run.slots=2`.
-    pub(super) fn describe(&self, place: Place) -> String {
+    pub(in crate::spec) fn describe(&self, place: Place) -> String {
         let source = self.get(place.source);
         match source.kind {
             Kind::Environment => format!("environment: {}", source.text),
@@ -101,7 +101,7 @@ impl Sources {
     }
 
     /// The files that include the source of `place`, nearest first, as `path:line`.
-    pub(super) fn includers(&self, place: Place) -> Vec<String> {
+    pub(in crate::spec) fn includers(&self, place: Place) -> Vec<String> {
         let mut includers = Vec::new();
         let mut source = self.get(place.source);
         while let Kind::File {

@@ -48,13 +48,13 @@ impl Surroundings {
     }
 
     /// The names of one kind in the manifest; nothing if there is no manifest.
-    pub(super) fn names(&self, kind: Kind) -> Option<Vec<&str>> {
+    pub(in crate::spec) fn names(&self, kind: Kind) -> Option<Vec<&str>> {
         Some(self.manifest.as_ref()?.names(kind).collect())
     }
 
     /// A path of a spec: from the project's folder, or from the folder `beside` if it begins with
     /// `./` or `../`.
-    pub(super) fn path(&self, text: &str, beside: Option<&Path>) -> PathBuf {
+    pub(in crate::spec) fn path(&self, text: &str, beside: Option<&Path>) -> PathBuf {
         let is_beside = text.starts_with("./") || text.starts_with("../");
         match beside {
             Some(folder) if is_beside => folder.join(text),

@@ -1,12 +1,14 @@
 //! What a model behind an endpoint cannot do, and what must be known to ask it.
 
-use crate::remote::RemoteSettings;
-
-use super::{code::Code, contradictions::PointCheck, experiment::Settings, problem::Problem};
+use super::contradictions::PointCheck;
+use crate::{
+    remote::RemoteSettings,
+    spec::{code::Code, experiment::Settings, problem::Problem},
+};
 
 impl PointCheck<'_> {
     /// Checks the settings of a point whose model is remote.
-    pub(super) fn remote(&mut self, remote: &RemoteSettings, settings: &Settings) {
+    pub(in crate::spec) fn remote(&mut self, remote: &RemoteSettings, settings: &Settings) {
         if !settings.stages.is_empty() {
             self.contradict(
                 format!("a remote model cannot be trained by {}", settings.method),

@@ -7,14 +7,14 @@ use super::source::Place;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) data: Data,
-    pub(super) place: Place,
+pub(in crate::spec) struct Node {
+    pub(in crate::spec) data: Data,
+    pub(in crate::spec) place: Place,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Data {
+pub(in crate::spec) enum Data {
     Flag(bool),
     Whole(i64),
     Number(f64),
@@ -27,22 +27,22 @@ pub(super) enum Data {
 
 /// A key with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) place: Place,
-    pub(super) node: Node,
+pub(in crate::spec) struct Entry {
+    pub(in crate::spec) key: String,
+    pub(in crate::spec) place: Place,
+    pub(in crate::spec) node: Node,
 }
 
 /// Why a text is not TOML.
 #[derive(Debug)]
-pub(super) struct Syntax {
-    pub(super) message: String,
-    pub(super) place: Place,
+pub(in crate::spec) struct Syntax {
+    pub(in crate::spec) message: String,
+    pub(in crate::spec) place: Place,
 }
 
 impl Node {
     /// A table without entries.
-    pub(super) fn empty(place: Place) -> Self {
+    pub(in crate::spec) fn empty(place: Place) -> Self {
         Self {
             data: Data::Table(Vec::new()),
             place,
@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// Reads the TOML document of source number `source`.
-    pub(super) fn parse(source: usize, text: &str) -> Result<Self, Syntax> {
+    pub(in crate::spec) fn parse(source: usize, text: &str) -> Result<Self, Syntax> {
         match Document::parse(text) {
             Ok(document) => {
                 let whole = Place {
@@ -80,7 +80,7 @@ impl Node {
 
     /// Reads the value that follows `key=` in an environment variable or a `--set`: TOML if it is
     /// that, else a text, so that nobody has to quote quotes for a shell.
-    pub(super) fn parse_value(source: usize, text: &str, offset: usize) -> Self {
+    pub(in crate::spec) fn parse_value(source: usize, text: &str, offset: usize) -> Self {
         const KEY: &str = "v=";
         let place = Place {
             source,
@@ -129,17 +129,17 @@ impl Node {
     }
 
     /// The value of `key`, if this is a table that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(in crate::spec) fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|entry| &entry.node)
     }
 
     /// The entry of `key`, if this is a table that has it.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(in crate::spec) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The entries of a table; none of anything else.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(in crate::spec) fn entries(&self) -> &[Entry] {
         if let Data::Table(entries) = &self.data {
             entries
         } else {
@@ -148,7 +148,7 @@ impl Node {
     }
 
     /// The items of a list; none of anything else.
-    pub(super) fn items(&self) -> &[Self] {
+    pub(in crate::spec) fn items(&self) -> &[Self] {
         if let Data::List(nodes) = &self.data {
             nodes
         } else {
@@ -157,7 +157,7 @@ impl Node {
     }
 
     /// The text, if this is one.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(in crate::spec) fn as_text(&self) -> Option<&str> {
         if let Data::Text(text) = &self.data {
             Some(text)
         } else {
@@ -166,7 +166,7 @@ impl Node {
     }
 
     /// Sets the value at a path of keys, making the tables on the way.
-    pub(super) fn insert(&mut self, path: &[&str], at: Place, node: Self) {
+    pub(in crate::spec) fn insert(&mut self, path: &[&str], at: Place, node: Self) {
         let Some((first, rest)) = path.split_first() else {
             *self = node;
             return;
@@ -193,7 +193,7 @@ impl Node {
     }
 
     /// The value without its places.
-    pub(super) fn to_json(&self) -> Json {
+    pub(in crate::spec) fn to_json(&self) -> Json {
         match &self.data {
             Data::Flag(flag) => Json::from(*flag),
             Data::Whole(number) => Json::from(*number),
@@ -211,7 +211,7 @@ impl Node {
     }
 
     /// What a message calls this kind of value.
-    pub(super) fn noun(&self) -> &'static str {
+    pub(in crate::spec) fn noun(&self) -> &'static str {
         match self.data {
             Data::Flag(_) => "`true` or `false`",
             Data::Whole(_) => "a whole number",

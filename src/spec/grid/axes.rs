@@ -1,19 +1,19 @@
 //! Whether the section `[grid]` of one layer makes sense, and its one form: axes by whole path.
 
-use super::{
-    check::Checker,
-    code::Code,
-    node::{Data, Entry, Node},
-    problem::Problem,
-    schema::{self, join},
-    suggest::nearest,
-    value::expected,
+use crate::{
+    settings::Kind,
+    spec::{
+        check::{Checker, value::expected},
+        code::Code,
+        problem::Problem,
+        read::node::{Data, Entry, Node},
+        schema::{self, join},
+        suggest::nearest,
+    },
 };
 
-use crate::settings::Kind;
-
 /// The tables of `[grid]` that are not axes.
-pub(super) const GRID_TABLES: [&str; 4] = ["zip", "when", "exclude", "add"];
+pub(in crate::spec) const GRID_TABLES: [&str; 4] = ["zip", "when", "exclude", "add"];
 
 /// The kind of `table.baseline.method`.
 const METHOD: Kind = Kind::Choice("method", || vec!["untrained"]);
@@ -29,7 +29,7 @@ enum Use {
 
 impl Checker<'_> {
     /// Checks `[grid]`, and brings nested tables into the form `"train.reward" = [...]`.
-    pub(super) fn grid(&mut self, node: &mut Node) {
+    pub(in crate::spec) fn grid(&mut self, node: &mut Node) {
         let Data::Table(entries) = &mut node.data else {
             return;
         };
@@ -54,7 +54,7 @@ impl Checker<'_> {
     }
 
     /// Checks `table.baseline`: a method, or values of settings.
-    pub(super) fn baseline(&mut self, node: &mut Node) -> bool {
+    pub(in crate::spec) fn baseline(&mut self, node: &mut Node) -> bool {
         if let [Entry { key, .. }] = node.entries()
             && key == "method"
         {
@@ -310,14 +310,14 @@ const WHEN: &str =
     "for instance: if = { \"train.algorithm\" = \"sft\" } and set = { \"train.batch_size\" = 16 }";
 
 /// The mistake of an axis that stands in two places.
-pub(super) fn twice(first: &Entry, second: &Entry) -> Problem {
+pub(in crate::spec) fn twice(first: &Entry, second: &Entry) -> Problem {
     let title = format!("`{}` stands in the grid twice", second.key);
     let problem = Problem::new(Code::E124, second.place, title, "remove one of the two");
     problem.also(first.place, "the first is here")
 }
 
 /// How `Checker::meant` remembers an axis.
-pub(super) fn axis_mark(path: &str) -> String {
+pub(in crate::spec) fn axis_mark(path: &str) -> String {
     format!("grid:{path}")
 }
 
@@ -330,7 +330,7 @@ fn by_last(path: &str) -> Option<&'static str> {
 }
 
 /// The leaves of an entry, with whole paths as keys.
-pub(super) fn flatten(entry: Entry, prefix: &str) -> Vec<Entry> {
+pub(in crate::spec) fn flatten(entry: Entry, prefix: &str) -> Vec<Entry> {
     let path = join(prefix, &entry.key);
     match entry.node.data {
         Data::Table(entries) if !entries.is_empty() => entries

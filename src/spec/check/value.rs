@@ -3,25 +3,24 @@
 use crate::{
     model::MemorySize,
     settings::{Kind, Range, one_of},
-};
-
-use super::{
-    check::Checker,
-    code::Code,
-    node::{Data, Node},
-    problem::Problem,
-    suggest::nearest,
+    spec::{
+        check::Checker,
+        code::Code,
+        problem::Problem,
+        read::node::{Data, Node},
+        suggest::nearest,
+    },
 };
 
 /// The bytes of a text such as `70GiB`.
-pub(super) fn memory_bytes(text: &str) -> Option<u64> {
+pub(in crate::spec) fn memory_bytes(text: &str) -> Option<u64> {
     MemorySize::parse(text).map(MemorySize::bytes)
 }
 
 impl Checker<'_> {
     /// Checks the value of a key, and brings it into the form that the structs have. Returns
     /// whether it can be used.
-    pub(super) fn value(&mut self, path: &str, kind: Kind, node: &mut Node) -> bool {
+    pub(in crate::spec) fn value(&mut self, path: &str, kind: Kind, node: &mut Node) -> bool {
         match kind {
             Kind::Flag => matches!(node.data, Data::Flag(_)) || self.wrong_type(path, kind, node),
             Kind::Choice(noun, names) => self.choice(path, kind, noun, &names(), node),
@@ -245,7 +244,7 @@ impl Checker<'_> {
     }
 
     /// Takes repeated items out of a list.
-    pub(super) fn no_item_twice(&mut self, path: &str, items: &mut Vec<Node>) {
+    pub(in crate::spec) fn no_item_twice(&mut self, path: &str, items: &mut Vec<Node>) {
         let mut kept: Vec<Node> = Vec::new();
         for item in std::mem::take(items) {
             let json = item.to_json();
@@ -319,6 +318,6 @@ impl Checker<'_> {
 }
 
 /// What a value of a kind looks like, in a few words.
-pub(super) fn expected(kind: Kind) -> String {
+pub(in crate::spec) fn expected(kind: Kind) -> String {
     format!("expected {}", kind.describe())
 }

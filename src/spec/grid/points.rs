@@ -1,22 +1,24 @@
 //! The points of the grid: products, zips, exclusions, conditional values, extra points.
 
-use super::{
-    axes::twice,
-    code::Code,
-    layered::{Layered, layer_of},
-    node::{Entry, Node},
-    problem::Problem,
-    source::Place,
-};
-
 use serde_json::Value as Json;
+
+use super::axes::twice;
+use crate::spec::{
+    code::Code,
+    problem::Problem,
+    read::{
+        layered::{Layered, layer_of},
+        node::{Entry, Node},
+        source::Place,
+    },
+};
 
 /// More points than this are a slip, such as a list of lists that was meant to be one.
 const MAX_POINTS: usize = 10_000;
 
 /// The section `[grid]` after layering.
 #[derive(Debug)]
-pub(super) struct Grid {
+pub(in crate::spec) struct Grid {
     /// Axes that move together; the groups are crossed.
     groups: Vec<Vec<Entry>>,
     excludes: Vec<Node>,
@@ -27,15 +29,19 @@ pub(super) struct Grid {
 
 /// One point: the settings that it changes, on top of all layers.
 #[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) layered: Layered,
+pub(in crate::spec) struct Candidate {
+    pub(in crate::spec) layered: Layered,
     /// Where the point is written: an axis's value, or a `[[grid.add]]`.
-    pub(super) place: Place,
+    pub(in crate::spec) place: Place,
 }
 
 impl Grid {
     /// Reads the grid from the layers. `top` stands for the place of a grid that is not there.
-    pub(super) fn read(layered: &Layered, top: Place, problems: &mut Vec<Problem>) -> Self {
+    pub(in crate::spec) fn read(
+        layered: &Layered,
+        top: Place,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let mut grid = Self {
             groups: Vec::new(),
             excludes: Vec::new(),
@@ -81,12 +87,12 @@ impl Grid {
     }
 
     /// The axes that are crossed or zipped, in the order of the text.
-    pub(super) fn axes(&self) -> Vec<&Entry> {
+    pub(in crate::spec) fn axes(&self) -> Vec<&Entry> {
         self.groups.iter().flatten().collect()
     }
 
     /// The paths in which points differ: the axes, then what only extra points set.
-    pub(super) fn paths(&self) -> Vec<String> {
+    pub(in crate::spec) fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = self
             .axes()
             .into_iter()
@@ -101,7 +107,11 @@ impl Grid {
     }
 
     /// All points, in the order of the text, the last axis fastest.
-    pub(super) fn points(&self, base: &Layered, problems: &mut Vec<Problem>) -> Vec<Candidate> {
+    pub(in crate::spec) fn points(
+        &self,
+        base: &Layered,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Candidate> {
         let lengths = self.groups.iter().map(|group| group[0].node.items().len());
         let count = lengths.fold(1usize, usize::saturating_mul);
         if count > MAX_POINTS {

@@ -2,36 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    code::Code,
-    node::{Data, Entry, Node},
-    problem::Problem,
-    schema::{self, join},
-    source::Sources,
-    suggest::nearest,
+pub(in crate::spec) mod value;
+
+use crate::{
+    settings::one_of,
+    spec::{
+        code::Code,
+        problem::Problem,
+        read::{
+            node::{Data, Entry, Node},
+            source::Sources,
+        },
+        schema::{self, join},
+        suggest::nearest,
+    },
+    train::Algorithm,
 };
-use crate::{settings::one_of, train::Algorithm};
 
 /// Checks layers, and takes out of them what cannot be used, so that one mistake is told once.
-pub(super) struct Checker<'a> {
-    pub(super) sources: &'a Sources,
-    pub(super) problems: &'a mut Vec<Problem>,
+pub(in crate::spec) struct Checker<'a> {
+    pub(in crate::spec) sources: &'a Sources,
+    pub(in crate::spec) problems: &'a mut Vec<Problem>,
     /// Paths of keys that somebody tried to set, in the spelling that they probably meant.
-    pub(super) meant: &'a mut BTreeSet<String>,
+    pub(in crate::spec) meant: &'a mut BTreeSet<String>,
 }
 
 impl Checker<'_> {
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(in crate::spec) fn add(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
     /// Checks a whole layer.
-    pub(super) fn layer(&mut self, root: &mut Node) {
+    pub(in crate::spec) fn layer(&mut self, root: &mut Node) {
         self.section("", root);
     }
 
     /// Checks the entries of a section, and removes the bad ones.
-    pub(super) fn section(&mut self, path: &str, node: &mut Node) {
+    pub(in crate::spec) fn section(&mut self, path: &str, node: &mut Node) {
         if let Data::Table(entries) = &mut node.data {
             entries.retain_mut(|entry| self.entry(path, entry));
         }
@@ -184,7 +191,12 @@ fn far_off(section: &str, key: &str, names: &[&'static str]) -> String {
 }
 
 /// Adds the nearest of some names to a problem about a key.
-pub(super) fn with_guess(problem: Problem, key: &str, names: &[&str], entry: &Entry) -> Problem {
+pub(in crate::spec) fn with_guess(
+    problem: Problem,
+    key: &str,
+    names: &[&str],
+    entry: &Entry,
+) -> Problem {
     match nearest(key, names.iter().copied()) {
         Some(name) => problem.replace(
             entry.place,

@@ -6,17 +6,18 @@ use std::{
 };
 
 use super::{
-    code::Code,
-    files::similar_file,
     node::{Data, Node},
+    source::{Kind, Place, Source, Sources},
+};
+use crate::spec::{
+    code::Code,
     problem::Problem,
     schema,
-    source::{Kind, Place, Source, Sources},
-    suggest::nearest,
+    suggest::{nearest, similar_file},
 };
 
 /// What holds where a spec says nothing.
-const DEFAULTS: &str = include_str!("defaults.toml");
+const DEFAULTS: &str = include_str!("../defaults.toml");
 
 /// How a message calls the built-in defaults.
 const DEFAULTS_NAME: &str = "built-in defaults (src/spec/defaults.toml)";
@@ -43,17 +44,17 @@ const MAX_DEPTH: usize = 32;
 
 /// The layers as they were read, the weakest first, and what could not be read.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
-    pub(super) sources: Sources,
-    pub(super) trees: Vec<Node>,
-    pub(super) problems: Vec<Problem>,
+pub(in crate::spec) struct Layers {
+    pub(in crate::spec) sources: Sources,
+    pub(in crate::spec) trees: Vec<Node>,
+    pub(in crate::spec) problems: Vec<Problem>,
     /// The places of `include`, from the spec inwards.
     including: Vec<PathBuf>,
 }
 
 impl Layers {
     /// Reads all layers. The second is the place of the spec itself, at its first character.
-    pub(super) fn read(
+    pub(in crate::spec) fn read(
         file: &Path,
         environment: &[(String, String)],
         overrides: &[String],

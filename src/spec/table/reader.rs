@@ -1,98 +1,40 @@
 //! The section `[table]`: rows, columns, what they are compared with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
-
-use crate::settings::{Kind, choice, one_of, settings};
-
-use super::{
-    axes::axis_mark,
-    benchmark,
-    code::Code,
-    experiment::Point,
-    grid::Grid,
-    layered::{Layered, Setting},
-    node::Node,
-    problem::Problem,
-    schema,
-    suggest::nearest,
+use super::settings::{Baseline, Column, Show, TableSettings};
+use crate::{
+    settings::one_of,
+    spec::{
+        benchmark,
+        code::Code,
+        experiment::Point,
+        grid::{axes::axis_mark, points::Grid},
+        problem::Problem,
+        read::{
+            layered::{Layered, Setting},
+            node::Node,
+        },
+        schema,
+        suggest::nearest,
+    },
 };
 
-settings! {
-    /// The section `[table]`.
-    pub struct TableSettings {
-        /// The axes that make the rows; all axes if left out.
-        #[key(Kind::TextOrList)]
-        pub rows: Vec<String>,
-        /// The columns, as `benchmark.metric`; pass@1 of every benchmark if left out.
-        #[key(Kind::List(&Kind::Text))]
-        pub cols: Vec<Column>,
-        /// Show the values, or with `delta` the changes against the baseline.
-        #[key(choice::<Show>("way to show a table"), default = "value")]
-        pub show: Show,
-        /// What rows are compared with: `{ method = "untrained" }`, or values of axes.
-        #[key(Kind::Assignments)]
-        pub baseline: Option<Baseline>,
-        /// A table of `datasets/reference/`, such as `recode.table1`, to print next to ours.
-        #[key(Kind::Text)]
-        pub reference: Option<String>,
-    }
-}
-
-/// A column of the table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// The benchmark.
-    pub benchmark: String,
-    /// The `k` of its pass@k.
-    pub pass_at: usize,
-}
-
-impl Column {
-    /// The metric's name, as `pass@5`.
-    pub fn metric(&self) -> String {
-        format!("pass@{}", self.pass_at)
-    }
-}
-
-/// What the cells of a table show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Show {
-    /// The values, and the changes in brackets where there is a baseline.
-    Value,
-    /// The changes against the baseline.
-    Delta,
-}
-
-/// What rows are compared with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Baseline {
-    /// The model before training.
-    Untrained,
-    /// The row that has these values on these axes, and its own on the others.
-    Values(BTreeMap<String, Json>),
-}
-
 /// Reads and checks `[table]`.
-pub(super) struct Reader<'a> {
-    pub(super) layered: &'a Layered,
-    pub(super) grid: &'a Grid,
-    pub(super) points: &'a [Point],
+pub(in crate::spec) struct Reader<'a> {
+    pub(in crate::spec) layered: &'a Layered,
+    pub(in crate::spec) grid: &'a Grid,
+    pub(in crate::spec) points: &'a [Point],
     /// The known reference tables, if there is a list of them.
-    pub(super) references: Option<&'a [String]>,
+    pub(in crate::spec) references: Option<&'a [String]>,
     /// What somebody tried to name; see `Checker::meant`.
-    pub(super) meant: &'a std::collections::BTreeSet<String>,
-    pub(super) problems: &'a mut Vec<Problem>,
+    pub(in crate::spec) meant: &'a BTreeSet<String>,
+    pub(in crate::spec) problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
     /// The table's settings, with what can be used of them.
-    pub(super) fn read(mut self) -> TableSettings {
+    pub(in crate::spec) fn read(mut self) -> TableSettings {
         let rows = self.rows();
         let cols = self.columns();
         let baseline = self.baseline();

@@ -15,7 +15,7 @@ use super::{
 
 /// Settings from several layers; later ones win, tables are merged, lists are replaced.
 #[derive(Clone, Debug)]
-pub(super) struct Layered {
+pub(in crate::spec) struct Layered {
     figment: Figment,
     merged: Value,
     trees: Vec<Arc<Node>>,
@@ -23,15 +23,15 @@ pub(super) struct Layered {
 
 /// A setting of some layer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setting<'a> {
+pub(in crate::spec) struct Setting<'a> {
     /// The number of the layer, from the weakest.
-    pub(super) layer: usize,
-    pub(super) entry: &'a Entry,
+    pub(in crate::spec) layer: usize,
+    pub(in crate::spec) entry: &'a Entry,
 }
 
 impl Setting<'_> {
     /// Where the value stands.
-    pub(super) fn place(self) -> Place {
+    pub(in crate::spec) fn place(self) -> Place {
         self.entry.node.place
     }
 }
@@ -57,7 +57,7 @@ impl Provider for Layer<'_> {
 
 impl Layered {
     /// Puts layers on top of each other, the weakest first.
-    pub(super) fn new(trees: impl IntoIterator<Item = Node>) -> Self {
+    pub(in crate::spec) fn new(trees: impl IntoIterator<Item = Node>) -> Self {
         let bottom = Self {
             figment: Figment::new(),
             merged: Value::from(Dict::new()),
@@ -69,7 +69,7 @@ impl Layered {
     }
 
     /// The same with one more layer on top.
-    pub(super) fn with(&self, tree: Node) -> Self {
+    pub(in crate::spec) fn with(&self, tree: Node) -> Self {
         let layer = Layer {
             number: self.trees.len(),
             tree: &tree,
@@ -88,19 +88,19 @@ impl Layered {
     }
 
     /// The value at a path of keys, whoever set it.
-    pub(super) fn json(&self, path: &str) -> Option<Json> {
+    pub(in crate::spec) fn json(&self, path: &str) -> Option<Json> {
         self.merged.find_ref(path)?.deserialize().ok()
     }
 
     /// The setting at a path, with its place. Only a leaf has one: a table may come from many
     /// layers.
-    pub(super) fn get(&self, path: &str) -> Option<Setting<'_>> {
+    pub(in crate::spec) fn get(&self, path: &str) -> Option<Setting<'_>> {
         let segments: Vec<&str> = path.split('.').collect();
         self.at(&segments)
     }
 
     /// The settings directly in a table, whose keys may have dots in them.
-    pub(super) fn entries(&self, table: &str) -> Vec<Setting<'_>> {
+    pub(in crate::spec) fn entries(&self, table: &str) -> Vec<Setting<'_>> {
         let Some(dict) = self.merged.find_ref(table).and_then(Value::as_dict) else {
             return Vec::new();
         };
@@ -115,7 +115,7 @@ impl Layered {
     }
 
     /// Every leaf with its path, in alphabetical order.
-    pub(super) fn leaves(&self) -> Vec<(String, Setting<'_>)> {
+    pub(in crate::spec) fn leaves(&self) -> Vec<(String, Setting<'_>)> {
         let mut found = Vec::new();
         let mut open = vec![(Vec::new(), &self.merged)];
         while let Some((segments, value)) = open.pop() {
@@ -152,7 +152,10 @@ impl Layered {
 }
 
 /// A layer that sets some paths, as the points of a grid do.
-pub(super) fn layer_of<'a>(assignments: impl IntoIterator<Item = &'a Entry>, place: Place) -> Node {
+pub(in crate::spec) fn layer_of<'a>(
+    assignments: impl IntoIterator<Item = &'a Entry>,
+    place: Place,
+) -> Node {
     let mut tree = Node {
         data: Data::Table(Vec::new()),
         place,
