@@ -8,6 +8,7 @@ mod cispo;
 mod dapo;
 mod grpo;
 mod gspo;
+mod rloo;
 mod sft;
 
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,8 @@ algorithms! {
     Gspo "gspo" => gspo::GspoSettings,
     /// Clipped importance-sampling policy optimisation (arXiv 2506.13585).
     Cispo "cispo" => cispo::CispoSettings,
+    /// REINFORCE leave-one-out (arXiv 2402.14740).
+    Rloo "rloo" => rloo::RlooSettings,
 }
 
 /// The settings that a spec, and no job, has of every algorithm with a reward.
