@@ -8,6 +8,7 @@ mod cispo;
 mod dapo;
 mod grpo;
 mod gspo;
+mod reinforce_plus_plus;
 mod rloo;
 mod sft;
 
@@ -103,6 +104,8 @@ algorithms! {
     Cispo "cispo" => cispo::CispoSettings,
     /// REINFORCE leave-one-out (arXiv 2402.14740).
     Rloo "rloo" => rloo::RlooSettings,
+    /// REINFORCE with advantages normalised over the batch (REINFORCE++, arXiv 2501.03262).
+    ReinforcePlusPlus "reinforce_plus_plus" => reinforce_plus_plus::ReinforcePlusPlusSettings,
 }
 
 /// The settings that a spec, and no job, has of every algorithm with a reward.
