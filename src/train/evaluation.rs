@@ -1,7 +1,7 @@
 //! Evaluating the model while it learns.
 //!
-//! Training decides when to evaluate and knows which model was the best. Its observer decides what to
-//! evaluate, and how.
+//! Training decides when to evaluate and knows which model was the best. Its observer decides what
+//! to evaluate, and how.
 
 use std::collections::BTreeMap;
 

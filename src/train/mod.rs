@@ -1,10 +1,10 @@
 //! Turning a model into a better one.
 //!
-//! [`train`] has three layers. A [method](step::Method), which is supervised fine-tuning or learning from
-//! rollouts, decides what a step learns from. The [learner](learner::Learner) turns sequences and a
-//! loss into one update, independent of the split into micro-batches. The loop in `run` counts steps, evaluates,
-//! and writes records and checkpoints. The algorithms that learn from rollouts differ only in the
-//! [objective](rollout::objective::Objective) that their file in `algorithm/` returns.
+//! [`train`] has three layers. A `Method`, either supervised fine-tuning or learning from rollouts,
+//! decides what a step learns from. The `Learner` turns sequences and a loss into one update, which
+//! does not depend on the split into micro-batches. The loop in `run` counts steps, evaluates, and
+//! writes records and checkpoints. The algorithms that learn from rollouts differ only in the
+//! `Objective` that their file in `algorithm/` returns.
 
 mod algorithm;
 mod context;

@@ -8,17 +8,17 @@ use crate::model::LanguageModel;
 
 use super::EvaluationRecord;
 
-/// Receives the records of a training, evaluates its model and decides when to stop. Training itself
-/// knows neither job folders nor benchmarks.
+/// Receives the records of a training, evaluates its model and decides when to stop. Training
+/// itself knows neither job folders nor benchmarks.
 pub trait Observer {
-    /// Training begins after `step`, which is 0 unless it resumes from a checkpoint. The last evaluation
-    /// that counts is that of step `evaluated`; there is none if this is 0.
+    /// Training begins after `step`, which is 0 unless it resumes from a checkpoint. The last
+    /// evaluation that counts is that of step `evaluated`; there is none if this is 0.
     ///
     /// Earlier records of later steps no longer count, since these steps are repeated.
     fn on_resume(&mut self, step: usize, evaluated: usize) -> io::Result<()>;
 
-    /// Evaluates the model after `step` steps and records the result; returns `None` if it has to stop.
-    /// Only called if the settings have an [`EvalSchedule`](super::EvalSchedule).
+    /// Evaluates the model after `step` steps and records the result; returns `None` if it has to
+    /// stop. Only called if the settings have an [`EvalSchedule`](super::EvalSchedule).
     fn evaluate(
         &mut self,
         model: &LanguageModel,
@@ -28,12 +28,12 @@ pub trait Observer {
     /// Receives the record of a step.
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()>;
 
-    /// Receives a completion that was sampled and scored. Called before the step's [`Self::on_step`], and
-    /// only in the steps that `samples_every` selects.
+    /// Receives a completion that was sampled and scored. Called before the step's
+    /// [`Self::on_step`], and only in the steps that `samples_every` selects.
     fn on_sample(&mut self, sample: &SampleRecord) -> io::Result<()>;
 
-    /// Receives an update that was skipped because its loss or gradient was not finite. Called before the
-    /// step's [`Self::on_step`].
+    /// Receives an update that was skipped because its loss or gradient was not finite. Called
+    /// before the step's [`Self::on_step`].
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()>;
 
     /// Receives a message for the user.
@@ -93,8 +93,8 @@ pub struct RolloutRecord {
     /// The mean entropy of a token in nats; `None` if there was no update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
-    /// The largest |log-prob(sampler) - log-prob(trainer)| of a token before the first update, with the
-    /// dropout of adapters if there is any; `None` if there was no update.
+    /// The largest |log-prob(sampler) - log-prob(trainer)| of a token before the first update, with
+    /// the dropout of adapters if there is any; `None` if there was no update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_prob_gap: Option<f64>,
 }

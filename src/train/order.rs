@@ -28,8 +28,8 @@ impl RowOrder {
 
 /// The rows at the positions `first .. first + count` of a training.
 ///
-/// The training goes through all rows repeatedly, in a different order each time. The row at a position
-/// follows from the seed alone, so there is no state to keep.
+/// The training goes through all rows repeatedly, in a different order each time. The row at a
+/// position follows from the seed alone, so there is no state to keep.
 pub(super) fn rows_at(seed: u64, rows: usize, first: usize, count: usize) -> Vec<usize> {
     let mut epoch = None;
     let mut order: Vec<usize> = Vec::new();

@@ -137,7 +137,8 @@ fn task<'a>(model: &LanguageModel, inputs: &Inputs<'a>) -> Result<Task<'a>, Trai
     )
 }
 
-/// A digest of everything that determines what a training computes; a checkpoint must have the same.
+/// A digest of everything that determines what a training computes; a checkpoint must have the
+/// same.
 fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
     // How often checkpoints and completions are written changes nothing that is computed.
     let settings = TrainSettings {

@@ -13,7 +13,8 @@ pub(super) type ShouldStop<'a> = dyn FnMut() -> bool + 'a;
 
 /// A way to learn, one step at a time.
 pub(super) trait Method {
-    /// Takes a step. Returns `None`, and changes nothing, if it has to stop before the first update.
+    /// Takes a step. Returns `None`, and changes nothing, if it has to stop before the first
+    /// update.
     fn step(
         &mut self,
         learner: &mut Learner,

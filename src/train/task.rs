@@ -40,8 +40,8 @@ pub(super) struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// Tokenizes all rows; prompts have at most `max_prompt_tokens` tokens, or fewer where prompt and
-    /// completion would not fit into the model.
+    /// Tokenizes all rows; prompts have at most `max_prompt_tokens` tokens, or fewer where prompt
+    /// and completion would not fit into the model.
     pub(super) fn new(
         model: &LanguageModel,
         rows: &'a [Row],

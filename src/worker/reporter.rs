@@ -17,8 +17,8 @@ const PULSE: Duration = Duration::from_secs(10);
 
 /// Reports the progress of a job to the scheduler through a file.
 ///
-/// A thread writes the file, so that a long step still updates the heartbeat, short steps do not wait
-/// for the disk, and the last of many short steps is written too.
+/// A thread writes the file, so that a long step still updates the heartbeat, short steps do not
+/// wait for the disk, and the last of many short steps is written too.
 #[derive(Debug)]
 pub struct Reporter {
     sender: Option<Sender<Progress>>,

@@ -31,8 +31,8 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// Opens the benchmark and starts the sandbox, so that missing files are reported before the first
-    /// step.
+    /// Opens the benchmark and starts the sandbox, so that missing files are reported before the
+    /// first step.
     pub(super) fn start(
         context: &mut Context<'_>,
         work: &TrainWork,
@@ -44,8 +44,9 @@ impl<'a> Evaluation<'a> {
             benchmark: benchmark::open_with(&eval.benchmark, &planned.data, &eval.options())?,
             template: PromptTemplate::load(work.prompts.of_benchmark(&eval.benchmark))?,
             pool: judge(context, eval)?,
-            // The same seed at every step, so that only the model differs. It is not the seed of the final
-            // evaluation, or a checkpoint picked by luck would be scored on the same luck.
+            // The same seed at every step, so that only the model differs. It is not the seed of
+            // the final evaluation, or a checkpoint picked by luck would be scored on the same
+            // luck.
             seed: seed::stream(work.seed, "evaluate in training", 0, 0).next_u64(),
             stop: context.stop.clone(),
         })

@@ -102,8 +102,8 @@ fn rows(work: &TrainWork, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
 
 /// The metrics of the last step without times, from its line in `metrics.jsonl`.
 ///
-/// If there were evaluations, also the one of the last step and the one of the step `weights`, whose
-/// weights the model has.
+/// If there were evaluations, also the one of the last step and the one of the step `weights`,
+/// whose weights the model has.
 fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, ResultsError> {
     let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
     let Some(last) = records.last() else {

@@ -13,7 +13,8 @@ use serde_json::Value as Json;
 
 use crate::kill_training::{SETTINGS, Trace, finish, prepare, start, wait};
 
-/// Twelve steps with evaluations after 5, 10 and 12, and checkpoints after 3, 6, 9, 12 and the best.
+/// Twelve steps with evaluations after 5, 10 and 12, and checkpoints after 3, 6, 9, 12 and the
+/// best.
 const STEPS: &str = "train.max_steps=12";
 const EVALUATED: &[&str] = &[
     STEPS,

@@ -54,7 +54,8 @@ impl Watched {
         }
     }
 
-    /// Waits for the first event of a kind from a job whose name starts with `job`, and returns the name.
+    /// Waits for the first event of a kind from a job whose name starts with `job`, and returns the
+    /// name.
     fn wait_for(&mut self, kind: &str, job: &str) -> Option<String> {
         self.events.by_ref().find_map(|event| {
             let name = event["job"].as_str()?;
@@ -85,7 +86,8 @@ fn workers_of_a_killed_scheduler_stop_and_lose_nothing() {
     let [quiet, interrupted] = ["quiet", "interrupted"].map(|name| root.path().join(name));
     let table = finish(&quiet);
 
-    // Each run continues where the previous one stopped, or waits for the worker that it left behind.
+    // Each run continues where the previous one stopped, or waits for the worker that it left
+    // behind.
     for (kind, job) in [
         ("started", "eval-"),
         ("started", "train-"),

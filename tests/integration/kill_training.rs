@@ -237,7 +237,8 @@ fn a_killed_training_that_records_few_samples_records_the_same() {
     }
     finish(&job, 4);
 
-    // Identity: the bytes of a training that records all samples, without those of the steps between.
+    // Identity: the bytes of a training that records all samples, without those of the steps
+    // between.
     let is_recorded = |line: &&str| {
         let line: Json = serde_json::from_str(line).unwrap();
         line["step"].as_u64().unwrap().is_multiple_of(EVERY)

@@ -1,18 +1,19 @@
-//! REINFORCE++ (arXiv 2501.03262): rewards are normalised over the whole batch instead of each group.
+//! REINFORCE++ (arXiv 2501.03262): rewards are normalised over the whole batch instead of each
+//! group.
 //!
-//! The advantage of a completion is its reward minus the mean reward of all completions of the step,
-//! divided by their standard deviation (ddof 1). The loss is the clipped surrogate of each token,
-//! averaged over the tokens of a completion and then over the completions. A group of equal rewards
-//! still has an advantage, since it is compared with the other groups.
+//! The advantage of a completion is its reward minus the mean reward of all completions of the
+//! step, divided by their standard deviation (ddof 1). The loss is the clipped surrogate of each
+//! token, averaged over the tokens of a completion and then over the completions. A group of equal
+//! rewards still has an advantage, since it is compared with the other groups.
 //!
 //! # Differences
 //!
-//! The paper subtracts `β log(π_old / π_ref)` of each token from the reward, so that a token's advantage has
-//! the sum over itself and all later tokens. It then normalises over tokens. Here the advantage is the
-//! same for all tokens of a completion, mean and deviation are over completions, and the divergence is a
-//! term of the loss as in GRPO (estimator k3, the mean over tokens). The paper's variant that subtracts
-//! the mean of the group before it normalises, REINFORCE++-baseline, is not here; GRPO with
-//! `advantage_scale = "batch"` is close to it.
+//! The paper subtracts `β log(π_old / π_ref)` of each token from the reward, so that a token's
+//! advantage has the sum over itself and all later tokens. It then normalises over tokens. Here the
+//! advantage is the same for all tokens of a completion, mean and deviation are over completions,
+//! and the divergence is a term of the loss as in GRPO (estimator k3, the mean over tokens). The
+//! paper's variant that subtracts the mean of the group before it normalises, REINFORCE++-baseline,
+//! is not here; GRPO with `advantage_scale = "batch"` is close to it.
 
 use crate::{
     settings::{from_to, settings, whole},
@@ -88,16 +89,17 @@ mod tests {
         };
         let objective = settings.objective(2).unwrap();
 
-        // Two groups of two. The mean of the batch is 1 and its variance (1 + 1 + 1 + 9) / 3 = 4, so the
-        // first group has advantages although its rewards are equal.
+        // Two groups of two. The batch has a mean of 1 and a variance of (1 + 1 + 1 + 9) / 3 = 4,
+        // so the first group has advantages although its rewards are equal.
         let advantages = objective.advantage.advantages(&[0.0, 0.0, 0.0, 4.0], 2);
         assert_close(&advantages, &[-0.5, -0.5, -0.5, 1.5]);
 
-        // Ratios 2; 1, 1; 1/2; 2, 1. The gain of a token is the smaller of ratio and clipped ratio, each
-        // times the advantage: -1; -1/2, -1/2; -0.8/2; 1.2 · 1.5, 1.5. The means over tokens are
-        // -1, -0.5, -0.4 and 1.65, so without the divergence
+        // Ratios 2; 1, 1; 1/2; 2, 1. The gain of a token is the smaller of ratio and clipped ratio,
+        // each times the advantage: -1; -1/2, -1/2; -0.8/2; 1.2 · 1.5, 1.5. The means over tokens
+        // are -1, -0.5, -0.4 and 1.65, so without the divergence
         //   loss = -1/4 (-1 - 0.5 - 0.4 + 1.65) = 1/16.
-        // The reference differs in the third completion by d = ln 2, which adds 0.1/4 (exp d - d - 1).
+        // The reference differs in the third completion by d = ln 2, which adds
+        // 0.1/4 (exp d - d - 1).
         let ln_2 = 2.0_f64.ln();
         let new: &[&[f64]] = &[&[-1.0], &[-1.0, -2.0], &[-1.5], &[-0.5, -1.0]];
         let batch = LogProbBatch {
@@ -114,7 +116,8 @@ mod tests {
 
         assert_close(&[loss], &[1.0 / 16.0 + 0.1 / 4.0 * (1.0 - ln_2)]);
         // A token whose clipped gain is the smaller one has no gradient. The others have
-        // -1/4 · ratio · advantage / length, and the third that of the divergence, 0.1/4 (1 - exp d).
+        // -1/4 · ratio · advantage / length, and the third completion has that of the divergence,
+        // 0.1/4 (1 - exp d).
         assert_close(&gradient[0], &[0.25, 0.0]);
         assert_close(&gradient[1], &[1.0 / 16.0; 2]);
         assert_close(&gradient[2], &[-0.1 / 4.0, 0.0]);

@@ -1,16 +1,17 @@
-//! REINFORCE leave-one-out (arXiv 2402.14740): a completion is one action, and its baseline is the mean
-//! reward of the other completions of its prompt.
+//! REINFORCE leave-one-out (arXiv 2402.14740): a completion is one action, and its baseline is the
+//! mean reward of the other completions of its prompt.
 //!
 //! The loss is `-1/N Σᵢ Aᵢ Σₜ log π(yᵢₜ)` over the `N` completions of a step. The inner sum is the
-//! log-probability of a whole completion: it is not divided by the length, so a long completion weighs more
-//! than in GRPO. The advantage `Aᵢ` is the reward minus the baseline and is not divided by a deviation.
-//! A rollout has one update, so that the policy in training is the one that sampled, and there is no
-//! ratio of the two.
+//! log-probability of a whole completion: it is not divided by the length, so a long completion
+//! weighs more than in GRPO. The advantage `Aᵢ` is the reward minus the baseline and is not divided
+//! by a deviation. A rollout has one update, so that the policy in training is the one that
+//! sampled, and there is no ratio of the two.
 //!
 //! # Differences
 //!
-//! The paper subtracts `β log(π / π_ref)` of a completion from its reward, before the baseline. Here the
-//! divergence is a term of the loss as in GRPO: the estimator k3, summed over the tokens of a completion.
+//! The paper subtracts `β log(π / π_ref)` of a completion from its reward, before the baseline.
+//! Here the divergence is a term of the loss as in GRPO: the estimator k3, summed over the tokens
+//! of a completion.
 
 use crate::{
     settings::{from_to, settings},
@@ -63,14 +64,15 @@ mod tests {
     fn advantages_and_loss_are_those_worked_out_by_hand() {
         let objective = RlooSettings { beta: 0.1 }.objective(1).unwrap();
 
-        // The others of the first completion have a mean reward of 0, those of each other one of 1/2.
+        // The others of the first completion have a mean reward of 0, those of each other one of
+        // 1/2.
         let advantages = objective.advantage.advantages(&[1.0, 0.0, 0.0], 3);
         assert_close(&advantages, &[1.0, -0.5, -0.5]);
 
         // Whole completions have log-probabilities of -3, -1 and -2, so without the divergence
         //   loss = -1/3 (1 · -3 - 1/2 · -1 - 1/2 · -2) = 1/2.
-        // The reference differs in one token by d = ln 2, which adds 0.1/3 (exp d - d - 1) to the loss
-        // and 0.1/3 (1 - exp d) = -0.1/3 to the gradient of that token.
+        // The reference differs in one token by d = ln 2, which adds 0.1/3 (exp d - d - 1) to the
+        // loss and 0.1/3 (1 - exp d) = -0.1/3 to the gradient of that token.
         let ln_2 = 2.0_f64.ln();
         let batch = LogProbBatch {
             new: &[&[-1.0, -2.0], &[-1.0], &[-0.5, -0.5, -1.0]],

@@ -70,8 +70,8 @@ impl MicroBatchRunner {
 
     /// The gradients of all micro-batches summed by name, and the sum of their losses.
     ///
-    /// On the processor several micro-batches run side by side, each in one thread. The sum is in the
-    /// order of the micro-batches either way, so that no digit depends on the threads.
+    /// On the processor several micro-batches run side by side, each in one thread. The sum is in
+    /// the order of the micro-batches either way, so that no digit depends on the threads.
     pub(super) fn gradients(
         &self,
         decoder: &Decoder,
@@ -172,8 +172,8 @@ impl MicroBatchRunner {
 
 /// Pools of one thread each, one for every thread of the program, if the model is on the processor.
 ///
-/// A micro-batch with a thread to itself hands no work to other threads, which would take longer than
-/// the work.
+/// A micro-batch with a thread to itself hands no work to other threads, which would take longer
+/// than the work.
 fn pools(decoder: &Decoder) -> Vec<ThreadPool> {
     if !decoder.is_on_processor() {
         return Vec::new();

@@ -18,8 +18,8 @@ pub enum Aggregation {
 
 /// The weight of each token of each sequence, so that the weighted sum is the aggregated loss.
 ///
-/// The denominators are those of the whole batch, so that every split into micro-batches has the same
-/// loss. A sequence without tokens counts as a sequence and adds nothing.
+/// The denominators are those of the whole batch, so that every split into micro-batches has the
+/// same loss. A sequence without tokens counts as a sequence and adds nothing.
 pub(in crate::train) fn sequence_weights(
     aggregation: Aggregation,
     lengths: &[usize],

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 /// The estimator k3 of the KL divergence of the policy from the reference, for each token.
 ///
-/// `exp(d) - d - 1` with `d = reference - log_prob`. It is never negative, and unbiased for samples of
-/// the policy (GRPO, arXiv 2402.03300, eq. 4).
+/// `exp(d) - d - 1` with `d = reference - log_prob`. It is never negative, and unbiased for samples
+/// of the policy (GRPO, arXiv 2402.03300, eq. 4).
 ///
 /// # Shapes
 ///
@@ -24,8 +24,8 @@ mod tests {
 
     #[test]
     fn k3_has_the_golden_values() {
-        // Oracle: tests/golden/rl/logprobs_masks_kl.json, made by make/misc.py. The file also has k1
-        // and k2, which no objective uses.
+        // Oracle: tests/golden/rl/logprobs_masks_kl.json, made by make/misc.py. The file also has
+        // k1 and k2, which no objective uses.
         let golden: Value = serde_json::from_str(include_str!(
             "../../../tests/golden/rl/logprobs_masks_kl.json"
         ))

@@ -29,8 +29,8 @@ pub(in crate::train) enum Surrogate {
         /// The largest ratio.
         most: f64,
     },
-    /// The log-probability of each token, without a ratio (REINFORCE). It does not correct for an old
-    /// policy, so there must be one update a rollout.
+    /// The log-probability of each token, without a ratio (REINFORCE). It does not correct for an
+    /// old policy, so there must be one update a rollout.
     LogProb,
 }
 
@@ -98,9 +98,9 @@ fn weighted_log_prob(
 
 /// Clipped policy-gradient loss of each token, to be minimised.
 ///
-/// In DAPO the upper bound is wider, so that unlikely tokens can become more likely (arXiv 2503.14476,
-/// eq. 10). The dual clip bounds the loss of a token that has become much more likely although its
-/// advantage is negative (arXiv 1912.09729, eq. 4).
+/// In DAPO the upper bound is wider, so that unlikely tokens can become more likely (arXiv
+/// 2503.14476, eq. 10). The dual clip bounds the loss of a token that has become much more likely
+/// although its advantage is negative (arXiv 1912.09729, eq. 4).
 ///
 /// # Shapes
 ///
@@ -119,8 +119,8 @@ pub(in crate::train) fn clipped_surrogate(
     let Some(bound) = clip.dual else {
         return gain.neg();
     };
-    // A gain of at least `bound * A` is a loss of at most `-bound * A`. The bound must not act where
-    // A is positive.
+    // A gain of at least `bound * A` is a loss of at most `-bound * A`. The bound must not act
+    // where A is positive.
     let floor = (advantage.clone() * bound).expand(gain.dims());
     let negative = advantage.lower_elem(0.0).expand(gain.dims());
     let bounded = gain.clone().max_pair(floor);

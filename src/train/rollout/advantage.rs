@@ -39,7 +39,8 @@ impl AdvantageRule {
     /// The advantage of each of `rewards`, where each group of `group_size` answers one prompt.
     ///
     /// Rewards that are all equal have advantages of exactly 0, however their mean is rounded. A
-    /// completion without others to compare it with has, as in verl, a baseline of 0 and a deviation of 1.
+    /// completion without others to compare it with has, as in verl, a baseline of 0 and a
+    /// deviation of 1.
     pub(in crate::train) fn advantages(self, rewards: &[f64], group_size: usize) -> Vec<f64> {
         let compared = match self.baseline {
             Baseline::Group | Baseline::LeaveOneOut => group_size,
@@ -150,7 +151,8 @@ mod tests {
     fn assert_close(ours: &[f64], expected: &[f64]) {
         assert_eq!(ours.len(), expected.len());
         for (ours, expected) in ours.iter().zip(expected) {
-            // 1e-8: the golden mean is summed exactly, and the rewards of one group differ by only 1e-7.
+            // 1e-8: the golden mean is summed exactly, and the rewards of one group differ by only
+            // 1e-7.
             assert!((ours - expected).abs() < 1e-8, "{ours} {expected}");
         }
     }
@@ -221,12 +223,13 @@ mod tests {
             epsilon: 0.0,
         };
 
-        // Worked out by hand. The others of 1 have a mean of 0, those of each 0 a mean of 1/2; in the
-        // second group the others of each 3 have a mean of 3/2, those of 0 a mean of 3.
+        // Worked out by hand. The others of 1 have a mean of 0, those of each 0 a mean of 1/2; in
+        // the second group the others of each 3 have a mean of 3/2, those of 0 a mean of 3.
         let others = rule(Baseline::LeaveOneOut, AdvantageScale::None).advantages(&rewards, 3);
         assert_close(&others, &[1.0, -0.5, -0.5, 1.5, 1.5, -3.0]);
 
-        // The batch has a mean of 7/6. The squares sum to 19, so the variance is (19 - 49/6) / 5 = 13/6.
+        // The batch has a mean of 7/6. The squares sum to 19, so the variance is (19 - 49/6) / 5 =
+        // 13/6.
         let batch = rule(Baseline::Batch, AdvantageScale::Batch).advantages(&rewards, 3);
         let deviation = (13.0_f64 / 6.0).sqrt();
         let expected = rewards.map(|reward| (reward - 7.0 / 6.0) / deviation);

@@ -18,8 +18,8 @@ pub(super) struct MiniBatch<'a> {
     /// The frozen start of the training, if the objective needs a reference.
     pub(super) reference: Option<&'a Decoder>,
     pub(super) samples: &'a [&'a Sample],
-    /// The log-probabilities before the first update of the step. With a single update they are those
-    /// of the update itself.
+    /// The log-probabilities before the first update of the step. With a single update they are
+    /// those of the update itself.
     pub(super) old_log_probs: Option<&'a [Vec<f32>]>,
     /// The weight of each token of each completion.
     pub(super) weights: Vec<Vec<f32>>,

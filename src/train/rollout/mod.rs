@@ -1,7 +1,7 @@
 //! A step of the algorithms that learn from their own completions.
 //!
-//! `collect` samples completions, `reward` scores them, `advantage` compares them within their group,
-//! `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
+//! `collect` samples completions, `reward` scores them, `advantage` compares them within their
+//! group, `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
 //! `mini_batch`.
 
 pub(super) mod advantage;

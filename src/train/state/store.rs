@@ -53,8 +53,8 @@ impl Store {
                 .map_err(failed)
         });
         if written.is_err() {
-            // The disk may be full, and half a checkpoint would keep it full. If this fails too, the
-            // first error is the one to report.
+            // The disk may be full, and half a checkpoint would keep it full. If this fails too,
+            // the first error is the one to report.
             let _ = remove(&unfinished);
         }
         written?;
@@ -62,8 +62,8 @@ impl Store {
         self.prune(best).map_err(failed)
     }
 
-    /// The newest usable checkpoint of the training `identity`; `note` gets a message about each newer
-    /// one that cannot be used.
+    /// The newest usable checkpoint of the training `identity`; `note` gets a message about each
+    /// newer one that cannot be used.
     pub(in crate::train) fn newest(
         &self,
         identity: &Digest,

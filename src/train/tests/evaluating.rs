@@ -149,8 +149,8 @@ fn an_evaluation_after_the_last_checkpoint_is_repeated() {
 
 #[test]
 fn an_evaluation_that_is_stopped_twice_is_recorded_once() {
-    // The checkpoint of step 4 is written without its evaluation. The evaluation of the second attempt
-    // has no checkpoint after it, so the third attempt must discard its record.
+    // The checkpoint of step 4 is written without its evaluation. The evaluation of the second
+    // attempt has no checkpoint after it, so the third attempt must discard its record.
     let settings = evaluated(FinalCheckpoint::Last);
     let (_, quiet) = whole(&settings);
     let folder = tempfile::tempdir().unwrap();

@@ -173,7 +173,8 @@ fn equal_rewards_change_no_weight() {
 
 #[test]
 fn truncated_completions_can_be_excluded_from_the_loss() {
-    // Oracle: if every completion is truncated, nothing is left to learn from although rewards differ.
+    // Oracle: if every completion is truncated, nothing is left to learn from although rewards
+    // differ.
     let reward = ByText(|text| text.len() as f64);
     let mut settings = settings(grpo(0.0));
     settings.sampling.max_completion_tokens = 1;

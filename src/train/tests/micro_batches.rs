@@ -51,8 +51,8 @@ fn of_rows(numbers: [f32; 4], rows: &[usize], device: &Device) -> Tensor<2> {
     column(rows.iter().map(|row| numbers[*row]).collect(), device)
 }
 
-/// The contribution of a micro-batch to a policy loss with old log-probabilities that are far enough
-/// from the new ones for the clip to act.
+/// The contribution of a micro-batch to a policy loss with old log-probabilities that are far
+/// enough from the new ones for the clip to act.
 fn policy_loss(
     micro_batch: &MicroBatchScores<'_>,
     aggregation: Aggregation,

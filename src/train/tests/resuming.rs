@@ -195,8 +195,8 @@ fn a_stop_inside_a_step_leaves_the_step_undone() {
 
 #[test]
 fn records_after_the_last_checkpoint_are_repeated() {
-    // As after `kill -9` after step 5: the last checkpoint is that of step 4, and all records of step 5
-    // were written.
+    // As after `kill -9` after step 5: the last checkpoint is that of step 4, and all records of
+    // step 5 were written.
     let settings = settings(grpo(0.0));
     let model = model(AdapterKind::Dora, 0.0);
     let whole = uninterrupted(&model, &settings);

@@ -1,7 +1,7 @@
 //! Events as TensorBoard stores them: records of `TFRecord`, each a protocol buffer.
 //!
-//! The fields and their numbers are those of TensorFlow's `event.proto` and `summary.proto`. Only those
-//! that a scalar needs are here.
+//! The fields and their numbers are those of TensorFlow's `event.proto` and `summary.proto`. Only
+//! those that a scalar needs are here.
 
 use crc32c::crc32c;
 
@@ -50,8 +50,8 @@ fn framed(data: &[u8]) -> Vec<u8> {
     record
 }
 
-/// The checksum of the format: CRC-32C, masked because a checksum of data that contains its own checksum
-/// is weak.
+/// The checksum of the format: CRC-32C, masked because a checksum of data that contains its own
+/// checksum is weak.
 fn masked_checksum(data: &[u8]) -> u32 {
     crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn integers_take_a_byte_for_seven_bits() {
-        // Oracle: the example of the protocol buffers' documentation (150), the others worked out by hand.
+        // Oracle: the example of the protocol buffers' documentation (150), the others worked out
+        // by hand.
         for (value, bytes) in [
             (0, vec![0]),
             (127, vec![0x7f]),

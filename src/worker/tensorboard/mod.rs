@@ -1,7 +1,7 @@
 //! The metrics of a training for TensorBoard.
 //!
-//! The event file is a view of `metrics.jsonl`. Each attempt rewrites it from the steps that count, so
-//! that no step is in it twice, however the last attempt ended.
+//! The event file is a view of `metrics.jsonl`. Each attempt rewrites it from the steps that count,
+//! so that no step is in it twice, however the last attempt ended.
 
 mod event;
 
@@ -30,8 +30,8 @@ pub(super) struct EventFile {
 impl EventFile {
     /// Replaces the event files of a folder with one of this attempt, which has the steps so far.
     ///
-    /// The records do not say when a step was taken, so the steps are dated as if they had followed each
-    /// other without a pause until now.
+    /// The records do not say when a step was taken, so the steps are dated as if they had followed
+    /// each other without a pause until now.
     pub(super) fn begin(
         folder: &Path,
         attempt: u32,
