@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::LanguageModel;
 
-use super::EvaluationRecord;
+use super::evaluation::EvaluationRecord;
 
 /// Receives the records of a training, evaluates its model and decides when to stop. Training
 /// itself knows neither job folders nor benchmarks.

@@ -181,7 +181,7 @@ fn the_best_model_without_evaluations_is_an_error() {
 
     let error = run(&settings, folder.path(), &mut Recorder::default()).unwrap_err();
 
-    insta::assert_snapshot!(error, @"cannot train: `checkpoint` is `best`, and without `eval.every` none is known");
+    insta::assert_snapshot!(error, @"cannot train: `checkpoint` is `best`, which needs evaluations: set `eval.every`");
 }
 
 #[test]
