@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("calendar", &[]),
     ("settings", &[]),
     ("digest", &[]),
+    ("disk", &[]),
     ("device", &[]),
     ("world", &["seed"]),
     ("python", &[]),
@@ -22,7 +23,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("memory", &[]),
     ("reward", &["data", "python", "settings"]),
     ("model", &["calendar", "remote", "seed", "settings"]),
-    ("train", &["digest", "model", "reward", "seed", "settings"]),
+    (
+        "train",
+        &["digest", "disk", "model", "reward", "seed", "settings"],
+    ),
     (
         "eval",
         &[
@@ -42,17 +46,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "plan"]),
+    ("results", &["digest", "disk", "plan"]),
     (
         "report",
-        &["digest", "eval", "model", "plan", "results", "spec"],
+        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
         "worker",
         &[
-            "data", "device", "digest", "eval", "model", "plan", "python", "remote", "results",
-            "reward", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "model", "plan", "python", "remote",
+            "results", "reward", "seed", "train",
         ],
     ),
 ];

@@ -8,6 +8,7 @@ use super::{Context, Reporter, StopFlag, WorkerError, model, remote_eval};
 use crate::{
     data::{Cache, PromptTemplate},
     digest::Digest,
+    disk::{DiskError, JsonLines},
     eval::{
         EvalSettings, Inputs, Observer, SampleRecord, Tally,
         benchmark::{self, Benchmark},
@@ -15,7 +16,7 @@ use crate::{
     },
     plan::EvalWork,
     python::{Pool, Settings, choose_interpreter},
-    results::{EvalOutcome, JsonLines, Outcome, ResultsError, TaskOutcome, UNJUDGED},
+    results::{EvalOutcome, Outcome, TaskOutcome, UNJUDGED},
 };
 
 /// Measures the model of `work`, from the first task whose samples are not there.
@@ -63,7 +64,9 @@ fn samples(
     let total = number_of_samples(work, benchmark);
     let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
     let chunks = done.last().map_or(0, |sample| sample.step + 1) as u64;
-    let lines = JsonLines::resume(&dir.samples(), |step| step < chunks)?;
+    let lines = JsonLines::resume(&dir.samples(), |sample: &SampleRecord| {
+        (sample.step as u64) < chunks
+    })?;
     let mut log = Log::new(lines, &done, context.progress, context.stop);
     Ok(measure(&model, benchmark, inputs, done, &mut log)?)
 }
@@ -109,7 +112,7 @@ fn whole_chunks(
     path: &Path,
     chunk_size: usize,
     total: usize,
-) -> Result<Vec<SampleRecord>, ResultsError> {
+) -> Result<Vec<SampleRecord>, DiskError> {
     let mut samples: Vec<SampleRecord> = JsonLines::read(path)?;
     let in_order = samples
         .iter()

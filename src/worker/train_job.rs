@@ -6,10 +6,11 @@ use super::{Context, WorkerError, model, train_eval::Evaluation, train_log::Trai
 use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
+    disk::{DiskError, JsonLines},
     eval::prompt_text,
     model::{AdapterKind, Chat},
     plan::TrainWork,
-    results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome},
+    results::{JobDir, Outcome, TrainOutcome},
     seed,
     train::{Ended, EvaluationRecord, Inputs, Row, StepRecord, TrainError, train},
 };
@@ -104,7 +105,7 @@ fn rows(work: &TrainWork, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
 ///
 /// If there were evaluations, also the one of the last step and the one of the step `weights`,
 /// whose weights the model has.
-fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, ResultsError> {
+fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, DiskError> {
     let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
     let Some(last) = records.last() else {
         return Ok(BTreeMap::new());

@@ -2,15 +2,24 @@
 
 use std::{fs, io, path::PathBuf};
 
+use serde::Deserialize;
+
 use super::{Context, Reporter, StopFlag, tensorboard::EventFile, train_eval::Evaluation};
 use crate::{
+    disk::{DiskError, JsonLines},
     model::LanguageModel,
-    results::{JobDir, JsonLines, ResultsError, in_words},
+    results::{JobDir, in_words},
     train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord},
 };
 
 /// The number of skipped updates that are kept on file.
 const MAX_NON_FINITE: usize = 10;
+
+/// The part of a line that decides whether it is kept when a training resumes.
+#[derive(Deserialize)]
+struct Step {
+    step: usize,
+}
 
 /// The logs of a training.
 struct Lines {
@@ -73,7 +82,7 @@ impl<'a> TrainLog<'a> {
     }
 
     /// Adds to the event file, if there is one.
-    fn add_events(&mut self, add: impl FnOnce(&mut EventFile) -> Result<(), ResultsError>) {
+    fn add_events(&mut self, add: impl FnOnce(&mut EventFile) -> Result<(), DiskError>) {
         if let Some(Err(error)) = self.events.as_mut().map(add) {
             warn_of_events(&error);
             // Readers find no record after half a one.
@@ -90,7 +99,7 @@ impl<'a> TrainLog<'a> {
 }
 
 /// Warns that TensorBoard will lack steps. Training continues, since this is only a view.
-fn warn_of_events(error: &ResultsError) {
+fn warn_of_events(error: &DiskError) {
     tracing::warn!(
         error = in_words(error),
         "no events for TensorBoard from now on"
@@ -101,7 +110,7 @@ impl Observer for TrainLog<'_> {
     fn on_resume(&mut self, step: usize, evaluated: usize) -> io::Result<()> {
         let last = step as u64;
         let upto = |path: PathBuf, last: usize| {
-            JsonLines::resume(&path, |line| line <= last as u64).map_err(io::Error::other)
+            JsonLines::resume(&path, |line: &Step| line.step <= last).map_err(io::Error::other)
         };
         let open = |path| upto(path, step);
         fs::create_dir_all(self.dir.path())?;
@@ -173,7 +182,7 @@ impl Observer for TrainLog<'_> {
 
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
         let path = self.dir.non_finite();
-        let kept = JsonLines::resume(&path, |_| true)
+        let kept = JsonLines::open(&path)
             .and_then(|mut lines| lines.append(update))
             .and_then(|()| JsonLines::keep_last(&path, MAX_NON_FINITE));
         kept.map_err(io::Error::other)?;

@@ -160,7 +160,7 @@ impl Checkpoint {
     }
 }
 
-/// Writes the manifest, and waits until all files are on disk.
+/// Writes the manifest, and waits until all files are on disk; the folder may still not be.
 pub(super) fn seal(folder: &Path) -> io::Result<()> {
     let mut digests = BTreeMap::new();
     for name in FILES {
@@ -170,15 +170,14 @@ pub(super) fn seal(folder: &Path) -> io::Result<()> {
     }
     let manifest = folder.join(MANIFEST);
     write_json(&manifest, &digests)?;
-    sync(&manifest)?;
-    sync(folder)
+    sync(&manifest)
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     fs::write(path, serde_json::to_vec_pretty(value)?)
 }
 
-/// Waits until a file or folder is on disk.
-pub(super) fn sync(path: &Path) -> io::Result<()> {
+/// Waits until a file is on disk.
+fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

@@ -8,9 +8,13 @@ use std::{
 
 use burn::tensor::Device;
 
-use crate::{digest::Digest, train::error::TrainError};
+use crate::{
+    digest::Digest,
+    disk::atomic::{self, Flush},
+    train::error::TrainError,
+};
 
-use super::checkpoint::{Checkpoint, seal, sync};
+use super::checkpoint::{Checkpoint, seal};
 
 /// The prefix of a folder that is not whole yet.
 const UNFINISHED: &str = ".unfinished-";
@@ -47,8 +51,7 @@ impl Store {
             seal(&unfinished)
                 .and_then(|()| {
                     remove(&path)?;
-                    fs::rename(&unfinished, &path)?;
-                    sync(&self.folder)
+                    atomic::rename(&unfinished, &path, Flush::Now)
                 })
                 .map_err(failed)
         });
