@@ -22,6 +22,7 @@ pub mod results;
 pub mod reward;
 pub mod schedule;
 pub mod seed;
+pub mod settings;
 pub mod spec;
 pub mod train;
 pub mod worker;

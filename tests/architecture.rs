@@ -11,26 +11,33 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("calendar", &[]),
+    ("settings", &[]),
     ("digest", &[]),
     ("disk", &[]),
     ("device", &[]),
     ("world", &["seed"]),
     ("python", &[]),
     ("launch", &[]),
-    ("remote", &[]),
-    ("data", &["digest", "disk"]),
+    ("remote", &["settings"]),
+    ("data", &["digest", "disk", "settings"]),
     ("memory", &[]),
-    ("reward", &["data", "python"]),
-    ("model", &["calendar", "disk", "remote", "seed"]),
-    ("train", &["digest", "model", "reward", "seed"]),
+    ("reward", &["data", "python", "settings"]),
+    ("model", &["calendar", "disk", "remote", "seed", "settings"]),
+    (
+        "train",
+        &["digest", "disk", "model", "reward", "seed", "settings"],
+    ),
     (
         "eval",
-        &["data", "digest", "model", "python", "remote", "seed"],
+        &[
+            "data", "digest", "model", "python", "remote", "seed", "settings",
+        ],
     ),
     (
         "spec",
         &[
-            "data", "device", "digest", "eval", "launch", "model", "remote", "reward", "train",
+            "data", "device", "digest", "eval", "launch", "model", "remote", "reward", "settings",
+            "train",
         ],
     ),
     (
