@@ -24,4 +24,3 @@ pub mod seed;
 pub mod spec;
 pub mod train;
 pub mod worker;
-pub mod world;

@@ -29,7 +29,7 @@ const DENSE: usize = WIDTH * WIDTH * 4;
 fn model(kind: AdapterKind, dropout: f64) -> LanguageModel {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let shape = ScratchSettings {
-        tokenizer: root.join("datasets/quickstart/tokenizer.json"),
+        tokenizer: root.join("datasets/from_scratch/tokenizer.json"),
         hidden_size: WIDTH,
         intermediate_size: 64,
         num_hidden_layers: 1,

@@ -80,7 +80,7 @@ mod tests {
             panic!("an evaluation")
         };
         let mut settings = work.model;
-        settings.scratch.tokenizer = PathBuf::from("datasets/quickstart/tokenizer.json");
+        settings.scratch.tokenizer = PathBuf::from("datasets/from_scratch/tokenizer.json");
         settings.kv_cache = MemorySize::parse("3MiB").unwrap();
         let dir = Store::new(Path::new("results")).job_dir(&JobId("eval-1".into()));
         let device = Backend::Cpu.open().unwrap();
