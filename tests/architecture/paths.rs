@@ -2,15 +2,15 @@
 
 /// A path of names, with the name under which a `use` brings it in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsedPath {
+pub(super) struct UsedPath {
     /// The names, `crate`, `super` or `self` first where they are written.
-    pub names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// The local name; the last of the names unless an `as` gives another.
-    pub alias: String,
+    pub(super) alias: String,
 }
 
 /// The paths of all `use` items of `code`, in which comments and literals are blanked.
-pub fn imports(code: &str) -> Vec<UsedPath> {
+pub(super) fn imports(code: &str) -> Vec<UsedPath> {
     let mut found = Vec::new();
     for (position, _) in code.match_indices("use ") {
         let before = code[..position].chars().next_back().unwrap_or(' ');
@@ -25,7 +25,7 @@ pub fn imports(code: &str) -> Vec<UsedPath> {
 
 /// The paths that `code` writes outside of `use` items and that begin with `crate`, `super` or
 /// `self`, or with a name of `locals`.
-pub fn inline_paths(code: &str, locals: &[String]) -> Vec<UsedPath> {
+pub(super) fn inline_paths(code: &str, locals: &[String]) -> Vec<UsedPath> {
     let mut found = Vec::new();
     for (position, _) in code.match_indices("::") {
         let first = trailing_name(&code[..position]);

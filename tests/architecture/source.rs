@@ -7,36 +7,36 @@ use std::{
 
 /// A Rust file of `src/`.
 #[derive(Debug)]
-pub struct SourceFile {
+pub(super) struct SourceFile {
     /// The path below `src/`, with `/`.
-    pub path: String,
+    pub(super) path: String,
     /// The path of its Rust module without the crate: `["train", "loss", "kl"]`.
-    pub module: Vec<String>,
+    pub(super) module: Vec<String>,
     /// The whole text.
-    pub text: String,
+    pub(super) text: String,
     /// The text without `#[cfg(test)]` items; comments and literals are blanked, line by line.
-    pub code: String,
+    pub(super) code: String,
 }
 
 impl SourceFile {
     /// The top-level module of the file.
-    pub fn top(&self) -> &str {
+    pub(super) fn top(&self) -> &str {
         &self.module[0]
     }
 
     /// Whether the file is the `mod.rs` of its module.
-    pub fn is_mod(&self) -> bool {
+    pub(super) fn is_mod(&self) -> bool {
         self.path.ends_with("/mod.rs")
     }
 }
 
 /// The root of the repository.
-pub fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// All files below `folder` of the repository, sorted.
-pub fn files_below(folder: &str) -> Vec<PathBuf> {
+pub(super) fn files_below(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -54,7 +54,7 @@ pub fn files_below(folder: &str) -> Vec<PathBuf> {
 }
 
 /// Every Rust file of `src/`, test files included.
-pub fn all_files() -> Vec<SourceFile> {
+pub(super) fn all_files() -> Vec<SourceFile> {
     files_below("src")
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
@@ -73,7 +73,7 @@ pub fn all_files() -> Vec<SourceFile> {
 }
 
 /// The Rust files of `src/` that are part of the program: those that no `#[cfg(test)] mod` names.
-pub fn production_files() -> Vec<SourceFile> {
+pub(super) fn production_files() -> Vec<SourceFile> {
     let files = all_files();
     let test_modules: Vec<Vec<String>> = files.iter().flat_map(test_modules).collect();
     let is_test = |file: &SourceFile| {
@@ -109,7 +109,7 @@ fn module_of(path: &str) -> Vec<String> {
 }
 
 /// `text` with a space for every character of a comment, a string or a character literal.
-pub fn blank(text: &str) -> String {
+pub(super) fn blank(text: &str) -> String {
     pieces(text)
         .into_iter()
         .map(|piece| match piece {
@@ -124,7 +124,7 @@ pub fn blank(text: &str) -> String {
 
 /// A part of a Rust file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub(super) enum Piece<'a> {
     /// Program text.
     Code(&'a str),
     /// A comment with its slashes.
@@ -134,7 +134,7 @@ pub enum Piece<'a> {
 }
 
 /// Splits a Rust file into code, comments and literals.
-pub fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

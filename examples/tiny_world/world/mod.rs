@@ -24,7 +24,7 @@ use recode::seed::Stream;
 
 /// A world; equal seeds give equal worlds on every machine.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     seed: u64,
     names: Names,
     /// All functions.
@@ -37,7 +37,7 @@ pub struct World {
 
 impl World {
     /// The world of a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let all: Vec<&Api> = UNIVERSE.iter().collect();
         let (held, trained) = all.iter().partition(|api| api.held_out);
         Self {
@@ -51,7 +51,12 @@ impl World {
 
     /// Writes the first `rows` texts of a training corpus of `total`, as JSON lines with `prompt`
     /// and `completion`.
-    pub fn write_corpus(&self, rows: usize, total: usize, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_corpus(
+        &self,
+        rows: usize,
+        total: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         for index in 0..rows {
             serde_json::to_writer(&mut *out, &self.document(index, total))?;
             out.write_all(b"\n")?;

@@ -22,11 +22,11 @@ const MULTI: usize = 48;
 
 /// A file of JSON lines.
 #[derive(Debug)]
-pub struct Set {
+pub(crate) struct Set {
     /// Its name within the folder of the world.
-    pub file: &'static str,
+    pub(crate) file: &'static str,
     /// Its lines.
-    pub lines: String,
+    pub(crate) lines: String,
 }
 
 /// A training row, in the paper's format.
@@ -86,7 +86,7 @@ struct FunctionRow {
 
 impl World {
     /// All sets: the training data, then the tasks.
-    pub fn sets(&self) -> Vec<Set> {
+    pub(crate) fn sets(&self) -> Vec<Set> {
         vec![
             lines("migrations.jsonl", &self.migrations()),
             lines(

@@ -30,7 +30,7 @@ const PATTERN: &str = r"(?:import|return|def|for|in) | ?\p{L}+|\p{N}| ?[^\s\p{L}
 
 impl World {
     /// The bytes of a `tokenizer.json` for models of this world.
-    pub fn tokenizer(&self) -> Result<String, tokenizers::Error> {
+    pub(crate) fn tokenizer(&self) -> Result<String, tokenizers::Error> {
         let mut trainer = BpeTrainerBuilder::new()
             .vocab_size(SIZE)
             .min_frequency(2)
