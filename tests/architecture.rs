@@ -7,6 +7,8 @@
 mod circles;
 #[path = "architecture/files.rs"]
 mod files;
+#[path = "architecture/links.rs"]
+mod links;
 #[path = "architecture/paths.rs"]
 mod paths;
 #[path = "architecture/source.rs"]
