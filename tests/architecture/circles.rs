@@ -64,7 +64,7 @@ impl<'a> Modules<'a> {
             files: files.iter().map(|file| (&file.module[..], file)).collect(),
             imports: files
                 .iter()
-                .map(|file| (&file.path[..], imports(&file.code)))
+                .map(|file| (file.path.as_str(), imports(&file.code)))
                 .collect(),
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Modules<'a> {
         let Some(name) = rest.first() else {
             return Some(file);
         };
-        let reexport = self.imports[&file.path[..]]
+        let reexport = self.imports[file.path.as_str()]
             .iter()
             .find(|used| used.alias == *name && used.names != [name.clone()]);
         match reexport {
@@ -132,7 +132,7 @@ impl Graph {
         let edges = files
             .iter()
             .map(|file| {
-                let imports = &modules.imports[&file.path[..]];
+                let imports = &modules.imports[file.path.as_str()];
                 let locals: Vec<String> = imports.iter().map(|used| used.alias.clone()).collect();
                 let inline = inline_paths(&file.code, &locals);
                 let targets = imports

@@ -88,7 +88,8 @@ fn prose(path: &str, text: &str) -> String {
         let blank = |letter| if letter == '\n' { '\n' } else { ' ' };
         text.chars().map(blank).collect()
     };
-    if path.ends_with(".rs") {
+    let kind = path.rsplit('.').next();
+    if kind == Some("rs") {
         let prose = pieces(text).into_iter().map(|piece| match piece {
             Piece::Comment(comment) => comment.to_owned(),
             // A literal without a space is a name.
@@ -97,7 +98,7 @@ fn prose(path: &str, text: &str) -> String {
         });
         return prose.collect();
     }
-    if path.ends_with(".md") {
+    if kind == Some("md") {
         let prose = text.split('`').enumerate().map(|(place, part)| {
             if place % 2 == 0 {
                 part.to_owned()
