@@ -1,8 +1,8 @@
 //! Reproducible reinforcement-learning experiments on code models.
 //!
-//! A TOML spec declares what to measure; the program expands it into training and evaluation jobs,
-//! runs them, and writes tables beside the paper's (ReCode, arXiv 2506.20495). `ARCHITECTURE.md`
-//! explains how the modules fit together and who may import whom.
+//! A TOML spec declares what to measure. The program expands it into training and evaluation jobs,
+//! runs them, and writes tables that compare the results with the paper's (ReCode, arXiv
+//! 2506.20495). `ARCHITECTURE.md` explains how the modules fit together and who may import whom.
 
 pub mod calendar;
 pub mod cli;
@@ -26,4 +26,3 @@ pub mod settings;
 pub mod spec;
 pub mod train;
 pub mod worker;
-pub mod world;

@@ -1,8 +1,8 @@
 //! The texts that the tiny base model learns from.
 //!
-//! They make it what the paper's models are: able to follow a note, and used to the old functions.
-//! First every note is obeyed; then most are passed over, as if the old function were still there.
-//! Notes on functions that are kept for the tests never occur.
+//! They make it resemble the paper's models: able to follow a note, but used to the old functions.
+//! At first every note is obeyed; later most are ignored, as if the old function still existed.
+//! Notes on held-out functions never occur.
 
 use super::{
     World,
@@ -11,17 +11,17 @@ use super::{
     program::{Problem, Written, plain},
     update::{Kind, Update},
 };
-use crate::seed::{Stream, stream};
+use recode::seed::{Stream, stream};
 
 /// The part of a corpus in which every note is obeyed.
 const OBEDIENT_PART: f64 = 0.7;
-/// How many notes are obeyed after it.
+/// The share of notes that are obeyed afterwards.
 const LATE_OBEDIENCE: f64 = 0.35;
-/// How many answers forget the form after it.
+/// The share of answers that break the format afterwards.
 const LATE_CARELESSNESS: f64 = 0.1;
-/// How many notes are about a function that the program does not call.
+/// The share of notes about a function that the program does not call.
 const OTHER_NOTES: f64 = 0.2;
-/// How many answers begin with a thought.
+/// The share of answers that begin with a thought.
 const THOUGHTS: f64 = 0.5;
 
 impl World {
@@ -58,7 +58,7 @@ impl World {
         Document { prompt, completion }
     }
 
-    /// A note and a program: to migrate, or to write.
+    /// A note, and a program to migrate or to write.
     fn noted(&self, draw: &mut Stream, obeys: bool, migrates: bool) -> (String, String, String) {
         if draw.uniform() < OTHER_NOTES {
             let problem = self.problem(draw, false);
@@ -97,7 +97,7 @@ impl World {
         )
     }
 
-    /// Two notes and a program that calls both functions: to migrate, or to write.
+    /// Two notes, and a program that calls both functions, to migrate or to write.
     fn twice_noted(
         &self,
         draw: &mut Stream,
@@ -127,14 +127,15 @@ impl World {
         )
     }
 
-    /// A program to write as things are.
+    /// A program to write, without a note.
     fn unnoted(&self, draw: &mut Stream) -> (String, String, String) {
         let problem = self.problem(draw, true);
         let code = problem.code(&plain);
         (prompt(None, &problem.frame()), thought(&problem, &[]), code)
     }
 
-    /// A function of another module is shown, and called: what the text says always holds.
+    /// A text that shows a call of an unknown function and asks for a program that makes it; it is
+    /// always obeyed.
     fn helped(&self, draw: &mut Stream) -> (String, String, String) {
         let (module, function) = (self.names.any(draw), self.names.any(draw));
         let problem = self.problem(draw, true);
@@ -170,14 +171,14 @@ impl World {
         }
     }
 
-    /// A problem about any function, or about those alone that may have notes in training.
+    /// A problem about any function, or only about one that may have notes in the training data.
     fn problem(&self, draw: &mut Stream, any: bool) -> Problem<'static> {
         let api = *one_of(draw, if any { &self.all } else { &self.trained });
         self.problem_about(api, draw, any)
     }
 }
 
-/// What is on the mind of who is about to write the program: its first call.
+/// The thought before the program: its first call.
 fn thought(problem: &Problem<'_>, updates: &[&Update<'_>]) -> String {
     let api = problem.apis[0];
     let words: Vec<&str> = api.parameters.iter().map(String::as_str).collect();

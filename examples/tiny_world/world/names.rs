@@ -1,8 +1,8 @@
-//! New names: words, some of them and some of their pairs kept for the tests.
+//! New names: words and pairs of words, some of each held out for the test sets.
 
-use crate::seed::{Stream, stream};
+use recode::seed::{Stream, stream};
 
-/// Words that no function, parameter or sentence of the world holds otherwise.
+/// Words that occur in no function name, parameter or sentence of the world.
 const WORDS: &str = "\
 acorn adobe agate alder alloy almond amber anchor antler apron arbor arch argon ash attic auburn
 badger bagel balsa banner barley basalt beaver beech bell bison blossom bobbin bonnet border boulder
@@ -25,16 +25,17 @@ steeple stork straw sugar summit swallow swan sycamore tannin tapir teal thicket
 tiger timber topaz torch trellis trout tulip tundra turnip turtle umber valley velvet vine violet viper
 walnut walrus warbler wharf wheat whistle willow window wolf wren yarrow zephyr zinc";
 
-/// One word in this many is kept for the tests, and one pair in five.
+/// One word in this many is held out for the test sets; see [`HELD_PAIRS`] for pairs.
 const HELD_SHARE: usize = 8;
+/// One pair in this many is held out for the test sets.
 const HELD_PAIRS: u64 = 5;
 
-/// The words of a world, split.
+/// The words of a world, split into training words and held-out words.
 #[derive(Debug)]
 pub(super) struct Names {
     /// Words that notes of the training data use.
     trained: Vec<&'static str>,
-    /// Words that only notes of the tests use.
+    /// Words that only notes of the test sets use.
     held: Vec<&'static str>,
     seed: u64,
 }
@@ -51,7 +52,7 @@ impl Names {
         }
     }
 
-    /// A name for a note to train on: a word, or a pair of which none is kept for the tests.
+    /// A name for a note of the training data: a word, or a pair that is not held out.
     pub(super) fn trained(&self, draw: &mut Stream) -> String {
         if draw.uniform() < 0.3 {
             return (*one_of(draw, &self.trained)).to_owned();
@@ -59,7 +60,7 @@ impl Names {
         self.pair(draw, false)
     }
 
-    /// A name for a note of a test: no note to train on holds it.
+    /// A name for a note of a test set: no note of the training data has it.
     pub(super) fn held(&self, draw: &mut Stream) -> String {
         if draw.uniform() < 0.5 {
             return self.pair(draw, true);
@@ -72,7 +73,7 @@ impl Names {
         }
     }
 
-    /// Any word or pair; for texts without a note, where every word may occur.
+    /// Any word or pair, for texts without a note on an update: there every word may occur.
     pub(super) fn any(&self, draw: &mut Stream) -> String {
         if draw.uniform() < 0.5 {
             self.held(draw)
@@ -81,7 +82,7 @@ impl Names {
         }
     }
 
-    /// Whether a name is kept for the tests.
+    /// Whether a name is held out for the test sets.
     #[cfg(test)]
     pub(super) fn is_held(&self, name: &str) -> bool {
         name.split('_').any(|word| self.held.contains(&word))
@@ -107,7 +108,7 @@ impl Names {
     }
 }
 
-/// One of some items, each as likely.
+/// One of the items, drawn uniformly.
 pub(super) fn one_of<'a, T>(draw: &mut Stream, items: &'a [T]) -> &'a T {
     &items[draw.below(items.len())]
 }

@@ -2,8 +2,8 @@
 //! programs that call them.
 //!
 //! It is drawn from a seed. The functions are real ones of Python's standard library; the updates
-//! are invented. A part of the functions and of the names is kept for the tests: what a model is
-//! trained on has no note about these functions, and no such name in a note about any other.
+//! are invented. Some functions and some names are held out for the test sets: no training text has
+//! a note about such a function, or such a name in a note about another function.
 
 mod api;
 mod corpus;
@@ -20,24 +20,24 @@ use api::{Api, UNIVERSE};
 use names::{Names, one_of};
 use program::Problem;
 
-use crate::seed::Stream;
+use recode::seed::Stream;
 
 /// A world; equal seeds give equal worlds on every machine.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     seed: u64,
     names: Names,
     /// All functions.
     all: Vec<&'static Api>,
-    /// Those that notes of the training data are about.
+    /// The functions that notes of the training data are about.
     trained: Vec<&'static Api>,
-    /// Those that notes of the tests are about.
+    /// The held-out functions: only notes of the test sets are about them.
     held: Vec<&'static Api>,
 }
 
 impl World {
     /// The world of a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let all: Vec<&Api> = UNIVERSE.iter().collect();
         let (held, trained) = all.iter().partition(|api| api.held_out);
         Self {
@@ -49,9 +49,14 @@ impl World {
         }
     }
 
-    /// Writes the first `rows` texts of a corpus of `total` to learn from, as JSON lines with
-    /// `prompt` and `completion`.
-    pub fn write_corpus(&self, rows: usize, total: usize, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes the first `rows` texts of a training corpus of `total`, as JSON lines with `prompt`
+    /// and `completion`.
+    pub(crate) fn write_corpus(
+        &self,
+        rows: usize,
+        total: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         for index in 0..rows {
             serde_json::to_writer(&mut *out, &self.document(index, total))?;
             out.write_all(b"\n")?;
@@ -59,7 +64,7 @@ impl World {
         Ok(())
     }
 
-    /// A problem whose first call, or whose second, is of `api`; a quarter have two calls.
+    /// A problem that calls `api`; a quarter of them also call a second function.
     fn problem_about(&self, api: &'static Api, draw: &mut Stream, any: bool) -> Problem<'static> {
         let others = if any { &self.all } else { &self.trained };
         if draw.uniform() < 0.25 {
@@ -103,14 +108,15 @@ mod tests {
         };
         let bytes = text.as_bytes();
         text.match_indices(path).any(|(at, _)| {
-            // A full stop may end a sentence: only what stands before can lengthen a path by one.
+            // A full stop after the path may end a sentence; only one before it lengthens the path.
             let before = at.checked_sub(1).and_then(|at| bytes.get(at));
             let after = bytes.get(at + path.len()).filter(|byte| **byte != b'.');
             !is_part(before) && !is_part(after)
         })
     }
 
-    /// That a note of the training data is about no function, and holds no name, of the tests.
+    /// Checks that a note of the training data is about no held-out function and has no held-out
+    /// name.
     fn is_clean(world: &World, note: &str) {
         for api in &world.held {
             assert!(!names(note, &api.path), "{note}");
@@ -137,7 +143,7 @@ mod tests {
             let Some((note, _)) = inside.and_then(|text| text.split_once("\n</doc>")) else {
                 continue;
             };
-            // A function that is shown and called is no update of one.
+            // A text that shows a function and calls it is no note on an update.
             if !note.contains(" gives ") || note.contains(" gives a dictionary") {
                 is_clean(&world, note);
                 notes += 1;
@@ -175,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_obeyed_early_and_passed_over_late() {
+    fn notes_are_obeyed_early_and_mostly_ignored_late() {
         let world = World::new(7);
-        // A migration whose answer is its own code passes its note over, or has a note about
-        // something else: 20 % of single notes, which are 31 of 35 migrations, and of the others
-        // 65 % in the last part.
+        // A migration whose answer is its own code ignores its note, or has a note about something
+        // else. The latter are 20 % of single notes, which are 31 of 35 migrations; of the rest, 65 %
+        // ignore their note in the last part.
         let share = |from: usize, to: usize| {
             let (mut kept, mut all) = (0, 0);
             for index in from..to {

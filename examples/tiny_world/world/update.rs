@@ -4,7 +4,7 @@ use super::{
     api::Api,
     names::{Names, one_of},
 };
-use crate::seed::Stream;
+use recode::seed::Stream;
 
 /// What an update changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ impl Kind {
         Self::Output,
     ];
 
-    /// Whether there can be such an update of this function.
+    /// Whether this function can have an update of this kind.
     pub(super) fn fits(self, api: &Api) -> bool {
         match self {
             Self::Default => api.default.is_some(),
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// What the note says, in one of four wordings.
+    /// The four wordings of the note.
     ///
     /// `{path}` and `{module}` are the function's, `{function}` its name, `{name}` the new name,
     /// `{value}` and `{old}` values, `{last}` the last parameter, `{order}` the new order.
@@ -115,9 +115,9 @@ impl Kind {
 pub(super) struct Update<'a> {
     pub(super) api: &'a Api,
     pub(super) kind: Kind,
-    /// The new name, module, argument or key; for a default its keyword.
+    /// The new name, module, argument or key; for a changed default, its keyword.
     pub(super) name: String,
-    /// What a new argument must be, or the new default.
+    /// The required value of a new argument, or the new default.
     value: String,
     wording: usize,
 }
@@ -125,7 +125,7 @@ pub(super) struct Update<'a> {
 const VALUES: [&str; 8] = ["True", "False", "None", "1", "2", "3", "5", "7"];
 
 impl<'a> Update<'a> {
-    /// Some update of this kind; `held_out` draws a name that is kept for the tests.
+    /// An update of this kind; with `held_out`, its name is drawn from those of the test sets.
     pub(super) fn draw(
         api: &'a Api,
         kind: Kind,
@@ -164,7 +164,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// The expression that gives after the update what the plain call gave before.
+    /// The expression that returns after the update what the plain call returned before.
     pub(super) fn call(&self, arguments: &[&str]) -> String {
         let (api, name) = (self.api, &self.name);
         let path = &api.path;
@@ -188,7 +188,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// What the release notes say.
+    /// The note of the update, as release notes would word it.
     pub(super) fn note(&self) -> String {
         let api = self.api;
         let order: Vec<&str> = api.parameters.iter().rev().map(String::as_str).collect();
@@ -220,7 +220,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// Python that defines the new function by the old one, `old_…`.
+    /// Python code that defines the new function in terms of the old one, `old_…`.
     pub(super) fn implementation(&self) -> String {
         let (api, name, value) = (self.api, &self.name, &self.value);
         let function = api.name();
@@ -231,7 +231,7 @@ impl<'a> Update<'a> {
             Kind::Move => {
                 format!("def {function}({parameters}):\n    return {old}({parameters})\n")
             }
-            // `True` equals 1 in Python: the type is compared as well.
+            // The type is compared as well, because `True == 1` in Python.
             Kind::Argument => format!(
                 "def {function}({parameters}, *, {name}):\n    \
                  if ({name}, type({name})) != ({value}, type({value})):\n        \
@@ -289,7 +289,8 @@ impl<'a> Update<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{seed::stream, world::api::UNIVERSE};
+    use crate::world::api::UNIVERSE;
+    use recode::seed::stream;
 
     #[test]
     fn each_kind_changes_the_call_as_its_note_says() {

@@ -1,4 +1,4 @@
-"""Runs every task of the arena, and every migration, and says which do not behave as they should.
+"""Runs every task of the from-scratch arena and every migration, and lists those that misbehave.
 
 A task must pass with its update and fail without it, and the old call must fail with the update.
 A migration's new code must do after the update what the old call did before.
@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-import make
+import sets
 import world
 
 
@@ -57,7 +57,7 @@ def verdicts(programs):
 
 def check_arena():
     faults, programs, expected = [], [], []
-    for row, old_solution in make.arena():
+    for row, old_solution in sets.arena():
         update = row["update"]
         tests = row["unit_tests"].split("\n\n")
         if len(tests) < 3:
@@ -88,7 +88,7 @@ def check_migrations():
                 update = world.Update(api, kind, "new_name", value)
                 about = {
                     "function_path": api.path,
-                    "update_type": make.ARENA_KINDS[kind],
+                    "update_type": sets.ARENA_KINDS[kind],
                     "implementation": update.implementation(),
                 }
                 setup = (
@@ -97,7 +97,7 @@ def check_migrations():
                 )
                 for program in world.programs(api, 3):
                     new = program.code(api, "solve", update.call(program.arguments))
-                    tests = list(make.unit_tests(api, "solve", program))
+                    tests = list(sets.unit_tests(api, "solve", program))
                     calls = [f"{test}\ntest_solve_{n}()" for n, test in enumerate(tests)]
                     programs.append((setup + new, calls))
                     expected.append(f"{kind} of {api.path}: {program.problem}")
@@ -110,9 +110,9 @@ def check_migrations():
 
 def check_apart():
     """No update of the arena is in the training data, nor any name that one brings."""
-    held_out = list(make.arena_updates())
+    held_out = list(sets.arena_updates())
     notes = {update.note(wording) for update in held_out for wording in range(4)}
-    for row in make.migrations():
+    for row in sets.migrations():
         texts = (row["update_info"], row["old_code"], row["new_code"])
         if row["update_info"] in notes:
             yield (row["update_info"], "is an update of the arena")

@@ -1,7 +1,7 @@
-"""Writes `mini_arena.jsonl` and `quickstart/migrations.jsonl`, the same bytes every time.
+"""Writes the training data and the arena of `experiments/from_scratch.toml`: always the same bytes.
 
-    python3 datasets/make/make.py            writes them
-    python3 datasets/make/make.py --check    only says whether they would change
+    python3 datasets/make/from_scratch/sets.py            writes `from_scratch/{arena,migrations}.jsonl`
+    python3 datasets/make/from_scratch/sets.py --check    only reports whether they would change
 """
 
 import json
@@ -13,7 +13,7 @@ from world import (
     programs,
 )
 
-DATASETS = pathlib.Path(__file__).resolve().parent.parent
+DATASETS = pathlib.Path(__file__).resolve().parents[2]
 MIGRATIONS = 600
 WRITE_SHARE = 0.5
 
@@ -129,8 +129,8 @@ def migrations():
 
 def main():
     files = {
-        "mini_arena.jsonl": [row for row, _ in arena()],
-        "quickstart/migrations.jsonl": list(migrations()),
+        "from_scratch/arena.jsonl": [row for row, _ in arena()],
+        "from_scratch/migrations.jsonl": list(migrations()),
     }
     changed = []
     for name, rows in files.items():

@@ -1,7 +1,8 @@
-"""A small world of standard-library functions and fictitious updates of them.
+"""The world of `experiments/from_scratch.toml`: functions and fictitious updates of them.
 
-Everything that the generated files say comes from here: the functions, the kinds of updates, the
-words that new names are made of, and the shapes of the programs that use them.
+All that the generated files say comes from here: the functions, the kinds of updates, the words
+that new names are made of, and the shapes of the programs that use them. The larger world of the
+tiny base model is another one: `examples/tiny_world`.
 """
 
 import importlib

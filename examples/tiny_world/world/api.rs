@@ -14,27 +14,27 @@ pub(super) static UNIVERSE: LazyLock<Vec<Api>> = LazyLock::new(|| {
     file.api
 });
 
-/// A function of Python's standard library, and calls of it that have a clear answer.
+/// A function of Python's standard library, and calls of it with known results.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Api {
     /// Where it is: `math.comb`.
     pub(super) path: String,
     pub(super) parameters: Vec<String>,
-    /// What a call gives, with `{0}` for the first parameter.
+    /// What a call returns, in words, with `{0}` for the first parameter.
     pub(super) says: String,
     pub(super) result: Gives,
-    /// Whether its two arguments may change places without a difference.
+    /// Whether swapping its two arguments leaves the result unchanged.
     #[serde(default)]
     pub(super) symmetric: bool,
     pub(super) default: Option<DefaultValue>,
-    /// Whether it is kept for the tests: no note that a model is trained on is about it.
+    /// Whether it is held out for the test sets: no note of the training data is about it.
     #[serde(default)]
     pub(super) held_out: bool,
     pub(super) calls: Vec<Call>,
 }
 
-/// What kind of value a call gives: which programs can be built on it.
+/// The kind of value that a call returns, which decides what programs can do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Gives {
@@ -44,14 +44,14 @@ pub(super) enum Gives {
     Flag,
 }
 
-/// A keyword that a call need not write.
+/// An optional keyword argument.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DefaultValue {
     pub(super) keyword: String,
-    /// What it is where a call says nothing, as Python.
+    /// The default value, as Python.
     pub(super) old: String,
-    /// What an update may change that to.
+    /// The defaults that an update may change it to.
     pub(super) new: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ impl Api {
         self.path.rsplit_once('.').map_or("", |(_, name)| name)
     }
 
-    /// What a call with these arguments gives, in words.
+    /// What a call with these arguments returns, in words.
     pub(super) fn in_words(&self, arguments: &[&str]) -> String {
         let mut words = self.says.clone();
         for (position, argument) in arguments.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The sets of data: migrations to train on, and tasks to measure with.
+//! The data sets: migrations to train on, and tasks to evaluate with.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::{
     program::{Problem, plain},
     update::{Kind, Update},
 };
-use crate::seed::{Stream, stream};
+use recode::seed::{Stream, stream};
 
 /// Rows of each set.
 const MIGRATIONS: usize = 1200;
@@ -22,14 +22,14 @@ const MULTI: usize = 48;
 
 /// A file of JSON lines.
 #[derive(Debug)]
-pub struct Set {
-    /// Its name in the folder of the world.
-    pub file: &'static str,
+pub(crate) struct Set {
+    /// Its name within the folder of the world.
+    pub(crate) file: &'static str,
     /// Its lines.
-    pub lines: String,
+    pub(crate) lines: String,
 }
 
-/// A row to train on, in the paper's format.
+/// A training row, in the paper's format.
 #[derive(Debug, Serialize)]
 struct MigrationRow {
     dependency: String,
@@ -69,7 +69,7 @@ struct TaskRow {
     solution_signature: String,
     prog_syn_imports: String,
     ref_solution: String,
-    /// What is written by who passes over the note: right before the update, wrong after it.
+    /// The solution of a model that ignores the note: right before the update, wrong after it.
     old_solution: String,
     unit_tests: String,
 }
@@ -85,8 +85,8 @@ struct FunctionRow {
 }
 
 impl World {
-    /// All sets: what is trained on, then what is measured with.
-    pub fn sets(&self) -> Vec<Set> {
+    /// All sets: the training data, then the tasks.
+    pub(crate) fn sets(&self) -> Vec<Set> {
         vec![
             lines("migrations.jsonl", &self.migrations()),
             lines(
@@ -111,7 +111,7 @@ impl World {
         let row = |index: usize| {
             let mut draw = self.draw("migrations", index);
             let (kind, api) = loop {
-                // By kinds in turn, so that the rare ones are as frequent as the others.
+                // Kinds take turns, so that all are equally frequent.
                 let kind = Kind::ALL[index % Kind::ALL.len()];
                 let api = *one_of(&mut draw, &self.trained);
                 if kind.fits(api) {
@@ -132,7 +132,7 @@ impl World {
         (0..MIGRATIONS).map(row).collect()
     }
 
-    /// Tasks about updates of some functions, as many of each kind, with names of the tests.
+    /// Tasks about updates of some functions, equally many of each kind, with held-out names.
     fn arena(&self, purpose: &str, apis: &[&'static Api], a_kind: usize) -> Vec<TaskRow> {
         let mut rows = Vec::new();
         for kind in Kind::ALL {
@@ -152,7 +152,7 @@ impl World {
         rows
     }
 
-    /// Functions to write as things are.
+    /// Functions to write without a note.
     fn general(&self) -> Vec<FunctionRow> {
         let row = |index: usize| {
             let mut draw = self.draw("general", index);
@@ -197,7 +197,7 @@ impl World {
         (0..OTHER_NOTE).map(row).collect()
     }
 
-    /// Functions to write under two notes, both of which count.
+    /// Functions to write under two notes that both matter.
     fn multi(&self) -> Vec<TaskRow> {
         let row = |index: usize| {
             let mut draw = self.draw("multi", index);
@@ -237,7 +237,8 @@ fn task_row(updates: &[Update<'_>], problem: &Problem<'_>, index: usize) -> Task
         .collect();
     let heeded: Vec<&Update<'_>> = updates.iter().collect();
     let reference = updated(problem, &heeded);
-    // First what the program needs: modules that import a function must do so before it is gone.
+    // The program's own imports come first: a module that imports an old function must be loaded
+    // before an update removes it.
     let needed = problem
         .apis
         .iter()
@@ -265,7 +266,7 @@ fn task_row(updates: &[Update<'_>], problem: &Problem<'_>, index: usize) -> Task
     }
 }
 
-/// Python that keeps the old function, as CodeUpdateArena does.
+/// Python code that keeps the old function, as CodeUpdateArena does.
 fn imports(api: &Api) -> String {
     let (module, name) = (api.module(), api.name());
     format!(

@@ -1,8 +1,8 @@
 //! The tokenizer of the tiny models: a byte-level BPE in which words are tokens.
 //!
-//! Spaces belong to the word before or after them such that a name is the same tokens wherever it
-//! stands in code: that lets a small model copy it. Bytes that no merge covers stay tokens of their
-//! own, so that every text can be encoded and comes back unchanged.
+//! Spaces belong to the word before or after them in such a way that a name has the same tokens
+//! everywhere in code, so that a small model can copy it. Every single byte is also a token, so that
+//! every text can be encoded and decoded without loss.
 
 use tokenizers::{
     AddedToken, DecoderWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, TokenizerBuilder,
@@ -18,18 +18,19 @@ use tokenizers::{
 
 use super::World;
 
-/// Tokens at most.
+/// The largest vocabulary.
 const SIZE: usize = 1280;
-/// Texts of a corpus that it is made from.
+/// The number of texts in the corpus that it is trained on.
 const TEXTS: usize = 20_000;
-/// The end of a text, and what fills a row of a batch.
+/// The end of a text, and the padding of a batch.
 const SPECIAL: [&str; 2] = ["<|endoftext|>", "<|pad|>"];
-/// Words that a space follows in code; words with a space before them; digits; signs; other space.
+/// Keywords with the space after them; words with a space before them; digits; punctuation; other
+/// white space.
 const PATTERN: &str = r"(?:import|return|def|for|in) | ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s+";
 
 impl World {
     /// The bytes of a `tokenizer.json` for models of this world.
-    pub fn tokenizer(&self) -> Result<String, tokenizers::Error> {
+    pub(crate) fn tokenizer(&self) -> Result<String, tokenizers::Error> {
         let mut trainer = BpeTrainerBuilder::new()
             .vocab_size(SIZE)
             .min_frequency(2)

@@ -1,11 +1,11 @@
-"""Builds `quickstart/tokenizer.json`: a small byte-level BPE, from the quickstart's migrations.
+"""Builds `from_scratch/tokenizer.json`: a small byte-level BPE, from the migrations beside it.
 
-    python3 datasets/make/tokenizer.py            writes it
-    python3 datasets/make/tokenizer.py --check    only says whether it would change
+    python3 datasets/make/from_scratch/tokenizer.py            writes it
+    python3 datasets/make/from_scratch/tokenizer.py --check    only reports whether it would change
 
-A byte that no merge covers stays a token of its own, so that every text can be encoded and comes
-back unchanged. Words, single digits, runs of punctuation and runs of space are never merged with
-one another: the tokens of a name are then the same wherever it stands, and can be copied.
+Every single byte is also a token, so that every text can be encoded and decoded without loss.
+Words, single digits, runs of punctuation and runs of white space are never merged with one
+another: a name has the same tokens everywhere, so that a small model can copy it.
 """
 
 import collections
@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 
-DATASETS = pathlib.Path(__file__).resolve().parent.parent
+DATASETS = pathlib.Path(__file__).resolve().parents[2]
 SIZE = 1024  # at most; merging stops earlier once every frequent word is one token
 SPECIAL = ("<|endoftext|>", "<|pad|>")
 PATTERN = r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+|\s+"
@@ -32,7 +32,7 @@ def characters_of_bytes():
 
 def texts():
     """What the tiny model reads and writes: prompts and answers, as its templates lay them out."""
-    path = DATASETS / "quickstart/migrations.jsonl"
+    path = DATASETS / "from_scratch/migrations.jsonl"
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         yield f"<doc>\n{row['update_info']}\n</doc>\n```python\n{row['old_code']}\n```\n<think>"
@@ -122,11 +122,11 @@ def build():
 
 def main():
     text = json.dumps(build(), ensure_ascii=False, indent=1) + "\n"
-    path = DATASETS / "quickstart/tokenizer.json"
+    path = DATASETS / "from_scratch/tokenizer.json"
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         print("nothing changed")
         return 0
-    print("changed: quickstart/tokenizer.json")
+    print("changed: from_scratch/tokenizer.json")
     if "--check" in sys.argv:
         return 1
     path.write_text(text, encoding="utf-8")

@@ -1,10 +1,10 @@
-//! Short programs: what they are asked to do, their code, and tests with clear answers.
+//! Short programs: what they shall do, in words; their code; and tests with known results.
 
 use super::{
     api::{Api, Gives},
     names::one_of,
 };
-use crate::seed::Stream;
+use recode::seed::Stream;
 
 const FUNCTIONS: [&str; 10] = [
     "solve", "work", "run", "answer", "make", "get", "find", "build", "count", "tell",
@@ -14,27 +14,27 @@ const VARIABLES: [&str; 14] = [
 ];
 const RESULTS: [&str; 5] = ["value", "result", "out", "part", "got"];
 
-/// How the calls are put together.
+/// How the calls are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     /// One call, returned.
     Plain,
-    /// One call, kept in a variable first.
+    /// One call, assigned to a variable first.
     Named,
     /// One call for each item of a list.
     Each,
     /// Two calls, added.
     Both,
-    /// Two calls, each kept in a variable first.
+    /// Two calls, each assigned to a variable first.
     BothNamed,
 }
 
-/// What is done with the result of a call.
+/// What the program does with the result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Finish {
-    /// What a program gives, with `{}` for the call in words.
+    /// What the program returns, in words, with `{}` for the call.
     words: &'static str,
-    /// The expression, with `{}` for the call.
+    /// The expression that it returns, with `{}` for the call.
     python: &'static str,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    /// A problem that calls `api`, and nothing else.
+    /// A problem that calls only `api`.
     pub(super) fn single(api: &'a Api, draw: &mut Stream) -> Self {
         let shapes = if api.parameters.len() == 1 {
             &[Shape::Plain, Shape::Named, Shape::Each][..]
@@ -101,7 +101,7 @@ impl<'a> Problem<'a> {
         Self::build(vec![api], shape, draw)
     }
 
-    /// A problem that calls both functions; their results must be of one kind.
+    /// A problem that calls both functions; their results must be of the same kind.
     pub(super) fn both(first: &'a Api, second: &'a Api, draw: &mut Stream) -> Self {
         let shape = *one_of(draw, &[Shape::Both, Shape::BothNamed]);
         Self::build(vec![first, second], shape, draw)
@@ -131,8 +131,8 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The problem without anything done to the result: the length of two different texts may be
-    /// the same, and then a test would not tell them apart.
+    /// The problem with the plain result of its call: two different texts may have the same length,
+    /// and then a test would not distinguish them.
     pub(super) fn bare(self) -> Self {
         Self {
             finish: NUMBER[0],
@@ -177,12 +177,12 @@ impl<'a> Problem<'a> {
         self.function
     }
 
-    /// What the function is asked for, as a program without a body.
+    /// The task as a function without a body, below a comment.
     pub(super) fn frame(&self) -> String {
         format!("# {}\n{}\n    ...", self.sentence(), self.signature())
     }
 
-    /// The program, with each call and its module as `write` gives them.
+    /// The program, with each call and its module as `write` returns them.
     pub(super) fn code(&self, write: &dyn Fn(&Api, &[&str]) -> Written) -> String {
         let written: Vec<Written> = self
             .apis
@@ -220,7 +220,7 @@ impl<'a> Problem<'a> {
         format!("{imports}\n{}\n{body}", self.signature())
     }
 
-    /// The arguments and the results of some calls of the function, as Python.
+    /// Arguments and results of some calls of the function, as Python.
     pub(super) fn examples(&self) -> Vec<(String, String)> {
         let count = self.apis[0].calls.len();
         if self.shape == Shape::Each {
@@ -237,7 +237,7 @@ impl<'a> Problem<'a> {
         }
         (0..count)
             .map(|index| {
-                // The second call has other arguments than the first.
+                // The second call takes different arguments from the first.
                 let calls: Vec<_> = self
                     .apis
                     .iter()
@@ -258,7 +258,7 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// A call as it stands in a program.
+/// A call as a program writes it.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) module: String,
@@ -276,7 +276,8 @@ pub(super) fn plain(api: &Api, arguments: &[&str]) -> Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{seed::stream, world::api::UNIVERSE};
+    use crate::world::api::UNIVERSE;
+    use recode::seed::stream;
 
     #[test]
     fn a_problem_reads_as_its_code() {

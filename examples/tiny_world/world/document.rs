@@ -1,6 +1,7 @@
 //! Prompts and answers as a tiny model reads and writes them.
 //!
-//! They are what the templates in `datasets/prompts/tiny` make of the rows; a test compares them.
+//! The templates in `datasets/tiny/prompts` render the same texts from the rows; a test compares
+//! them.
 
 use super::{
     api::Api,
@@ -8,14 +9,14 @@ use super::{
     update::Update,
 };
 
-/// What a model is shown and what it shall write.
+/// A prompt and the completion that a model learns for it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Document {
     pub(super) prompt: String,
     pub(super) completion: String,
 }
 
-/// The program after some updates.
+/// The program, migrated to some updates.
 pub(super) fn updated(problem: &Problem<'_>, updates: &[&Update<'_>]) -> String {
     problem.code(&|api: &Api, arguments: &[&str]| match updates
         .iter()
@@ -29,13 +30,13 @@ pub(super) fn updated(problem: &Problem<'_>, updates: &[&Update<'_>]) -> String 
     })
 }
 
-/// A prompt: a note, if there is one, and a program to migrate or a frame to fill.
+/// A prompt: a note, if there is one, and a program to migrate or a function to complete.
 pub(super) fn prompt(note: Option<&str>, code: &str) -> String {
     let note = note.map_or_else(String::new, |note| format!("<doc>\n{note}\n</doc>\n"));
     format!("{note}```python\n{code}\n```\n<think>")
 }
 
-/// An answer in the paper's form, with what was thought before.
+/// An answer in the paper's format, after a thought.
 pub(super) fn answer(thought: &str, code: &str) -> String {
     let thought = if thought.is_empty() {
         String::new()
@@ -45,7 +46,7 @@ pub(super) fn answer(thought: &str, code: &str) -> String {
     format!("{thought}\n</think>\n<answer>\n```python\n{code}\n```\n</answer>")
 }
 
-/// An answer that forgets the form.
+/// An answer without the tags that the format asks for.
 pub(super) fn careless_answer(thought: &str, code: &str) -> String {
     answer(thought, code)
         .replace("<answer>\n", "")
