@@ -52,7 +52,7 @@ parity *parts: build
 
 # Fuzz the rewards with a million random texts (20 minutes of one core)
 fuzz cases="1000000":
-    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::fuzz
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz
 
 # Time rewards, judging and the decoder against the published implementations
 bench *arguments:

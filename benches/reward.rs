@@ -16,8 +16,8 @@ use std::{
 
 use rapidfuzz::distance::levenshtein;
 use recode::{
-    python::normalize_published,
     reward::{Normalizer, RewardSettings, Scorer, Variant},
+    syntax::normalize_published,
 };
 use serde::Deserialize;
 

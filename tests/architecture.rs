@@ -24,18 +24,20 @@ use source::{SourceFile, all_files, root};
 
 /// Each module, leaves first, and the modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("answer", &[]),
     ("seed", &[]),
     ("calendar", &[]),
     ("settings", &[]),
     ("digest", &[]),
     ("disk", &[]),
     ("device", &[]),
-    ("python", &[]),
+    ("sandbox", &[]),
+    ("syntax", &[]),
     ("launch", &[]),
     ("remote", &["settings"]),
     ("data", &["digest", "disk", "settings"]),
     ("memory", &[]),
-    ("reward", &["python", "settings"]),
+    ("reward", &["answer", "settings", "syntax"]),
     ("model", &["calendar", "disk", "remote", "seed", "settings"]),
     (
         "train",
@@ -44,7 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "data", "digest", "model", "python", "remote", "seed", "settings",
+            "data", "digest", "model", "sandbox", "remote", "seed", "settings",
         ],
     ),
     (
@@ -68,7 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
-            "data", "device", "digest", "disk", "eval", "model", "plan", "python", "remote",
+            "data", "device", "digest", "disk", "eval", "model", "plan", "sandbox", "remote",
             "results", "seed", "train",
         ],
     ),

@@ -15,7 +15,7 @@ use crate::{
     },
     model::LanguageModel,
     plan::TrainEval,
-    python::Pool,
+    sandbox::Pool,
     seed,
     train::EvaluationRecord,
 };
