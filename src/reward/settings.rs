@@ -1,4 +1,4 @@
-//! The settings of the reward.
+//! The settings of the reward: the section `[reward]` of a spec.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,22 +1,27 @@
 //! Turning a model into a better one.
 //!
-//! [`train`] goes through three layers. A `Method` (SFT, or the `Policy` step of GRPO and DAPO)
-//! decides what a step learns from; the `Learner` turns sequences and a loss into one update,
-//! whatever the micro-batches; the loop around them keeps records and checkpoints. GRPO, DAPO, GSPO
-//! and CISPO differ only in the `Objective` that their files in `algorithm/` return.
+//! [`train`] has three layers. A `Method`, either supervised fine-tuning or learning from rollouts,
+//! decides what a step learns from. The `Learner` turns sequences and a loss into one update, which
+//! does not depend on the split into micro-batches. The loop in `run` counts steps, evaluates, and
+//! writes records and checkpoints. The algorithms that learn from rollouts differ only in the
+//! `Objective` that their file in `algorithm/` returns.
 
 mod algorithm;
+mod context;
 mod error;
 mod evaluation;
 mod learner;
 mod loss;
+mod method;
 mod observer;
 mod order;
+mod records;
 mod rollout;
 mod run;
 mod settings;
 mod state;
 mod step;
+mod supervised;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The loop: steps, records, checkpoints.
+//! A training from its first step, or its last checkpoint, to its last step.
 
 use std::{path::Path, time::Instant};
 
@@ -7,40 +7,43 @@ use serde_json::json;
 use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
 
 use super::{
-    FinalCheckpoint, NonFiniteRecord, NonFiniteSample, Observer, Row, SampleRecord, StepRecord,
-    Timing, TrainError, TrainSettings,
-    algorithm::with_method,
-    evaluation::Best,
-    learner::{Learner, Update, optimizer::Named},
-    rollout::collect::Judge,
-    state::checkpoint::{Checkpoint, State, Store},
-    step::{LeftOut, Method, Place, Taken},
-    task::Task,
+    context::StepContext,
+    error::TrainError,
+    evaluation::{Best, FinalCheckpoint},
+    learner::{Learner, Named},
+    method::method,
+    observer::Observer,
+    records::FinishedStep,
+    rollout::reward::RewardFn,
+    settings::TrainSettings,
+    state::{Checkpoint, Progress, Store},
+    step::{Method, StepOutput},
+    task::{CompletionSource, Row, Task},
 };
 
-/// All that a training reads, save the model.
+/// Everything that a training reads, except the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// What to do.
+    /// The settings.
     pub settings: &'a TrainSettings,
-    /// What to learn from.
+    /// The data.
     pub rows: &'a [Row],
     /// The seed of all random numbers.
     pub seed: u64,
-    /// The folder of checkpoints: an interrupted training goes on from what lies there.
+    /// The folder of checkpoints. An interrupted training continues from the newest one.
     pub checkpoints: &'a Path,
 }
 
-/// What became of a training.
+/// The result of a training.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The model as it is now.
+    /// The trained model.
     pub model: LanguageModel,
-    /// Steps done, those before an interruption included.
+    /// Steps done, including those before an interruption.
     pub steps: usize,
     /// The step whose weights the model has.
     pub weights: usize,
-    /// Whether there are more to do.
+    /// Whether all steps are done.
     pub ended: Ended,
 }
 
@@ -49,11 +52,11 @@ pub struct Outcome {
 pub enum Ended {
     /// All steps are done.
     Done,
-    /// It was told to stop; the same call goes on from here.
+    /// The observer stopped it; the same call continues from here.
     Stopped,
 }
 
-/// Trains a model that has trainable parameters, going on from the newest checkpoint if there is one.
+/// Trains a model that has trainable parameters, from the newest checkpoint if there is one.
 pub fn train(
     model: LanguageModel,
     inputs: &Inputs<'_>,
@@ -64,20 +67,20 @@ pub fn train(
     train_with(model, inputs, observer, &scorer)
 }
 
-/// [`train`] with rewards of the caller's choice.
+/// [`train`] with any reward.
 pub(super) fn train_with(
     model: LanguageModel,
     inputs: &Inputs<'_>,
     observer: &mut dyn Observer,
-    judge: &dyn Judge,
+    reward_fn: &dyn RewardFn,
 ) -> Result<Outcome, TrainError> {
     let settings = inputs.settings;
     settings.check()?;
-    let task = Task::new(&model, inputs.rows, settings, inputs.seed)?;
-    if task.cut > 0 {
+    let task = task(&model, inputs)?;
+    if task.truncated > 0 {
         observer.on_note(&format!(
-            "{} of {} prompts were longer than fits and have lost their beginning",
-            task.cut,
+            "{} of {} prompts were too long and are cut at their beginning",
+            task.truncated,
             inputs.rows.len()
         ));
     }
@@ -90,38 +93,54 @@ pub(super) fn train_with(
         settings.gradient_checkpointing,
         inputs.seed,
     );
-    with_method(&task, settings, judge, start, |method| {
-        let mut run = Run {
-            settings,
-            task: &task,
-            store: Store::new(inputs.checkpoints, settings.keep_checkpoints),
-            identity,
-            learner,
-            step: 0,
-            rows: 0,
-            saved: 0,
-            evaluated: 0,
-            best: None,
-        };
-        run.resume(observer)?;
-        let ended = run.steps(method, observer)?;
-        let wants_best = settings.checkpoint == FinalCheckpoint::Best;
-        let weights = match run.best {
-            Some(best) if wants_best && ended == Ended::Done => run.take_up(best)?,
-            _ => run.step,
-        };
-        Ok(Outcome {
-            model: run.learner.model,
-            steps: run.step,
-            weights,
-            ended,
-        })
+    let mut method = method(&task, settings, reward_fn, start)?;
+    let mut run = Run {
+        settings,
+        rows: inputs.rows,
+        store: Store::new(inputs.checkpoints, settings.keep_checkpoints),
+        identity,
+        learner,
+        progress: Progress::default(),
+        saved: 0,
+    };
+    run.resume(observer)?;
+    let ended = run.steps(&mut *method, observer)?;
+    let wants_best = settings.checkpoint == FinalCheckpoint::Best;
+    let weights = match run.progress.best {
+        Some(best) if wants_best && ended == Ended::Done => run.load_best(best)?,
+        _ => run.progress.step,
+    };
+    Ok(Outcome {
+        model: run.learner.into_model(),
+        steps: run.progress.step,
+        weights,
+        ended,
     })
 }
 
-/// What a checkpoint must agree with: all that decides what a training computes.
+/// Tokenizes the rows.
+fn task<'a>(model: &LanguageModel, inputs: &Inputs<'a>) -> Result<Task<'a>, TrainError> {
+    let settings = inputs.settings;
+    let completions = if settings.algorithm.has_reward() {
+        CompletionSource::Sampled {
+            max_tokens: settings.sampling.max_completion_tokens,
+        }
+    } else {
+        CompletionSource::Target
+    };
+    Task::new(
+        model,
+        inputs.rows,
+        settings.max_prompt_tokens,
+        completions,
+        inputs.seed,
+    )
+}
+
+/// A digest of everything that determines what a training computes; a checkpoint must have the
+/// same.
 fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
-    // Neither checkpoints nor what is told of completions change anything that is computed.
+    // How often checkpoints and completions are written changes nothing that is computed.
     let settings = TrainSettings {
         save_every: 0,
         keep_checkpoints: 0,
@@ -140,58 +159,39 @@ fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
     }))
 }
 
-/// A training under way.
+/// A training in progress.
 struct Run<'a> {
     settings: &'a TrainSettings,
-    task: &'a Task<'a>,
+    rows: &'a [Row],
     store: Store,
     identity: Digest,
     learner: Learner,
-    /// Steps done.
-    step: usize,
-    /// Rows taken from the data.
-    rows: usize,
+    progress: Progress,
     /// The step of the last checkpoint.
     saved: usize,
-    /// The step of the last evaluation.
-    evaluated: usize,
-    best: Option<Best>,
 }
 
 impl Run<'_> {
-    /// Takes up the newest checkpoint, if there is one.
+    /// Loads the newest checkpoint, if there is one.
     fn resume(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let device = self.learner.device();
         let found = self
             .store
             .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
-        if let Some(Checkpoint {
-            state,
-            trainable,
-            first,
-            second,
-        }) = found
-        {
-            self.step = state.step;
-            self.saved = state.step;
-            self.rows = state.rows;
-            self.evaluated = state.evaluated;
-            self.best = state.best;
-            self.learner.skipped = state.skipped;
-            self.learner.skipped_in_a_row = state.skipped_in_a_row;
-            self.learner.optimizer.updates = state.updates;
-            self.learner.optimizer.first = first;
-            self.learner.optimizer.second = second;
-            self.put(trainable);
+        if let Some(checkpoint) = found {
+            self.progress = checkpoint.progress;
+            self.saved = checkpoint.progress.step;
+            self.learner.restore(checkpoint.learner);
         }
+        let Progress {
+            step, evaluated, ..
+        } = self.progress;
         observer
-            .on_resume(self.step, self.evaluated)
-            .map_err(|source| TrainError::Observe {
-                step: self.step,
-                source,
-            })
+            .on_resume(step, evaluated)
+            .map_err(|source| TrainError::Observe { step, source })
     }
 
+    /// Takes all steps that are left, until the observer stops them.
     fn steps(
         &mut self,
         method: &mut dyn Method,
@@ -199,202 +199,125 @@ impl Run<'_> {
     ) -> Result<Ended, TrainError> {
         loop {
             if !self.evaluate(observer)? {
-                self.save_if(true)?;
+                self.save()?;
                 return Ok(Ended::Stopped);
             }
-            let is_last = self.step >= self.settings.max_steps;
-            self.save_if(is_last || self.is_worth_saving())?;
+            let is_last = self.progress.step >= self.settings.max_steps;
+            if is_last || self.is_worth_saving() {
+                self.save()?;
+            }
             if is_last {
                 return Ok(Ended::Done);
             }
-            let clock = Instant::now();
-            let rate = self
-                .settings
-                .learning_rate
-                .at(self.step, self.settings.max_steps);
-            let place = Place {
-                step: self.step,
-                row: self.rows,
-                rate,
-            };
-            let taken = if observer.should_stop() {
+            let start = Instant::now();
+            let context = self.context();
+            let output = if observer.should_stop() {
                 None
             } else {
-                method.step(&mut self.learner, place, &mut || observer.should_stop())?
+                method.step(&mut self.learner, context, &mut || observer.should_stop())?
             };
-            let Some(taken) = taken else {
-                self.save_if(true)?;
+            let Some(output) = output else {
+                self.save()?;
                 return Ok(Ended::Stopped);
             };
-            self.step += 1;
-            self.rows += taken.prompts;
-            self.report(taken, rate, clock, observer)?;
+            self.finish(output, context, start, observer)?;
             if self.learner.has_diverged() {
                 return Err(TrainError::Diverged {
-                    count: self.learner.skipped_in_a_row,
-                    step: self.step,
+                    count: self.learner.skipped().in_a_row,
+                    step: self.progress.step,
                 });
             }
         }
     }
 
-    fn is_worth_saving(&self) -> bool {
-        let every = self.settings.save_every;
-        let is_due = every > 0 && self.step.is_multiple_of(every);
-        is_due || self.best.is_some_and(|best| best.step == self.step)
+    fn context(&self) -> StepContext {
+        let step = self.progress.step;
+        StepContext {
+            step,
+            first_row: self.progress.rows,
+            learning_rate: self
+                .settings
+                .learning_rate
+                .at(step, self.settings.max_steps),
+        }
     }
 
-    /// Has the model measured if it is time; false if that was cut short.
+    /// Counts a step and reports it to the observer.
+    fn finish(
+        &mut self,
+        output: StepOutput,
+        context: StepContext,
+        start: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        self.progress.step += 1;
+        self.progress.rows += output.prompts;
+        if output.updates.is_empty() {
+            self.progress.empty_steps += 1;
+        }
+        let step = self.progress.step;
+        let finished = FinishedStep {
+            step,
+            epoch: self.progress.rows as f64 / self.rows.len() as f64,
+            learning_rate: context.learning_rate,
+            skipped_updates: self.learner.skipped().total + self.progress.empty_steps,
+            start,
+            has_samples: self.settings.tells_samples(step),
+            rows: self.rows,
+        };
+        finished
+            .report(output, observer)
+            .map_err(|source| TrainError::Observe { step, source })
+    }
+
+    fn is_worth_saving(&self) -> bool {
+        let (step, every) = (self.progress.step, self.settings.save_every);
+        let is_due = every > 0 && step.is_multiple_of(every);
+        is_due || self.progress.best.is_some_and(|best| best.step == step)
+    }
+
+    /// Has the observer evaluate the model if that is due; returns false if it was stopped.
     ///
-    /// A checkpoint of this step follows it, or one of a later step, or none: what it has found comes
-    /// again exactly if no checkpoint knows of it.
+    /// If no later checkpoint is written, the evaluation is repeated on resume.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<bool, TrainError> {
-        let step = self.step;
+        let step = self.progress.step;
         let is_due = self.settings.eval.is_due(step, self.settings.max_steps);
-        if !is_due || self.evaluated == step {
+        if !is_due || self.progress.evaluated == step {
             return Ok(true);
         }
-        let found = observer.evaluate(&self.learner.model, step);
+        let found = observer.evaluate(self.learner.model(), step);
         let Some(found) = found.map_err(|source| TrainError::Evaluate { step, source })? else {
             return Ok(false);
         };
-        self.evaluated = step;
+        self.progress.evaluated = step;
         let passed = found.passed;
-        if self.best.is_none_or(|best| passed > best.passed) {
-            self.best = Some(Best { step, passed });
+        if self.progress.best.is_none_or(|best| passed > best.passed) {
+            self.progress.best = Some(Best { step, passed });
         }
         Ok(true)
     }
 
-    /// Takes up the weights of the best evaluation, and gives their step.
-    fn take_up(&mut self, best: Best) -> Result<usize, TrainError> {
-        if best.step != self.step {
+    /// Loads the weights of the best evaluation, and returns their step.
+    fn load_best(&mut self, best: Best) -> Result<usize, TrainError> {
+        if best.step != self.progress.step {
             let device = self.learner.device();
             let checkpoint = self.store.of_step(best.step, &self.identity, &device)?;
-            self.put(checkpoint.trainable);
+            self.learner.set_trainable(checkpoint.learner.trainable);
         }
         Ok(best.step)
     }
 
-    /// Replaces the trainable parameters.
-    fn put(&mut self, mut trainable: Named) {
-        let decoder = self.learner.model.decoder.clone();
-        self.learner.model.decoder =
-            decoder.map_trainable(|name, value| trainable.remove(name).unwrap_or(value));
-    }
-
-    /// Hands a step's records to the observer.
-    fn report(
-        &self,
-        taken: Taken,
-        learning_rate: f64,
-        clock: Instant,
-        observer: &mut dyn Observer,
-    ) -> Result<(), TrainError> {
-        let failed = |source| TrainError::Observe {
-            step: self.step,
-            source,
-        };
-        for note in &taken.notes {
-            observer.on_note(note);
-        }
-        if self.settings.tells_samples(self.step) {
-            for record in self.samples(&taken) {
-                observer.on_sample(&record).map_err(failed)?;
-            }
-        }
-        for left_out in &taken.left_out {
-            observer
-                .on_non_finite(&self.non_finite(left_out))
-                .map_err(failed)?;
-        }
-        let made = taken.updates.iter().filter(|update| update.is_finite());
-        let made: Vec<&Update> = made.collect();
-        let mean = |value: fn(&Update) -> f64| {
-            let sum: f64 = made.iter().map(|update| value(update)).sum();
-            (!made.is_empty()).then(|| sum / made.len() as f64)
-        };
-        let seconds = clock.elapsed().as_secs_f64();
-        let record = StepRecord {
-            step: self.step,
-            epoch: self.rows as f64 / self.task.rows.len() as f64,
-            loss: mean(|update| update.loss),
-            gradient_norm: mean(|update| update.gradient_norm),
-            learning_rate,
-            tokens: taken.tokens,
-            skipped_updates: self.learner.skipped,
-            rollout: taken.rollout,
-            timing: Timing {
-                seconds,
-                tokens_per_second: taken.tokens as f64 / seconds,
-                sampling_seconds: taken.sampling_seconds,
-                reward_seconds: taken.reward_seconds,
-                update_seconds: taken.update_seconds,
-            },
-        };
-        observer.on_step(&record).map_err(failed)
-    }
-
-    fn samples(&self, taken: &Taken) -> impl Iterator<Item = SampleRecord> {
-        let samples = taken.samples.iter().enumerate();
-        samples.map(|(index, sample)| {
-            let row = &self.task.rows[sample.row];
-            SampleRecord {
-                step: self.step,
-                index,
-                row: row.id.clone(),
-                prompt: row.prompt.clone(),
-                completion: sample.text.clone(),
-                tokens: sample.sequence.completion.len(),
-                is_truncated: sample.is_truncated,
-                reward: sample.reward,
-                advantage: sample.advantage,
-            }
-        })
-    }
-
-    fn non_finite(&self, left_out: &LeftOut) -> NonFiniteRecord {
-        let finite = |value: f64| value.is_finite().then_some(value);
-        let samples = left_out.samples.iter().map(|lesson| {
-            let row = &self.task.rows[lesson.row];
-            NonFiniteSample {
-                row: row.id.clone(),
-                prompt: row.prompt.clone(),
-                completion: lesson.completion.clone(),
-                reward: lesson.reward,
-                advantage: lesson.advantage.and_then(finite),
-            }
-        });
-        NonFiniteRecord {
-            step: self.step,
-            update: left_out.update,
-            loss: finite(left_out.made.loss),
-            gradient_norm: finite(left_out.made.gradient_norm),
-            samples: samples.collect(),
-        }
-    }
-
-    /// Writes a checkpoint if asked to, unless there is one of this step.
-    fn save_if(&mut self, is_wanted: bool) -> Result<(), TrainError> {
-        if !is_wanted || self.step == self.saved {
+    /// Writes a checkpoint, unless the one of this step is already written.
+    fn save(&mut self) -> Result<(), TrainError> {
+        if self.progress.step == self.saved {
             return Ok(());
         }
         self.store.save(&Checkpoint {
-            state: State {
-                identity: self.identity.clone(),
-                step: self.step,
-                rows: self.rows,
-                updates: self.learner.optimizer.updates,
-                skipped: self.learner.skipped,
-                skipped_in_a_row: self.learner.skipped_in_a_row,
-                evaluated: self.evaluated,
-                best: self.best,
-            },
-            trainable: self.learner.model.decoder.trainable(),
-            first: self.learner.optimizer.first.clone(),
-            second: self.learner.optimizer.second.clone(),
+            identity: self.identity.clone(),
+            progress: self.progress,
+            learner: self.learner.snapshot(),
         })?;
-        self.saved = self.step;
+        self.saved = self.progress.step;
         Ok(())
     }
 }

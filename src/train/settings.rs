@@ -10,7 +10,10 @@ use crate::{
     reward::{RewardSettings, Variant},
     settings::{COUNT, COUNT_OR_ZERO, Kind, above_to, choice, settings, whole},
     train::{
-        Algorithm, EvalSchedule, FinalCheckpoint, LearningRate, OptimizerSettings, TrainError,
+        algorithm::Algorithm,
+        error::TrainError,
+        evaluation::{EvalSchedule, FinalCheckpoint},
+        learner::{LearningRate, OptimizerSettings},
     },
 };
 

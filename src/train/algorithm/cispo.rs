@@ -4,10 +4,12 @@
 use crate::{
     settings::{above_to, from_to, settings, whole},
     train::{
-        AdvantageScale, Aggregation,
         algorithm::AlgorithmSettings,
-        loss::Surrogate,
-        rollout::objective::{Objective, Overlong},
+        loss::{Aggregation, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::Objective,
+        },
     },
 };
 
@@ -31,18 +33,17 @@ impl AlgorithmSettings for CispoSettings {
 
     /// Several updates a rollout, without a reference.
     fn objective(&self, _: usize) -> Option<Objective> {
-        Some(Objective {
-            surrogate: Surrogate::Weight {
+        Some(Objective::new(
+            Surrogate::Weight {
                 most: self.largest_ratio,
             },
-            aggregation: Aggregation::Token,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: self.mini_batch_size,
-        })
+            Aggregation::Token,
+            AdvantageRule {
+                baseline: Baseline::Group,
+                scale: AdvantageScale::Group,
+                epsilon: self.advantage_epsilon,
+            },
+            self.mini_batch_size,
+        ))
     }
 }

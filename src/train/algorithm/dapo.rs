@@ -8,10 +8,12 @@
 use crate::{
     settings::{COUNT_OR_ZERO, Kind, above_to, from_to, settings, whole},
     train::{
-        AdvantageScale, Aggregation,
         algorithm::AlgorithmSettings,
-        loss::{ClipRange, Surrogate},
-        rollout::objective::{Objective, Overlong},
+        loss::{Aggregation, ClipRange, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::{Objective, Overlong},
+        },
     },
 };
 
@@ -52,22 +54,25 @@ impl AlgorithmSettings for DapoSettings {
     /// Several updates a rollout, from groups with a spread of rewards, without a reference.
     fn objective(&self, _: usize) -> Option<Objective> {
         Some(Objective {
-            surrogate: Surrogate::Token(ClipRange {
-                low: self.clip_low,
-                high: self.clip_high,
-                dual: Some(self.clip_ratio_c),
-            }),
-            aggregation: Aggregation::Token,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
             overlong: Overlong {
                 buffer: self.overlong_buffer,
                 factor: self.overlong_factor,
             },
             dynamic_sampling: self.dynamic_sampling.then_some(self.max_generation_batches),
-            mini_batch_size: self.mini_batch_size,
+            ..Objective::new(
+                Surrogate::Token(ClipRange {
+                    low: self.clip_low,
+                    high: self.clip_high,
+                    dual: Some(self.clip_ratio_c),
+                }),
+                Aggregation::Token,
+                AdvantageRule {
+                    baseline: Baseline::Group,
+                    scale: AdvantageScale::Group,
+                    epsilon: self.advantage_epsilon,
+                },
+                self.mini_batch_size,
+            )
         })
     }
 }

@@ -3,10 +3,12 @@
 use crate::{
     settings::{Kind, Preset, choice, from_to, presets, settings},
     train::{
-        AdvantageScale, Aggregation,
         algorithm::AlgorithmSettings,
-        loss::{ClipRange, Surrogate},
-        rollout::objective::{Objective, Overlong},
+        loss::{Aggregation, ClipRange, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::Objective,
+        },
     },
 };
 
@@ -49,19 +51,22 @@ impl AlgorithmSettings for GrpoSettings {
     /// One update a rollout: the ratio is 1, and the clip never acts.
     fn objective(&self, batch_size: usize) -> Option<Objective> {
         Some(Objective {
-            surrogate: Surrogate::Token(ClipRange {
-                low: self.clip_low,
-                high: self.clip_high,
-                dual: None,
-            }),
-            aggregation: self.aggregation,
-            advantage_scale: self.advantage_scale,
-            advantage_epsilon: self.advantage_epsilon,
             kl_weight: self.beta,
             mask_truncated: self.mask_truncated,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: batch_size,
+            ..Objective::new(
+                Surrogate::Token(ClipRange {
+                    low: self.clip_low,
+                    high: self.clip_high,
+                    dual: None,
+                }),
+                self.aggregation,
+                AdvantageRule {
+                    baseline: Baseline::Group,
+                    scale: self.advantage_scale,
+                    epsilon: self.advantage_epsilon,
+                },
+                batch_size,
+            )
         })
     }
 }

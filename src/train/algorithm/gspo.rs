@@ -3,10 +3,12 @@
 use crate::{
     settings::{from_to, settings, whole},
     train::{
-        AdvantageScale, Aggregation,
         algorithm::AlgorithmSettings,
-        loss::{ClipRange, Surrogate},
-        rollout::objective::{Objective, Overlong},
+        loss::{Aggregation, ClipRange, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::Objective,
+        },
     },
 };
 
@@ -33,20 +35,19 @@ impl AlgorithmSettings for GspoSettings {
 
     /// Several updates a rollout, each completion as one action, without a reference.
     fn objective(&self, _: usize) -> Option<Objective> {
-        Some(Objective {
-            surrogate: Surrogate::Sequence(ClipRange {
+        Some(Objective::new(
+            Surrogate::Sequence(ClipRange {
                 low: self.clip_low,
                 high: self.clip_high,
                 dual: None,
             }),
-            aggregation: Aggregation::Sequence,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: self.mini_batch_size,
-        })
+            Aggregation::Sequence,
+            AdvantageRule {
+                baseline: Baseline::Group,
+                scale: AdvantageScale::Group,
+                epsilon: self.advantage_epsilon,
+            },
+            self.mini_batch_size,
+        ))
     }
 }

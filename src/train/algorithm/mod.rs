@@ -8,23 +8,15 @@ mod cispo;
 mod dapo;
 mod grpo;
 mod gspo;
+mod reinforce_plus_plus;
+mod rloo;
 mod sft;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::Decoder,
     settings::{Field, Kind, Preset, Settings, keys},
-    train::{
-        TrainError, TrainSettings,
-        rollout::{
-            collect::{Collector, Judge},
-            objective::Objective,
-            step::Policy,
-        },
-        step::Method,
-        task::Task,
-    },
+    train::rollout::objective::Objective,
 };
 
 /// The settings that one algorithm has for itself.
@@ -110,6 +102,10 @@ algorithms! {
     Gspo "gspo" => gspo::GspoSettings,
     /// Clipped importance-sampling policy optimisation (arXiv 2506.13585).
     Cispo "cispo" => cispo::CispoSettings,
+    /// REINFORCE leave-one-out (arXiv 2402.14740).
+    Rloo "rloo" => rloo::RlooSettings,
+    /// REINFORCE with advantages normalised over the batch (REINFORCE++, arXiv 2501.03262).
+    ReinforcePlusPlus "reinforce_plus_plus" => reinforce_plus_plus::ReinforcePlusPlusSettings,
 }
 
 /// The settings that a spec, and no job, has of every algorithm with a reward.
@@ -135,46 +131,6 @@ impl Algorithm {
         self.objective(1)
             .is_some_and(|objective| objective.kl_weight > 0.0)
     }
-}
-
-/// Runs `body` with the method that the settings name; `start` is the frozen model at the start.
-pub(super) fn with_method<T>(
-    task: &Task<'_>,
-    settings: &TrainSettings,
-    judge: &dyn Judge,
-    start: Decoder,
-    body: impl FnOnce(&mut dyn Method) -> Result<T, TrainError>,
-) -> Result<T, TrainError> {
-    if let Algorithm::Sft(SftSettings {
-        prompt_weight,
-        order,
-    }) = settings.algorithm
-    {
-        return body(&mut sft::Sft {
-            task,
-            batch_size: settings.batch_size,
-            prompt_weight,
-            order,
-        });
-    }
-    let Some(objective) = settings.algorithm.objective(settings.batch_size) else {
-        return Err(TrainError::Settings(
-            "the algorithm has no objective".to_owned(),
-        ));
-    };
-    let collector = Collector {
-        task,
-        objective: &objective,
-        sampling: &settings.sampling,
-        judge,
-        batch_size: settings.batch_size,
-        group_size: settings.group_size,
-    };
-    let reference = (objective.kl_weight > 0.0).then_some(start);
-    body(&mut Policy {
-        collector,
-        reference,
-    })
 }
 
 #[cfg(test)]

@@ -1,391 +1,189 @@
-//! The model that learns: gradients over micro-batches, and one update from their sum.
+//! The model in training: gradients over micro-batches, and one update from their sum.
 
-use std::thread;
-
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use rayon::{ThreadPool, ThreadPoolBuilder};
-
-use crate::{
-    model::{Decoder, Dropout, LanguageModel, LogProbs, TokenBatch},
-    seed,
-};
-
-pub(super) mod micro_batch;
-pub(super) mod optimizer;
+mod diagnostics;
+mod gradients;
+mod micro_batch;
+mod optimizer;
 mod schedule;
 
+use burn::tensor::Device;
+
+use crate::model::{Decoder, LanguageModel};
+
+use super::context::UpdateContext;
+
+pub(super) use diagnostics::Diagnostics;
+pub(super) use gradients::BatchGradients;
+use gradients::MicroBatchRunner;
+pub(super) use micro_batch::{Loss, MicroBatchScores, Sequence};
+pub(super) use optimizer::Named;
 pub use optimizer::OptimizerSettings;
+use optimizer::{AdamW, global_norm};
 pub use schedule::{LearningRate, Schedule};
 
-use micro_batch::micro_batches;
-use optimizer::{AdamW, Named, global_norm};
+/// Training gives up after this many updates in a row without a finite loss and gradient.
+const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
-/// After so many updates in a row without a finite loss and gradient, training gives up.
-const MOST_SKIPPED_IN_A_ROW: usize = 10;
-
-/// A model with its optimiser.
+/// A model with its optimizer.
 #[derive(Debug)]
-pub(in crate::train) struct Learner {
-    pub(in crate::train) model: LanguageModel,
-    pub(in crate::train) optimizer: AdamW,
-    /// Updates that were left out so far.
-    pub(in crate::train) skipped: usize,
-    /// Those that were left out since the last that was not.
-    pub(in crate::train) skipped_in_a_row: usize,
-    most_tokens: usize,
-    by_block: bool,
-    seed: u64,
-    /// For micro-batches that run side by side.
-    pools: Vec<ThreadPool>,
+pub(super) struct Learner {
+    model: LanguageModel,
+    optimizer: AdamW,
+    runner: MicroBatchRunner,
+    skipped: SkipCounts,
 }
 
-/// A prompt and what follows it.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::train) struct Sequence {
-    pub(in crate::train) prompt: Vec<u32>,
-    pub(in crate::train) completion: Vec<u32>,
+/// The number of updates that were skipped because their loss or gradient was not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SkipCounts {
+    pub(super) total: usize,
+    /// Those since the last update that was made.
+    pub(super) in_a_row: usize,
 }
 
-impl Sequence {
-    /// The number of tokens.
-    pub(in crate::train) fn len(&self) -> usize {
-        self.prompt.len() + self.completion.len()
-    }
+/// Everything that an update can change.
+#[derive(Clone, Debug)]
+pub(super) struct LearnerSnapshot {
+    pub(super) trainable: Named,
+    /// The optimizer's mean of the gradients.
+    pub(super) first_moment: Named,
+    /// The optimizer's mean of their squares.
+    pub(super) second_moment: Named,
+    /// Updates of the optimizer.
+    pub(super) updates: u32,
+    pub(super) skipped: SkipCounts,
 }
 
-/// Where an update stands in the training.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::train) struct Moment {
-    /// The step, counted from 0.
-    pub(in crate::train) step: usize,
-    /// The update within the step.
-    pub(in crate::train) update: usize,
-    /// The learning rate.
-    pub(in crate::train) rate: f64,
-    /// What divides the logits.
-    pub(in crate::train) temperature: f64,
-}
-
-/// The part of an update's loss that a micro-batch has in it.
-pub(in crate::train) type Loss<'a> = dyn Fn(Piece<'_>) -> Tensor<1> + Sync + 'a;
-
-/// A micro-batch on its way through the model.
-pub(in crate::train) struct Piece<'a> {
-    /// Its number among the update's micro-batches.
-    pub(in crate::train) index: usize,
-    /// The places of its rows among the update's sequences.
-    pub(in crate::train) rows: &'a [usize],
-    pub(in crate::train) tokens: &'a TokenBatch,
-    /// What the model in training thinks of the completions.
-    pub(in crate::train) scores: LogProbs,
-}
-
-/// What an update was like.
+/// The loss and the gradient norm of an update.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::train) struct Update {
-    pub(in crate::train) loss: f64,
-    pub(in crate::train) gradient_norm: f64,
+pub(super) struct Update {
+    pub(super) loss: f64,
+    pub(super) gradient_norm: f64,
 }
 
 impl Update {
-    /// Whether it was made: one without finite numbers is left out.
-    pub(in crate::train) fn is_finite(self) -> bool {
+    /// Whether the update was made: it is skipped unless both numbers are finite.
+    pub(super) fn is_finite(self) -> bool {
         self.loss.is_finite() && self.gradient_norm.is_finite()
     }
 }
 
-/// A micro-batch before its way through the model.
-#[derive(Clone, Copy)]
-struct MicroBatch<'a> {
-    sequences: &'a [Sequence],
-    index: usize,
-    rows: &'a [usize],
-    temperature: f64,
-    /// Whether the graph of one block at a time is kept.
-    by_block: bool,
-}
-
-impl MicroBatch<'_> {
-    fn part(self, decoder: &Decoder, dropout: Option<&mut Dropout>, loss: &Loss<'_>) -> Part {
-        let tokens = batch(self.sequences, self.rows);
-        let part = |scores| {
-            loss(Piece {
-                index: self.index,
-                rows: self.rows,
-                tokens: &tokens,
-                scores,
-            })
-        };
-        if self.by_block {
-            let (loss, gradients) =
-                decoder.backward_by_block(&tokens, self.temperature, dropout, part);
-            return Part { gradients, loss };
-        }
-        let part = part(decoder.log_probs(&tokens, self.temperature, dropout));
-        let mut gradients = part.backward();
-        Part {
-            loss: part.inner(),
-            gradients: decoder.gradients(&mut gradients),
-        }
-    }
-}
-
-/// What a micro-batch adds to an update.
-struct Part {
-    gradients: Named,
-    loss: Tensor<1>,
-}
-
-/// What the micro-batches of an update add up to.
-#[derive(Default)]
-struct Sum {
-    gradients: Named,
-    losses: Vec<Tensor<1>>,
-}
-
-impl Sum {
-    fn add(&mut self, part: Part) {
-        self.losses.push(part.loss);
-        for (name, gradient) in part.gradients {
-            let sum = match self.gradients.remove(&name) {
-                Some(sum) => sum + gradient,
-                None => gradient,
-            };
-            self.gradients.insert(name, sum);
-        }
-    }
-}
-
-/// Pools of one thread each, one for every thread of the program, if the model is the processor's.
-///
-/// A micro-batch that has a thread to itself hands no work over, which takes longer than the work.
-fn pools(model: &LanguageModel) -> Vec<ThreadPool> {
-    if !model.decoder.is_on_processor() {
-        return Vec::new();
-    }
-    let pool = || ThreadPoolBuilder::new().num_threads(1).build();
-    // Without threads of its own a training goes on as well, only slower.
-    (0..rayon::current_num_threads())
-        .map(|_| pool())
-        .collect::<Result<_, _>>()
-        .unwrap_or_default()
-}
-
 impl Learner {
-    pub(in crate::train) fn new(
+    /// A learner of `model`, which runs micro-batches of at most `max_tokens` tokens.
+    pub(super) fn new(
         model: LanguageModel,
         optimizer: OptimizerSettings,
-        most_tokens: usize,
+        max_tokens: usize,
         by_block: bool,
         seed: u64,
     ) -> Self {
-        let optimizer = AdamW::new(optimizer);
-        let pools = pools(&model);
+        let runner = MicroBatchRunner::new(&model.decoder, max_tokens, by_block, seed);
         Self {
             model,
-            optimizer,
-            skipped: 0,
-            skipped_in_a_row: 0,
-            most_tokens,
-            by_block,
-            seed,
-            pools,
+            optimizer: AdamW::new(optimizer),
+            runner,
+            skipped: SkipCounts::default(),
         }
     }
 
-    /// Where tensors for the loss belong.
-    pub(in crate::train) fn device(&self) -> Device {
+    /// The model with its current weights.
+    pub(super) fn model(&self) -> &LanguageModel {
+        &self.model
+    }
+
+    /// The model with its final weights.
+    pub(super) fn into_model(self) -> LanguageModel {
+        self.model
+    }
+
+    /// The device of the model, for the tensors of a loss.
+    pub(super) fn device(&self) -> Device {
         self.model.decoder.device()
     }
 
-    /// Makes one update from the gradient of a loss that is a sum over sequences.
+    /// Updates skipped so far because their loss or gradient was not finite.
+    pub(super) fn skipped(&self) -> SkipCounts {
+        self.skipped
+    }
+
+    /// Whether so many updates in a row were skipped that training has to give up.
+    pub(super) fn has_diverged(&self) -> bool {
+        self.skipped.in_a_row >= MAX_SKIPPED_IN_A_ROW
+    }
+
+    /// Makes one update with the gradient of a loss that is a sum over sequences.
     ///
-    /// `loss` gives the part of the loss that a micro-batch has in it; its denominators must be
-    /// those of all `sequences`, and then their split into micro-batches changes nothing but
-    /// rounding. If loss or gradient is not finite, the model stays as it is.
-    pub(in crate::train) fn update(
+    /// `loss` returns the contribution of one micro-batch. Its denominators must be those of all
+    /// `sequences`; then the split into micro-batches changes nothing but rounding. If the loss or
+    /// the gradient is not finite, the update is skipped and the model stays as it is.
+    pub(super) fn update(
         &mut self,
         sequences: &[Sequence],
-        moment: Moment,
+        context: UpdateContext,
         loss: &Loss<'_>,
-    ) -> Update {
-        let (gradients, loss) = self.gradients(sequences, moment, loss);
+    ) -> (Update, Diagnostics) {
+        let batch = self.gradients(sequences, context, loss);
         let update = Update {
-            loss,
-            gradient_norm: global_norm(&gradients),
+            loss: batch.loss,
+            gradient_norm: global_norm(&batch.gradients),
         };
         if !update.is_finite() {
-            self.skipped += 1;
-            self.skipped_in_a_row += 1;
-            return update;
+            self.skipped.total += 1;
+            self.skipped.in_a_row += 1;
+            return (update, batch.diagnostics);
         }
-        self.skipped_in_a_row = 0;
+        self.skipped.in_a_row = 0;
         let parameters = self.model.decoder.trainable();
-        let mut updated =
+        let rate = context.step.learning_rate;
+        let updated =
             self.optimizer
-                .update(&parameters, gradients, update.gradient_norm, moment.rate);
+                .update(&parameters, batch.gradients, update.gradient_norm, rate);
         drop(parameters);
+        self.set_trainable(updated);
+        (update, batch.diagnostics)
+    }
+
+    /// The gradients of a batch under the current weights.
+    pub(super) fn gradients(
+        &self,
+        sequences: &[Sequence],
+        context: UpdateContext,
+        loss: &Loss<'_>,
+    ) -> BatchGradients {
+        self.runner
+            .gradients(&self.model.decoder, sequences, context, loss)
+    }
+
+    /// The log-probability of each token of each completion under the current weights.
+    pub(super) fn log_probs(&self, sequences: &[Sequence], temperature: f64) -> Vec<Vec<f32>> {
+        let frozen: Decoder = self.model.decoder.frozen();
+        self.runner.log_probs(&frozen, sequences, temperature)
+    }
+
+    /// Copies everything that an update can change; tensors are shared.
+    pub(super) fn snapshot(&self) -> LearnerSnapshot {
+        LearnerSnapshot {
+            trainable: self.model.decoder.trainable(),
+            first_moment: self.optimizer.first.clone(),
+            second_moment: self.optimizer.second.clone(),
+            updates: self.optimizer.updates,
+            skipped: self.skipped,
+        }
+    }
+
+    /// Returns to the state of a snapshot.
+    pub(super) fn restore(&mut self, snapshot: LearnerSnapshot) {
+        self.optimizer.first = snapshot.first_moment;
+        self.optimizer.second = snapshot.second_moment;
+        self.optimizer.updates = snapshot.updates;
+        self.skipped = snapshot.skipped;
+        self.set_trainable(snapshot.trainable);
+    }
+
+    /// Replaces the trainable parameters that are in `values`.
+    pub(super) fn set_trainable(&mut self, mut values: Named) {
         let decoder = self.model.decoder.clone();
         self.model.decoder =
-            decoder.map_trainable(|name, value| updated.remove(name).unwrap_or(value));
-        update
+            decoder.map_trainable(|name, value| values.remove(name).unwrap_or(value));
     }
-
-    /// Whether so many updates in a row were left out that there is no use in going on.
-    pub(in crate::train) fn has_diverged(&self) -> bool {
-        self.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW
-    }
-
-    /// The gradients of all micro-batches, summed by name, and the sum of their losses.
-    ///
-    /// On the processor several micro-batches run side by side, a thread each; their parts are summed
-    /// in the order of the micro-batches all the same, so that no digit depends on the threads.
-    pub(in crate::train) fn gradients(
-        &self,
-        sequences: &[Sequence],
-        moment: Moment,
-        loss: &Loss<'_>,
-    ) -> (Named, f64) {
-        let decoder = &self.model.decoder;
-        let batches = self.split(sequences);
-        let mut sum = Sum::default();
-        // One stream of dropout runs through all micro-batches, one after the other.
-        if self.pools.len() > 1 && batches.len() > 1 && !decoder.drops() {
-            for (wave, batches) in batches.chunks(self.pools.len()).enumerate() {
-                let first = wave * self.pools.len();
-                for part in self.side_by_side(sequences, moment, (first, batches), loss) {
-                    sum.add(part);
-                }
-            }
-        } else {
-            let (step, update) = (moment.step as u64, moment.update as u64);
-            let mut dropout = Dropout::new(seed::stream(self.seed, "dropout", step, update));
-            for (index, rows) in batches.iter().enumerate() {
-                let micro_batch = MicroBatch {
-                    sequences,
-                    index,
-                    rows,
-                    temperature: moment.temperature,
-                    by_block: self.by_block,
-                };
-                sum.add(micro_batch.part(decoder, Some(&mut dropout), loss));
-            }
-        }
-        (sum.gradients, read(sum.losses).iter().sum())
-    }
-
-    /// The parts of some micro-batches, which come with the number of the first.
-    fn side_by_side(
-        &self,
-        sequences: &[Sequence],
-        moment: Moment,
-        (first, batches): (usize, &[Vec<usize>]),
-        loss: &Loss<'_>,
-    ) -> Vec<Part> {
-        thread::scope(|scope| {
-            let threads = batches.iter().zip(self.pools.iter()).enumerate();
-            let threads: Vec<_> = threads
-                .map(|(place, (rows, pool))| {
-                    let micro_batch = MicroBatch {
-                        sequences,
-                        index: first + place,
-                        rows,
-                        temperature: moment.temperature,
-                        by_block: self.by_block,
-                    };
-                    // Leaves of its own: graphs that share one wait for each other.
-                    let replica = self.model.decoder.clone().map_trainable(|_, value| value);
-                    scope.spawn(move || pool.install(|| micro_batch.part(&replica, None, loss)))
-                })
-                .collect();
-            let parts = threads.into_iter().map(thread::ScopedJoinHandle::join);
-            parts
-                .map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
-    }
-
-    /// The log-probabilities of each completion's tokens under `decoder`, without a graph.
-    pub(in crate::train) fn log_probs_under(
-        &self,
-        decoder: &Decoder,
-        sequences: &[Sequence],
-        temperature: f64,
-    ) -> Vec<Vec<f32>> {
-        let mut all = vec![Vec::new(); sequences.len()];
-        for rows in self.split(sequences) {
-            let tokens = batch(sequences, &rows);
-            let scores = decoder.log_probs(&tokens, temperature, None).log_probs;
-            let width = tokens.completion_time().max(1);
-            let values: Vec<f32> = scores.into_data().iter::<f32>().collect();
-            for (row, values) in rows.iter().zip(values.chunks(width)) {
-                all[*row] = values
-                    .iter()
-                    .copied()
-                    .take(sequences[*row].completion.len())
-                    .collect();
-            }
-        }
-        all
-    }
-
-    fn split(&self, sequences: &[Sequence]) -> Vec<Vec<usize>> {
-        let lengths: Vec<_> = sequences
-            .iter()
-            .map(|one| (one.prompt.len(), one.completion.len()))
-            .collect();
-        micro_batches(&lengths, self.most_tokens)
-    }
-}
-
-fn batch(sequences: &[Sequence], rows: &[usize]) -> TokenBatch {
-    let prompts: Vec<_> = rows
-        .iter()
-        .map(|row| sequences[*row].prompt.clone())
-        .collect();
-    let completions: Vec<_> = rows
-        .iter()
-        .map(|row| sequences[*row].completion.clone())
-        .collect();
-    TokenBatch::new(&prompts, &completions)
-}
-
-/// The values of tensors with one element each, read from the device at once.
-pub(in crate::train) fn read(tensors: Vec<Tensor<1>>) -> Vec<f64> {
-    if tensors.is_empty() {
-        return Vec::new();
-    }
-    Tensor::cat(tensors, 0).into_data().iter::<f64>().collect()
-}
-
-/// A rectangle with one row of numbers for each sequence, filled up with zeros.
-///
-/// # Shapes
-///
-/// - output: `[rows, columns]`
-pub(in crate::train) fn rectangle<'a>(
-    rows: impl IntoIterator<Item = &'a [f32]>,
-    columns: usize,
-    device: &Device,
-) -> Tensor<2> {
-    let mut values = Vec::new();
-    let mut count = 0;
-    for row in rows {
-        count += 1;
-        values.extend(row.iter().copied().take(columns));
-        values.resize(count * columns, 0.0);
-    }
-    Tensor::from_data(
-        TensorData::new(values, [count, columns]),
-        (device, DType::F32),
-    )
-}
-
-/// A number in the precision of the loss.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding to the nearest f32 is meant"
-)]
-pub(in crate::train) fn narrow(value: f64) -> f32 {
-    value as f32
 }

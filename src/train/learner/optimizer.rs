@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Tensor};
 
 use crate::{
-    model::{AdamStep, adam_step},
+    model::{AdamStep, adam_step, to_f32},
     settings::{above_to, from_below, from_to, settings},
 };
-
-use super::narrow;
 
 settings! {
     /// The table `optimizer`: AdamW with decoupled weight decay, and one clip of the norm of all
@@ -33,23 +31,23 @@ settings! {
     }
 }
 
-/// Tensors by the name of the parameter that they belong to and whose shape they have.
+/// Tensors by the name of a parameter, each with the shape of that parameter.
 pub(in crate::train) type Named = BTreeMap<String, Tensor<2>>;
 
-/// The state of AdamW (arXiv 1711.05101) as PyTorch has it: decay first, epsilon outside the root.
+/// AdamW (arXiv 1711.05101) as in PyTorch: decay first, epsilon outside the root.
 #[derive(Clone, Debug)]
-pub(in crate::train) struct AdamW {
+pub(super) struct AdamW {
     settings: OptimizerSettings,
     /// Updates so far.
-    pub(in crate::train) updates: u32,
+    pub(super) updates: u32,
     /// Running mean of the gradients.
-    pub(in crate::train) first: Named,
+    pub(super) first: Named,
     /// Running mean of their squares.
-    pub(in crate::train) second: Named,
+    pub(super) second: Named,
 }
 
 impl AdamW {
-    pub(in crate::train) fn new(settings: OptimizerSettings) -> Self {
+    pub(super) fn new(settings: OptimizerSettings) -> Self {
         Self {
             settings,
             updates: 0,
@@ -60,8 +58,8 @@ impl AdamW {
 
     /// The parameters after one update.
     ///
-    /// `norm` is the [`global_norm`] of the gradients, which the caller has found to be finite.
-    pub(in crate::train) fn update(
+    /// `norm` is the [`global_norm`] of the gradients. The caller checks that it is finite.
+    pub(super) fn update(
         &mut self,
         parameters: &Named,
         gradients: Named,
@@ -81,7 +79,7 @@ impl AdamW {
         updated.collect()
     }
 
-    /// [`Self::one`] where the processor has a kernel for it; the same to the bit.
+    /// [`Self::one`] in one kernel, with the same bits; `None` where there is no such kernel.
     fn in_one_pass(
         &mut self,
         name: &str,
@@ -99,13 +97,13 @@ impl AdamW {
         } = self.settings;
         let updates = f64::from(self.updates);
         let step = AdamStep {
-            clip: narrow(clip),
-            first: [beta1, 1.0 - beta1].map(narrow),
-            second: [beta2, 1.0 - beta2].map(narrow),
-            root_bias: narrow((1.0 - beta2.powf(updates)).sqrt()),
-            epsilon: narrow(epsilon),
-            decay: (weight_decay != 0.0).then(|| narrow(1.0 - rate * weight_decay)),
-            rate: narrow(rate / (1.0 - beta1.powf(updates))),
+            clip: to_f32(clip),
+            first: [beta1, 1.0 - beta1].map(to_f32),
+            second: [beta2, 1.0 - beta2].map(to_f32),
+            root_bias: to_f32((1.0 - beta2.powf(updates)).sqrt()),
+            epsilon: to_f32(epsilon),
+            decay: (weight_decay != 0.0).then(|| to_f32(1.0 - rate * weight_decay)),
+            rate: to_f32(rate / (1.0 - beta1.powf(updates))),
         };
         let moments = self.first.get(name).zip(self.second.get(name));
         let moments = moments.map(|(first, second)| [first, second]);
@@ -129,7 +127,7 @@ impl AdamW {
             weight_decay,
             ..
         } = self.settings;
-        // Half precision has too few digits for squares and small steps.
+        // Half precision has too few digits for squares and for small steps.
         let dtype = parameter.dtype();
         let parameter = widened(parameter);
         let first = moment(&mut self.first, name, gradient.clone(), beta1);
@@ -147,7 +145,7 @@ impl AdamW {
     }
 }
 
-/// Half precision as single; wider types as they are.
+/// Converts half precision to single precision, and leaves wider types as they are.
 fn widened(tensor: Tensor<2>) -> Tensor<2> {
     match tensor.dtype() {
         DType::F16 | DType::BF16 => tensor.cast(DType::F32),
@@ -166,7 +164,7 @@ fn moment(moments: &mut Named, name: &str, value: Tensor<2>, decay: f64) -> Tens
     moved
 }
 
-/// What the gradients are multiplied by; PyTorch's formula.
+/// The factor that clips the gradients, by PyTorch's formula.
 fn clip_factor(norm: f64, largest: f64) -> f64 {
     if largest > 0.0 {
         (largest / (norm + 1e-6)).min(1.0)
@@ -175,13 +173,13 @@ fn clip_factor(norm: f64, largest: f64) -> f64 {
     }
 }
 
-/// The Euclidean norm of all gradients together, read from the device once.
-pub(in crate::train) fn global_norm(gradients: &Named) -> f64 {
+/// The Euclidean norm of all gradients together, in one transfer from the device.
+pub(super) fn global_norm(gradients: &Named) -> f64 {
     let squares: Vec<Tensor<1>> = gradients
         .values()
         .map(|gradient| {
             let gradient = widened(gradient.clone());
-            // Not `sum`: on large tensors the processor's adds in the order of its threads.
+            // `sum` would add large tensors in the order of the processor's threads.
             let square = gradient.clone() * gradient;
             square.sum_dim(1).sum_dim(0).reshape([1])
         })
@@ -309,9 +307,9 @@ mod tests {
     fn one_pass_gives_the_bits_of_the_formula() {
         let mut numbers = crate::seed::stream(1, "adam", 0, 0);
         let mut random = |scale: f64| -> Tensor<2> {
-            // More than a strip of the kernel.
+            // More numbers than one strip of the kernel.
             let values: Vec<f32> = (0..3 * 5000)
-                .map(|_| narrow(scale * numbers.normal()))
+                .map(|_| to_f32(scale * numbers.normal()))
                 .collect();
             Tensor::from_data(TensorData::new(values, [3, 5000]), &Device::flex())
         };
@@ -375,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_norm_that_is_not_finite_is_seen() {
+    fn a_norm_that_is_not_finite_is_reported() {
         for bad in [f64::NAN, f64::INFINITY] {
             assert!(!global_norm(&named(&[1.0, 2.0, bad], DType::F32)).is_finite());
         }

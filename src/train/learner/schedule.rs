@@ -25,15 +25,15 @@ settings! {
     }
 }
 
-/// What follows the warm-up.
+/// The course of the learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// The peak, for ever.
+    /// The peak at every step.
     Constant,
-    /// A straight line to 0 at the last step.
+    /// A straight line to the floor at the last step.
     Linear,
-    /// Half a cosine to 0 at the last step.
+    /// Half a cosine to the floor at the last step.
     Cosine,
 }
 
@@ -107,7 +107,7 @@ mod tests {
             floor: 0.0,
         };
 
-        // 1e-15: exact but for rounding.
+        // 1e-15: exact except for rounding.
         assert!((rate.at(0, 4) - 0.5).abs() < 1e-15);
         assert!((rate.at(3, 4) - 0.125).abs() < 1e-15);
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a group's centred rewards are divided by.
+/// The divisor of a group's centred rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdvantageScale {
@@ -14,45 +14,74 @@ pub enum AdvantageScale {
     None,
 }
 
-/// The advantage of each of `rewards`, where each group of `group_size` answers one prompt.
-///
-/// A group whose rewards are all equal gives exactly 0, whatever the rounding of its mean. A group
-/// of one has nothing to be compared with: as in verl its mean is taken as 0 and its deviation as 1.
-pub(in crate::train) fn advantages(
-    rewards: &[f64],
-    group_size: usize,
-    scale: AdvantageScale,
-    epsilon: f64,
-) -> Vec<f64> {
-    if group_size <= 1 {
-        return rewards
-            .iter()
-            .map(|reward| reward / (1.0 + epsilon))
-            .collect();
-    }
-    let batch_deviation = deviation(rewards, 1.0);
-    let centred_and_scaled = |group: &[f64]| {
-        if !has_spread(group) {
-            return vec![0.0; group.len()];
-        }
-        let mean = mean(group);
-        let divisor = match scale {
-            AdvantageScale::Group => deviation(group, 1.0) + epsilon,
-            AdvantageScale::Batch => batch_deviation + epsilon,
-            AdvantageScale::None => 1.0,
-        };
-        group
-            .iter()
-            .map(|reward| (reward - mean) / divisor)
-            .collect()
-    };
-    rewards
-        .chunks(group_size)
-        .flat_map(centred_and_scaled)
-        .collect()
+/// The reward that a completion is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::train) enum Baseline {
+    /// The mean of its group (GRPO).
+    Group,
+    /// The mean of the other completions of its group (RLOO).
+    LeaveOneOut,
+    /// The mean of the whole batch (REINFORCE++).
+    Batch,
 }
 
-/// Whether a group's rewards differ; only then does it say anything about the policy.
+/// How rewards become advantages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::train) struct AdvantageRule {
+    pub(in crate::train) baseline: Baseline,
+    /// The divisor of a reward minus its baseline.
+    pub(in crate::train) scale: AdvantageScale,
+    /// Added to that divisor, unless it is [`AdvantageScale::None`].
+    pub(in crate::train) epsilon: f64,
+}
+
+impl AdvantageRule {
+    /// The advantage of each of `rewards`, where each group of `group_size` answers one prompt.
+    ///
+    /// Rewards that are all equal have advantages of exactly 0, however their mean is rounded. A
+    /// completion without others to compare it with has, as in verl, a baseline of 0 and a
+    /// deviation of 1.
+    pub(in crate::train) fn advantages(self, rewards: &[f64], group_size: usize) -> Vec<f64> {
+        let compared = match self.baseline {
+            Baseline::Group | Baseline::LeaveOneOut => group_size,
+            Baseline::Batch => rewards.len(),
+        };
+        if compared <= 1 {
+            return rewards
+                .iter()
+                .map(|reward| reward / (1.0 + self.epsilon))
+                .collect();
+        }
+        let batch_deviation = deviation(rewards, 1.0);
+        rewards
+            .chunks(compared)
+            .flat_map(|group| self.of_group(group, batch_deviation))
+            .collect()
+    }
+
+    /// The advantages of rewards that are compared with each other.
+    fn of_group(self, rewards: &[f64], batch_deviation: f64) -> Vec<f64> {
+        if !has_spread(rewards) {
+            return vec![0.0; rewards.len()];
+        }
+        let divisor = match self.scale {
+            AdvantageScale::Group => deviation(rewards, 1.0) + self.epsilon,
+            AdvantageScale::Batch => batch_deviation + self.epsilon,
+            AdvantageScale::None => 1.0,
+        };
+        let (mean, sum) = (mean(rewards), rewards.iter().sum::<f64>());
+        let baseline = |reward: f64| match self.baseline {
+            Baseline::Group | Baseline::Batch => mean,
+            Baseline::LeaveOneOut => (sum - reward) / (rewards.len() - 1) as f64,
+        };
+        rewards
+            .iter()
+            .map(|reward| (reward - baseline(*reward)) / divisor)
+            .collect()
+    }
+}
+
+/// Whether the rewards of a group differ. If they do not, there is nothing to learn from it.
 #[expect(clippy::float_cmp, reason = "equal scores come from equal arithmetic")]
 pub(in crate::train) fn has_spread(group: &[f64]) -> bool {
     group.iter().any(|reward| *reward != group[0])
@@ -63,7 +92,7 @@ pub(in crate::train) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// The standard deviation; `lost` degrees of freedom are taken from the count.
+/// The standard deviation, with `lost` degrees of freedom subtracted from the count.
 pub(in crate::train) fn deviation(values: &[f64], lost: f64) -> f64 {
     let centre = mean(values);
     let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
@@ -105,10 +134,25 @@ mod tests {
         serde_json::from_str(include_str!("../../../tests/golden/rl/advantages.json")).unwrap()
     }
 
+    fn advantages(
+        rewards: &[f64],
+        group_size: usize,
+        scale: AdvantageScale,
+        epsilon: f64,
+    ) -> Vec<f64> {
+        let rule = AdvantageRule {
+            baseline: Baseline::Group,
+            scale,
+            epsilon,
+        };
+        rule.advantages(rewards, group_size)
+    }
+
     fn assert_close(ours: &[f64], expected: &[f64]) {
         assert_eq!(ours.len(), expected.len());
         for (ours, expected) in ours.iter().zip(expected) {
-            // 1e-8: the golden mean is summed exactly, and one group differs by 1e-7 only.
+            // 1e-8: the golden mean is summed exactly, and the rewards of one group differ by only
+            // 1e-7.
             assert!((ours - expected).abs() < 1e-8, "{ours} {expected}");
         }
     }
@@ -152,7 +196,7 @@ mod tests {
 
     #[test]
     fn equal_rewards_give_exactly_no_advantage() {
-        // Eight times 0.1 has a mean that is not 0.1 in floating point.
+        // In floating point the mean of eight times 0.1 is not 0.1.
         for scale in [
             AdvantageScale::Group,
             AdvantageScale::Batch,
@@ -168,5 +212,40 @@ mod tests {
             advantages(&[3.0, -1.0], 1, AdvantageScale::Group, 0.0),
             [3.0, -1.0]
         );
+    }
+
+    #[test]
+    fn a_baseline_can_be_the_others_of_the_group_or_the_batch() {
+        let rewards = [1.0, 0.0, 0.0, 3.0, 3.0, 0.0];
+        let rule = |baseline, scale| AdvantageRule {
+            baseline,
+            scale,
+            epsilon: 0.0,
+        };
+
+        // Worked out by hand. The others of 1 have a mean of 0, those of each 0 a mean of 1/2; in
+        // the second group the others of each 3 have a mean of 3/2, those of 0 a mean of 3.
+        let others = rule(Baseline::LeaveOneOut, AdvantageScale::None).advantages(&rewards, 3);
+        assert_close(&others, &[1.0, -0.5, -0.5, 1.5, 1.5, -3.0]);
+
+        // The batch has a mean of 7/6. The squares sum to 19, so the variance is (19 - 49/6) / 5 =
+        // 13/6.
+        let batch = rule(Baseline::Batch, AdvantageScale::Batch).advantages(&rewards, 3);
+        let deviation = (13.0_f64 / 6.0).sqrt();
+        let expected = rewards.map(|reward| (reward - 7.0 / 6.0) / deviation);
+        assert_close(&batch, &expected);
+    }
+
+    #[test]
+    fn equal_rewards_have_no_advantage_over_any_baseline() {
+        for baseline in [Baseline::Group, Baseline::LeaveOneOut, Baseline::Batch] {
+            let rule = AdvantageRule {
+                baseline,
+                scale: AdvantageScale::None,
+                epsilon: 0.0,
+            };
+            assert_eq!(rule.advantages(&[0.1; 8], 4), [0.0; 8]);
+            assert_eq!(rule.advantages(&[], 4), [0.0; 0]);
+        }
     }
 }

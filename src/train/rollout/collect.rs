@@ -1,52 +1,34 @@
-//! Completions of a step's prompts, scored and compared.
+//! Completions of a step's prompts, with their rewards and advantages.
 
 use std::time::Instant;
 
 use crate::{
     model::{Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate},
-    reward::Scorer,
     seed,
     train::{
-        error::TrainError, learner::Sequence, observer::RewardRecord, order::rows_at, task::Task,
+        context::StepContext, error::TrainError, learner::Sequence, observer::RewardRecord,
+        order::rows_at, task::Task,
     },
 };
 
-use super::{advantage::has_spread, objective::Objective};
+use super::{advantage::has_spread, objective::Objective, reward::RewardFn};
 
-/// Scores completions against target codes, in the order given.
-pub(in crate::train) trait Judge {
-    /// The rewards of pairs of completion and target code.
-    fn judge(&self, pairs: &[(String, String)]) -> Vec<RewardRecord>;
-}
-
-impl Judge for Scorer {
-    fn judge(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
-        let record = |score: crate::reward::Score| RewardRecord {
-            total: score.total,
-            format: score.format,
-            correctness: score.correctness,
-            overlong: 0.0,
-        };
-        self.score_batch(pairs).into_iter().map(record).collect()
-    }
-}
-
-/// A completion with all that is known about it.
+/// A completion with everything that is known about it.
 #[derive(Clone, Debug)]
 pub(in crate::train) struct Sample {
     /// The row of the data.
     pub(in crate::train) row: usize,
     pub(in crate::train) sequence: Sequence,
-    /// Under the policy that sampled.
+    /// The log-probability of each token under the policy that sampled it.
     pub(in crate::train) log_probs: Vec<f32>,
     pub(in crate::train) is_truncated: bool,
     pub(in crate::train) text: String,
     pub(in crate::train) reward: RewardRecord,
-    /// None, if its group is not learned from.
+    /// `None` if the group is not learned from.
     pub(in crate::train) advantage: Option<f64>,
 }
 
-/// What a step has sampled, group after group.
+/// The samples of a step, group after group.
 #[derive(Debug, Default)]
 pub(in crate::train) struct Rollout {
     pub(in crate::train) samples: Vec<Sample>,
@@ -57,33 +39,26 @@ pub(in crate::train) struct Rollout {
     pub(in crate::train) reward_seconds: f64,
 }
 
-/// Where a rollout takes its prompts and random numbers.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::train) struct Start {
-    /// The step, counted from 0.
-    pub(in crate::train) step: usize,
-    /// The place in the data.
-    pub(in crate::train) place: usize,
-}
-
-/// How completions are sampled and scored.
+/// Samples and scores completions.
 pub(in crate::train) struct Collector<'a> {
     pub(in crate::train) task: &'a Task<'a>,
-    pub(in crate::train) objective: &'a Objective,
+    pub(in crate::train) objective: Objective,
     pub(in crate::train) sampling: &'a SamplingSettings,
-    pub(in crate::train) judge: &'a dyn Judge,
+    pub(in crate::train) reward_fn: &'a dyn RewardFn,
+    /// Prompts a generation batch.
     pub(in crate::train) batch_size: usize,
+    /// Completions a prompt.
     pub(in crate::train) group_size: usize,
 }
 
 impl Collector<'_> {
-    /// Samples until there are enough groups to learn from, or the budget is spent.
+    /// Samples until there are enough groups to learn from, or until the budget is spent.
     ///
-    /// None, if it was told to stop.
+    /// Returns `None` if it has to stop.
     pub(in crate::train) fn collect(
         &self,
         model: &LanguageModel,
-        start: Start,
+        context: StepContext,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Rollout>, TrainError> {
         let mut rollout = Rollout::default();
@@ -91,7 +66,7 @@ impl Collector<'_> {
         let budget = self.objective.dynamic_sampling.unwrap_or(1).max(1);
         while kept < self.batch_size && rollout.generation_batches < budget {
             let first = rollout.samples.len();
-            let Some(()) = self.generation_batch(model, start, &mut rollout, should_stop)? else {
+            let Some(()) = self.generation_batch(model, context, &mut rollout, should_stop)? else {
                 return Ok(None);
             };
             kept += self.compare(&mut rollout.samples[first..], self.batch_size - kept);
@@ -103,16 +78,21 @@ impl Collector<'_> {
         }
     }
 
-    /// Samples and scores a group of completions for each of `batch_size` more prompts.
+    /// Samples and scores a group of completions for each of the next `batch_size` prompts.
     fn generation_batch(
         &self,
         model: &LanguageModel,
-        start: Start,
+        context: StepContext,
         rollout: &mut Rollout,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<Option<()>, TrainError> {
-        let place = start.place + rollout.prompts;
-        let rows = rows_at(self.task.seed, self.task.rows.len(), place, self.batch_size);
+        let first_row = context.first_row + rollout.prompts;
+        let rows = rows_at(
+            self.task.seed,
+            self.task.rows.len(),
+            first_row,
+            self.batch_size,
+        );
         let rows: Vec<usize> = rows
             .into_iter()
             .flat_map(|row| std::iter::repeat_n(row, self.group_size))
@@ -122,8 +102,9 @@ impl Collector<'_> {
             .map(|row| self.task.sequences[*row].prompt.clone())
             .collect();
         let first = rollout.samples.len();
+        let step = context.step as u64;
         let streams = (first..first + rows.len())
-            .map(|index| seed::stream(self.task.seed, "sampling", start.step as u64, index as u64))
+            .map(|index| seed::stream(self.task.seed, "sampling", step, index as u64))
             .collect();
 
         let clock = Instant::now();
@@ -158,7 +139,7 @@ impl Collector<'_> {
             .zip(rows)
             .map(|(text, row)| (text.clone(), self.task.rows[*row].target_code.clone()))
             .collect();
-        let rewards = self.judge.judge(&pairs);
+        let rewards = self.reward_fn.rewards(&pairs);
         let parts = completions
             .into_iter()
             .zip(prompts)
@@ -167,8 +148,8 @@ impl Collector<'_> {
             .zip(rewards);
         let samples = parts.map(|((((completion, prompt), text), row), mut reward)| {
             let length = completion.tokens.len();
-            let most = self.sampling.max_completion_tokens;
-            reward.overlong = self.objective.overlong.penalty(length, most);
+            let limit = self.sampling.max_completion_tokens;
+            reward.overlong = self.objective.overlong.penalty(length, limit);
             reward.total += reward.overlong;
             Sample {
                 row: *row,
@@ -186,21 +167,24 @@ impl Collector<'_> {
         Ok(samples.collect())
     }
 
-    /// Gives advantages to the first groups of `samples` that are fit to learn from, at most
-    /// `wanted`, and tells how many there are.
+    /// Gives advantages to the first groups that can be learned from, at most `wanted`, and returns
+    /// how many there are.
     fn compare(&self, samples: &mut [Sample], wanted: usize) -> usize {
         let rewards: Vec<f64> = samples.iter().map(|sample| sample.reward.total).collect();
-        let advantages = self.objective.advantages(&rewards, self.group_size);
+        let advantages = self
+            .objective
+            .advantage
+            .advantages(&rewards, self.group_size);
         let mut kept = 0;
         let groups = samples
             .chunks_mut(self.group_size)
             .zip(rewards.chunks(self.group_size));
         for ((group, rewards), advantages) in groups.zip(advantages.chunks(self.group_size)) {
-            // A group of one has no spread to be judged by.
-            let is_fit = self.objective.dynamic_sampling.is_none()
+            // A group of one never has a spread.
+            let is_kept = self.objective.dynamic_sampling.is_none()
                 || group.len() == 1
                 || has_spread(rewards);
-            if is_fit && kept < wanted {
+            if is_kept && kept < wanted {
                 kept += 1;
                 for (sample, advantage) in group.iter_mut().zip(advantages) {
                     sample.advantage = Some(*advantage);

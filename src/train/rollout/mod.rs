@@ -1,9 +1,12 @@
-//! One step of an algorithm of the GRPO kind: sample completions, reward them, compare them, learn.
+//! A step of the algorithms that learn from their own completions.
 //!
-//! `collect` samples and scores, `advantage` compares, `objective` says what an algorithm minimises,
-//! and `step` makes the updates.
+//! `collect` samples completions, `reward` scores them, `advantage` compares them within their
+//! group, `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
+//! `mini_batch`.
 
 pub(super) mod advantage;
 pub(super) mod collect;
+mod mini_batch;
 pub(super) mod objective;
+pub(super) mod reward;
 pub(super) mod step;

@@ -1,29 +1,28 @@
-//! What tells the algorithms of the GRPO kind apart.
+//! The loss of an algorithm that learns from its own completions.
 
 use burn::tensor::Tensor;
 
 use crate::train::loss::{Aggregation, Surrogate, k3};
 
-use super::advantage::{AdvantageScale, advantages};
+use super::advantage::AdvantageRule;
 
-/// How a policy learns from its own completions: all in which GRPO and DAPO differ.
+/// Everything in which the algorithms that learn from their own completions differ.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::train) struct Objective {
-    /// What stands for the gain of a token.
+    /// The gain of a token.
     pub(in crate::train) surrogate: Surrogate,
     /// How token losses become one number.
     pub(in crate::train) aggregation: Aggregation,
-    /// What a group's centred rewards are divided by.
-    pub(in crate::train) advantage_scale: AdvantageScale,
-    /// Added to that divisor.
-    pub(in crate::train) advantage_epsilon: f64,
-    /// Weight of the divergence from the reference; 0 needs none.
+    /// How rewards become advantages.
+    pub(in crate::train) advantage: AdvantageRule,
+    /// The weight of the divergence from the reference; with 0 there is no reference.
     pub(in crate::train) kl_weight: f64,
-    /// Whether completions that were cut off are left out of the loss.
+    /// Whether truncated completions are excluded from the loss.
     pub(in crate::train) mask_truncated: bool,
     /// The penalty for long completions.
     pub(in crate::train) overlong: Overlong,
-    /// The most generation batches a step, where groups without a spread of rewards are replaced.
+    /// The largest number of generation batches a step, if groups of equal rewards are replaced by
+    /// sampling more prompts.
     pub(in crate::train) dynamic_sampling: Option<usize>,
     /// Prompts an update.
     pub(in crate::train) mini_batch_size: usize,
@@ -32,14 +31,14 @@ pub(in crate::train) struct Objective {
 /// A penalty that grows with length shortly before the limit (DAPO, eq. 13; the paper's eq. 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::train) struct Overlong {
-    /// Tokens before the limit over which it grows; 0 turns it off.
+    /// The number of tokens before the limit over which it grows; 0 turns it off.
     pub(in crate::train) buffer: usize,
-    /// Its size at the limit and beyond.
+    /// Its size at the limit.
     pub(in crate::train) factor: f64,
 }
 
 impl Overlong {
-    /// What is added to the reward of a completion: 0 or less.
+    /// The term of a completion's reward, which is 0 or less.
     pub(in crate::train) fn penalty(self, tokens: usize, most_tokens: usize) -> f64 {
         let free = most_tokens.saturating_sub(self.buffer);
         if self.buffer == 0 || tokens <= free {
@@ -51,17 +50,27 @@ impl Overlong {
 }
 
 impl Objective {
-    /// The advantage of each completion, group after group.
-    pub(in crate::train) fn advantages(&self, rewards: &[f64], group_size: usize) -> Vec<f64> {
-        advantages(
-            rewards,
-            group_size,
-            self.advantage_scale,
-            self.advantage_epsilon,
-        )
+    /// An objective without reference, overlong penalty and dynamic sampling, which learns from
+    /// truncated completions too.
+    pub(in crate::train) fn new(
+        surrogate: Surrogate,
+        aggregation: Aggregation,
+        advantage: AdvantageRule,
+        mini_batch_size: usize,
+    ) -> Self {
+        Self {
+            surrogate,
+            aggregation,
+            advantage,
+            kl_weight: 0.0,
+            mask_truncated: false,
+            overlong: Overlong::default(),
+            dynamic_sampling: None,
+            mini_batch_size,
+        }
     }
 
-    /// The loss of each token, and its divergence from the reference without a gradient.
+    /// The loss of each token, and its divergence from the reference, which has no gradient.
     ///
     /// # Shapes
     ///
@@ -111,7 +120,7 @@ mod tests {
     #[test]
     fn overlong_penalties_are_the_golden_ones() {
         // Oracle: tests/golden/rl/overlong.json, made by make/misc.py. The paper's equation has no
-        // factor, and verl has no floor, which it never needs: no completion is above the limit.
+        // factor. verl has no floor and needs none, since no completion exceeds the limit.
         let golden: Golden =
             serde_json::from_str(include_str!("../../../tests/golden/rl/overlong.json")).unwrap();
         assert!(golden.rows.len() > 30);

@@ -1,3 +1,9 @@
-//! What a training leaves on disk so that it can go on after an interruption.
+//! The state of a training, and its checkpoints on disk.
 
-pub(super) mod checkpoint;
+mod checkpoint;
+mod progress;
+mod store;
+
+pub(super) use checkpoint::Checkpoint;
+pub(super) use progress::Progress;
+pub(super) use store::Store;

@@ -1,35 +1,17 @@
-//! What happens when a loss or a gradient is no number.
+//! Updates whose loss or gradient is not finite.
 
 use crate::{
-    model::{AdapterKind, LanguageModel},
+    model::AdapterKind,
     train::{
-        Algorithm, Inputs, Outcome, RowOrder, SftSettings, TrainError, TrainSettings,
-        learner::{Learner, Moment, Piece, Sequence},
-        run::train_with,
+        Algorithm, RowOrder, SftSettings, TrainError, TrainSettings,
+        learner::{Diagnostics, Learner, MicroBatchScores, Sequence},
     },
 };
 
-use super::fixture::{ByText, Recorder, gspo, model, rows, settings, values};
-
-fn run(
-    model: LanguageModel,
-    settings: &TrainSettings,
-    judge: &ByText,
-) -> (Result<Outcome, TrainError>, Recorder) {
-    let folder = tempfile::tempdir().unwrap();
-    let rows = rows();
-    let inputs = Inputs {
-        settings,
-        rows: &rows,
-        seed: 5,
-        checkpoints: folder.path(),
-    };
-    let mut recorder = Recorder::default();
-    (train_with(model, &inputs, &mut recorder, judge), recorder)
-}
+use super::fixture::{ByText, UPDATE, gspo, model, rows, settings, train_on, values};
 
 #[test]
-fn an_update_that_is_no_number_is_left_out_and_ten_in_a_row_are_too_many() {
+fn updates_that_are_not_finite_are_skipped_and_ten_in_a_row_are_too_many() {
     let mut learner = Learner::new(
         model(AdapterKind::None, 0.0),
         settings(gspo()).optimizer,
@@ -41,42 +23,40 @@ fn an_update_that_is_no_number_is_left_out_and_ten_in_a_row_are_too_many() {
         prompt: vec![1, 2, 3],
         completion: vec![4, 0],
     }];
-    let moment = Moment {
-        step: 0,
-        update: 0,
-        rate: 0.01,
-        temperature: 0.9,
+    let before = values(&learner.model().decoder.trainable());
+    let broken = |micro_batch: MicroBatchScores<'_>| {
+        let loss = (micro_batch.scores.log_probs * f32::NAN).sum();
+        (loss, Diagnostics::default())
     };
-    let before = values(&learner.model.decoder.trainable());
-    let broken = |piece: Piece<'_>| (piece.scores.log_probs * f32::NAN).sum();
 
     for count in 1..=10 {
         assert!(!learner.has_diverged());
-        let update = learner.update(&sequences, moment, &broken);
+        let (update, _) = learner.update(&sequences, UPDATE, &broken);
         assert!(update.loss.is_nan() && !update.is_finite());
-        assert_eq!(learner.skipped, count);
+        let skipped = learner.skipped();
+        assert_eq!((skipped.total, skipped.in_a_row), (count, count));
     }
 
     assert!(learner.has_diverged());
-    assert_eq!(values(&learner.model.decoder.trainable()), before);
-    assert_eq!(learner.optimizer.updates, 0);
+    assert_eq!(values(&learner.model().decoder.trainable()), before);
+    assert_eq!(learner.snapshot().updates, 0);
 }
 
 #[test]
-fn what_was_to_be_learned_in_an_update_that_is_no_number_is_told() {
-    // The first update makes the weights so large that nothing after it is finite.
+fn the_samples_of_a_skipped_update_are_recorded() {
+    // The first update makes the weights so large that no later one is finite.
     let mut settings = settings(gspo());
     settings.learning_rate.peak = 1e38;
-    let judge = ByText(|text| text.len() as f64);
+    let reward = ByText(|text| text.len() as f64);
 
-    let (outcome, recorder) = run(model(AdapterKind::None, 0.0), &settings, &judge);
+    let (outcome, recorder) = train_on(&rows(), model(AdapterKind::None, 0.0), &settings, &reward);
 
     assert!(matches!(
         outcome.unwrap_err(),
         TrainError::Diverged { count: 10, step: 6 }
     ));
     // A step learns from 3 groups of 4, in updates of 2 groups and of 1.
-    let places = recorder.non_finite.iter().map(|one| (one.step, one.update));
+    let positions = recorder.non_finite.iter().map(|one| (one.step, one.update));
     let expected = [
         (1, 1),
         (2, 0),
@@ -89,7 +69,7 @@ fn what_was_to_be_learned_in_an_update_that_is_no_number_is_told() {
         (5, 1),
         (6, 0),
     ];
-    assert_eq!(places.collect::<Vec<_>>(), expected);
+    assert_eq!(positions.collect::<Vec<_>>(), expected);
     for update in &recorder.non_finite {
         let of_step = recorder
             .samples
@@ -98,11 +78,14 @@ fn what_was_to_be_learned_in_an_update_that_is_no_number_is_told() {
         let kept = of_step.filter(|sample| sample.advantage.is_some());
         let of_update: Vec<_> = kept.skip(update.update * 8).take(8).collect();
         assert_eq!(update.samples.len(), of_update.len());
-        for (told, sample) in update.samples.iter().zip(of_update) {
-            assert_eq!((&told.row, &told.prompt), (&sample.row, &sample.prompt));
-            assert_eq!(told.completion, sample.completion);
+        for (skipped, sample) in update.samples.iter().zip(of_update) {
             assert_eq!(
-                (told.reward, told.advantage),
+                (&skipped.row, &skipped.prompt),
+                (&sample.row, &sample.prompt)
+            );
+            assert_eq!(skipped.completion, sample.completion);
+            assert_eq!(
+                (skipped.reward, skipped.advantage),
                 (Some(sample.reward), sample.advantage)
             );
         }
@@ -111,11 +94,11 @@ fn what_was_to_be_learned_in_an_update_that_is_no_number_is_told() {
 }
 
 #[test]
-fn rows_whose_loss_is_no_number_are_told() {
+fn the_rows_of_a_skipped_update_are_recorded() {
     let mut broken = model(AdapterKind::None, 0.0);
     broken.decoder = broken.decoder.map_trainable(|_, value| value * f32::NAN);
 
-    let (outcome, recorder) = run(broken, &settings_of_sft(), &ByText(|_| 0.0));
+    let (outcome, recorder) = train_on(&rows(), broken, &sft_settings(), &ByText(|_| 0.0));
 
     assert!(matches!(
         outcome.unwrap_err(),
@@ -140,8 +123,8 @@ fn rows_whose_loss_is_no_number_are_told() {
     }
 }
 
-/// Settings of SFT for more steps than may be left out.
-fn settings_of_sft() -> TrainSettings {
+/// Settings of SFT with more steps than the number that may be skipped.
+fn sft_settings() -> TrainSettings {
     TrainSettings {
         max_steps: 20,
         ..settings(Algorithm::Sft(SftSettings {

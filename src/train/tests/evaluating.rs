@@ -1,4 +1,4 @@
-//! A training that is measured on the way learns the same, and its best model is not lost.
+//! Evaluations change no digit of a training, and its best model is kept.
 
 use std::{fs, path::Path};
 
@@ -14,8 +14,8 @@ use super::fixture::{ByText, Recorder, bits, grpo, model, rows, settings};
 
 const REWARD: ByText = ByText(|text| (text.len() % 3) as f64);
 
-/// Six steps, measured after 2, 4 and 6, with checkpoints after 4 and 6.
-fn measured(checkpoint: FinalCheckpoint) -> TrainSettings {
+/// Six steps, with evaluations after 2, 4 and 6, and checkpoints after 4 and 6.
+fn evaluated(checkpoint: FinalCheckpoint) -> TrainSettings {
     let eval = EvalSchedule {
         every: 2,
         benchmark: "small_arena".to_owned(),
@@ -79,7 +79,7 @@ fn steps(recorder: &Recorder) -> Vec<usize> {
 fn evaluations_change_no_digit_of_a_training() {
     let (plain, without) = whole(&settings(grpo(0.1)));
 
-    let (outcome, with) = whole(&measured(FinalCheckpoint::Last));
+    let (outcome, with) = whole(&evaluated(FinalCheckpoint::Last));
 
     assert_eq!(steps(&with), [2, 4, 6]);
     assert!(steps(&without).is_empty());
@@ -89,10 +89,10 @@ fn evaluations_change_no_digit_of_a_training() {
 }
 
 #[test]
-fn the_model_is_the_best_one_if_that_is_asked_for() {
-    let (last, _) = whole(&measured(FinalCheckpoint::Last));
+fn the_best_model_is_the_result_if_the_settings_say_so() {
+    let (last, _) = whole(&evaluated(FinalCheckpoint::Last));
 
-    let (best, recorder) = whole(&measured(FinalCheckpoint::Best));
+    let (best, recorder) = whole(&evaluated(FinalCheckpoint::Best));
 
     assert_eq!((last.weights, best.weights), (6, 2));
     assert_eq!(weights(&best), recorder.measured[&2]);
@@ -101,8 +101,8 @@ fn the_model_is_the_best_one_if_that_is_asked_for() {
 }
 
 #[test]
-fn evaluations_come_once_whatever_is_interrupted() {
-    let settings = measured(FinalCheckpoint::Best);
+fn evaluations_are_recorded_once_wherever_a_training_is_interrupted() {
+    let settings = evaluated(FinalCheckpoint::Best);
     let (best, quiet) = whole(&settings);
 
     // Between steps, and in each evaluation.
@@ -132,9 +132,9 @@ fn evaluations_come_once_whatever_is_interrupted() {
 }
 
 #[test]
-fn an_evaluation_behind_the_last_checkpoint_comes_again() {
-    // As after `kill -9` behind the evaluation of step 6, before its checkpoint.
-    let settings = measured(FinalCheckpoint::Last);
+fn an_evaluation_after_the_last_checkpoint_is_repeated() {
+    // As after `kill -9` between the evaluation of step 6 and its checkpoint.
+    let settings = evaluated(FinalCheckpoint::Last);
     let (_, quiet) = whole(&settings);
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::default();
@@ -148,10 +148,10 @@ fn an_evaluation_behind_the_last_checkpoint_comes_again() {
 }
 
 #[test]
-fn an_evaluation_that_was_cut_short_twice_comes_once() {
-    // The checkpoint of step 4 is written without its evaluation; that of the second attempt has
-    // none behind it, so that the third must void its record.
-    let settings = measured(FinalCheckpoint::Last);
+fn an_evaluation_that_is_stopped_twice_is_recorded_once() {
+    // The checkpoint of step 4 is written without its evaluation. The evaluation of the second
+    // attempt has no checkpoint after it, so the third attempt must discard its record.
+    let settings = evaluated(FinalCheckpoint::Last);
     let (_, quiet) = whole(&settings);
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder {
@@ -172,21 +172,21 @@ fn an_evaluation_that_was_cut_short_twice_comes_once() {
 }
 
 #[test]
-fn the_best_of_nothing_is_an_error() {
+fn the_best_model_without_evaluations_is_an_error() {
     let settings = TrainSettings {
         eval: EvalSchedule::default(),
-        ..measured(FinalCheckpoint::Best)
+        ..evaluated(FinalCheckpoint::Best)
     };
     let folder = tempfile::tempdir().unwrap();
 
     let error = run(&settings, folder.path(), &mut Recorder::default()).unwrap_err();
 
-    insta::assert_snapshot!(error, @"cannot train: `checkpoint` is `best`, and without `eval.every` none is known");
+    insta::assert_snapshot!(error, @"cannot train: `checkpoint` is `best`, which needs evaluations: set `eval.every`");
 }
 
 #[test]
 fn a_best_checkpoint_that_is_damaged_is_named() {
-    let settings = measured(FinalCheckpoint::Best);
+    let settings = evaluated(FinalCheckpoint::Best);
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder {
         stop_after: Some(5),

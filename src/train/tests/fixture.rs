@@ -1,8 +1,8 @@
-//! A micro model, an observer that remembers, and rewards for tests.
+//! A micro model, an observer that records everything, and rewards.
 
 use std::{cell::Cell, collections::BTreeMap, io};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::json;
 
 use crate::{
@@ -11,12 +11,29 @@ use crate::{
         Targets,
     },
     reward::{Normalizer, RewardSettings, Variant},
+    settings::Field,
     train::{
-        AdvantageScale, Aggregation, Algorithm, CispoSettings, DapoSettings, EvalSchedule,
-        EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, LearningRate,
-        NonFiniteRecord, Observer, OptimizerSettings, RewardRecord, Row, SampleRecord, Schedule,
-        StepRecord, Timing, TrainSettings, learner::optimizer::Named, rollout::collect::Judge,
+        AdvantageScale, Aggregation, Algorithm, AlgorithmInfo, CispoSettings, DapoSettings,
+        EvalSchedule, EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, Inputs,
+        LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord, Row,
+        SampleRecord, Schedule, StepRecord, Timing, TrainError, TrainSettings,
+        context::{StepContext, UpdateContext},
+        learner::Named,
+        loss::sequence_weights,
+        rollout::{objective::Objective, reward::RewardFn},
+        run::train_with,
     },
+};
+
+/// The first update of a training, with a large step.
+pub(super) const UPDATE: UpdateContext = UpdateContext {
+    step: StepContext {
+        step: 0,
+        first_row: 0,
+        learning_rate: 0.01,
+    },
+    update: 0,
+    temperature: 0.9,
 };
 
 /// The words of the micro model, after its only special token.
@@ -146,6 +163,82 @@ pub(super) fn cispo() -> Algorithm {
     })
 }
 
+/// An algorithm of the registry with its default settings.
+pub(super) fn with_defaults(algorithm: &AlgorithmInfo) -> Algorithm {
+    let mut defaults = toml::Table::new();
+    for field in algorithm.fields {
+        if let Field::Key(key) = field {
+            let default = format!("{} = {}", key.name, key.default.unwrap());
+            defaults.extend(default.parse::<toml::Table>().unwrap());
+        }
+    }
+    serde_json::from_value(json!({ algorithm.name: defaults })).unwrap()
+}
+
+/// A batch of completions by the log-probabilities of their tokens.
+pub(in crate::train) struct LogProbBatch<'a> {
+    /// Under the policy in training.
+    pub(in crate::train) new: &'a [&'a [f64]],
+    /// Under the policy that sampled; the same if there is none.
+    pub(in crate::train) old: Option<&'a [&'a [f64]]>,
+    /// Under the reference.
+    pub(in crate::train) reference: Option<&'a [&'a [f64]]>,
+}
+
+/// The loss of an update from one batch, and the gradient of each log-probability, in double
+/// precision. Rows of the gradient are padded with zeros to the longest completion.
+pub(in crate::train) fn loss_and_gradient(
+    objective: &Objective,
+    batch: &LogProbBatch<'_>,
+    advantages: &[f64],
+) -> (f64, Vec<Vec<f64>>) {
+    let device = Device::flex().autodiff();
+    let lengths: Vec<usize> = batch.new.iter().map(|row| row.len()).collect();
+    let columns = lengths.iter().copied().max().unwrap();
+    let tensor = |rows: Vec<Vec<f64>>, columns: usize| {
+        let count = rows.len();
+        let padded = rows.into_iter().flat_map(|mut row| {
+            row.resize(columns, 0.0);
+            row
+        });
+        let data = TensorData::new(padded.collect::<Vec<f64>>(), [count, columns]);
+        Tensor::<2>::from_data(data, (&device, DType::F64))
+    };
+    let rows = |rows: &[&[f64]]| {
+        let rows: Vec<Vec<f64>> = rows.iter().map(|row| row.to_vec()).collect();
+        tensor(rows, columns)
+    };
+    let repeated = |values: &[f64]| {
+        let values = values.iter().zip(&lengths);
+        let rows = values.map(|(value, length)| vec![*value; *length]);
+        tensor(rows.collect(), columns)
+    };
+    let weights = sequence_weights(objective.aggregation, &lengths, columns);
+    let new = rows(batch.new).require_grad();
+    let old = batch.old.map_or_else(|| new.clone().detach(), rows);
+    let advantage = tensor(advantages.iter().map(|one| vec![*one]).collect(), 1);
+    let mask = repeated(&vec![1.0; lengths.len()]);
+    let (loss, _) =
+        objective.token_loss(new.clone(), old, advantage, mask, batch.reference.map(rows));
+    let loss = (loss * repeated(&weights)).sum();
+    let gradient = new.grad(&loss.backward()).unwrap().into_data();
+    let gradient: Vec<f64> = gradient.iter::<f64>().collect();
+    let loss = loss.into_data().iter::<f64>().next().unwrap();
+    (
+        loss,
+        gradient.chunks(columns).map(<[f64]>::to_vec).collect(),
+    )
+}
+
+/// Fails unless the numbers agree up to the rounding of double precision.
+pub(in crate::train) fn assert_close(ours: &[f64], expected: &[f64]) {
+    assert_eq!(ours.len(), expected.len());
+    for (ours, expected) in ours.iter().zip(expected) {
+        // 1e-12: f64, numbers of order one.
+        assert!((ours - expected).abs() < 1e-12, "{ours} {expected}");
+    }
+}
+
 /// Five rows with prompts of different lengths.
 pub(super) fn rows() -> Vec<Row> {
     let row = |index: usize, prompt: &str, target: &str| Row {
@@ -163,24 +256,25 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-/// Remembers all that it is told, and says stop after a number of questions or steps.
+/// Records everything, and stops a training after a number of questions or steps.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) records: Vec<StepRecord>,
     pub(super) samples: Vec<SampleRecord>,
     pub(super) non_finite: Vec<NonFiniteRecord>,
     pub(super) evaluations: Vec<EvaluationRecord>,
-    /// How many samples pass at a step, and the weights that were measured there.
+    /// How many samples pass at a step.
     pub(super) passed: Option<fn(usize) -> usize>,
+    /// The weights that were evaluated at a step.
     pub(super) measured: BTreeMap<usize, Vec<u32>>,
     /// Stops in the evaluation of this step.
     pub(super) stop_in_evaluation: Option<usize>,
     pub(super) notes: Vec<String>,
-    /// Where training has begun, each time.
+    /// The step at which each attempt began.
     pub(super) resumed: Vec<usize>,
     /// Stops when this step is done.
     pub(super) stop_after: Option<usize>,
-    /// Stops when it was asked so often.
+    /// Stops at this question.
     pub(super) stop_at_question: Option<usize>,
     pub(super) questions: Cell<usize>,
 }
@@ -247,11 +341,38 @@ impl Observer for Recorder {
     }
 }
 
-/// Rewards a completion by a function of its text.
+/// Trains on `rows` in a folder of its own.
+pub(super) fn train_on(
+    rows: &[Row],
+    model: LanguageModel,
+    settings: &TrainSettings,
+    reward: &ByText,
+) -> (Result<Outcome, TrainError>, Recorder) {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = Inputs {
+        settings,
+        rows,
+        seed: 5,
+        checkpoints: folder.path(),
+    };
+    let mut recorder = Recorder::default();
+    (train_with(model, &inputs, &mut recorder, reward), recorder)
+}
+
+/// [`train_on`] the first two rows.
+pub(super) fn train_two_rows(
+    model: LanguageModel,
+    settings: &TrainSettings,
+    reward: &ByText,
+) -> (Result<Outcome, TrainError>, Recorder) {
+    train_on(&rows()[..2], model, settings, reward)
+}
+
+/// A reward that is a function of the completion's text.
 pub(super) struct ByText(pub(super) fn(&str) -> f64);
 
-impl Judge for ByText {
-    fn judge(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
+impl RewardFn for ByText {
+    fn rewards(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
         let reward = |text: &str| {
             let correctness = (self.0)(text);
             RewardRecord {
@@ -268,7 +389,7 @@ impl Judge for ByText {
     }
 }
 
-/// All numbers of named tensors, in their order.
+/// All numbers of named tensors, in the order of the names.
 pub(super) fn values(named: &Named) -> Vec<f32> {
     named
         .values()

@@ -1,8 +1,10 @@
 //! Whole trainings of a micro model.
 
+mod dapo;
 mod diverging;
 mod evaluating;
-mod fixture;
+pub(super) mod fixture;
 mod learning;
 mod loss_golden;
+mod micro_batches;
 mod resuming;

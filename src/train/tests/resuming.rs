@@ -12,7 +12,7 @@ use crate::{
 
 use super::fixture::{ByText, Recorder, bits, dapo, grpo, model, rows, settings};
 
-/// A reward that tells most groups apart, but not all.
+/// A reward that differs within most groups, but not all.
 const REWARD: ByText = ByText(|text| (text.len() % 3) as f64);
 
 fn run(
@@ -50,7 +50,11 @@ fn assert_same(one: &(Outcome, Recorder), other: &(Outcome, Recorder)) {
 }
 
 /// Stops after every `every` steps until all are done.
-fn in_pieces(model: &LanguageModel, settings: &TrainSettings, every: usize) -> (Outcome, Recorder) {
+fn interrupted(
+    model: &LanguageModel,
+    settings: &TrainSettings,
+    every: usize,
+) -> (Outcome, Recorder) {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::default();
     for attempt in 1..=settings.max_steps.div_ceil(every) + 1 {
@@ -76,12 +80,12 @@ fn check(algorithm: Algorithm, adapter: AdapterKind, dropout: f64) {
 
     assert_same(&whole, &uninterrupted(&model, &settings));
     for every in [1, 2, 5] {
-        assert_same(&whole, &in_pieces(&model, &settings, every));
+        assert_same(&whole, &interrupted(&model, &settings, every));
     }
 }
 
 #[test]
-fn sft_in_pieces_is_sft_at_once() {
+fn sft_with_interruptions_is_sft_without() {
     check(
         Algorithm::Sft(SftSettings {
             prompt_weight: 0.0,
@@ -93,7 +97,7 @@ fn sft_in_pieces_is_sft_at_once() {
 }
 
 #[test]
-fn grpo_in_pieces_is_grpo_at_once() {
+fn grpo_with_interruptions_is_grpo_without() {
     check(grpo(0.1), AdapterKind::Dora, 0.1);
 }
 
@@ -103,40 +107,40 @@ fn grpo_of_all_weights_keeps_its_reference_over_interruptions() {
 }
 
 #[test]
-fn dapo_in_pieces_is_dapo_at_once() {
+fn dapo_with_interruptions_is_dapo_without() {
     check(dapo(), AdapterKind::Lora, 0.0);
 }
 
 #[test]
-fn completions_are_told_of_every_so_many_steps_whole_and_change_no_digit() {
+fn recording_the_samples_of_few_steps_changes_no_digit() {
     let plain = settings(grpo(0.1));
     let model = model(AdapterKind::Dora, 0.1);
     let all = uninterrupted(&model, &plain);
     let weights = |outcome: &Outcome| bits(&outcome.model.decoder.trainable());
 
-    for (samples_every, told) in [(4, vec![4]), (2, vec![2, 4, 6]), (7, vec![]), (0, vec![])] {
+    for (samples_every, recorded) in [(4, vec![4]), (2, vec![2, 4, 6]), (7, vec![]), (0, vec![])] {
         let settings = TrainSettings {
             samples_every,
             ..plain.clone()
         };
         let some = uninterrupted(&model, &settings);
 
-        // Identity: those of all steps, without those of the steps between.
+        // Identity: the samples of all steps, without those of the steps in between.
         let mut expected = all.1.samples.clone();
-        expected.retain(|sample| told.contains(&sample.step));
+        expected.retain(|sample| recorded.contains(&sample.step));
         // By hand: 3 prompts of 4 completions a step.
-        assert_eq!(expected.len(), told.len() * 12);
+        assert_eq!(expected.len(), recorded.len() * 12);
         assert_eq!(some.1.samples, expected, "{samples_every}");
         assert_eq!(weights(&some.0), weights(&all.0));
         assert_eq!(some.1.records, all.1.records);
         for every in [1, 5] {
-            assert_same(&some, &in_pieces(&model, &settings, every));
+            assert_same(&some, &interrupted(&model, &settings, every));
         }
     }
 }
 
 #[test]
-fn a_training_goes_on_with_another_rate_of_completions() {
+fn a_training_resumes_with_another_rate_of_samples() {
     let plain = settings(grpo(0.0));
     let model = model(AdapterKind::Dora, 0.0);
     let whole = uninterrupted(&model, &plain);
@@ -190,8 +194,8 @@ fn a_stop_inside_a_step_leaves_the_step_undone() {
 }
 
 #[test]
-fn records_behind_the_last_checkpoint_come_again() {
-    // As after `kill -9` behind step 5: the checkpoint of step 4 is the last, and all records of
+fn records_after_the_last_checkpoint_are_repeated() {
+    // As after `kill -9` after step 5: the last checkpoint is that of step 4, and all records of
     // step 5 were written.
     let settings = settings(grpo(0.0));
     let model = model(AdapterKind::Dora, 0.0);
@@ -212,7 +216,7 @@ fn records_behind_the_last_checkpoint_come_again() {
 }
 
 #[test]
-fn a_damaged_checkpoint_is_told_and_changes_nothing() {
+fn a_damaged_checkpoint_is_reported_and_changes_nothing() {
     let settings = settings(grpo(0.0));
     let model = model(AdapterKind::Dora, 0.0);
     let whole = uninterrupted(&model, &settings);

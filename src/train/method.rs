@@ -1,0 +1,46 @@
+//! The choice of a method by the settings of its algorithm.
+
+use crate::model::Decoder;
+
+use super::{
+    algorithm::Algorithm,
+    error::TrainError,
+    rollout::{collect::Collector, reward::RewardFn, step::RolloutStep},
+    settings::TrainSettings,
+    step::Method,
+    supervised::SupervisedStep,
+    task::Task,
+};
+
+/// The method of an algorithm; `start` is the frozen model before its first update.
+pub(super) fn method<'a>(
+    task: &'a Task<'a>,
+    settings: &'a TrainSettings,
+    reward_fn: &'a dyn RewardFn,
+    start: Decoder,
+) -> Result<Box<dyn Method + 'a>, TrainError> {
+    if let Algorithm::Sft(sft) = &settings.algorithm {
+        return Ok(Box::new(SupervisedStep {
+            task,
+            batch_size: settings.batch_size,
+            prompt_weight: sft.prompt_weight,
+            order: sft.order,
+        }));
+    }
+    let Some(objective) = settings.algorithm.objective(settings.batch_size) else {
+        return Err(TrainError::Settings(
+            "the algorithm has no objective".to_owned(),
+        ));
+    };
+    Ok(Box::new(RolloutStep {
+        reference: (objective.kl_weight > 0.0).then_some(start),
+        collector: Collector {
+            task,
+            objective,
+            sampling: &settings.sampling,
+            reward_fn,
+            batch_size: settings.batch_size,
+            group_size: settings.group_size,
+        },
+    }))
+}
