@@ -222,7 +222,7 @@ settings! {
     /// The table `model.scratch`: a small decoder with random weights.
     pub struct ScratchSettings {
         /// A `tokenizer.json`, whose vocabulary is the model's.
-        #[key(Kind::File, default = "datasets/quickstart/tokenizer.json")]
+        #[key(Kind::File, default = "datasets/from_scratch/tokenizer.json")]
         pub tokenizer: PathBuf,
         /// The width of the residual stream.
         #[key(whole(1, 1_000_000), default = 128)]
