@@ -20,6 +20,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let text =
         spec::explain(&arguments.word).map_err(|message| Failure::text(Exit::Usage, message))?;
-    output::result(text.trim_end());
+    output::result(&text);
     Ok(Exit::Done)
 }

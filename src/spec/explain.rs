@@ -7,7 +7,7 @@ use super::{
     schema::{self, SpecKey, join, rest_below},
     suggest::nearest,
 };
-use crate::{settings::one_of, train::Algorithm};
+use crate::train::Algorithm;
 
 /// What `[grid]` is, for `recode explain` and the JSON Schema.
 pub(super) const GRID: &str = "The axes of the experiment: each is the path of a setting in quotes with the list of its values, and all are crossed. Axes in a [[grid.zip]] move together. A [[grid.exclude]] removes points, a [[grid.when]] changes settings (`set`) where a condition (`if`) holds, a [[grid.add]] adds one point.";
@@ -16,6 +16,10 @@ pub(super) const GRID: &str = "The axes of the experiment: each is the path of a
 ///
 /// The error says that there is no such word, or that it means several keys.
 pub fn explain(word: &str) -> Result<String, String> {
+    describe(word).map(|text| text.trim_end().to_owned())
+}
+
+fn describe(word: &str) -> Result<String, String> {
     if let Some(code) = Code::ALL
         .iter()
         .find(|code| code.name().eq_ignore_ascii_case(word))
@@ -101,18 +105,14 @@ fn of_key(key: &SpecKey) -> String {
         row(
             "see also",
             &format!(
-                "`{name}` in [train.{{{}}}], for one algorithm alone",
-                Algorithm::names().join(",")
+                "`{name}` in the table of an algorithm, such as [train.grpo], for that algorithm alone"
             ),
         );
         let others = schema::keys().iter().filter(|one| {
             one.default.is_some() && ends_with(&one.path, name) && schema::is_copy(&one.path)
         });
         for other in others {
-            row(
-                "",
-                &format!("{} is {} by default", other.path, default_of(other)),
-            );
+            row("", &format!("{} = {}", other.path, default_of(other)));
         }
     }
     text
@@ -151,7 +151,7 @@ fn of_section(section: &str) -> String {
         let path = join(section, name);
         match schema::find(&path) {
             // What an algorithm's table repeats is explained in [train].
-            Some(_) if schema::is_copy(&path) => {}
+            Some(key) if schema::is_copy(&path) && key.default.is_none() => {}
             Some(key) => {
                 let _ = writeln!(text, "  {name}: {}", key.doc);
             }
@@ -161,22 +161,10 @@ fn of_section(section: &str) -> String {
             }
         }
     }
-    if Algorithm::names()
-        .iter()
-        .any(|name| section == join("train", name))
-    {
-        let keys: Vec<&str> = schema::names_in("train")
-            .into_iter()
-            .filter(|name| {
-                schema::is_section(&join(section, name))
-                    || schema::find(&join(section, name)).is_some()
-            })
-            .collect();
-        let _ = writeln!(
-            text,
-            "\nIt may also repeat {} of [train] for itself.",
-            one_of(&keys).replace(" or ", " and ")
-        );
+    let is_algorithm = |name: &&str| section == join("train", name);
+    if Algorithm::names().iter().any(is_algorithm) {
+        text += "\nIt may also repeat any other key of [train], such as `max_steps` or `lr.peak`, for this \
+                 algorithm alone.\n";
     }
     text
 }

@@ -34,7 +34,7 @@ pub fn json_schema() -> String {
     }
     for purpose in [Purpose::Axes, Purpose::Conditions, Purpose::Changes] {
         definitions.insert(purpose.name(""), of_assignments(purpose, ""));
-        for section in sections().filter(|path| purpose.may_name(path)) {
+        for section in sections().filter(|path| is_swept(path)) {
             definitions.insert(purpose.name(section), of_assignments(purpose, section));
         }
     }
@@ -77,11 +77,6 @@ impl Purpose {
         join(name, section)
     }
 
-    /// Whether an assignment may name a path.
-    fn may_name(self, path: &str) -> bool {
-        self == Self::Conditions || schema::reason_against_sweeping(path).is_none()
-    }
-
     /// What an assignment to a path may be.
     fn value(self, path: &str) -> Json {
         let one = reference(path);
@@ -95,6 +90,11 @@ impl Purpose {
             Self::Conditions | Self::Changes => one,
         }
     }
+}
+
+/// Whether an assignment may name a path.
+fn is_swept(path: &str) -> bool {
+    schema::reason_against_sweeping(path).is_none()
 }
 
 /// The paths of all sections.
@@ -156,7 +156,7 @@ fn of_assignments(purpose: Purpose, section: &str) -> Json {
     let sections = sections();
     let mut paths: Vec<&str> = schema::paths().collect();
     paths.extend(sections.iter().map(String::as_str));
-    for path in paths.into_iter().filter(|path| purpose.may_name(path)) {
+    for path in paths.into_iter().filter(|path| is_swept(path)) {
         let name = if section.is_empty() {
             Some(path)
         } else {
@@ -169,7 +169,7 @@ fn of_assignments(purpose: Purpose, section: &str) -> Json {
     // A table instead of a path in quotes: `train.reward = [...]`.
     for name in schema::names_in(section) {
         let path = join(section, name);
-        if sections.contains(&path) && purpose.may_name(&path) {
+        if sections.contains(&path) && is_swept(&path) {
             let nested = purpose.name(&definition(&path));
             let nested = json!({ "$ref": format!("#/$defs/{nested}") });
             let value = json!({ "anyOf": [purpose.value(&path), nested] });

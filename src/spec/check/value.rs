@@ -45,10 +45,11 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
         },
         Kind::List(of) => list(site, kind, *of, node),
         Kind::TextOrList => match node.data {
-            Data::Text(_) => Ok(Node {
-                place: node.place,
-                data: Data::List(vec![node]),
-            }),
+            Data::Text(_) => {
+                let place = node.place;
+                let data = Data::List(vec![text(site, Kind::Text, node)?]);
+                Ok(Node { data, place })
+            }
             _ => list(site, kind, Kind::Text, node),
         },
         Kind::Assignments => match node.data {

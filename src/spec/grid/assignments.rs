@@ -76,7 +76,7 @@ pub(super) fn check(report: &mut Report<'_>, table: &mut Node, purpose: Purpose)
 }
 
 fn assignment_is_fine(report: &mut Report<'_>, entry: &mut Entry, purpose: Purpose) -> bool {
-    if !is_setting(report, entry, purpose == Purpose::Change) {
+    if !is_setting(report, entry) {
         return false;
     }
     let Some(key) = schema::find(&entry.key) else {
@@ -111,13 +111,12 @@ pub(super) fn section_is_fine(report: &mut Report<'_>, path: &str, node: &mut No
     false
 }
 
-/// Whether an entry of the grid names a setting; if `must_change`, one that may differ from point
-/// to point.
-pub(super) fn is_setting(report: &mut Report<'_>, entry: &Entry, must_change: bool) -> bool {
+/// Whether an entry of the grid names a setting that may differ from point to point.
+pub(super) fn is_setting(report: &mut Report<'_>, entry: &Entry) -> bool {
     let path = entry.key.as_str();
     let exists = schema::find(path).is_some() || (!path.is_empty() && schema::is_section(path));
     if exists {
-        let Some(reason) = schema::reason_against_sweeping(path).filter(|_| must_change) else {
+        let Some(reason) = schema::reason_against_sweeping(path) else {
             return true;
         };
         let title = format!("`{path}` cannot differ from point to point");

@@ -131,7 +131,7 @@ fn when_is_fine(report: &mut Report<'_>, table: &mut Node) -> bool {
 }
 
 fn axis_is_fine(report: &mut Report<'_>, entry: &mut Entry) -> bool {
-    if !assignments::is_setting(report, entry, true) {
+    if !assignments::is_setting(report, entry) {
         return false;
     }
     report.meant.insert(axis_mark(&entry.key));
