@@ -24,8 +24,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "python/indentation.rs python/nesting.rs python/syntax.rs",
     "schedule/run.rs schedule/track.rs",
     "spec/axes.rs spec/check.rs spec/experiment.rs spec/grid.rs spec/keys.rs spec/schema.rs spec/table.rs spec/value.rs",
-    "train/algorithm/mod.rs train/method.rs train/policy.rs train/rollout.rs train/settings.rs train/task.rs",
-    "train/learner.rs train/optim.rs",
     "worker/eval_job.rs worker/remote_eval.rs",
 ];
 

@@ -15,7 +15,6 @@ const KNOWN_LONG: &[&str] = &[
     "python/server.rs",
     "spec/keys.rs",
     "spec/value.rs",
-    "train/train_loop.rs",
 ];
 
 #[test]
