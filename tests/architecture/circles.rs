@@ -21,7 +21,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "model/kernel/distribution.rs model/kernel/row.rs",
     "model/kernel/product.rs model/kernel/strip.rs model/kernel/sweep.rs",
     "plan/baseline.rs plan/build.rs",
-    "python/indentation.rs python/nesting.rs python/syntax.rs",
     "schedule/run.rs schedule/track.rs",
     "spec/axes.rs spec/check.rs spec/experiment.rs spec/grid.rs spec/keys.rs spec/schema.rs spec/table.rs spec/value.rs",
     "worker/eval_job.rs worker/remote_eval.rs",
