@@ -13,8 +13,6 @@ mod config;
 mod decoder;
 mod error;
 mod family;
-#[cfg(test)]
-pub(crate) mod fixture;
 mod generate;
 mod kernel;
 mod kv_cache;
@@ -30,6 +28,8 @@ mod rounding;
 mod settings;
 #[cfg(test)]
 mod speed;
+#[cfg(test)]
+mod tests;
 mod token_batch;
 mod tokenizer;
 mod weights;
@@ -50,4 +50,6 @@ pub use settings::{
 };
 pub use token_batch::TokenBatch;
 pub use tokenizer::Tokenizer;
+#[cfg(test)]
+pub(crate) use tests::fixture;
 pub use weights::{read_tensors, write_tensors};

@@ -5,21 +5,22 @@ use std::{collections::BTreeMap, path::Path};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::json;
 
-use crate::seed::stream;
-
-use super::{
-    AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel, ScratchSettings,
-    Targets, rounding::to_f32,
+use crate::{
+    model::{
+        AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel,
+        ScratchSettings, Targets, rounding::to_f32,
+    },
+    seed::stream,
 };
 
 /// The number of tokens of [`tokenizer`].
-pub(super) const VOCABULARY: usize = 23;
+pub(crate) const VOCABULARY: usize = 23;
 
 /// The kinds of model that the tests run over.
-pub(super) const FAMILIES: [&str; 2] = ["qwen2", "llama"];
+pub(crate) const FAMILIES: [&str; 2] = ["qwen2", "llama"];
 
 /// Writes a `tokenizer.json` whose words are `w3`, `w4` and so on.
-pub(super) fn write_tokenizer(path: &Path) {
+pub(crate) fn write_tokenizer(path: &Path) {
     let special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
     let words = (special.len()..VOCABULARY).map(|id| format!("w{id}"));
     let names = special.iter().map(ToString::to_string).chain(words);
@@ -42,7 +43,7 @@ pub(super) fn write_tokenizer(path: &Path) {
 }
 
 /// A shape with two layers and two query heads to each key head.
-pub(super) fn settings(tokenizer: &Path) -> ScratchSettings {
+pub(crate) fn settings(tokenizer: &Path) -> ScratchSettings {
     ScratchSettings {
         tokenizer: tokenizer.to_owned(),
         hidden_size: 16,
@@ -75,7 +76,7 @@ pub(crate) fn model(family: &str) -> LanguageModel {
 }
 
 /// A model 128 wide with four layers, large enough for several threads to share its products.
-pub(super) fn wide_model(vocabulary: usize) -> LanguageModel {
+pub(crate) fn wide_model(vocabulary: usize) -> LanguageModel {
     let mut model = model("qwen2");
     let json = json!({
         "model_type": "qwen2", "hidden_size": 128, "intermediate_size": 352,
@@ -89,7 +90,7 @@ pub(super) fn wide_model(vocabulary: usize) -> LanguageModel {
 }
 
 /// A decoder whose every parameter is random, so that none can be forgotten unseen.
-pub(super) fn decoder(config: &DecoderConfig) -> Decoder {
+pub(crate) fn decoder(config: &DecoderConfig) -> Decoder {
     let device = Device::flex();
     let result = Decoder::build::<()>(config, &device, &mut |name, _, dims| {
         let mut stream = stream(5, name, 0, 0);
@@ -104,7 +105,7 @@ pub(super) fn decoder(config: &DecoderConfig) -> Decoder {
 }
 
 /// An adapter of two projections.
-pub(super) fn adapter(kind: AdapterKind) -> AdapterSettings {
+pub(crate) fn adapter(kind: AdapterKind) -> AdapterSettings {
     let targets = Targets(vec!["q_proj".to_owned(), "down_proj".to_owned()]);
     AdapterSettings {
         kind,
@@ -116,7 +117,7 @@ pub(super) fn adapter(kind: AdapterKind) -> AdapterSettings {
 }
 
 /// The model with an adapter whose every parameter has moved away from its start.
-pub(super) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
+pub(crate) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
     let mut model = model(family);
     model.attach_adapter(&adapter(kind), 1).unwrap();
     model.decoder = model.decoder.clone().map_trainable(|name, value| {
@@ -131,7 +132,7 @@ pub(super) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
 }
 
 /// Some tokens, none of them special.
-pub(super) fn tokens(seed: u64, count: usize) -> Vec<u32> {
+pub(crate) fn tokens(seed: u64, count: usize) -> Vec<u32> {
     let mut stream = stream(seed, "tokens", 0, 0);
     (0..count)
         .map(|_| u32::try_from(3 + stream.below(VOCABULARY - 3)).unwrap())
@@ -139,7 +140,7 @@ pub(super) fn tokens(seed: u64, count: usize) -> Vec<u32> {
 }
 
 /// The logits at each of `tokens`, by the formulas of the papers in 64 bits and plain loops.
-pub(super) fn reference_logits(
+pub(crate) fn reference_logits(
     config: &DecoderConfig,
     decoder: &Decoder,
     tokens: &[u32],
@@ -298,12 +299,12 @@ impl Weights {
 }
 
 /// The numbers of a tensor.
-pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
 }
 
 /// The largest difference between two lists of numbers.
-pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter()
         .zip(b)

@@ -1,5 +1,7 @@
 //! The shape of a decoder, as `config.json` of a Hugging Face folder gives it.
 
+mod rope;
+
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -7,8 +9,11 @@ use serde_json::{Map, Value, json};
 use super::{
     Dtype, ModelError, ScratchSettings,
     family::{self, AttentionBias},
-    rope::RopeConfig,
 };
+
+use rope::RopeConfig;
+
+pub(super) use rope::Scaling;
 
 /// The shape of a decoder and the numbers that its formulas need.
 #[derive(Clone, Debug)]

@@ -1,0 +1,3 @@
+//! Tests of whole models, and what they share.
+
+pub(crate) mod fixture;
