@@ -5,8 +5,14 @@ use std::cell::OnceCell;
 use burn::tensor::{DType, Tensor, activation::softmax};
 
 use super::{
-    TokenBatch, adapter::Dropout, kernel, kv_cache::KvCache, parameter::Visit,
-    projection::Projection, rope::Rotation,
+    adapter::Dropout,
+    config::DecoderConfig,
+    kernel,
+    kv_cache::KvCache,
+    parameter::{ParameterValues, Visit},
+    projection::Projection,
+    rope::Rotation,
+    token_batch::TokenBatch,
 };
 
 /// Attention with its four projections.
@@ -16,10 +22,10 @@ pub(super) struct Attention {
     pub(super) k_proj: Projection,
     pub(super) v_proj: Projection,
     pub(super) o_proj: Projection,
-    pub(super) kv_heads: usize,
-    /// Query heads that share a key head.
-    pub(super) group_size: usize,
-    pub(super) head_dim: usize,
+    kv_heads: usize,
+    /// The number of query heads that share a key head.
+    group_size: usize,
+    head_dim: usize,
 }
 
 /// What every block knows of the tokens that pass through.
@@ -66,6 +72,20 @@ pub(super) struct Pass<'a, 't> {
 }
 
 impl Attention {
+    /// Builds the attention `name` of the checkpoint.
+    pub(super) fn build(config: &DecoderConfig, name: &str, values: &mut ParameterValues) -> Self {
+        let mut projection = |short: &str| Projection::build(&format!("{name}.{short}"), values);
+        Self {
+            q_proj: projection("q_proj"),
+            k_proj: projection("k_proj"),
+            v_proj: projection("v_proj"),
+            o_proj: projection("o_proj"),
+            kv_heads: config.num_key_value_heads,
+            group_size: config.group_size(),
+            head_dim: config.head_dim,
+        }
+    }
+
     /// # Shapes
     ///
     /// - `x`, output: `[batch · time, d]`

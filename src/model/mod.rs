@@ -13,6 +13,7 @@ mod config;
 mod decoder;
 mod error;
 mod family;
+mod files;
 mod generate;
 mod kernel;
 mod kv_cache;
@@ -45,11 +46,12 @@ pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use memory_size::MemorySize;
+pub use parameter::{ParameterShape, Role};
 pub use settings::{
     AdapterKind, AdapterSettings, Dtype, ModelSettings, SamplingSettings, ScratchSettings, Targets,
 };
-pub use token_batch::TokenBatch;
-pub use tokenizer::Tokenizer;
 #[cfg(test)]
 pub(crate) use tests::fixture;
+pub use token_batch::TokenBatch;
+pub use tokenizer::Tokenizer;
 pub use weights::{read_tensors, write_tensors};

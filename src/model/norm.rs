@@ -3,8 +3,9 @@
 use burn::tensor::{DType, Tensor};
 
 use super::{
+    config::DecoderConfig,
     kernel,
-    parameter::{self, Layout, Visit},
+    parameter::{self, Layout, ParameterValues, Visit},
 };
 
 /// Scales each row to a mean square of one, then each column by a weight.
@@ -15,11 +16,12 @@ pub(super) struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// # Shapes
-    ///
-    /// - `weight`: `[1, d]`
-    pub(super) fn new(weight: Tensor<2>, epsilon: f64) -> Self {
-        Self { weight, epsilon }
+    /// Builds the norm `name` of the checkpoint.
+    pub(super) fn build(config: &DecoderConfig, name: &str, values: &mut ParameterValues) -> Self {
+        Self {
+            weight: values.take(&parameter::weight(name)),
+            epsilon: config.rms_norm_eps,
+        }
     }
 
     /// # Shapes
@@ -38,11 +40,7 @@ impl RmsNorm {
     }
 
     pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
-        parameter::base(
-            format!("{name}.weight"),
-            Layout::Vector,
-            &mut self.weight,
-            visit,
-        );
+        let name = parameter::weight(name);
+        parameter::base(name, Layout::Vector, &mut self.weight, visit);
     }
 }

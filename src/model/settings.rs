@@ -1,11 +1,11 @@
-//! What a spec may say about the model: `[model]`, and about sampling from it.
+//! Settings of the model, `[model]`, and of sampling from it.
 
 use std::path::PathBuf;
 
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use super::{ChatFormat, MemorySize};
+use super::{chat::ChatFormat, memory_size::MemorySize};
 use crate::remote::RemoteSettings;
 
 /// The section `[model]`.
@@ -13,38 +13,37 @@ use crate::remote::RemoteSettings;
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
     /// A name of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for a
-    /// model with random weights in the shape of `[model.scratch]`, or `remote` for the one behind
-    /// the endpoint of `[model.remote]`.
+    /// model with random weights in the shape of `[model.scratch]`, or `remote` for the model at the
+    /// endpoint of `[model.remote]`.
     pub base: String,
     /// The type of the weights in memory.
     pub dtype: Dtype,
     /// How conversations are laid out for the model.
     pub chat: ChatFormat,
-    /// The memory for keys and values while sampling, without their room to grow: it decides how
-    /// many sequences run at once, at least one, and changes no completion beyond the rounding of
-    /// products.
+    /// The memory for keys and values during sampling, without the room that they grow into. It
+    /// decides how many sequences run at once (at least one) and changes no completion beyond the
+    /// rounding of products.
     #[serde(default = "ModelSettings::kv_cache")]
     pub kv_cache: MemorySize,
     /// What is trained: all weights, or an adapter.
     pub adapter: AdapterSettings,
-    /// The shape of a model that starts from nothing; read only if `base = "scratch"`.
+    /// The shape of a model that starts from random weights; read only if `base = "scratch"`.
     pub scratch: ScratchSettings,
-    /// The endpoint; there only if `base = "remote"`.
+    /// The endpoint; present only if `base = "remote"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteSettings>,
 }
 
 impl ModelSettings {
-    /// What `base` is for a model behind an endpoint.
+    /// The value of `base` for a model at an endpoint.
     pub const REMOTE: &'static str = "remote";
 
-    /// The memory for keys and values that holds where nothing is said, as in jobs from before the
-    /// key.
+    /// The default memory for keys and values; jobs that are older than the key have none.
     pub const fn kv_cache() -> MemorySize {
         MemorySize::gib(4)
     }
 
-    /// The settings without those that the base does not read: no part of its jobs.
+    /// The settings without those that the base does not read, which must not identify its jobs.
     #[must_use]
     pub fn of_its_base(mut self) -> Self {
         if self.base != Self::REMOTE {
@@ -53,7 +52,7 @@ impl ModelSettings {
         self
     }
 
-    /// What a table calls the base: its name, or that which a remote model has at its endpoint.
+    /// The name of the base in a table; for a remote model, its name at the endpoint.
     pub fn name(&self) -> &str {
         self.remote
             .as_ref()
@@ -74,7 +73,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// The name that `config.json` has for it.
+    /// Its name in `config.json`.
     pub(super) fn torch_name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -83,7 +82,7 @@ impl Dtype {
         }
     }
 
-    /// The tensors' name for it.
+    /// The type of tensors.
     pub(super) fn of_tensors(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -127,8 +126,9 @@ pub enum AdapterKind {
 pub struct Targets(pub Vec<String>);
 
 impl Targets {
-    /// The projections of a decoder's block.
-    const PROJECTIONS: [&str; 7] = [
+    /// The projections of a decoder's block: those of the attention, then those of the feed-forward
+    /// layer.
+    pub const PROJECTIONS: [&'static str; 7] = [
         "q_proj",
         "k_proj",
         "v_proj",
@@ -138,13 +138,16 @@ impl Targets {
         "down_proj",
     ];
 
-    /// The names of the projections that are meant, in the order of a block, each once.
+    /// How many of the projections, from the first, belong to the attention.
+    pub const ATTENTION: usize = 4;
+
+    /// The names of the chosen projections, in the order of a block, each once.
     pub fn projections(&self) -> Result<Vec<&'static str>, String> {
         let mut chosen = [false; Self::PROJECTIONS.len()];
         for name in &self.0 {
             let all = 0..Self::PROJECTIONS.len();
             let range = match name.as_str() {
-                "attention" => 0..4,
+                "attention" => 0..Self::ATTENTION,
                 "all_linear" => all,
                 name => match Self::PROJECTIONS.iter().position(|one| *one == name) {
                     Some(place) => place..place + 1,
@@ -176,11 +179,11 @@ fn unknown_target(name: &str) -> String {
     )
 }
 
-/// The table `model.scratch`: a small decoder with random weights.
+/// The table `model.scratch`: a decoder with random initial weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScratchSettings {
-    /// A `tokenizer.json`, whose vocabulary is the model's.
+    /// A `tokenizer.json`; its vocabulary is that of the model.
     pub tokenizer: PathBuf,
     /// Width of the residual stream.
     pub hidden_size: usize,
@@ -192,15 +195,16 @@ pub struct ScratchSettings {
     pub num_attention_heads: usize,
     /// Number of key and value heads.
     pub num_key_value_heads: usize,
-    /// Base of the rotary embedding's wave lengths.
+    /// Base of the wavelengths of the rotary embedding.
     pub rope_theta: f64,
     /// The longest sequence, in tokens.
     pub max_position_embeddings: usize,
-    /// Seed of the initial weights; the same for every seed of a run, so that all start alike.
+    /// Seed of the initial weights; it does not depend on the seed of a run, so that all runs start
+    /// from the same weights.
     pub init_seed: u64,
 }
 
-/// How tokens are drawn from the model's distribution.
+/// How tokens are sampled from the distribution of the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SamplingSettings {
@@ -210,7 +214,7 @@ pub struct SamplingSettings {
     pub top_k: usize,
     /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.
     pub top_p: f64,
-    /// Keeps tokens that are at least this likely in comparison with the likeliest; 0 keeps all.
+    /// Keeps tokens that are at least this likely relative to the most likely one; 0 keeps all.
     pub min_p: f64,
     /// The longest completion, in tokens.
     pub max_completion_tokens: usize,

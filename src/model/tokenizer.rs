@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ModelError;
+use super::error::ModelError;
 
 /// A tokenizer in the format of the Hugging Face `tokenizers` library.
 #[derive(Clone, Debug)]

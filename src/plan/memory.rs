@@ -82,7 +82,7 @@ const WIDE: usize = 4;
 
 impl Shape<'_> {
     fn memory(&self) -> Memory {
-        let weights = self.config.parameters() * self.width();
+        let weights = self.config.parameter_count() * self.width();
         let trained = self.trained();
         let has_adapter = self.has_adapter();
         let is_policy = self.settings.algorithm.has_reward();
@@ -134,7 +134,7 @@ impl Shape<'_> {
     /// How many numbers are trained.
     fn trained(&self) -> usize {
         if !self.has_adapter() {
-            return self.config.parameters();
+            return self.config.parameter_count();
         }
         let adapter = &self.model.adapter;
         let magnitude = usize::from(adapter.kind == AdapterKind::Dora);

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
-use crate::model::AdapterSettings;
+use crate::model::settings::AdapterSettings;
 
 use super::tensor;
 

@@ -3,16 +3,16 @@
 mod dora;
 mod dropout;
 mod lora;
-mod peft;
+pub(super) mod peft;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::seed::stream;
 
 use super::{
-    AdapterKind, AdapterSettings,
     parameter::{Layout, Parameter, Visit},
     rounding::to_f32,
+    settings::{AdapterKind, AdapterSettings},
 };
 
 pub use dropout::Dropout;

@@ -8,7 +8,7 @@ use std::{fmt::Write as _, path::Path, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::ModelError;
+use super::error::ModelError;
 
 use template::ChatTemplate;
 

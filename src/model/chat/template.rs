@@ -15,7 +15,7 @@ use minijinja::{
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, Value as Json, json};
 
-use crate::model::ModelError;
+use crate::model::{error::ModelError, files::read_object};
 
 use super::{ASSISTANT, Message, date, json::tojson};
 
@@ -217,17 +217,6 @@ fn without_generation_marks(source: &str) -> String {
     }
     output.push_str(rest);
     output
-}
-
-/// The object that a file holds, empty if there is no file.
-fn read_object(path: &Path) -> Result<Map<String, Json>, ModelError> {
-    let Ok(bytes) = fs::read(path) else {
-        return Ok(Map::new());
-    };
-    serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    })
 }
 
 #[cfg(test)]

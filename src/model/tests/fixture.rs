@@ -8,7 +8,9 @@ use serde_json::json;
 use crate::{
     model::{
         AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel,
-        ScratchSettings, Targets, rounding::to_f32,
+        ScratchSettings, Targets,
+        parameter::{ParameterShape, Role},
+        rounding::to_f32,
     },
     seed::stream,
 };
@@ -92,13 +94,13 @@ pub(crate) fn wide_model(vocabulary: usize) -> LanguageModel {
 /// A decoder whose every parameter is random, so that none can be forgotten unseen.
 pub(crate) fn decoder(config: &DecoderConfig) -> Decoder {
     let device = Device::flex();
-    let result = Decoder::build::<()>(config, &device, &mut |name, _, dims| {
+    let result = Decoder::build::<()>(config, &device, |ParameterShape { name, role, dims }| {
         let mut stream = stream(5, name, 0, 0);
         let values: Vec<f32> = (0..dims[0] * dims[1])
             .map(|_| to_f32(0.4 * stream.normal()))
             .collect();
-        let shift = if name.contains("norm") { 1.0 } else { 0.0 };
-        let tensor = Tensor::<2>::from_data(TensorData::new(values, dims), (&device, DType::F32));
+        let shift = if *role == Role::Norm { 1.0 } else { 0.0 };
+        let tensor = Tensor::<2>::from_data(TensorData::new(values, *dims), (&device, DType::F32));
         Ok(tensor + shift)
     });
     result.unwrap()
