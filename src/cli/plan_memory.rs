@@ -6,16 +6,20 @@ use crate::{
     plan::{JobId, Memory, Plan, TrainWork, Work},
 };
 
-/// A training, and the arithmetic of it; none where nothing tells the shape of its model.
+/// A training, and the memory that it needs by arithmetic.
 pub(super) struct Estimate<'a> {
     pub(super) job: &'a JobId,
     work: &'a TrainWork,
     config: DecoderConfig,
+    processors: usize,
     pub(super) memory: Memory,
 }
 
-/// The estimates of a plan's trainings, one for all that are alike.
+/// The estimates of a plan's trainings for this machine, one for all that are equal.
+///
+/// A training is left out if the shape of its model is not known here.
 pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<Estimate<'a>> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut estimates: Vec<Estimate<'a>> = Vec::new();
     for job in &plan.jobs {
         let Work::Train(work) = &job.work else {
@@ -24,12 +28,13 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
         let Some(config) = shape(work, manifest) else {
             continue;
         };
-        let memory = Memory::of(work, &config);
+        let memory = Memory::of(work, &config, processors);
         if estimates.iter().all(|one| one.memory != memory) {
             estimates.push(Estimate {
                 job: &job.id,
                 work,
                 config,
+                processors,
                 memory,
             });
         }
@@ -37,7 +42,14 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
     estimates
 }
 
-/// The shape of a training's model: from its folder, from the spec, or from the manifest.
+impl Estimate<'_> {
+    /// The memory of a variant of the training.
+    fn with(&self, work: &TrainWork) -> Memory {
+        Memory::of(work, &self.config, self.processors)
+    }
+}
+
+/// The shape of the model of a training: from its folder, from the spec, or from the manifest.
 fn shape(work: &TrainWork, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     let Some(folder) = &work.model_path else {
         let settings = &work.model.scratch;
@@ -52,7 +64,7 @@ fn shape(work: &TrainWork, manifest: Option<&Manifest>) -> Option<DecoderConfig>
     DecoderConfig::from_json(shape.clone()).ok()
 }
 
-/// The table for people; `asked` are the bytes that the spec asks for, or 0.
+/// The table for people; `asked` is the number of bytes that the spec asks for, or 0.
 pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
     let mut lines = Vec::new();
     for one in estimates {
@@ -87,7 +99,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
     lines
 }
 
-/// Whether it fits what the spec asks for, and what would.
+/// Whether a training fits what the spec asks for; if not, which settings would fit.
 fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     let asked = usize::try_from(asked).ok().filter(|asked| *asked > 0)?;
     let room = size(asked);
@@ -95,7 +107,7 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
         return Some(format!("  fits the {room} that the spec asks for"));
     }
     let mut work = one.work.clone();
-    let less_cache = less_cache(&mut work, &one.config, asked);
+    let less_cache = less_cache(&mut work, one, asked);
     let mut ways = Vec::new();
     for checkpointing in [false, true] {
         work.train.gradient_checkpointing = checkpointing;
@@ -103,7 +115,7 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
             break;
         }
         work.train.micro_batch_tokens = one.work.train.micro_batch_tokens;
-        while work.train.micro_batch_tokens > 0 && Memory::of(&work, &one.config).peak() > asked {
+        while work.train.micro_batch_tokens > 0 && one.with(&work).peak() > asked {
             work.train.micro_batch_tokens /= 2;
         }
         if work.train.micro_batch_tokens > 0 {
@@ -126,10 +138,11 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     ))
 }
 
-/// Lowers the bound of keys and values until sampling fits, and says so; nothing if it fits already.
-fn less_cache(work: &mut TrainWork, config: &DecoderConfig, asked: usize) -> String {
+/// Lowers the limit of keys and values until sampling fits, and returns the new limit in words; empty
+/// if sampling fits already.
+fn less_cache(work: &mut TrainWork, one: &Estimate<'_>, asked: usize) -> String {
     let bound = work.model.kv_cache;
-    while Memory::of(work, config).sampling() > asked {
+    while one.with(work).sampling() > asked {
         let Some(half) = work.model.kv_cache.half() else {
             break;
         };
@@ -174,11 +187,13 @@ mod tests {
         let Work::Train(work) = &plan.jobs[0].work else {
             panic!("a training comes first")
         };
-        let memory = Memory::of(work, &config);
+        let processors = 1;
+        let memory = Memory::of(work, &config, processors);
         let one = Estimate {
             job: &plan.jobs[0].id,
             work,
             config,
+            processors,
             memory,
         };
 
