@@ -40,6 +40,7 @@ pub use chat::{Chat, ChatFormat, Message};
 pub use config::DecoderConfig;
 pub use decoder::Decoder;
 pub use error::ModelError;
+pub use family::{AttentionBias, Features};
 pub use generate::{Completion, Finish, TextStream, generate, stream};
 pub use kernel::{AdamStep, adam_step};
 pub use kv_cache::KvCache;

@@ -48,7 +48,7 @@ pub struct DecoderConfig {
     /// The token that begins a text, if the model has one.
     pub bos_token_id: Option<u32>,
     /// What distinguishes its family from others.
-    pub(super) features: Features,
+    pub features: Features,
     pub(super) rope: RopeConfig,
     /// The content of the file: keys that this program does not know are written back unchanged.
     source: Map<String, Value>,

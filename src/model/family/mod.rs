@@ -23,14 +23,14 @@ pub(super) struct Family {
 
 /// The features of a decoder that differ between families.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Features {
+pub struct Features {
     /// The projections of the attention that have a bias.
-    pub(super) attention_bias: AttentionBias,
+    pub attention_bias: AttentionBias,
 }
 
 /// The projections of the attention that have a bias.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum AttentionBias {
+pub enum AttentionBias {
     /// None of them.
     #[default]
     None,
