@@ -18,10 +18,31 @@ pub(super) struct RmsNorm {
 impl RmsNorm {
     /// Builds the norm `name` of the checkpoint.
     pub(super) fn build(config: &DecoderConfig, name: &str, values: &mut ParameterValues) -> Self {
-        Self {
-            weight: values.take(&parameter::weight(name)),
-            epsilon: config.rms_norm_eps,
-        }
+        let weight = values.take(&parameter::weight(name));
+        let epsilon = config.rms_norm_eps;
+        Self { weight, epsilon }
+    }
+
+    /// Builds the norm `name` of the checkpoint, if the list of parameters has it.
+    pub(super) fn build_if_listed(
+        config: &DecoderConfig,
+        name: &str,
+        values: &mut ParameterValues,
+    ) -> Option<Self> {
+        let weight = values.take_if_listed(&parameter::weight(name))?;
+        let epsilon = config.rms_norm_eps;
+        Some(Self { weight, epsilon })
+    }
+
+    /// Normalises each head on its own.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, output: `[rows, heads · d]`
+    pub(super) fn forward_heads(&self, x: Tensor<2>) -> Tensor<2> {
+        let ([rows, width], d) = (x.dims(), self.weight.dims()[1]);
+        let heads = x.reshape([rows * width / d, d]);
+        self.forward(heads).reshape([rows, width])
     }
 
     /// # Shapes

@@ -19,6 +19,9 @@ pub(super) const INPUT_NORM: &str = "input_layernorm";
 /// The attention of a block.
 pub(super) const ATTENTION: &str = "self_attn";
 
+/// The norms of each head of queries and of keys, in the attention.
+pub(super) const HEAD_NORMS: [&str; 2] = ["q_norm", "k_norm"];
+
 /// The norm before the feed-forward layer of a block.
 pub(super) const MLP_NORM: &str = "post_attention_layernorm";
 

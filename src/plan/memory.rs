@@ -210,6 +210,10 @@ impl Training<'_> {
         // The inputs of both norms in 32 bits; scaled queries, keys and values as the products read
         // them.
         let mut bytes = 2 * WIDE * d + w * (q + 2 * kv);
+        if config.features.qk_norm {
+            // The inputs of the norms of heads, in 32 bits.
+            bytes += WIDE * (q + kv);
+        }
         bytes += if self.has_kernels() {
             // The inputs of the rotation; scores and their softmax; both inputs of the gate.
             WIDE * (q + kv) + 2 * WIDE * scores + 2 * WIDE * f

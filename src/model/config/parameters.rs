@@ -6,8 +6,8 @@
 use crate::model::{
     family::AttentionBias,
     parameter::{
-        self, ATTENTION, EMBEDDING, FINAL_NORM, HEAD, INPUT_NORM, MLP, MLP_NORM, ParameterShape,
-        Role,
+        self, ATTENTION, EMBEDDING, FINAL_NORM, HEAD, HEAD_NORMS, INPUT_NORM, MLP, MLP_NORM,
+        ParameterShape, Role,
     },
     settings::Targets,
 };
@@ -69,6 +69,11 @@ impl DecoderConfig {
             };
             if is_biased {
                 list.add(parameter::bias(&layer), Role::Bias, [1, dims[1]]);
+            }
+        }
+        if self.features.qk_norm {
+            for name in HEAD_NORMS {
+                list.weight(&format!("{layer}.{name}"), Role::Norm, [1, self.head_dim]);
             }
         }
     }

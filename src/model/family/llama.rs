@@ -12,6 +12,7 @@ pub(super) const LLAMA: Family = Family {
         } else {
             AttentionBias::None
         },
+        ..Features::default()
     },
     missing: &[Missing {
         key: "mlp_bias",

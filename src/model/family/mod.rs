@@ -5,6 +5,7 @@
 
 mod llama;
 mod qwen2;
+mod qwen3;
 
 use serde_json::{Map, Value};
 
@@ -26,6 +27,8 @@ pub(super) struct Family {
 pub struct Features {
     /// The projections of the attention that have a bias.
     pub attention_bias: AttentionBias,
+    /// Whether each head of queries and keys has a norm, before the rotation.
+    pub qk_norm: bool,
 }
 
 /// The projections of the attention that have a bias.
@@ -50,7 +53,7 @@ pub(super) struct Missing {
 }
 
 /// Every family.
-const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen2::QWEN2];
+const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen2::QWEN2, &qwen3::QWEN3];
 
 /// The family of models that start from random weights.
 pub(super) const SCRATCH: &Family = &qwen2::QWEN2;
@@ -106,7 +109,11 @@ mod tests {
 
     #[test]
     fn a_feature_that_is_missing_is_refused_by_name() {
-        for (family, key) in [("llama", "mlp_bias"), ("qwen2", "use_sliding_window")] {
+        for (family, key) in [
+            ("llama", "mlp_bias"),
+            ("qwen2", "use_sliding_window"),
+            ("qwen3", "use_sliding_window"),
+        ] {
             let features = |value: bool| {
                 let config = json!({key: value});
                 Family::find(family)

@@ -8,6 +8,7 @@ pub(super) const QWEN2: Family = Family {
     architecture: "Qwen2ForCausalLM",
     features: |_| Features {
         attention_bias: AttentionBias::Inputs,
+        ..Features::default()
     },
     missing: &[Missing {
         key: "use_sliding_window",

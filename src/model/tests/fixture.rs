@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const VOCABULARY: usize = 23;
 
 /// The kinds of model that the tests run over.
-pub(crate) const FAMILIES: [&str; 2] = ["qwen2", "llama"];
+pub(crate) const FAMILIES: [&str; 3] = ["qwen2", "llama", "qwen3"];
 
 /// Writes a `tokenizer.json` whose words are `w3`, `w4` and so on.
 pub(crate) fn write_tokenizer(path: &Path) {
@@ -70,7 +70,11 @@ pub(crate) fn model(family: &str) -> LanguageModel {
         let mut json = model.config.to_json(Dtype::F32);
         json.insert("model_type".to_owned(), family.into());
         json.insert("tie_word_embeddings".to_owned(), false.into());
-        json.insert("attention_bias".to_owned(), true.into());
+        json.insert("attention_bias".to_owned(), (family == "llama").into());
+        if family == "qwen3" {
+            // Twice the hidden size over the number of heads.
+            json.insert("head_dim".to_owned(), 8.into());
+        }
         model.config = DecoderConfig::from_json(json).unwrap();
     }
     model.decoder = decoder(&model.config);
@@ -207,6 +211,15 @@ fn attention(
             .collect()
     };
     let (mut q, mut k, v) = (project("q_proj"), project("k_proj"), project("v_proj"));
+    if config.features.qk_norm {
+        for (short, rows) in [("q_norm", &mut q), ("k_norm", &mut k)] {
+            for row in rows {
+                let heads: Vec<Vec<f64>> = row.chunks(d).map(<[f64]>::to_vec).collect();
+                let name = format!("{name}.self_attn.{short}");
+                *row = weights.norm(&name, &heads, config.rms_norm_eps).concat();
+            }
+        }
+    }
     for rotated in [&mut q, &mut k] {
         for (position, row) in rotated.iter_mut().enumerate() {
             row.chunks_mut(d)

@@ -135,7 +135,7 @@ fn damaged_folders_are_refused_with_what_is_wrong() {
     with("rope_scaling", json!({"rope_type": "longrope"}));
     insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `rope_scaling` is of type `longrope`, expected `default`, `linear`, `dynamic`, `llama3` or `yarn`");
     with("model_type", "gpt2".into());
-    insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: unknown `model_type` `gpt2`, expected `llama` or `qwen2`");
+    insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: unknown `model_type` `gpt2`, expected `llama`, `qwen2` or `qwen3`");
     with("num_key_value_heads", 3.into());
     insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `num_attention_heads` is `4`, expected a multiple of `num_key_value_heads`, `3`");
     with("hidden_size", Value::Null);
