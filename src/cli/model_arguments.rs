@@ -54,7 +54,7 @@ impl ModelArguments {
         if let Some(adapter) = &self.adapter {
             model.load_adapter(adapter).map_err(unreadable)?;
         }
-        model.chat.tell_date(SystemTime::now());
+        model.chat.set_date(SystemTime::now());
         Ok(model)
     }
 }

@@ -1,4 +1,4 @@
-//! Conversations as text: in `ChatML`, in the model's own template, or as they stand.
+//! Conversations as text: in `ChatML`, in the template of the model, or unchanged.
 
 mod date;
 mod json;
@@ -16,24 +16,24 @@ use template::ChatTemplate;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`.
+    /// The speaker: `system`, `user` or `assistant`.
     pub role: String,
-    /// What is said.
+    /// The text.
     pub content: String,
 }
 
 impl Message {
-    /// Something that the user says.
+    /// A message from the user.
     pub fn user(content: impl Into<String>) -> Self {
         Self::of("user", content)
     }
 
-    /// Something that the model says.
+    /// A message from the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self::of(ASSISTANT, content)
     }
 
-    /// What whoever set the model up says.
+    /// Instructions that precede the conversation.
     pub fn system(content: impl Into<String>) -> Self {
         Self::of("system", content)
     }
@@ -46,23 +46,23 @@ impl Message {
     }
 }
 
-/// How a conversation is laid out for a model.
+/// How a conversation becomes the text that a model reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatFormat {
-    /// As `ChatML`, whatever the model was trained on: the paper's reference code does so.
+    /// `ChatML`, whatever the model was trained on, as in the paper's reference code.
     #[default]
     Chatml,
-    /// By the template that comes with the model.
+    /// The chat template of the model.
     Template,
-    /// The texts alone, a blank line between them: for models that were not trained to converse.
+    /// The texts alone, separated by blank lines: for models that were not trained on conversations.
     None,
 }
 
-/// A model's way with conversations.
+/// How a model reads conversations.
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
-    /// How conversations are laid out.
+    /// How conversations become text.
     pub format: ChatFormat,
     template: Option<ChatTemplate>,
 }
@@ -104,10 +104,10 @@ impl Chat {
         }
     }
 
-    /// Tells templates that ask what day it is.
+    /// Sets the date that the template can ask for.
     ///
-    /// Without this it is always the same day, so that an experiment does not depend on the clock.
-    pub fn tell_date(&mut self, date: SystemTime) {
+    /// Without this it is a fixed date, so that an experiment does not depend on the clock.
+    pub fn set_date(&mut self, date: SystemTime) {
         if let Some(template) = &mut self.template {
             template.date = date;
         }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_begun_turn_stays_open() {
+    fn an_unfinished_turn_stays_open() {
         let messages = [
             Message::system("Think."),
             Message::user("Hi"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_begun_after_the_users() {
+    fn a_turn_of_the_assistant_follows_the_users() {
         assert_eq!(
             to_chat_ml(&[Message::assistant("Yes?"), Message::user("Hi")]),
             "<|im_start|>assistant\nYes?<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_chooses_and_a_missing_template_is_said() {
+    fn the_format_chooses_and_a_missing_template_is_reported() {
         let messages = [Message::system("Think."), Message::assistant("x =")];
         let mut chat = Chat::default();
         assert_eq!(chat.render(&messages).unwrap(), to_chat_ml(&messages));
