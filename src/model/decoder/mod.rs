@@ -2,6 +2,7 @@
 
 mod block;
 mod by_block;
+mod log_probs;
 mod trainable;
 
 use burn::tensor::{DType, Device, Tensor};
