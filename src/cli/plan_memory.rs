@@ -1,4 +1,4 @@
-//! The memory that an experiment's trainings take, as `recode plan` shows it.
+//! The memory of the trainings of an experiment, as `recode plan` shows it.
 
 use crate::{
     data::Manifest,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use super::{chat::ChatFormat, memory_size::MemorySize};
+use super::memory_size::MemorySize;
 use crate::remote::RemoteSettings;
 
 /// The section `[model]`.
@@ -58,6 +58,19 @@ impl ModelSettings {
             .as_ref()
             .map_or(self.base.as_str(), |remote| remote.model.as_str())
     }
+}
+
+/// How a conversation becomes the text that a model reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatFormat {
+    /// `ChatML`, whatever the model was trained on, as in the paper's reference code.
+    #[default]
+    Chatml,
+    /// The chat template of the model.
+    Template,
+    /// The texts alone, separated by blank lines: for models that were not trained on conversations.
+    None,
 }
 
 /// A type of floating-point numbers.

@@ -2,62 +2,17 @@
 
 mod date;
 mod json;
+mod message;
 mod template;
 
 use std::{fmt::Write as _, path::Path, time::SystemTime};
 
-use serde::{Deserialize, Serialize};
+use super::{error::ModelError, settings::ChatFormat};
 
-use super::error::ModelError;
+pub use message::Message;
 
+use message::ASSISTANT;
 use template::ChatTemplate;
-
-/// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Message {
-    /// The speaker: `system`, `user` or `assistant`.
-    pub role: String,
-    /// The text.
-    pub content: String,
-}
-
-impl Message {
-    /// A message from the user.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self::of("user", content)
-    }
-
-    /// A message from the model.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self::of(ASSISTANT, content)
-    }
-
-    /// Instructions that precede the conversation.
-    pub fn system(content: impl Into<String>) -> Self {
-        Self::of("system", content)
-    }
-
-    fn of(role: &str, content: impl Into<String>) -> Self {
-        Self {
-            role: role.to_owned(),
-            content: content.into(),
-        }
-    }
-}
-
-/// How a conversation becomes the text that a model reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChatFormat {
-    /// `ChatML`, whatever the model was trained on, as in the paper's reference code.
-    #[default]
-    Chatml,
-    /// The chat template of the model.
-    Template,
-    /// The texts alone, separated by blank lines: for models that were not trained on conversations.
-    None,
-}
 
 /// How a model reads conversations.
 #[derive(Clone, Debug, Default)]
@@ -67,10 +22,8 @@ pub struct Chat {
     template: Option<ChatTemplate>,
 }
 
-const ASSISTANT: &str = "assistant";
-
 impl Chat {
-    /// Reads the template of a model's folder, if it has one.
+    /// Reads the template of a model's folder, if there is one.
     pub(super) fn from_folder(folder: &Path) -> Result<Self, ModelError> {
         Ok(Self {
             format: ChatFormat::default(),
@@ -78,10 +31,10 @@ impl Chat {
         })
     }
 
-    /// Writes a conversation so that a model goes on with the assistant's turn.
+    /// Renders a conversation so that a model continues the turn of the assistant.
     ///
-    /// A last message of the assistant's is left open, and the model goes on where it ends; after
-    /// any other message a turn of the assistant's is begun.
+    /// If the last message is the assistant's, its turn is left open and the model continues it;
+    /// otherwise the text ends with the start of a turn of the assistant.
     pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
         match (self.format, &self.template) {
             (ChatFormat::Chatml, _) => Ok(to_chat_ml(messages)),
@@ -96,7 +49,7 @@ impl Chat {
         }
     }
 
-    /// As [`Self::render`], in the model's template if it has one, and else in `ChatML`.
+    /// As [`Self::render`], in the template of the model if it has one, else in `ChatML`.
     pub fn render_as_trained(&self, messages: &[Message]) -> Result<String, ModelError> {
         match &self.template {
             Some(template) => template.render(messages),
@@ -140,7 +93,7 @@ mod tests {
             Message::assistant("<think>"),
         ];
 
-        // Oracle: Qwen2.5's chat template, worked by hand.
+        // Oracle: the chat template of Qwen2.5, worked by hand.
         assert_eq!(
             to_chat_ml(&messages),
             "<|im_start|>system\nThink.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\

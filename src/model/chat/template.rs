@@ -17,7 +17,11 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::model::{error::ModelError, files::read_object};
 
-use super::{ASSISTANT, Message, date, json::tojson};
+use super::{
+    date,
+    json::tojson,
+    message::{ASSISTANT, Message},
+};
 
 /// The files that can contain the template of a model, the newer one first.
 const FILE: &str = "chat_template.jinja";

@@ -122,7 +122,7 @@ fn the_last_token_alone_is_close_where_products_are_burns() {
 }
 
 #[test]
-fn an_adapter_that_has_learnt_nothing_changes_nothing() {
+fn a_new_adapter_changes_nothing() {
     for kind in [AdapterKind::Lora, AdapterKind::Dora] {
         let mut model = fixture::model("llama");
         let tokens = fixture::tokens(4, 7);
@@ -136,7 +136,7 @@ fn an_adapter_that_has_learnt_nothing_changes_nothing() {
 }
 
 #[test]
-fn merging_and_leaving_out_an_adapter_are_what_they_say() {
+fn merged_and_base_models_are_those_of_an_adapter() {
     for kind in [AdapterKind::Lora, AdapterKind::Dora] {
         let base = fixture::model("qwen2");
         let adapted = fixture::adapted("qwen2", kind);
@@ -164,7 +164,7 @@ fn merging_and_leaving_out_an_adapter_are_what_they_say() {
 fn equal_key_heads_are_plain_multi_head_attention() {
     let mut model = fixture::model("qwen2");
     let tokens = fixture::tokens(6, 8);
-    // Every query head gets a key head of its own, a copy of the one that it shared.
+    // Each query head gets its own key head, a copy of the one that it shared.
     let mut json = model.config.to_json(Dtype::F32);
     json.insert("num_key_value_heads".to_owned(), 4.into());
     let wide_config = DecoderConfig::from_json(json).unwrap();
@@ -220,7 +220,7 @@ fn only_what_is_trained_gets_a_gradient() {
 }
 
 #[test]
-fn a_step_against_the_gradient_lowers_the_loss_and_leaves_the_frozen_clone() {
+fn a_step_along_the_gradient_raises_the_loss_and_leaves_the_frozen_clone() {
     let mut model = fixture::model("qwen2");
     model
         .attach_adapter(&fixture::adapter(AdapterKind::None), 1)

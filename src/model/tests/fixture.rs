@@ -1,4 +1,4 @@
-//! Small models for tests, and a decoder in plain loops to compare with.
+//! Small models for tests, and a reference decoder in plain loops.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -15,13 +15,13 @@ use crate::{
     seed::stream,
 };
 
-/// The number of tokens of [`tokenizer`].
+/// The number of tokens of the [tokenizer](write_tokenizer).
 pub(crate) const VOCABULARY: usize = 23;
 
-/// The kinds of model that the tests run over.
+/// The families that tests run with.
 pub(crate) const FAMILIES: [&str; 3] = ["qwen2", "llama", "qwen3"];
 
-/// Writes a `tokenizer.json` whose words are `w3`, `w4` and so on.
+/// Writes a `tokenizer.json` with the words `w3`, `w4` and so on.
 pub(crate) fn write_tokenizer(path: &Path) {
     let special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
     let words = (special.len()..VOCABULARY).map(|id| format!("w{id}"));
@@ -59,7 +59,7 @@ pub(crate) fn settings(tokenizer: &Path) -> ScratchSettings {
     }
 }
 
-/// A model of a family with weights of order one everywhere, biases and norms too.
+/// A model of a family with random weights of order one, including biases and norms.
 pub(crate) fn model(family: &str) -> LanguageModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
@@ -81,7 +81,7 @@ pub(crate) fn model(family: &str) -> LanguageModel {
     model
 }
 
-/// A model 128 wide with four layers, large enough for several threads to share its products.
+/// A model with a width of 128 and four layers, so that several threads share its products.
 pub(crate) fn wide_model(vocabulary: usize) -> LanguageModel {
     let mut model = model("qwen2");
     let json = json!({
@@ -95,7 +95,7 @@ pub(crate) fn wide_model(vocabulary: usize) -> LanguageModel {
     model
 }
 
-/// A decoder whose every parameter is random, so that none can be forgotten unseen.
+/// A decoder with random values for all parameters, so that a test notices one that is not used.
 pub(crate) fn decoder(config: &DecoderConfig) -> Decoder {
     let device = Device::flex();
     let result = Decoder::build::<()>(config, &device, |ParameterShape { name, role, dims }| {
@@ -122,7 +122,7 @@ pub(crate) fn adapter(kind: AdapterKind) -> AdapterSettings {
     }
 }
 
-/// The model with an adapter whose every parameter has moved away from its start.
+/// The model with an adapter, all of whose parameters differ from their initial values.
 pub(crate) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
     let mut model = model(family);
     model.attach_adapter(&adapter(kind), 1).unwrap();
@@ -313,7 +313,7 @@ impl Weights {
     }
 }
 
-/// The numbers of a tensor.
+/// The elements of a tensor.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
 }

@@ -51,7 +51,7 @@ fn a_saved_adapted_model_is_the_merged_one() {
 }
 
 #[test]
-fn what_is_not_understood_is_kept() {
+fn unknown_keys_are_kept() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let files = [
         (
