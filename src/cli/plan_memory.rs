@@ -3,16 +3,25 @@
 use crate::{
     data::Manifest,
     model::{DecoderConfig, Tokenizer},
-    plan::{JobId, Memory, Plan, TrainWork, Work},
+    plan::{JobId, Memory, Plan, Work},
+    train::TrainSettings,
 };
 
 /// A training, and the memory that it needs by arithmetic.
 pub(super) struct Estimate<'a> {
     pub(super) job: &'a JobId,
-    work: &'a TrainWork,
+    work: &'a Work,
+    train: &'a TrainSettings,
     config: DecoderConfig,
     processors: usize,
     pub(super) memory: Memory,
+}
+
+impl Estimate<'_> {
+    /// The memory of a variant of the training.
+    fn with(&self, work: &Work, train: &TrainSettings) -> Memory {
+        Memory::of(work, train, &self.config, self.processors)
+    }
 }
 
 /// The estimates of a plan's trainings for this machine, one for all that are equal.
@@ -22,17 +31,19 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut estimates: Vec<Estimate<'a>> = Vec::new();
     for job in &plan.jobs {
-        let Work::Train(work) = &job.work else {
+        let work = &job.work;
+        let Some(train) = work.as_train() else {
             continue;
         };
         let Some(config) = shape(work, manifest) else {
             continue;
         };
-        let memory = Memory::of(work, &config, processors);
+        let memory = Memory::of(work, train, &config, processors);
         if estimates.iter().all(|one| one.memory != memory) {
             estimates.push(Estimate {
                 job: &job.id,
                 work,
+                train,
                 config,
                 processors,
                 memory,
@@ -42,15 +53,8 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
     estimates
 }
 
-impl Estimate<'_> {
-    /// The memory of a variant of the training.
-    fn with(&self, work: &TrainWork) -> Memory {
-        Memory::of(work, &self.config, self.processors)
-    }
-}
-
 /// The shape of the model of a training: from its folder, from the spec, or from the manifest.
-fn shape(work: &TrainWork, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
+fn shape(work: &Work, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     let Some(folder) = &work.model_path else {
         let settings = &work.model.scratch;
         let tokenizer = Tokenizer::from_file(&settings.tokenizer).ok()?;
@@ -86,7 +90,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
         row("reference", memory.reference, "");
         row("sampling: weights with adapters", memory.merged, "");
         row("sampling: keys and values", memory.kv_cache, "");
-        let graph = if one.work.train.gradient_checkpointing {
+        let graph = if one.train.gradient_checkpointing {
             "  (one block's graph at a time)"
         } else {
             ""
@@ -106,20 +110,21 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     if one.memory.peak() <= asked {
         return Some(format!("  fits the {room} that the spec asks for"));
     }
-    let mut work = one.work.clone();
+    let (mut work, mut train) = (one.work.clone(), one.train.clone());
     let less_cache = less_cache(&mut work, one, asked);
     let mut ways = Vec::new();
     for checkpointing in [false, true] {
-        work.train.gradient_checkpointing = checkpointing;
-        if checkpointing && one.work.train.gradient_checkpointing {
+        train.gradient_checkpointing = checkpointing;
+        if checkpointing && one.train.gradient_checkpointing {
             break;
         }
-        work.train.micro_batch_tokens = one.work.train.micro_batch_tokens;
-        while work.train.micro_batch_tokens > 0 && one.with(&work).peak() > asked {
-            work.train.micro_batch_tokens /= 2;
+        train.micro_batch_tokens = one.train.micro_batch_tokens;
+        let peak = |train: &TrainSettings| one.with(&work, train).peak();
+        while train.micro_batch_tokens > 0 && peak(&train) > asked {
+            train.micro_batch_tokens /= 2;
         }
-        if work.train.micro_batch_tokens > 0 {
-            let tokens = work.train.micro_batch_tokens;
+        if train.micro_batch_tokens > 0 {
+            let tokens = train.micro_batch_tokens;
             let mut way = format!("`train.micro_batch_tokens = {tokens}`");
             if checkpointing {
                 way.push_str(" with `train.gradient_checkpointing = true`");
@@ -140,9 +145,9 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
 
 /// Lowers the limit of keys and values until sampling fits, and returns the new limit in words; empty
 /// if sampling fits already.
-fn less_cache(work: &mut TrainWork, one: &Estimate<'_>, asked: usize) -> String {
+fn less_cache(work: &mut Work, one: &Estimate<'_>, asked: usize) -> String {
     let bound = work.model.kv_cache;
-    while one.with(work).sampling() > asked {
+    while one.with(work, one.train).sampling() > asked {
         let Some(half) = work.model.kv_cache.half() else {
             break;
         };
@@ -170,7 +175,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::tests::plan_of;
+    use crate::plan::tests::fixture::plan_of;
 
     #[test]
     fn what_would_fit_names_a_smaller_cache_where_sampling_is_too_large() {
@@ -184,14 +189,14 @@ mod tests {
                     batch_size = 64\nmax_prompt_tokens = 288\ngradient_checkpointing = true\n\
                     [train.grpo]\nbatch_size = 64\n[train.sampling]\nmax_completion_tokens = 512\n";
         let plan = plan_of(text);
-        let Work::Train(work) = &plan.jobs[0].work else {
-            panic!("a training comes first")
-        };
+        let work = &plan.jobs[0].work;
+        let train = work.as_train().unwrap();
         let processors = 1;
-        let memory = Memory::of(work, &config, processors);
+        let memory = Memory::of(work, train, &config, processors);
         let one = Estimate {
             job: &plan.jobs[0].id,
             work,
+            train,
             config,
             processors,
             memory,

@@ -1,11 +1,10 @@
 //! The small files of a model's folder.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde_json::{Map, Value};
+
+use crate::disk::atomic::{self, Flush};
 
 use super::error::ModelError;
 
@@ -27,11 +26,8 @@ pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {
 
 /// Writes a file; readers see the old file or the new one, never a part.
 pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let temporary = PathBuf::from(format!("{}.tmp", path.display()));
-    fs::write(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|source| ModelError::Write {
-            path: path.to_owned(),
-            source,
-        })
+    atomic::write(path, bytes, Flush::Now).map_err(|source| ModelError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }

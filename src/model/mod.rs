@@ -63,6 +63,7 @@ pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use memory_size::MemorySize;
 pub use parameter::{ParameterShape, Role};
+pub use rounding::to_f32;
 pub use settings::{
     AdapterKind, AdapterSettings, ChatFormat, Dtype, ModelSettings, SamplingSettings,
     ScratchSettings, Targets,

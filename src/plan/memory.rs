@@ -8,11 +8,13 @@ use serde::Serialize;
 
 use crate::{
     device::Backend,
-    model::{AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, ModelSettings, Role},
-    train::{Algorithm, TrainSettings},
+    model::{
+        AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, ModelSettings, ParameterShape, Role,
+    },
+    train::TrainSettings,
 };
 
-use super::TrainWork;
+use super::Work;
 
 /// The largest number of bytes that a training needs, by purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,16 +39,21 @@ pub struct Memory {
     pub activations: usize,
     /// During an update: logits, and what their gradient needs.
     pub head: usize,
-    /// During a step of the optimiser: the new values in addition to the old ones.
+    /// During a step of the optimiser: the new values, in addition to the old ones.
     pub step: usize,
 }
 
 impl Memory {
     /// The memory of the training of a model of this shape on a machine with `processors` processors.
-    pub fn of(work: &TrainWork, config: &DecoderConfig, processors: usize) -> Self {
+    pub fn of(
+        work: &Work,
+        settings: &TrainSettings,
+        config: &DecoderConfig,
+        processors: usize,
+    ) -> Self {
         let training = Training {
             config,
-            settings: &work.train,
+            settings,
             model: &work.model,
             backend: work.backend,
             processors,
@@ -90,7 +97,7 @@ impl Training<'_> {
         let trained = self.trained();
         let has_adapter = self.has_adapter();
         let is_policy = self.settings.algorithm.has_reward();
-        let looks_back = matches!(&self.settings.algorithm, Algorithm::Grpo(one) if one.beta > 0.0);
+        let looks_back = self.settings.algorithm.needs_reference();
         Memory {
             weights,
             adapter: if has_adapter { trained * WIDE } else { 0 },
@@ -152,12 +159,9 @@ impl Training<'_> {
 
     /// The sequences of an update.
     fn sequences(&self) -> usize {
-        let algorithm = &self.settings.algorithm;
-        if !algorithm.has_reward() {
-            return self.settings.batch_size;
-        }
-        let prompts = algorithm.mini_batch_size();
-        prompts.unwrap_or(self.settings.batch_size) * self.settings.group_size
+        let rows = self.settings.batch_size;
+        let prompts = self.settings.algorithm.mini_batch_size(rows);
+        prompts.map_or(rows, |prompts| prompts * self.settings.group_size)
     }
 
     /// The tokens of the largest micro-batch.
@@ -176,8 +180,8 @@ impl Training<'_> {
         // The tables are the largest parameters of all but toy models.
         let parameters = self.config.parameters().into_iter();
         let tables = parameters.filter(|one| one.role == Role::Table);
-        let largest = tables.map(|one| one.elements()).max().unwrap_or_default();
-        self.trained() * self.width() + 4 * largest * WIDE
+        let sizes = tables.map(|one: ParameterShape| one.elements());
+        self.trained() * self.width() + 4 * sizes.max().unwrap_or_default() * WIDE
     }
 
     fn kv_cache(&self) -> usize {
@@ -302,10 +306,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        model::MemorySize,
-        plan::{Work, tests::plan_of},
-    };
+    use crate::{model::MemorySize, plan::tests::fixture::plan_of};
 
     /// The shape of Qwen2.5-Coder-7B.
     fn config() -> DecoderConfig {
@@ -317,24 +318,21 @@ mod tests {
         DecoderConfig::from_json(json.as_object().unwrap().clone()).unwrap()
     }
 
-    fn work(change: impl FnOnce(&mut TrainWork)) -> TrainWork {
+    fn memory(change: impl FnOnce(&mut Work, &mut TrainSettings)) -> Memory {
         let plan = plan_of(
             "name = \"t\"\n[train]\nmicro_batch_tokens = 6400\nmax_prompt_tokens = 288\n\
              [train.sampling]\nmax_completion_tokens = 512\n",
         );
-        let mut works = plan.jobs.into_iter().filter_map(|job| match job.work {
-            Work::Train(work) => Some(work),
-            Work::Eval(_) => None,
-        });
-        let mut work = works.next().unwrap();
+        let mut work = plan.jobs[0].work.clone();
+        let mut settings = work.as_train().unwrap().clone();
         work.backend = Backend::Cuda;
-        change(&mut work);
-        work
+        change(&mut work, &mut settings);
+        Memory::of(&work, &settings, &config(), 8)
     }
 
     #[test]
     fn weights_and_what_is_trained_are_counted_to_the_last_number() {
-        let memory = Memory::of(&work(|_| {}), &config(), 8);
+        let memory = memory(|_, _| {});
 
         // By hand: 28 blocks of 233,057,792 (products 233,046,016, biases 4,608, norms 7,168), two
         // tables of 152,064 by 3,584, and a norm: 7,615,616,512, as on the model card.
@@ -354,11 +352,11 @@ mod tests {
         // tokens that began with 288 has room for 972.
         let row = 57_344 * 972;
         let kv_cache = |text: &str| {
-            let work = work(|work| {
-                work.train.batch_size = 32;
+            let memory = memory(|work, train| {
+                train.batch_size = 32;
                 work.model.kv_cache = MemorySize::parse(text).unwrap();
             });
-            Memory::of(&work, &config(), 8).kv_cache
+            memory.kv_cache
         };
 
         // 256 completions would be 11.7 GB.
@@ -386,9 +384,8 @@ mod tests {
 
     #[test]
     fn the_graph_of_one_block_takes_less_than_that_of_all() {
-        let whole = Memory::of(&work(|_| {}), &config(), 8);
-        let by_block = work(|work| work.train.gradient_checkpointing = true);
-        let by_block = Memory::of(&by_block, &config(), 8);
+        let whole = memory(|_, _| {});
+        let by_block = memory(|_, train| train.gradient_checkpointing = true);
 
         assert!(by_block.peak() * 2 < whole.peak(), "{by_block:?} {whole:?}");
         assert_eq!(by_block.standing(), whole.standing());
@@ -396,8 +393,7 @@ mod tests {
 
     #[test]
     fn all_weights_have_moments_and_a_reference_of_their_own() {
-        let full = work(|work| work.model.adapter.kind = AdapterKind::None);
-        let memory = Memory::of(&full, &config(), 8);
+        let memory = memory(|work, _| work.model.adapter.kind = AdapterKind::None);
 
         assert_eq!(memory.adapter, 0);
         assert_eq!(memory.optimizer, 8 * 7_615_616_512);

@@ -6,11 +6,14 @@ mod convert;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    io,
     path::Path,
 };
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{Dtype as FileType, SafeTensorError};
+
+use crate::disk::atomic::{self, Flush};
 
 use super::{error::ModelError, parameter::Layout};
 
@@ -78,15 +81,15 @@ pub(super) fn write(
     });
     // Transformers refuses a file that does not say which library's layout it has.
     let header = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize_to_file(tensors, Some(header), path).map_err(|error| match error {
-        SafeTensorError::IoError(source) => ModelError::Write {
-            path: path.to_owned(),
-            source,
-        },
-        source => ModelError::Tensors {
-            path: path.to_owned(),
-            source,
-        },
+    atomic::write_at(path, Flush::Now, |path| {
+        safetensors::serialize_to_file(tensors, Some(header), path).map_err(|error| match error {
+            SafeTensorError::IoError(error) => error,
+            error => io::Error::other(error),
+        })
+    })
+    .map_err(|source| ModelError::Write {
+        path: path.to_owned(),
+        source,
     })
 }
 
