@@ -26,7 +26,6 @@ use source::{SourceFile, all_files, root};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("answer", &[]),
     ("seed", &[]),
-    ("calendar", &[]),
     ("settings", &[]),
     ("digest", &[]),
     ("disk", &[]),
@@ -38,7 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data", &["digest", "disk", "settings"]),
     ("memory", &[]),
     ("reward", &["answer", "settings", "syntax"]),
-    ("model", &["calendar", "disk", "remote", "seed", "settings"]),
+    ("model", &["disk", "remote", "seed", "settings"]),
     (
         "train",
         &["digest", "disk", "model", "reward", "seed", "settings"],
