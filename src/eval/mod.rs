@@ -14,20 +14,18 @@ mod measure;
 mod pass_at_k;
 mod prompt;
 mod remote;
-mod sample;
 mod settings;
 mod tally;
-mod verdict_log;
+#[cfg(test)]
+mod tests;
 
 pub use error::EvalError;
-pub use evalplus::{evalplus_results, read_evalplus_results};
+pub use evalplus::{Sample, VerdictLog, evalplus_results, read_evalplus_results, read_samples};
 pub use judgement::Judgement;
 pub use judging::judge_samples;
 pub use measure::{Inputs, Observer, SampleRecord, measure};
 pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};
 pub use prompt::prompt_text;
 pub use remote::measure_remote;
-pub use sample::{Sample, read_samples};
 pub use settings::EvalSettings;
 pub use tally::Tally;
-pub use verdict_log::VerdictLog;

@@ -22,7 +22,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
-pub(super) struct CodeUpdateArena {
+pub(in crate::eval) struct CodeUpdateArena {
     name: &'static str,
     tasks: Vec<Task>,
     rows: Vec<Row>,
@@ -50,7 +50,7 @@ pub(super) fn open(
     Ok(Box::new(arena))
 }
 
-pub(super) fn read(
+pub(in crate::eval) fn read(
     name: &'static str,
     path: &Path,
     repairs: Repairs,
@@ -210,7 +210,7 @@ fn last_function(source: &str) -> Result<String, String> {
 #[cfg(test)]
 impl CodeUpdateArena {
     /// How each test of a solution ends.
-    pub(super) fn letters(
+    pub(in crate::eval) fn letters(
         &self,
         task: &Task,
         solution: &str,
@@ -230,7 +230,7 @@ impl CodeUpdateArena {
     }
 
     /// All code of a task.
-    pub(super) fn text(&self, task: &Task) -> String {
+    pub(in crate::eval) fn text(&self, task: &Task) -> String {
         let row = row_of(&self.tasks, &self.rows, task).unwrap();
         let programs = (0..row.names.len())
             .filter_map(|test| row.program(&row.task.reference_solution, test, None));

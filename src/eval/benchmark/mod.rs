@@ -1,8 +1,6 @@
 //! The benchmarks: each is tasks and a judge, one file each and one line in [`open`]'s table.
 
-mod code_update_arena;
-#[cfg(test)]
-mod conformance;
+pub(super) mod code_update_arena;
 mod human_eval;
 mod human_eval_plus;
 mod repairs;

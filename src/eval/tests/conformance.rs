@@ -12,9 +12,9 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Benchmark, Options, Repairs, Task, code_update_arena, open_with};
 use crate::{
     data::read_json_lines,
+    eval::benchmark::{Benchmark, Options, Repairs, Task, code_update_arena, open_with},
     python::{Modules, Pool, Settings},
 };
 

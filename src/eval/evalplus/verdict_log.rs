@@ -9,8 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Judgement;
-use crate::digest::Digest;
+use crate::{digest::Digest, eval::Judgement};
 
 /// A file of judgements that grows line by line.
 #[derive(Debug)]

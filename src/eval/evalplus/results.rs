@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{EvalError, Judgement, Sample, Tally, benchmark::Benchmark};
-use crate::{data::read_json_value, python::Verdict};
+use super::Sample;
+use crate::{
+    data::read_json_value,
+    eval::{EvalError, Judgement, Tally, benchmark::Benchmark},
+    python::Verdict,
+};
 
 /// The file that EvalPlus writes for judged samples; none is a sample that could not be judged.
 ///
@@ -119,18 +123,6 @@ fn judgement(base: &str, plus: &str) -> Judgement {
         .into();
     judgement.measures = BTreeMap::from([("base".to_owned(), base == "pass")]);
     judgement
-}
-
-/// The samples in such a file, each as the task's name and its solution.
-pub(super) fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(String, String)>> {
-    let eval = file.get("eval")?.as_object()?;
-    let mut samples = Vec::new();
-    for (task, results) in eval {
-        for result in results.as_array()? {
-            samples.push((task.clone(), result.get("solution")?.as_str()?.to_owned()));
-        }
-    }
-    Some(samples)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{EvalError, benchmark::Benchmark, evalplus::samples_of_results};
-use crate::data::read_json_lines_with;
+use crate::{
+    data::read_json_lines_with,
+    eval::{EvalError, benchmark::Benchmark},
+};
 
 /// A solution of a task, to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,18 @@ pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample
         return samples;
     }
     read_json_lines_with(path, |text| samples(text, benchmark)).map_err(EvalError::Samples)
+}
+
+/// The samples in a result file of EvalPlus, each as the task's name and its solution.
+fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(String, String)>> {
+    let eval = file.get("eval")?.as_object()?;
+    let mut samples = Vec::new();
+    for (task, results) in eval {
+        for result in results.as_array()? {
+            samples.push((task.clone(), result.get("solution")?.as_str()?.to_owned()));
+        }
+    }
+    Some(samples)
 }
 
 fn samples(text: &str, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, String> {

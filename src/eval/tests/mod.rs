@@ -1,0 +1,3 @@
+//! Tests of evaluation as a whole.
+
+mod conformance;
