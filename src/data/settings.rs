@@ -7,8 +7,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::human_eval::is_human_eval;
-
 /// The section `[data]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,13 +31,21 @@ pub struct PromptSettings {
     pub human_eval: PathBuf,
 }
 
+/// The format of a benchmark's tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskFormat {
+    /// Rows of CodeUpdateArena.
+    CodeUpdateArena,
+    /// Rows of HumanEval.
+    HumanEval,
+}
+
 impl PromptSettings {
-    /// The template that puts the tasks of a benchmark.
-    pub fn of_benchmark(&self, benchmark: &str) -> &Path {
-        if is_human_eval(benchmark) {
-            &self.human_eval
-        } else {
-            &self.code_update_arena
+    /// The template for the tasks of a benchmark.
+    pub fn of_tasks(&self, format: TaskFormat) -> &Path {
+        match format {
+            TaskFormat::CodeUpdateArena => &self.code_update_arena,
+            TaskFormat::HumanEval => &self.human_eval,
         }
     }
 }

@@ -1,13 +1,16 @@
-//! What a job of evaluation is told.
+//! The settings of an evaluation.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::benchmark::{self, Flavour, Options, Repairs};
+use super::{
+    EvalError,
+    benchmark::{self, Choice, Descriptor, Flavour, Options, Repairs},
+};
 use crate::model::SamplingSettings;
 
-/// Everything that one evaluation is told, save the model and the data.
+/// All settings of one evaluation except the model and the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvalSettings {
@@ -15,30 +18,30 @@ pub struct EvalSettings {
     pub benchmark: String,
     /// Completions a task.
     pub samples: usize,
-    /// How completions are drawn.
+    /// How completions are sampled.
     pub sampling: SamplingSettings,
-    /// Longer prompts lose tokens on the left.
+    /// Longer prompts are truncated on the left.
     pub max_prompt_tokens: usize,
-    /// How many completions are generated side by side. Part of the identity: it can move the last
-    /// bit of a logit.
+    /// How many completions are generated as one batch. Part of the identity, because it can change
+    /// the last bit of a logit.
     pub batch_size: usize,
-    /// Only the first so many tasks; 0 takes all.
+    /// How many tasks are used, from the first one on; 0 uses all.
     pub limit: usize,
-    /// Whether to run completions where the system lacks a safeguard. Part of the identity only where
-    /// it is set, for what they do there may differ.
+    /// Whether to run programs although the system lacks a safeguard. Part of the identity only where
+    /// it is set, because verdicts may then differ.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unsandboxed: bool,
-    /// Whether values are compared in another process than the one that made them.
+    /// Whether the tests run in another process than the solution.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
-    /// Whose rules HumanEval+ follows.
+    /// The version of EvalPlus whose rules HumanEval+ follows.
     #[serde(default, skip_serializing_if = "Flavour::is_tip")]
     pub evalplus: Flavour,
-    /// What is mended in the data of CodeUpdateArena.
+    /// Which repairs are made to the data of CodeUpdateArena.
     #[serde(default, skip_serializing_if = "Repairs::is_none")]
     pub repairs: Repairs,
-    /// The interpreter that judges; one is looked for if it is `auto`. Not part of the identity: which
-    /// one it was, with its libraries, is in the provenance.
+    /// The Python that runs the tests; `auto` searches for one. Not part of the identity: the
+    /// provenance records the interpreter that was used, with its libraries.
     #[serde(default = "auto", skip_serializing_if = "is_auto")]
     pub python: String,
 }
@@ -52,25 +55,37 @@ fn is_auto(python: &str) -> bool {
 }
 
 impl EvalSettings {
-    /// The settings without those that this benchmark does not read: no part of its jobs.
+    /// The benchmark.
+    pub fn descriptor(&self) -> Result<&'static Descriptor, EvalError> {
+        benchmark::find(&self.benchmark)
+    }
+
+    /// The settings with the default for each choice that the benchmark does not offer, so that such
+    /// a choice does not change the identity of its jobs.
     #[must_use]
     pub fn of_its_benchmark(mut self) -> Self {
-        self.strict &= benchmark::has_strict_mode(&self.benchmark);
-        if self.benchmark != "humaneval_plus" {
+        let reads = |choice| {
+            self.descriptor()
+                .is_ok_and(|benchmark| benchmark.reads(choice))
+        };
+        let is_strict = self.strict && reads(Choice::Strict);
+        let (evalplus, repairs) = (reads(Choice::EvalPlus), reads(Choice::Repairs));
+        self.strict = is_strict;
+        if !evalplus {
             self.evalplus = Flavour::default();
         }
-        if self.benchmark != "code_update_arena" {
+        if !repairs {
             self.repairs = Repairs::default();
         }
         self
     }
 
-    /// The interpreter that is named, if one is.
+    /// The interpreter that the user has named, if any.
     pub fn named_python(&self) -> Option<&Path> {
         (!is_auto(&self.python)).then(|| Path::new(&self.python))
     }
 
-    /// What the benchmark is told.
+    /// The options with which the benchmark is opened.
     pub fn options(&self) -> Options {
         Options {
             timeout: None,

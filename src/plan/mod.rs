@@ -19,6 +19,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    eval::EvalError,
     reward::Variant,
     spec::{Experiment, TableSettings},
 };
@@ -92,4 +93,7 @@ pub enum PlanError {
         /// Why.
         source: io::Error,
     },
+    /// The experiment names a benchmark that does not exist.
+    #[error(transparent)]
+    Benchmark(#[from] EvalError),
 }

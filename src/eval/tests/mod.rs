@@ -1,3 +1,4 @@
 //! Tests of evaluation as a whole.
 
 mod conformance;
+mod registry;
