@@ -38,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "plan"]),
+    ("results", &["digest", "eval", "plan"]),
     (
         "report",
         &["digest", "eval", "model", "plan", "results", "spec"],

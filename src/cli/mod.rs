@@ -11,7 +11,6 @@ mod fetch;
 mod generate;
 mod job;
 mod judge;
-mod judge_progress;
 mod log_probs;
 mod logs;
 mod merge;

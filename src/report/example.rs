@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     digest::Digest,
+    eval::{EvalOutcome, TaskOutcome},
     plan::JobId,
-    results::{EvalOutcome, TaskOutcome},
     spec::{Column, Show},
 };
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{EvalOutcome, Outcome, TaskOutcome};
+use super::Outcome;
 use crate::digest::Digest;
+use crate::eval::{EvalOutcome, TaskOutcome};
 
 /// What the job of `plan::example` might give.
 pub(crate) fn outcome() -> Outcome {

@@ -22,7 +22,7 @@ pub use error::{ResultsError, in_words};
 pub use job_dir::JobDir;
 pub use lines::JsonLines;
 pub use lock::{Claim, Holder, JobLock, Owner};
-pub use outcome::{EvalOutcome, Outcome, TaskOutcome, TrainOutcome, UNJUDGED};
+pub use outcome::{Outcome, TrainOutcome};
 pub use provenance::{Attempt, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;

@@ -51,7 +51,7 @@ impl Completion {
         let about = format!(
             "{verdict}  {}",
             place(
-                sample.step,
+                sample.chunk,
                 &sample.task_id,
                 sample.tokens,
                 sample.is_truncated

@@ -148,9 +148,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// All libraries that some benchmark needs, in alphabetical order.
 pub fn all_libraries() -> Vec<&'static str> {
-    let each = BENCHMARKS
-        .iter()
-        .flat_map(|benchmark| benchmark.libraries);
+    let each = BENCHMARKS.iter().flat_map(|benchmark| benchmark.libraries);
     let mut libraries: Vec<&str> = each.copied().collect();
     libraries.sort_unstable();
     libraries.dedup();

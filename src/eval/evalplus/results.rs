@@ -130,7 +130,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::eval::benchmark::{Options, open_with};
+    use crate::eval::benchmark::{Options, find};
 
     #[test]
     fn what_is_written_reads_back_to_the_same_rates() {
@@ -142,7 +142,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data.jsonl");
         fs::write(&data, row.to_string()).unwrap();
-        let benchmark = open_with("humaneval_plus", &data, &Options::default()).unwrap();
+        let benchmark = find("humaneval_plus")
+            .unwrap()
+            .open(&data, &Options::default())
+            .unwrap();
         let statuses = [
             ("pass", "pass"),
             ("pass", "fail"),
@@ -200,7 +203,10 @@ mod tests {
         fs::write(&path, "{}").unwrap();
         let arena = folder.path().join("data.jsonl");
         fs::write(&arena, r#"{"task_id": "T/0", "prompt": "", "entry_point": "f", "test": "", "canonical_solution": ""}"#).unwrap();
-        let benchmark = open_with("humaneval", &arena, &Options::default()).unwrap();
+        let benchmark = find("humaneval")
+            .unwrap()
+            .open(&arena, &Options::default())
+            .unwrap();
 
         let error = read_evalplus_results(&path, &*benchmark)
             .unwrap_err()

@@ -14,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     data::read_json_lines,
-    eval::benchmark::{Benchmark, Options, Repairs, Task, code_update_arena, open_with},
+    eval::benchmark::{Benchmark, Options, Repairs, Task, code_update_arena, find},
     python::{Modules, Pool, Settings},
 };
 
@@ -99,7 +99,7 @@ fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
         read_json_lines(&shared("goldens/eval/humaneval_samples.jsonl.gz")).unwrap();
     assert_eq!(samples.len(), 1200);
     let file = shared("data/humaneval/HumanEval.jsonl.gz");
-    let benchmark = open_with("humaneval", &file, options).unwrap();
+    let benchmark = find("humaneval").unwrap().open(&file, options).unwrap();
     let pool = pool();
 
     let judgements = in_parallel(&pool, &samples, |sample| {
@@ -156,7 +156,7 @@ fn strict_humaneval_passes_every_canonical_solution() {
         ..Options::default()
     };
     let file = shared("data/humaneval/HumanEval.jsonl.gz");
-    let benchmark = open_with("humaneval", &file, &options).unwrap();
+    let benchmark = find("humaneval").unwrap().open(&file, &options).unwrap();
     let pool = pool();
 
     let failed: Vec<_> = in_parallel(&pool, benchmark.tasks(), |task| {
@@ -179,7 +179,10 @@ fn plus_statuses(options: &Options) -> Vec<(Sample, bool, bool)> {
     let samples: Vec<Sample> =
         read_json_lines(&shared("goldens/eval/humanevalplus_samples.jsonl.gz")).unwrap();
     let file = shared("data/humaneval/HumanEvalPlus.jsonl.gz");
-    let benchmark = open_with("humaneval_plus", &file, options).unwrap();
+    let benchmark = find("humaneval_plus")
+        .unwrap()
+        .open(&file, options)
+        .unwrap();
     let pool = pool();
     let judgements = in_parallel(&pool, &samples, |sample| {
         let task = task(&*benchmark, &sample.task_id);
