@@ -85,6 +85,7 @@ impl Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::progress::{download, judging};
 
     #[test]
     fn moments_are_a_pause_apart() {
@@ -99,10 +100,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_well_formed() {
-        for template in [
-            super::super::judging::TEMPLATE,
-            super::super::download::TEMPLATE,
-        ] {
+        for template in [judging::TEMPLATE, download::TEMPLATE] {
             style(template);
         }
     }
