@@ -9,6 +9,7 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod digest;
+pub mod disk;
 pub mod eval;
 pub mod launch;
 pub mod memory;

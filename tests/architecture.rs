@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("calendar", &[]),
     ("digest", &[]),
+    ("disk", &[]),
     ("device", &[]),
     ("world", &["seed"]),
     ("python", &[]),
@@ -24,7 +25,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["digest", "model", "reward", "seed"]),
     (
         "eval",
-        &["data", "digest", "model", "python", "remote", "seed"],
+        &[
+            "data", "digest", "disk", "model", "python", "remote", "seed",
+        ],
     ),
     (
         "spec",
@@ -38,17 +41,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "eval", "plan"]),
+    ("results", &["digest", "disk", "eval", "plan"]),
     (
         "report",
-        &["digest", "eval", "model", "plan", "results", "spec"],
+        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
         "worker",
         &[
-            "data", "device", "digest", "eval", "model", "plan", "python", "remote", "results",
-            "reward", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "model", "plan", "python", "remote",
+            "results", "reward", "seed", "train",
         ],
     ),
 ];

@@ -6,10 +6,7 @@
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
-    time::SystemTime,
 };
-
-use crate::calendar;
 
 /// Writes a result to stdout, and a line break if it has none at its end.
 pub(super) fn result(text: &str) {
@@ -62,42 +59,5 @@ pub(super) fn count(number: usize, noun: &str) -> String {
         format!("1 {noun}")
     } else {
         format!("{number} {noun}s")
-    }
-}
-
-/// A moment as `2026-11-22 18:49`, in UTC.
-pub(super) fn date_and_time(moment: SystemTime) -> String {
-    let seconds = moment
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let (days, minutes) = (seconds / 86_400, seconds / 60 % 1440);
-    let (year, month, day) = calendar::date(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
-        minutes / 60,
-        minutes % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_moment_is_told_as_the_date_command_does() {
-        // Oracle: `date -u -d @SECONDS '+%F %H:%M'` of GNU coreutils.
-        let cases = [
-            (0, "1970-01-01 00:00"),
-            (951_825_599, "2000-02-29 11:59"),
-            (1_735_689_599, "2024-12-31 23:59"),
-            (1_795_373_340, "2026-11-22 18:49"),
-        ];
-        for (seconds, expected) in cases {
-            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(date_and_time(moment), expected);
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use plotters::drawing::DrawingAreaErrorKind;
 
-use crate::results::ResultsError;
+use crate::disk::DiskError;
 
 /// An error about a table.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub enum ReportError {
         /// Why not.
         source: DrawingAreaErrorKind<io::Error>,
     },
-    /// A job folder cannot be read, or a table not be written.
+    /// A job folder cannot be read, or a table cannot be written.
     #[error("cannot use the folder of results")]
-    Results(#[from] ResultsError),
+    Disk(#[from] DiskError),
 }

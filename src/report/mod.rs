@@ -20,11 +20,21 @@ pub use error::ReportError;
 pub use table::Table;
 
 use crate::{
+    disk::{
+        DiskError,
+        atomic::{self, Flush},
+    },
     plan::Plan,
-    results::{Store, write_durably},
+    results::Store,
 };
 
 use paper::Reference;
+
+/// Replaces a file of a table's folder.
+fn write(path: &Path, text: &str) -> Result<(), ReportError> {
+    let written = atomic::write(path, text.as_bytes(), Flush::Now);
+    Ok(written.map_err(DiskError::write(path))?)
+}
 
 /// Writes what a plan's finished trainings logged as figures into a folder, and tells their files.
 pub fn write_figures(
@@ -41,7 +51,7 @@ pub fn write_figures(
     }
     let mut files = Vec::new();
     for figure in figures {
-        write_durably(&folder.join(&figure.file), figure.svg.as_bytes())?;
+        write(&folder.join(&figure.file), &figure.svg)?;
         files.push(figure.file);
     }
     Ok(files)
@@ -77,10 +87,7 @@ impl Table {
             source,
         })?;
         for (ending, text) in format::ALL {
-            write_durably(
-                &folder.join(format!("table.{ending}")),
-                text(self).as_bytes(),
-            )?;
+            write(&folder.join(format!("table.{ending}")), &text(self))?;
         }
         Ok(())
     }

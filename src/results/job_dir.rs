@@ -1,15 +1,18 @@
 //! The folder of one job: its files, and what they say.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use super::{
     Attempt, Claim, Holder, JobState, Note, Outcome, Owner, Provenance, ResultsError, Status,
-    Timestamp, atomic, lock,
+    Timestamp, json,
 };
-use crate::plan::{Job, JobId};
+use crate::{
+    disk::{DiskError, atomic::Flush, lock},
+    plan::{Job, JobId},
+};
 
 /// The folder of a job: the only interface between processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,54 +117,54 @@ impl JobDir {
     pub fn prepare(&self, job: &Job, identity: &serde_json::Value) -> Result<(), ResultsError> {
         create_folder(&self.path)?;
         let path = self.identity_path();
-        let before: Option<serde_json::Value> = atomic::read_json_or_warn(&path);
+        let before: Option<serde_json::Value> = json::read_or_warn(&path);
         if before.as_ref().is_some_and(|before| before != identity) {
             return Err(ResultsError::OtherJob {
                 path: self.path.clone(),
             });
         }
         if before.is_none() {
-            atomic::write_durably(&path, &atomic::to_json(&path, identity)?)?;
+            json::write(&path, identity, Flush::Now)?;
         }
         let path = self.job_path();
-        atomic::write_durably(&path, &atomic::to_json(&path, job)?)
+        json::write(&path, job, Flush::Now)
     }
 
     /// What the worker is told, or nothing if the folder was never prepared.
     pub fn job(&self) -> Result<Option<Job>, ResultsError> {
-        atomic::read_json(&self.job_path())
+        Ok(json::read(&self.job_path())?)
     }
 
     /// What was hashed for the job's name, if it is there.
     pub fn identity(&self) -> Result<Option<serde_json::Value>, ResultsError> {
-        atomic::read_json(&self.identity_path())
+        Ok(json::read(&self.identity_path())?)
     }
 
     /// The outcome, if the job is done; a damaged one is said aloud and counts as absent.
     pub fn outcome(&self) -> Option<Outcome> {
-        atomic::read_json_or_warn(&self.outcome_path())
+        json::read_or_warn(&self.outcome_path())
     }
 
     /// Writes the outcome, which ends the job.
     pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), ResultsError> {
         let path = self.outcome_path();
-        let bytes = atomic::to_json(&path, outcome)?;
+        let bytes = json::to_json(&path, outcome)?;
         // JSON has no infinity: it would be written as `null`, and the job never be done.
         if serde_json::from_slice::<Outcome>(&bytes).ok().as_ref() != Some(outcome) {
             return Err(ResultsError::NotFinite { path });
         }
-        atomic::write_durably(&path, &bytes)
+        Ok(json::write_bytes(&path, &bytes, Flush::Now)?)
     }
 
     /// What the last worker said about itself; a damaged note counts as absent.
     pub fn note(&self) -> Option<Note> {
-        atomic::read_json_or_warn(&self.state_path())
+        json::read_or_warn(&self.state_path())
     }
 
     /// Replaces what the worker says about itself.
     pub fn write_note(&self, note: &Note) -> Result<(), ResultsError> {
         let path = self.state_path();
-        atomic::write_quickly(&path, &atomic::to_json(&path, note)?)
+        json::write(&path, note, Flush::Later)
     }
 
     /// Writes down for a worker that died why it failed, unless it has done so itself.
@@ -185,7 +188,7 @@ impl JobDir {
 
     /// The history of the job; a damaged one counts as absent.
     pub fn provenance(&self) -> Provenance {
-        atomic::read_json_or_warn(&self.provenance_path()).unwrap_or_default()
+        json::read_or_warn(&self.provenance_path()).unwrap_or_default()
     }
 
     /// Adds an attempt to the history, or replaces the one of the same number.
@@ -196,7 +199,7 @@ impl JobDir {
             .retain(|other| other.attempt != attempt.attempt);
         provenance.attempts.push(attempt.clone());
         let path = self.provenance_path();
-        atomic::write_durably(&path, &atomic::to_json(&path, &provenance)?)
+        json::write(&path, &provenance, Flush::Now)
     }
 
     /// Makes the folder of another attempt, and says which one it is.
@@ -225,7 +228,7 @@ impl JobDir {
 
     /// Who runs the job.
     pub fn holder(&self) -> Result<Holder, ResultsError> {
-        lock::holder(&self.lock_path())
+        Ok(lock::holder(&self.lock_path())?)
     }
 
     /// The state that follows from the files.
@@ -317,10 +320,7 @@ fn remove_leftovers(folder: &Path) {
 }
 
 fn create_folder(path: &Path) -> Result<(), ResultsError> {
-    fs::create_dir_all(path).map_err(|source: io::Error| ResultsError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    Ok(fs::create_dir_all(path).map_err(DiskError::write(path))?)
 }
 
 /// The names in a folder; none if there is no such folder.

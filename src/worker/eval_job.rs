@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     data::PromptTemplate,
+    disk::{DiskError, JsonLines},
     eval::{EvalOutcome, Inputs, SampleRecord, benchmark::Benchmark, measure},
     plan::EvalWork,
-    results::{JsonLines, Outcome, ResultsError},
+    results::Outcome,
 };
 
 /// Measures the model of `work`, from the first task whose samples are not there.
@@ -56,8 +57,9 @@ fn samples(
 
     let total = number_of_samples(work, benchmark);
     let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
-    let chunks = done.last().map_or(0, |sample| sample.chunk + 1) as u64;
-    let lines = JsonLines::resume(&dir.samples(), |chunk| chunk < chunks)?;
+    let chunks = done.last().map_or(0, |sample| sample.chunk + 1);
+    let is_done = |sample: &SampleRecord| sample.chunk < chunks;
+    let lines = JsonLines::resume(&dir.samples(), is_done)?;
     let mut log = SampleLog::new(lines, &done, context.progress, context.stop);
     Ok(measure(&model, benchmark, inputs, done, &mut log)?)
 }
@@ -77,7 +79,7 @@ fn whole_chunks(
     path: &Path,
     chunk_size: usize,
     total: usize,
-) -> Result<Vec<SampleRecord>, ResultsError> {
+) -> Result<Vec<SampleRecord>, DiskError> {
     let mut samples: Vec<SampleRecord> = JsonLines::read(path)?;
     let in_order = samples
         .iter()

@@ -5,9 +5,9 @@ use std::io;
 use super::{Context, Reporter, StopFlag, WorkerError};
 use crate::{
     data::Cache,
+    disk::JsonLines,
     eval::{EvalSettings, Observer, SampleRecord},
     python::{Pool, Settings, choose_interpreter},
-    results::JsonLines,
 };
 
 /// Starts the pool that runs the tests of a benchmark, and records its Python, libraries and sandbox

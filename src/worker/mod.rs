@@ -238,7 +238,7 @@ mod tests {
             context.progress.report(3, 10, "loss 1.5");
             let path = context.dir.metrics();
             let source = std::io::Error::from_raw_os_error(28);
-            Err(crate::results::ResultsError::Write { path, source }.into())
+            Err(crate::disk::DiskError::Write { path, source }.into())
         });
 
         assert!(error.is_err());

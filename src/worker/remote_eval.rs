@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Context, WorkerError, measuring::SampleLog};
 use crate::{
+    disk::JsonLines,
     eval::{Inputs, SampleRecord, benchmark::Benchmark, measure_remote},
     remote::{Remote, RemoteSettings},
-    results::JsonLines,
 };
 
 /// The samples of a remote model. Each sample of an earlier attempt is kept and not requested again.
@@ -18,8 +18,8 @@ pub(super) fn samples(
     inputs: &Inputs<'_>,
 ) -> Result<Vec<SampleRecord>, WorkerError> {
     let dir = context.dir;
-    // Drops an incomplete last line before this attempt appends its own.
-    let lines = JsonLines::resume(&dir.samples(), |_| true)?;
+    // Opened before the samples are read, which removes an incomplete last line.
+    let lines = JsonLines::open(&dir.samples())?;
     let done: Vec<SampleRecord> = JsonLines::read(&dir.samples())?;
     context.attempt.remote = usage(settings, &done);
     dir.write_attempt(context.attempt)?;

@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
+use serde::Deserialize;
+
 use super::{
     Context, Reporter, StopFlag, WorkerError, model, tensorboard::EventFile, train_eval::Evaluation,
 };
 use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
+    disk::{DiskError, JsonLines},
     eval::prompt_text,
     model::{AdapterKind, Chat, LanguageModel},
     plan::TrainWork,
-    results::{JobDir, JsonLines, Outcome, ResultsError, TrainOutcome, in_words},
+    results::{JobDir, Outcome, TrainOutcome, in_words},
     seed,
     train::{
         Algorithm, Ended, EvaluationRecord, Inputs, NonFiniteRecord, Observer, Row, SampleRecord,
@@ -120,7 +123,7 @@ fn rows(work: &TrainWork, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
 
 /// The metrics of the last step, from its line in `metrics.jsonl`; times are left out. If the model
 /// was measured, also what came out with the last step's weights and with the model's own.
-fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, ResultsError> {
+fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, DiskError> {
     let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
     let Some(last) = records.last() else {
         return Ok(BTreeMap::new());
@@ -152,6 +155,12 @@ fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, 
         put("model.eval.pass@1", Some(record.pass_at_1));
     }
     Ok(metrics)
+}
+
+/// The part of a line by which a log is cut back to where the training goes on.
+#[derive(Deserialize)]
+struct Step {
+    step: usize,
 }
 
 /// The logs of a training.
@@ -196,7 +205,7 @@ impl Log<'_> {
     }
 
     /// Adds to the events, if there are any.
-    fn add_events(&mut self, add: impl FnOnce(&mut EventFile) -> Result<(), ResultsError>) {
+    fn add_events(&mut self, add: impl FnOnce(&mut EventFile) -> Result<(), DiskError>) {
         if let Some(Err(error)) = self.events.as_mut().map(add) {
             warn_of_events(&error);
             // Behind half a record, readers find no other.
@@ -213,7 +222,7 @@ impl Log<'_> {
 }
 
 /// Says that TensorBoard will lack steps: a view is not worth a training.
-fn warn_of_events(error: &ResultsError) {
+fn warn_of_events(error: &DiskError) {
     tracing::warn!(
         error = in_words(error),
         "no events for TensorBoard from here on"
@@ -224,7 +233,7 @@ impl Observer for Log<'_> {
     fn on_resume(&mut self, step: usize, evaluated: usize) -> io::Result<()> {
         let last = step as u64;
         let upto = |path: PathBuf, last: usize| {
-            JsonLines::resume(&path, |line| line <= last as u64).map_err(io::Error::other)
+            JsonLines::resume(&path, |line: &Step| line.step <= last).map_err(io::Error::other)
         };
         let open = |path| upto(path, step);
         fs::create_dir_all(self.dir.path())?;
@@ -294,7 +303,7 @@ impl Observer for Log<'_> {
 
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
         let path = self.dir.non_finite();
-        let kept = JsonLines::resume(&path, |_| true)
+        let kept = JsonLines::open(&path)
             .and_then(|mut lines| lines.append(update))
             .and_then(|()| JsonLines::keep_last(&path, MOST_NON_FINITE));
         kept.map_err(io::Error::other)?;

@@ -5,7 +5,7 @@
 use std::{fs, path::Path, thread, time::Duration};
 
 use recode::{
-    results::JsonLines,
+    disk::JsonLines,
     seed::stream,
     train::{EvaluationRecord, StepRecord},
 };

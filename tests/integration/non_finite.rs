@@ -8,7 +8,7 @@ use std::{
 };
 
 use recode::{
-    results::JsonLines,
+    disk::JsonLines,
     train::{NonFiniteRecord, NonFiniteSample},
 };
 

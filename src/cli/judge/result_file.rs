@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write as _},
     path::Path,
-    time::SystemTime,
 };
 
 use serde_json::{Value, json};
@@ -14,8 +13,12 @@ use super::{
     summary::Truncated,
 };
 use crate::{
-    cli::{exit::Failure, output},
+    cli::exit::Failure,
     digest::Digest,
+    disk::{
+        Timestamp,
+        atomic::{self, Flush},
+    },
     eval::{Tally, evalplus_results},
 };
 
@@ -63,7 +66,7 @@ impl<'a> Report<'a> {
         } else {
             self.file()
         };
-        write_atomically(path, &file)
+        write_json(path, &file)
     }
 
     /// EvalPlus's own result file, with our summary added.
@@ -72,7 +75,7 @@ impl<'a> Report<'a> {
         let pairs: Vec<_> = self.session.samples.iter().zip(outcomes).collect();
         let hash = Digest::of_file(self.session.data);
         let hash = hash.as_ref().map_or("", Digest::as_str);
-        let date = output::date_and_time(SystemTime::now());
+        let date = Timestamp::now().date_and_time();
         let made = (date.as_str(), hash);
         let mut file = evalplus_results(self.session.benchmark, &pairs, &self.tally, made);
         file["recode"] = self.summary();
@@ -119,17 +122,12 @@ fn flatten_verdict(line: &mut Value) {
     }
 }
 
-fn write_atomically(path: &Path, value: &Value) -> Result<(), Failure> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        serde_json::to_writer_pretty(io::BufWriter::new(&mut file), value)?;
+fn write_json(path: &Path, value: &Value) -> Result<(), Failure> {
+    let written = atomic::write_with(path, Flush::Now, |file| {
+        let mut file = io::BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut file, value)?;
         file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| cannot_write(path, &error))
+        file.flush()
+    });
+    written.map_err(|error| cannot_write(path, &error))
 }

@@ -2,18 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
-use super::cannot_write;
 use crate::{
     cli::{
         exit::{Exit, Failure},
         progress::JudgingProgress,
     },
     digest::Digest,
+    disk::DiskError,
     eval::{
         EvalError, Judgement, Sample, Submission, Text, VerdictLog,
         benchmark::{Benchmark, Options},
@@ -46,7 +46,7 @@ impl Session<'_> {
     /// `stop` was set before it was judged.
     pub(super) fn judge(&self, stop: &AtomicBool) -> Result<Vec<Option<Outcome>>, Failure> {
         let keys = self.keys()?;
-        let mut verdicts = Verdicts::open(self.partial(), self.cache.as_deref(), &keys)?;
+        let mut verdicts = Verdicts::open(&self.partial(), self.cache.as_deref(), &keys)?;
         let open = self.open_samples(&keys, &verdicts);
         let submissions: Vec<_> = open
             .iter()
@@ -118,19 +118,18 @@ impl Session<'_> {
 /// The verdicts that are known, and where they are kept.
 struct Verdicts {
     log: VerdictLog,
-    path: PathBuf,
     /// A cache that cannot be read or written costs time, but is not an error.
     cache: Option<VerdictLog>,
     failures: BTreeMap<Digest, String>,
     /// Whether all verdicts could be written.
-    written: io::Result<()>,
+    written: Result<(), DiskError>,
 }
 
 impl Verdicts {
     /// Opens the log of this run, and adds what the cache knows of `keys`.
-    fn open(path: PathBuf, cache: Option<&Path>, keys: &[Digest]) -> Result<Self, Failure> {
-        let cannot_keep = |error: io::Error| cannot_write(&path, &error);
-        let mut log = VerdictLog::open(&path).map_err(cannot_keep)?;
+    fn open(path: &Path, cache: Option<&Path>, keys: &[Digest]) -> Result<Self, Failure> {
+        let cannot_keep = |error: DiskError| Failure::new(Exit::Usage, &error);
+        let mut log = VerdictLog::open(path).map_err(cannot_keep)?;
         let cache = cache.and_then(|path| VerdictLog::open(path).ok());
         for key in keys {
             let known = cache.as_ref().and_then(|cache| cache.find(key));
@@ -140,7 +139,6 @@ impl Verdicts {
         }
         Ok(Self {
             log,
-            path,
             cache,
             failures: BTreeMap::new(),
             written: Ok(()),
@@ -168,7 +166,7 @@ impl Verdicts {
     /// The outcomes of samples, by their keys.
     fn outcomes(self, keys: &[Digest]) -> Result<Vec<Option<Outcome>>, Failure> {
         self.written
-            .map_err(|error| cannot_write(&self.path, &error))?;
+            .map_err(|error| Failure::new(Exit::Usage, &error))?;
         let outcome = |key| match (self.log.find(key), self.failures.get(key)) {
             (Some(judgement), _) => Some(Ok(judgement.clone())),
             (None, Some(failure)) => Some(Err(failure.clone())),

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::{
+    disk::JsonLines,
     plan::Plan,
     report::{ReportError, gather::labels},
-    results::{JsonLines, Store},
+    results::Store,
 };
 
 /// What a curve is of.

@@ -13,7 +13,10 @@ use std::{
 };
 
 use crate::{
-    results::{ResultsError, write_durably},
+    disk::{
+        DiskError,
+        atomic::{self, Flush},
+    },
     train::{EvaluationRecord, StepRecord},
 };
 
@@ -36,14 +39,11 @@ impl EventFile {
         attempt: u32,
         records: &[StepRecord],
         evaluations: &[EvaluationRecord],
-    ) -> Result<Self, ResultsError> {
+    ) -> Result<Self, DiskError> {
         // A TensorBoard that looks on reads a file from where it stopped, so that what begins anew
         // needs a new name.
         let path = folder.join(format!("{PREFIX}{attempt:010}.recode"));
-        let write = |source| ResultsError::Write {
-            path: path.clone(),
-            source,
-        };
+        let write = DiskError::write(&path);
         fs::create_dir_all(folder).map_err(write)?;
         remove_events(folder).map_err(write)?;
         let seconds: f64 = records.iter().map(|record| record.timing.seconds).sum();
@@ -58,32 +58,26 @@ impl EventFile {
                 bytes.extend(event::scalars(time, step, &scalars_of_evaluation(found)));
             }
         }
-        write_durably(&path, &bytes)?;
+        atomic::write(&path, &bytes, Flush::Now).map_err(write)?;
         let file = OpenOptions::new().append(true).open(&path).map_err(write)?;
         Ok(Self { file, path })
     }
 
     /// Adds a step, taken now.
-    pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), ResultsError> {
+    pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), DiskError> {
         self.add(record.step, &scalars(record))
     }
 
     /// Adds what came out when the model was measured, now.
-    pub(super) fn append_evaluation(
-        &mut self,
-        found: &EvaluationRecord,
-    ) -> Result<(), ResultsError> {
+    pub(super) fn append_evaluation(&mut self, found: &EvaluationRecord) -> Result<(), DiskError> {
         self.add(found.step, &scalars_of_evaluation(found))
     }
 
-    fn add(&mut self, step: usize, values: &[(&str, f64)]) -> Result<(), ResultsError> {
+    fn add(&mut self, step: usize, values: &[(&str, f64)]) -> Result<(), DiskError> {
         let bytes = event::scalars(now(), step as u64, values);
         // One write a step, so that only the last one can be cut, which readers skip.
         let written = self.file.write_all(&bytes);
-        written.map_err(|source| ResultsError::Write {
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(DiskError::write(&self.path))
     }
 }
 

@@ -4,12 +4,15 @@
 
 use std::{
     fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use super::reference::References;
-use crate::{data::Cache, digest::Digest};
+use crate::{
+    data::Cache,
+    digest::Digest,
+    disk::atomic::{self, Flush},
+};
 
 /// What is known under a key.
 pub(super) fn read(key: &Digest) -> Option<References> {
@@ -27,10 +30,8 @@ pub(super) fn write(key: &Digest, references: &References) {
 
 fn write_file(folder: &Path, key: &Digest, references: &References) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec(references)?)?;
-    file.persist(folder.join(format!("{key}.json")))?;
-    Ok(())
+    let bytes = serde_json::to_vec(references)?;
+    atomic::write(&folder.join(format!("{key}.json")), &bytes, Flush::Later)
 }
 
 /// A separate folder: `Cache` keeps downloads in folders that are named after their entries.

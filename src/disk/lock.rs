@@ -1,34 +1,33 @@
-//! The lock of a job: whoever holds it runs the job.
+//! A lock file that says which process holds it.
+//!
+//! Whoever holds the lock of a job folder runs the job.
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek as _, Write as _},
     path::Path,
     thread,
     time::Duration,
 };
 
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
 use serde::{Deserialize, Serialize};
 
-use super::{ResultsError, Timestamp};
+use super::{DiskError, Timestamp};
 
-/// A look at a lock holds it for an instant, and must not turn a worker away.
+/// Between attempts: asking who holds a lock takes it for an instant, which must not turn away a
+/// process that wants it.
 const PATIENCE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 25;
 
-/// The process that runs a job.
+/// The process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// Its number.
     pub pid: u32,
     /// Its machine.
     pub host: String,
-    /// When it took the job.
+    /// When it took the lock.
     pub since: Timestamp,
 }
 
@@ -57,14 +56,14 @@ impl fmt::Display for Owner {
 
 /// A held lock; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct JobLock {
+pub struct Lock {
     file: File,
 }
 
-impl Drop for JobLock {
+impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing would do, were it not for a child between fork and exec, which has a copy.
-        let _ = flock(&self.file, FlockOperation::Unlock);
+        // Closing is not enough: a child between fork and exec has a copy of the descriptor.
+        let _ = self.file.unlock();
     }
 }
 
@@ -73,26 +72,24 @@ impl Drop for JobLock {
 pub enum Holder {
     /// It is free.
     Nobody,
-    /// Somebody; who, if the file says so.
+    /// A process has it, which the file may name.
     Somebody(Option<Owner>),
 }
 
-/// What came of asking for a lock.
+/// The answer to a request for a lock.
 #[derive(Debug)]
 pub enum Claim {
-    /// It is ours.
-    Ours(JobLock),
-    /// Somebody else has it; who, if the file says so.
+    /// This process has it now.
+    Ours(Lock),
+    /// Another process has it, which the file may name.
     Held(Option<Owner>),
 }
 
-/// Takes the lock at `path`, unless somebody holds it.
-pub(super) fn claim(path: &Path) -> Result<Claim, ResultsError> {
-    let write = |source| ResultsError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    // The file stays when the lock is released: to remove it would let two processes hold "it".
+/// Takes the lock at `path`, unless another process holds it.
+pub fn claim(path: &Path) -> Result<Claim, DiskError> {
+    let write = DiskError::write(path);
+    // The file stays when the lock is released. If it were removed, two processes could each hold a
+    // lock of that name.
     let options = OpenOptions::new()
         .read(true)
         .write(true)
@@ -104,28 +101,25 @@ pub(super) fn claim(path: &Path) -> Result<Claim, ResultsError> {
         if attempt > 0 {
             thread::sleep(PATIENCE);
         }
-        if try_flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(write)? {
+        if is_taken(file.try_lock()).map_err(write)? {
             write_owner(&mut file).map_err(write)?;
-            return Ok(Claim::Ours(JobLock { file }));
+            return Ok(Claim::Ours(Lock { file }));
         }
     }
     Ok(Claim::Held(read_owner(path)))
 }
 
-/// Who holds the lock at `path`.
-pub(super) fn holder(path: &Path) -> Result<Holder, ResultsError> {
-    let read = |source| ResultsError::Read {
-        path: path.to_owned(),
-        source,
-    };
+/// Which process holds the lock at `path`.
+pub fn holder(path: &Path) -> Result<Holder, DiskError> {
+    let read = DiskError::read(path);
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
         Err(source) => return Err(read(source)),
     };
-    // Shared, so that two onlookers do not take each other for the owner.
-    let is_free = try_flock(&file, FlockOperation::NonBlockingLockShared).map_err(read)?;
-    drop(JobLock { file });
+    // Shared, so that two processes that ask do not take each other for the owner.
+    let is_free = is_taken(file.try_lock_shared()).map_err(read)?;
+    drop(Lock { file });
     Ok(if is_free {
         Holder::Nobody
     } else {
@@ -133,11 +127,12 @@ pub(super) fn holder(path: &Path) -> Result<Holder, ResultsError> {
     })
 }
 
-fn try_flock(file: &File, operation: FlockOperation) -> io::Result<bool> {
-    match flock(file, operation) {
+/// Whether an attempt to lock a file was successful.
+fn is_taken(attempt: Result<(), TryLockError>) -> io::Result<bool> {
+    match attempt {
         Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -165,7 +160,7 @@ mod tests {
         let Claim::Ours(lock) = claim(&path).unwrap() else {
             panic!("the lock was free")
         };
-        // `flock` belongs to the open file, so this process can be its own rival.
+        // The lock belongs to the open file, so this process can compete with itself.
         let Holder::Somebody(Some(held)) = holder(&path).unwrap() else {
             panic!("it is held")
         };
@@ -178,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn an_onlooker_does_not_turn_the_worker_away() {
+    fn whoever_asks_for_the_owner_turns_nobody_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         fs::write(&path, "").unwrap();
         let onlooker = File::open(&path).unwrap();
-        flock(&onlooker, FlockOperation::LockShared).unwrap();
+        onlooker.lock_shared().unwrap();
         let release = thread::spawn(move || {
             thread::sleep(PATIENCE * 2);
             drop(onlooker);
