@@ -1,4 +1,4 @@
-//! The result file of EvalPlus, so that people can go back and forth.
+//! The result file of EvalPlus, which we write and read.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,10 +11,11 @@ use crate::{
     python::Verdict,
 };
 
-/// The file that EvalPlus writes for judged samples; none is a sample that could not be judged.
+/// The result file of EvalPlus for judged samples; a sample that could not be judged has no judgement.
+/// `made` is the file's date and the hash of the benchmark's file.
 ///
-/// `base_fail_tests` and `plus_fail_tests` hold the first input that failed, as EvalPlus does
-/// unless it is told to try all of them.
+/// `base_fail_tests` and `plus_fail_tests` hold the first input that failed, as in EvalPlus without its
+/// option to run all inputs.
 pub fn evalplus_results(
     benchmark: &dyn Benchmark,
     judged: &[(&Sample, Option<&Judgement>)],
@@ -45,7 +46,7 @@ pub fn evalplus_results(
     })
 }
 
-/// EvalPlus has three: a program that dies tells nothing, and so counts as timed out.
+/// EvalPlus has three statuses: a program that dies reports nothing, and so counts as timed out.
 fn status(judgement: Option<&Judgement>, run: &str) -> &'static str {
     match judgement
         .and_then(|judgement| judgement.tests.get(run))
@@ -71,9 +72,9 @@ fn failed_inputs(
     input().into_iter().collect()
 }
 
-/// The samples of such a file with the verdicts that it holds; nothing is run.
+/// The samples and verdicts in a result file of EvalPlus; no program is run.
 ///
-/// EvalPlus tells no reason: whatever is neither a pass nor a timeout counts as a failed assertion.
+/// EvalPlus records no reason: a status other than pass and timeout counts as a failed assertion.
 pub fn read_evalplus_results(
     path: &Path,
     benchmark: &dyn Benchmark,
@@ -84,7 +85,8 @@ pub fn read_evalplus_results(
     };
     let file = read_json_value(path).map_err(EvalError::Samples)?;
     let tasks = file.get("eval").and_then(Value::as_object);
-    let tasks = tasks.ok_or_else(|| bad("no object `eval`: this is no result file of EvalPlus"))?;
+    let tasks =
+        tasks.ok_or_else(|| bad("no object `eval`: this is not a result file of EvalPlus"))?;
     let mut judged = Vec::new();
     for (id, results) in tasks {
         let task = benchmark.tasks().iter().position(|task| task.id == *id);
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_told_so() {
+    fn a_file_of_another_format_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("other.json");
         fs::write(&path, "{}").unwrap();
@@ -213,7 +215,7 @@ mod tests {
             .to_string();
 
         assert!(
-            error.ends_with("no object `eval`: this is no result file of EvalPlus"),
+            error.ends_with("no object `eval`: this is not a result file of EvalPlus"),
             "{error}"
         );
     }

@@ -148,7 +148,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::python::Settings;
+    use crate::eval::tests::fixture::pool;
 
     /// Tests of a function that counts a list. They draw lists at random, and later calls depend on
     /// earlier answers.
@@ -176,14 +176,6 @@ def check(candidate):
             ..Options::default()
         };
         open("humaneval", file.path(), &options).unwrap()
-    }
-
-    fn pool() -> Pool {
-        Pool::start(&Settings {
-            workers: 1,
-            ..Settings::default()
-        })
-        .unwrap()
     }
 
     const PREFIX: &str = "def helper():\n    return 2\n";

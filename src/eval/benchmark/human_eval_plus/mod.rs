@@ -201,9 +201,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::python::Settings;
+    use crate::eval::tests::fixture::pool;
 
-    /// Halves the numbers of a list, or looks for a zero of `x`.
+    /// A task to halve the numbers of a list, or to find a zero of `x`.
     fn benchmark(entry_point: &str, options: &Options) -> Box<dyn Benchmark> {
         let row = json!({
             "task_id": "T/0", "prompt": format!("def {entry_point}(x):\n"),
@@ -225,11 +225,7 @@ mod tests {
     }
 
     fn judge(benchmark: &dyn Benchmark, solution: &str) -> (Judgement, bool) {
-        let settings = Settings {
-            workers: 1,
-            ..Settings::default()
-        };
-        let pool = Pool::start(&settings).unwrap();
+        let pool = pool();
         let judgement = benchmark
             .judge(&benchmark.tasks()[0], solution, &pool)
             .unwrap();
