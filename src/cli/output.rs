@@ -1,7 +1,6 @@
 //! The only functions that print: results to stdout, everything else to stderr.
 //!
-//! A closed pipe (`recode plan x.toml | head`) is not an error of ours: what cannot be written is
-//! dropped.
+//! A closed pipe (`recode plan x.toml | head`) is no error: text that cannot be written is dropped.
 
 use std::{
     env,
@@ -18,14 +17,14 @@ pub(super) fn result(text: &str) {
     let _ = stdout.flush();
 }
 
-/// Writes a part of a result to stdout, at once; false if nobody reads it any more.
+/// Writes a part of a result to stdout, at once; false if stdout is closed.
 pub(super) fn piece(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
     written.and_then(|()| stdout.flush()).is_ok()
 }
 
-/// Writes the mark behind which the person at the terminal types to stderr.
+/// Writes a prompt, after which the person at the terminal types, to stderr.
 pub(super) fn prompt(mark: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(mark.as_bytes());
@@ -39,12 +38,12 @@ pub(super) fn error_line(text: &str) {
     let _ = stderr.write_all(b"\n");
 }
 
-/// Whether stderr is a terminal whose user has not asked for plain text (`NO_COLOR`).
+/// Whether stderr is a terminal and the user has not asked for plain text (`NO_COLOR`).
 pub(super) fn is_stderr_colourful() -> bool {
     io::stderr().is_terminal() && !wants_plain_text()
 }
 
-/// Whether what is on stdout can be drawn over: a terminal whose user has not asked for plain text.
+/// Whether stdout can be redrawn: it is a terminal, and the user has not asked for plain text.
 pub(super) fn is_stdout_redrawable() -> bool {
     io::stdout().is_terminal() && !wants_plain_text()
 }

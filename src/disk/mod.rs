@@ -5,6 +5,7 @@
 
 pub mod atomic;
 mod error;
+pub mod folders;
 mod json_lines;
 pub mod lock;
 mod timestamp;

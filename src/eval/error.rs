@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{data::DataError, model::ModelError, python::PythonError, remote::RemoteError};
+use crate::{data::DataError, model::ModelError, remote::RemoteError, sandbox::PythonError};
 
 /// Why an evaluation failed. A wrong solution is not an error.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::python::Verdict;
+use crate::sandbox::Verdict;
 
 /// The result of running a solution's tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use super::{
     EvalError, Judgement, SampleRecord,
     benchmark::{Benchmark, Task},
 };
-use crate::python::Pool;
+use crate::sandbox::Pool;
 
 /// Code that is to be judged, and its task.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use std::io;
 use crate::{
     data::PromptTemplate,
     model::{Completion, Finish, LanguageModel, generate},
-    python::Pool,
+    sandbox::Pool,
     seed,
 };
 
@@ -194,7 +194,7 @@ mod tests {
             benchmark::{Flavour, Repairs},
         },
         model::{SamplingSettings, fixture},
-        python::{Settings, Verdict},
+        sandbox::{Settings, Verdict},
     };
 
     /// Passes completions with an even number of letters; fails to judge task 2.

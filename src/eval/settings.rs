@@ -1,49 +1,72 @@
-//! The settings of an evaluation.
+//! The settings of one evaluation.
 
 use std::path::Path;
-
-use serde::{Deserialize, Serialize};
 
 use super::{
     EvalError,
     benchmark::{self, Choice, Descriptor, Flavour, Options, Repairs},
 };
-use crate::model::SamplingSettings;
+use crate::{
+    model::SamplingSettings,
+    settings::{COUNT, COUNT_OR_ZERO, Field, Kind, choice, keys, settings, whole},
+};
 
-/// All settings of one evaluation except the model and the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvalSettings {
-    /// The benchmark's name.
-    pub benchmark: String,
-    /// Completions a task.
-    pub samples: usize,
-    /// How completions are sampled.
-    pub sampling: SamplingSettings,
-    /// Longer prompts are truncated on the left.
-    pub max_prompt_tokens: usize,
-    /// How many completions are generated as one batch. Part of the identity, because it can change
-    /// the last bit of a logit.
-    pub batch_size: usize,
-    /// How many tasks are used, from the first one on; 0 uses all.
-    pub limit: usize,
-    /// Whether to run programs although the system lacks a safeguard. Part of the identity only where
-    /// it is set, because verdicts may then differ.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub allow_unsandboxed: bool,
-    /// Whether the tests run in another process than the solution.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub strict: bool,
-    /// The version of EvalPlus whose rules HumanEval+ follows.
-    #[serde(default, skip_serializing_if = "Flavour::is_tip")]
-    pub evalplus: Flavour,
-    /// Which repairs are made to the data of CodeUpdateArena.
-    #[serde(default, skip_serializing_if = "Repairs::is_none")]
-    pub repairs: Repairs,
-    /// The Python that runs the tests; `auto` searches for one. Not part of the identity: the
-    /// provenance records the interpreter that was used, with its libraries.
-    #[serde(default = "auto", skip_serializing_if = "is_auto")]
-    pub python: String,
+settings! {
+    /// The settings of one evaluation, except the model and the data.
+    pub struct EvalSettings {
+        /// The benchmark's name.
+        pub benchmark: String,
+        /// Completions a task.
+        pub samples: usize,
+        /// How completions are sampled.
+        #[table(defaults(
+            temperature = 0.8, "CodeUpdateArena's own";
+            top_k = 0;
+            top_p = 0.7, "CodeUpdateArena's own; also scripts/dapo.sh in validation";
+            min_p = 0.0;
+            max_completion_tokens = 1024, "as in training (the benchmark's own 512 has no room to think)";
+        ))]
+        pub sampling: SamplingSettings,
+        /// Longer prompts are truncated on the left.
+        #[key(COUNT, default = 2048, source = "as in training")]
+        pub max_prompt_tokens: usize,
+        /// How many completions are generated as one batch; part of a job's identity, because it can
+        /// change the last bit of a logit.
+        #[key(whole(1, 100_000), default = 32, source = "ours")]
+        pub batch_size: usize,
+        /// Only the first so many tasks of a benchmark; 0 takes all.
+        #[key(COUNT_OR_ZERO, default = 0, source = "all tasks")]
+        pub limit: usize,
+        /// Whether to run completions where the system lacks a safeguard; part of a job's identity
+        /// only if it is on, because completions may behave otherwise there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[key(Kind::Flag, default = false)]
+        pub allow_unsandboxed: bool,
+        /// Whether HumanEval and HumanEval+ compare values in another process than the one that made
+        /// them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[key(Kind::Flag, default = false, source = "as the benchmarks themselves")]
+        pub strict: bool,
+        /// Whose rules HumanEval+ follows: the development version's, or those of 0.3.1, which fails
+        /// every solution of HumanEval/32.
+        #[serde(default, skip_serializing_if = "Flavour::is_tip")]
+        #[key(
+            choice::<Flavour>("version of EvalPlus"),
+            default = "tip",
+            source = "0.3.1 fails every solution of HumanEval/32"
+        )]
+        pub evalplus: Flavour,
+        /// What is repaired in the data of CodeUpdateArena: nothing, or with `paper` what the paper
+        /// says it has repaired (`datasets/overlays`).
+        #[serde(default, skip_serializing_if = "Repairs::is_none")]
+        #[key(choice::<Repairs>("set of repairs"), default = "none", source = "the published data")]
+        pub repairs: Repairs,
+        /// The Python that judges; with `auto` RECODE_PYTHON, the environment of `recode python
+        /// --setup`, or python3. Not part of a job's identity: the provenance says which one it was.
+        #[serde(default = "auto", skip_serializing_if = "is_auto")]
+        #[key(Kind::Text, default = "auto", source = "looked for")]
+        pub python: String,
+    }
 }
 
 fn auto() -> String {
@@ -55,6 +78,17 @@ fn is_auto(python: &str) -> bool {
 }
 
 impl EvalSettings {
+    /// The settings that a spec, and no job, has of evaluation: a job has one benchmark.
+    pub const SPEC_FIELDS: &[Field] = keys! {
+        /// The benchmarks; each is one job on each model.
+        #[key(
+            Kind::List(&Kind::Benchmark),
+            default = ["code_update_arena", "humaneval_plus"],
+            source = "paper, Table 1"
+        )]
+        benchmarks,
+    };
+
     /// The benchmark.
     pub fn descriptor(&self) -> Result<&'static Descriptor, EvalError> {
         benchmark::find(&self.benchmark)

@@ -10,7 +10,7 @@ use crate::disk::DiskError;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file of printed figures cannot be read.
-    #[error("cannot read the reference `{path}`; run from the project's folder")]
+    #[error("cannot read the reference `{path}`")]
     ReadReference {
         /// The file.
         path: PathBuf,
@@ -52,4 +52,14 @@ pub enum ReportError {
     /// A job folder cannot be read, or a table cannot be written.
     #[error("cannot use the folder of results")]
     Disk(#[from] DiskError),
+}
+
+impl ReportError {
+    /// Whether the table is fine and only its folder cannot be written.
+    pub fn is_about_writing(&self) -> bool {
+        matches!(
+            self,
+            Self::MakeFolder { .. } | Self::Disk(DiskError::Write { .. })
+        )
+    }
 }

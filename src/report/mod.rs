@@ -1,4 +1,4 @@
-//! Rows to tables, beside the paper's numbers.
+//! From the outcomes of jobs to tables, next to the paper's figures.
 
 mod compare;
 mod error;
@@ -12,7 +12,7 @@ mod statistics;
 mod table;
 
 #[cfg(test)]
-mod example;
+mod tests;
 
 use std::{fs, path::Path};
 
@@ -36,7 +36,7 @@ fn write(path: &Path, text: &str) -> Result<(), ReportError> {
     Ok(written.map_err(DiskError::write(path))?)
 }
 
-/// Writes what a plan's finished trainings logged as figures into a folder, and tells their files.
+/// Draws what the finished trainings of a plan logged into a folder; returns the names of the files.
 pub fn write_figures(
     plan: &Plan,
     store: &Store,
@@ -58,12 +58,12 @@ pub fn write_figures(
 }
 
 impl Table {
-    /// The table of a plan from what is there, with holes where nothing is.
-    ///
-    /// The printed figures are looked for below `root`, the project's folder.
-    pub fn of(plan: &Plan, store: &Store, root: &Path) -> Result<Self, ReportError> {
-        let name = plan.table.reference.as_deref();
-        let reference = name.map(|name| Reference::read(root, name)).transpose()?;
+    /// The table of a plan from the outcomes that are there, with holes for those that are not.
+    pub fn of(plan: &Plan, store: &Store) -> Result<Self, ReportError> {
+        let reference = match (&plan.reference, &plan.table.reference) {
+            (Some(file), Some(name)) => Some(Reference::read(&file.path, name)?),
+            _ => None,
+        };
         Ok(compare::fill(
             &gather::gather(plan, store),
             reference.as_ref(),
@@ -75,13 +75,14 @@ impl Table {
         format::markdown(self)
     }
 
-    /// Every figure with all that it rests on.
+    /// Every number, with the jobs and counts that it comes from.
     pub fn to_json(&self) -> String {
         format::json(self)
     }
 
-    /// Writes `table.md`, `table.csv` and `table.json` into a folder, each whole or not at all.
-    pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
+    /// Writes a file `table.<ending>` of every format into a folder, each whole or not at all;
+    /// returns the endings.
+    pub fn write(&self, folder: &Path) -> Result<Vec<&'static str>, ReportError> {
         fs::create_dir_all(folder).map_err(|source| ReportError::MakeFolder {
             path: folder.to_owned(),
             source,
@@ -89,6 +90,6 @@ impl Table {
         for (ending, text) in format::ALL {
             write(&folder.join(format!("table.{ending}")), &text(self))?;
         }
-        Ok(())
+        Ok(format::ALL.iter().map(|(ending, _)| *ending).collect())
     }
 }

@@ -11,15 +11,15 @@ pub enum ResultsError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// A value has no JSON form that could be read back.
-    #[error("cannot write `{path}`: a figure of it is not a finite number")]
+    #[error("cannot write `{path}`: one of its numbers is not finite")]
     NotFinite {
         /// The file that it was meant for.
         path: PathBuf,
     },
     /// Two jobs have the same name.
     #[error(
-        "`{path}` belongs to a job with other inputs whose digest begins alike; remove the folder, \
-         or change `RECODE_RESULTS`"
+        "`{path}` belongs to a job with other inputs and the same first digits of its digest; \
+         remove the folder, or change `RECODE_RESULTS`"
     )]
     OtherJob {
         /// The folder.

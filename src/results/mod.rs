@@ -1,11 +1,9 @@
 //! Job folders, and the rows read from them.
 //!
-//! A job is done if its `outcome.json` is there and can be read; it runs if its lock is held. All
-//! else that a folder says (`state.json`) is a note for people, and is never trusted.
+//! A job is done if its `outcome.json` is there and can be read; it runs if its lock is held. The
+//! other notes in a folder (`state.json`) are for people and are never trusted.
 
 mod error;
-#[cfg(test)]
-pub(crate) mod example;
 pub mod exit_code;
 mod job_dir;
 mod json;
@@ -13,6 +11,8 @@ mod outcome;
 mod provenance;
 mod state;
 mod store;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use crate::disk::{
     Timestamp,

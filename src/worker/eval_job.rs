@@ -10,16 +10,18 @@ use super::{
 use crate::{
     data::PromptTemplate,
     disk::{DiskError, JsonLines},
-    eval::{EvalOutcome, Inputs, SampleRecord, benchmark::Benchmark, measure},
-    plan::EvalWork,
+    eval::{EvalOutcome, EvalSettings, Inputs, SampleRecord, benchmark::Benchmark, measure},
     results::Outcome,
 };
 
-/// Measures the model of `work`, from the first task whose samples are not there.
-pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outcome, WorkerError> {
-    let settings = &work.eval;
+/// Measures the job's model, from the first task whose samples are not there.
+pub(super) fn eval_job(
+    mut context: Context<'_>,
+    settings: &EvalSettings,
+) -> Result<Outcome, WorkerError> {
+    let work = &context.job.work;
     // Checked first: without a key nothing else needs to start.
-    let remote = match context.job.work.remote() {
+    let remote = match work.remote() {
         Some(settings) => Some((settings, settings.connect()?)),
         None => None,
     };
@@ -37,7 +39,7 @@ pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outc
         Some((settings, remote)) => {
             remote_eval::samples(context, settings, &remote, &*benchmark, &inputs)?
         }
-        None => samples(context, work, &*benchmark, &inputs)?,
+        None => samples(context, &*benchmark, &inputs)?,
     };
     let outcome = EvalOutcome::of_samples(&*benchmark, &samples);
     Ok(Outcome::Eval(outcome))
@@ -46,16 +48,15 @@ pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outc
 /// The samples of a model that runs here.
 fn samples(
     context: Context<'_>,
-    work: &EvalWork,
     benchmark: &dyn Benchmark,
     inputs: &Inputs<'_>,
 ) -> Result<Vec<SampleRecord>, WorkerError> {
-    let (dir, settings) = (context.dir, &work.eval);
+    let (dir, work, settings) = (context.dir, &context.job.work, inputs.settings);
     let device = work.backend.open()?;
     let path = work.model_path.as_deref();
     let model = model::load(&work.model, path, &work.start, dir, &device)?;
 
-    let total = number_of_samples(work, benchmark);
+    let total = number_of_samples(settings, benchmark);
     let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
     let chunks = done.last().map_or(0, |sample| sample.chunk + 1);
     let is_done = |sample: &SampleRecord| sample.chunk < chunks;
@@ -64,14 +65,14 @@ fn samples(
     Ok(measure(&model, benchmark, inputs, done, &mut log)?)
 }
 
-fn number_of_samples(work: &EvalWork, benchmark: &dyn Benchmark) -> usize {
+fn number_of_samples(settings: &EvalSettings, benchmark: &dyn Benchmark) -> usize {
     let tasks = benchmark.tasks().len();
-    let tasks = if work.eval.limit == 0 {
+    let tasks = if settings.limit == 0 {
         tasks
     } else {
-        tasks.min(work.eval.limit)
+        tasks.min(settings.limit)
     };
-    tasks * work.eval.samples
+    tasks * settings.samples
 }
 
 /// The samples of an earlier attempt, up to the last chunk that is complete.

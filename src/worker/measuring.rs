@@ -7,7 +7,7 @@ use crate::{
     data::Cache,
     disk::JsonLines,
     eval::{EvalSettings, Observer, SampleRecord},
-    python::{Pool, Settings, choose_interpreter},
+    sandbox::{Pool, Settings, choose_interpreter},
 };
 
 /// Starts the pool that runs the tests of a benchmark, and records its Python, libraries and sandbox

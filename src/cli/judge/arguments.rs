@@ -11,7 +11,7 @@ use crate::{
     cli::exit::{Exit, Failure},
     data::Cache,
     eval::benchmark::{self, BENCHMARKS, Choice, Descriptor, Flavour, Options, Repairs},
-    python::{Settings, choose_interpreter},
+    sandbox::{Settings, choose_interpreter},
 };
 
 const AFTER_HELP: &str = "\

@@ -24,7 +24,7 @@ use crate::{
         benchmark::{Benchmark, Descriptor},
         read_evalplus_results, read_samples,
     },
-    python::{Pool, PythonError},
+    sandbox::{Pool, PythonError},
 };
 pub(super) use arguments::Arguments;
 use result_file::Report;

@@ -19,7 +19,7 @@ use crate::{
         benchmark::{Benchmark, Options},
         judge_each,
     },
-    python::Pool,
+    sandbox::Pool,
 };
 
 /// A judgement, or why the sample could not be judged.

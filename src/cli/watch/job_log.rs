@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 use super::completion::Completion;
 use crate::{
     cli::tail::Tail,
-    plan::Work,
     results::{JobDir, Note, Progress},
     train::{EvaluationRecord, StepRecord},
 };
@@ -40,10 +39,8 @@ impl JobLog {
         // None for a folder of an earlier version of this program, which can be watched as well.
         let job = dir.job().ok().flatten();
         let near_end = |path: PathBuf| Tail::near_end(path, MOST_BYTES);
-        let samples_every = job.as_ref().and_then(|job| match &job.work {
-            Work::Train(work) => Some(work.train.samples_every),
-            Work::Eval(_) => None,
-        });
+        let train = job.as_ref().and_then(|job| job.work.as_train());
+        let samples_every = train.map(|train| train.samples_every);
         Self {
             what: job.map_or_else(String::new, |job| job.what()),
             samples_every,

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     cli::progress::{duration, progress_in_words},
+    plan::JobKind,
     results::{JobDir, JobState, Progress},
     train::StepRecord,
 };
@@ -121,7 +122,7 @@ impl View {
     }
 
     fn is_training(&self) -> bool {
-        self.log.dir.id().0.starts_with("train-")
+        self.log.dir.id().kind() == Some(JobKind::Train)
     }
 
     /// The curve of the reward, or of the loss if there is no reward.
@@ -183,11 +184,12 @@ impl View {
 mod tests {
     use std::{fs, ops::RangeInclusive};
 
-    use serde_json::json;
-
     use super::*;
     use crate::{
-        plan::{JobId, example::job, tests::plan_of},
+        plan::{
+            JobId,
+            tests::fixture::{job, plan_of},
+        },
         results::{Note, Owner, Status, Store, Timestamp},
         train::{EvaluationRecord, RewardRecord, RolloutRecord, SampleRecord, Timing},
     };
@@ -195,7 +197,7 @@ mod tests {
     fn folder(name: &str) -> (tempfile::TempDir, JobDir) {
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&JobId(name.into()));
-        dir.prepare(&job(name, &[]), &json!({})).unwrap();
+        dir.prepare(&job(name, &[])).unwrap();
         (root, dir)
     }
 
@@ -310,7 +312,7 @@ mod tests {
         let job = plan_of(&format!("name = \"t\"\n{line}\n")).jobs.remove(0);
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&job.id);
-        dir.prepare(&job, &job.work.identity()).unwrap();
+        dir.prepare(&job).unwrap();
         (root, dir)
     }
 

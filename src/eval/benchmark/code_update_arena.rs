@@ -15,7 +15,7 @@ use super::{Benchmark, Options, Repairs, Task, row_of};
 use crate::{
     data::{ArenaTask, ArenaUpdate, read_code_update_arena},
     eval::{EvalError, Judgement, extract, judgement::letters},
-    python::{Pool, Program, PythonError, Verdict},
+    sandbox::{Pool, Program, PythonError, Verdict},
 };
 
 /// The benchmark's own time limit of a test.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EvalError, Judgement};
-use crate::python::Pool;
+use crate::sandbox::Pool;
 
 /// A set of tasks, and how a solution is judged.
 pub trait Benchmark: fmt::Debug + Send + Sync {

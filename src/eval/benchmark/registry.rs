@@ -6,7 +6,11 @@
 use std::path::Path;
 
 use super::{Benchmark, Options, code_update_arena, human_eval, human_eval_plus};
-use crate::{data::TaskFormat, eval::EvalError};
+use crate::{
+    data::TaskFormat,
+    eval::EvalError,
+    settings::{Key, whole},
+};
 
 /// A benchmark, as a spec and the command line may name it.
 #[derive(Debug)]
@@ -21,8 +25,10 @@ pub struct Descriptor {
     pub libraries: &'static [&'static str],
     /// Those of [`Options`] that it reads, besides the time limit.
     pub reads: &'static [Choice],
-    /// How many completions a task gets by default (`eval.samples`).
-    pub samples: usize,
+    /// How many completions a task gets by default, as TOML.
+    pub samples: &'static str,
+    /// Where that number comes from.
+    pub samples_source: &'static str,
     /// Whether its verdicts are written in the format of EvalPlus's result file.
     pub has_evalplus_results: bool,
     open: Open,
@@ -53,7 +59,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::CodeUpdateArena,
         libraries: ARENA_LIBRARIES,
         reads: &[Choice::Repairs],
-        samples: 5,
+        samples: "5",
+        samples_source: "paper: n = 5, for pass@1 and pass@5",
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -63,7 +70,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::CodeUpdateArena,
         libraries: &[],
         reads: &[],
-        samples: 5,
+        samples: "5",
+        samples_source: "as code_update_arena",
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -73,7 +81,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::HumanEval,
         libraries: &[],
         reads: &[Choice::Strict],
-        samples: 1,
+        samples: "1",
+        samples_source: "as humaneval",
         has_evalplus_results: false,
         open: human_eval::open,
     },
@@ -83,7 +92,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::CodeUpdateArena,
         libraries: &[],
         reads: &[],
-        samples: 5,
+        samples: "5",
+        samples_source: "as multi_update",
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -93,7 +103,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::CodeUpdateArena,
         libraries: &[],
         reads: &[],
-        samples: 1,
+        samples: "1",
+        samples_source: "as humaneval",
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -103,7 +114,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::CodeUpdateArena,
         libraries: &[],
         reads: &[],
-        samples: 5,
+        samples: "5",
+        samples_source: "paper, Table 3: pass@1 and pass@5",
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -113,7 +125,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::HumanEval,
         libraries: &[],
         reads: &[Choice::Strict],
-        samples: 1,
+        samples: "1",
+        samples_source: "paper: pass@1",
         has_evalplus_results: false,
         open: human_eval::open,
     },
@@ -123,7 +136,8 @@ pub const BENCHMARKS: &[Descriptor] = &[
         format: TaskFormat::HumanEval,
         libraries: &[],
         reads: &[Choice::Strict, Choice::EvalPlus],
-        samples: 1,
+        samples: "1",
+        samples_source: "paper: pass@1",
         has_evalplus_results: true,
         open: human_eval_plus::open,
     },
@@ -133,6 +147,17 @@ impl Descriptor {
     /// Whether the benchmark offers a choice.
     pub fn reads(&self, choice: Choice) -> bool {
         self.reads.contains(&choice)
+    }
+
+    /// The key that the benchmark has in `[eval.samples]`, under its own name.
+    pub fn samples_key(&self) -> Key {
+        Key {
+            name: "",
+            kind: whole(1, 100_000),
+            default: Some(self.samples),
+            source: Some(self.samples_source),
+            doc: "Completions a task of this benchmark.",
+        }
     }
 
     /// Opens the benchmark over its file.

@@ -8,7 +8,7 @@ use super::Sample;
 use crate::{
     data::read_json_value,
     eval::{EvalError, Judgement, Tally, benchmark::Benchmark},
-    python::Verdict,
+    sandbox::Verdict,
 };
 
 /// The result file of EvalPlus for judged samples; a sample that could not be judged has no judgement.

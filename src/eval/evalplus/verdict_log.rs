@@ -51,7 +51,7 @@ mod tests {
     use std::{fs, io::Write as _};
 
     use super::*;
-    use crate::python::Verdict;
+    use crate::sandbox::Verdict;
 
     #[test]
     fn only_verdicts_that_no_busy_machine_can_cause_are_lasting() {

@@ -9,7 +9,7 @@ use super::fixture::{golden, in_parallel, shared};
 use crate::{
     data::read_json_lines,
     eval::benchmark::{Benchmark, Options, Repairs, Task, code_update_arena, find},
-    python::{Modules, Pool, Settings},
+    sandbox::{Modules, Pool, Settings},
 };
 
 #[derive(Deserialize)]

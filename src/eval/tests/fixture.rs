@@ -12,7 +12,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::python::{Pool, Settings};
+use crate::sandbox::{Pool, Settings};
 
 /// A pool of one worker.
 pub(in crate::eval) fn pool() -> Pool {

@@ -91,7 +91,7 @@ pub(super) struct Logs {
     pub(super) evaluations: BTreeMap<u64, Vec<Json>>,
 }
 
-/// What the finished trainings behind each row logged, in the order of the table.
+/// What the finished trainings of each row logged, in the order of the table.
 pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError> {
     let mut rows: Vec<Logs> = Vec::new();
     for cell in &plan.cells {

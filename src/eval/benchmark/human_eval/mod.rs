@@ -12,7 +12,7 @@ use super::{Benchmark, Options, Task, row_of};
 use crate::{
     data::{HumanEvalTask, read_human_eval},
     eval::{EvalError, Judgement, extract},
-    python::{Pool, Program, PythonError, Verdict},
+    sandbox::{Pool, Program, PythonError, Verdict},
 };
 use strict::Calls;
 

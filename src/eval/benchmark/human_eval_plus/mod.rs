@@ -16,7 +16,7 @@ use super::{Benchmark, Flavour, Options, Task, human_eval, row_of};
 use crate::{
     data::read_human_eval,
     eval::{EvalError, Judgement, extract},
-    python::{Call, Modules, Pool, PythonError, Role, Verdict},
+    sandbox::{Call, Modules, Pool, PythonError, Role, Verdict},
 };
 use prepare::{ANSWER_BYTES, HARNESS, REFERENCE_TIMEOUT, Row};
 
