@@ -46,7 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "data", "digest", "disk", "model", "sandbox", "remote", "seed", "settings",
+            "answer", "data", "digest", "disk", "model", "sandbox", "remote", "seed", "settings",
         ],
     ),
     (

@@ -3,13 +3,15 @@
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;
 
+use crate::answer::without_thinking;
+
 /// The code in an answer to a task of `CodeUpdateArena`.
 ///
 /// Text up to `</think>` is skipped. Within `<answer>`, if there is one, the first fenced block marked
 /// `python` counts, as for the reward. Without one, the first fenced block of any kind counts, then a
 /// block that is not closed (the answer was truncated), then the whole text if it is Python.
 pub fn answer(text: &str) -> Option<String> {
-    let text = text.split_once("</think>").map_or(text, |(_, rest)| rest);
+    let text = without_thinking(text);
     let text = text.split_once("<answer>").map_or(text, |(_, rest)| rest);
     let text = text
         .split_once("</answer>")
@@ -33,7 +35,7 @@ pub fn answer(text: &str) -> Option<String> {
 /// or else in the whole text. Only its imports and the definitions that the function uses are kept, so
 /// that usage examples do not run. If the answer only continues the prompt, it is appended to it.
 pub fn function(text: &str, entry_point: &str, prompt: &str) -> Option<String> {
-    let text = text.split_once("</think>").map_or(text, |(_, rest)| rest);
+    let text = without_thinking(text);
     let fences = fences(text);
     let fenced = fences.iter().map(|fence| fence.code);
     for source in fenced.chain([text]) {

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::Verdict;
 
+/// The verdict of a sample that could not be judged, as outcomes name it.
+pub const UNJUDGED: &str = "unjudged";
+
 /// The result of running a solution's tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {

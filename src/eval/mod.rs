@@ -24,10 +24,10 @@ mod tests;
 
 pub use error::EvalError;
 pub use evalplus::{Sample, VerdictLog, evalplus_results, read_evalplus_results, read_samples};
-pub use judgement::Judgement;
+pub use judgement::{Judgement, UNJUDGED};
 pub use judging::{Submission, Text, judge_each};
 pub use measure::{Inputs, Observer, measure};
-pub use outcome::{EvalOutcome, TaskOutcome, UNJUDGED};
+pub use outcome::{EvalOutcome, TaskOutcome};
 pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};
 pub use prompt::prompt_text;
 pub use remote::measure_remote;

@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{SampleRecord, Tally, benchmark::Benchmark};
+use super::{SampleRecord, Tally, benchmark::Benchmark, judgement::UNJUDGED};
 use crate::digest::Digest;
-
-/// The verdict of a sample that could not be judged, and its name in [`EvalOutcome::counts`].
-pub const UNJUDGED: &str = "unjudged";
 
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

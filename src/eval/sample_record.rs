@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EvalError, Judgement, outcome::UNJUDGED};
+use super::{
+    EvalError,
+    judgement::{Judgement, UNJUDGED},
+};
 
 /// One completion and its judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
