@@ -45,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "data", "digest", "model", "sandbox", "remote", "seed", "settings",
+            "answer", "data", "digest", "disk", "model", "sandbox", "remote", "seed", "settings",
         ],
     ),
     (
@@ -60,7 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "disk", "plan"]),
+    ("results", &["digest", "disk", "eval", "plan"]),
     (
         "report",
         &["digest", "disk", "eval", "model", "plan", "results", "spec"],

@@ -10,11 +10,6 @@ use super::{
     jsonl::{self, json_reason},
 };
 
-/// Whether the tasks of a benchmark are rows of HumanEval.
-pub fn is_human_eval(benchmark: &str) -> bool {
-    benchmark.starts_with("humaneval") || benchmark == "mini_general"
-}
-
 /// A function to complete.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct HumanEvalTask {

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    eval::pass_at_k,
-    results::{EvalOutcome, TaskOutcome, UNJUDGED},
+    eval::{EvalOutcome, TaskOutcome, UNJUDGED, pass_at_k},
     spec::{Column, Show},
 };
 

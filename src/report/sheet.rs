@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    eval::EvalOutcome,
     plan::JobId,
-    results::EvalOutcome,
     spec::{Column, Show},
 };
 
