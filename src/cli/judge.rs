@@ -23,7 +23,7 @@ use crate::{
         benchmark::{self, Benchmark, Flavour, Options, Repairs},
         evalplus_results, judge_samples, read_evalplus_results, read_samples,
     },
-    python::{Pool, PythonError, Settings, choose_interpreter},
+    sandbox::{Pool, PythonError, Settings, choose_interpreter},
 };
 
 use super::{

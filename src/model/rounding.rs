@@ -5,6 +5,6 @@
     clippy::cast_possible_truncation,
     reason = "rounding is what this is for"
 )]
-pub(super) fn to_f32(value: f64) -> f32 {
+pub fn to_f32(value: f64) -> f32 {
     value as f32
 }

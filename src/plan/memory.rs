@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     device::Backend,
     model::{AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, ModelSettings},
-    train::{Algorithm, TrainSettings},
+    train::TrainSettings,
 };
 
 use super::Work;
@@ -86,7 +86,7 @@ impl Shape<'_> {
         let trained = self.trained();
         let has_adapter = self.has_adapter();
         let is_policy = self.settings.algorithm.has_reward();
-        let looks_back = matches!(&self.settings.algorithm, Algorithm::Grpo(one) if one.beta > 0.0);
+        let looks_back = self.settings.algorithm.needs_reference();
         Memory {
             weights,
             adapter: if has_adapter { trained * WIDE } else { 0 },
@@ -155,12 +155,9 @@ impl Shape<'_> {
 
     /// Sequences of an update.
     fn sequences(&self) -> usize {
-        let algorithm = &self.settings.algorithm;
-        if !algorithm.has_reward() {
-            return self.settings.batch_size;
-        }
-        let prompts = algorithm.mini_batch_size();
-        prompts.unwrap_or(self.settings.batch_size) * self.settings.group_size
+        let rows = self.settings.batch_size;
+        let prompts = self.settings.algorithm.mini_batch_size(rows);
+        prompts.map_or(rows, |prompts| prompts * self.settings.group_size)
     }
 
     /// Tokens of the largest micro-batch.

@@ -9,9 +9,9 @@ use crate::{
     eval::EvalError,
     model::ModelError,
     plan::JobId,
-    python::PythonError,
     remote::NoKey,
     results::{Owner, ResultsError},
+    sandbox::PythonError,
     train::TrainError,
 };
 

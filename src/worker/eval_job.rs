@@ -14,8 +14,8 @@ use crate::{
         benchmark::{self, Benchmark},
         measure,
     },
-    python::{Pool, Settings, choose_interpreter},
     results::{EvalOutcome, Outcome, TaskOutcome, UNJUDGED},
+    sandbox::{Pool, Settings, choose_interpreter},
 };
 
 /// Measures the job's model, from the first task whose samples are not there.

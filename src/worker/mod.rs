@@ -12,6 +12,7 @@ mod stop;
 mod tensorboard;
 mod train_eval;
 mod train_job;
+mod train_log;
 
 use std::{fs, path::Path};
 

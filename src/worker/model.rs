@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_model_has_the_room_for_keys_and_values_that_its_job_is_told() {
         let mut settings = job("eval-1", &[]).work.model;
-        settings.scratch.tokenizer = PathBuf::from("datasets/quickstart/tokenizer.json");
+        settings.scratch.tokenizer = PathBuf::from("datasets/from_scratch/tokenizer.json");
         settings.kv_cache = MemorySize::parse("3MiB").unwrap();
         let dir = Store::new(Path::new("results")).job_dir(&JobId("eval-1".into()));
         let device = Backend::Cpu.open().unwrap();
