@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::End;
+use super::end::End;
 use crate::{
     launch::Started,
     plan::{Job, JobId},
