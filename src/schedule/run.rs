@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     launch::{Ended, Order},
-    plan::{Job, JobId},
+    plan::Job,
     results::{Holder, JobState, exit_code, in_words},
 };
 
