@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("disk", &[]),
     ("device", &[]),
-    ("sandbox", &[]),
+    ("sandbox", &["disk"]),
     ("syntax", &[]),
     ("launch", &[]),
     ("remote", &["settings"]),

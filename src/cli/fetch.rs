@@ -1,4 +1,4 @@
-//! `recode fetch`: downloads what an experiment names.
+//! `recode fetch`: downloads the models and data of an experiment.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -32,8 +32,8 @@ pub(super) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Downloads go to $RECODE_CACHE, else to `recode` in your cache folder. HF_ENDPOINT names another
-Hugging Face hub, HF_TOKEN an account of it. A download that was cut off is continued. Files that
-the hub's own programs have downloaded (HF_HOME, HF_HUB_CACHE) are copied, and do offline.";
+Hugging Face hub, HF_TOKEN an account of it. An interrupted download continues. Files that the
+hub's own programs have downloaded (HF_HOME, HF_HUB_CACHE) are copied, which works offline.";
 
 /// Runs `recode fetch`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -80,7 +80,7 @@ fn names_of(experiment: &Experiment) -> BTreeSet<String> {
     names
 }
 
-/// Fetches every entry, and goes on after a failure: the others are wanted all the same.
+/// Fetches every entry; a failure does not keep the others from being fetched.
 fn fetch_all(
     manifest: &Manifest,
     names: &BTreeSet<String>,
@@ -88,7 +88,7 @@ fn fetch_all(
 ) -> Result<Exit, Failure> {
     let fetcher = Fetcher::new(Endpoints::from_environment(), cache.clone());
     let mut failures = Vec::new();
-    // What is no name of the manifest is a path of the user's own.
+    // Anything else is a path of the user.
     for entry in names.iter().filter_map(|name| manifest.get(name)) {
         let mut display = DownloadProgress::default();
         match fetcher.fetch(entry, &mut |progress| display.show(progress)) {
