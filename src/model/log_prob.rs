@@ -1,12 +1,8 @@
-//! Log-probabilities of given completions.
+//! Log-probabilities of given tokens, from logits.
 
-use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
-use super::{
-    Decoder, TokenBatch,
-    adapter::Dropout,
-    token_batch::{Target, indices},
-};
+use super::token_batch::{Target, indices};
 
 /// What the model thinks of the tokens of some completions.
 #[derive(Clone, Debug)]
@@ -16,79 +12,6 @@ pub struct LogProbs {
     /// The entropy in nats of the distribution that each token was drawn from, without a gradient,
     /// `[batch, completion_time]`; 0 at padding.
     pub entropy: Tensor<2>,
-}
-
-/// Elements of the logits that are computed at a time, to bound the memory that they take.
-const CHUNK: usize = 1 << 24;
-
-/// The same where a chunk has to fill more than some cores, and reads the head anew each time.
-const CHUNK_OF_GPU: usize = 1 << 27;
-
-impl Decoder {
-    /// Computes the log-probability of each token of each completion, at a temperature.
-    ///
-    /// The output head runs over the completions' real tokens alone.
-    ///
-    /// # Panics
-    ///
-    /// If the temperature is not positive.
-    pub fn log_probs(
-        &self,
-        tokens: &TokenBatch,
-        temperature: f64,
-        dropout: Option<&mut Dropout>,
-    ) -> LogProbs {
-        assert!(
-            temperature > 0.0,
-            "log-probabilities need a positive temperature"
-        );
-        let [batch, time] = [tokens.batch(), tokens.time()];
-        let hidden = self.hidden(tokens, None, dropout);
-        let d = hidden.dims()[2];
-        let hidden = hidden.reshape([batch * time, d]);
-        self.log_probs_of(&hidden, tokens, temperature)
-    }
-
-    /// [`Self::log_probs`] from what the final norm gives.
-    ///
-    /// # Shapes
-    ///
-    /// - `hidden`: `[batch · time, d]`
-    pub(super) fn log_probs_of(
-        &self,
-        hidden: &Tensor<2>,
-        tokens: &TokenBatch,
-        temperature: f64,
-    ) -> LogProbs {
-        let device = self.device();
-        let [batch, width] = [tokens.batch(), tokens.completion_time()];
-        let mut log_probs = Tensor::zeros([batch * width, 1], (&device, DType::F32));
-        let mut entropy = log_probs.clone();
-        for targets in tokens.targets().chunks(self.head_rows()) {
-            let places = Places::new(targets, &device);
-            let chunk = hidden.clone().select(0, places.predictors);
-            let scores = Scores::new(self.logits(chunk), temperature);
-            let add = IndexingUpdateOp::Add;
-            entropy = entropy.select_assign(0, places.slots.clone(), scores.entropy(), add);
-            let values = scores.of(places.tokens);
-            log_probs = log_probs.select_assign(0, places.slots, values, add);
-        }
-        LogProbs {
-            log_probs: log_probs.reshape([batch, width]),
-            entropy: entropy.reshape([batch, width]),
-        }
-    }
-
-    /// The rows that the head scores at a time.
-    pub(super) fn head_rows(&self) -> usize {
-        Self::head_rows_of(self.vocab_size(), self.is_on_processor())
-    }
-
-    /// The same from the shape, for those who plan.
-    pub fn head_rows_of(vocabulary: usize, is_on_processor: bool) -> usize {
-        let chunk = if is_on_processor { CHUNK } else { CHUNK_OF_GPU };
-        (chunk / vocabulary).max(1)
-    }
 }
 
 /// Where some completions' tokens are predicted, which they are, and where their scores belong.
@@ -146,7 +69,7 @@ impl Scores {
     /// # Shapes
     ///
     /// - output: `[rows, 1]`
-    fn entropy(&self) -> Tensor<2> {
+    pub(super) fn entropy(&self) -> Tensor<2> {
         let (logits, log_sum) = (self.logits.clone().inner(), self.log_sum.clone().inner());
         let probabilities = (logits.clone() - log_sum.clone()).exp();
         log_sum - (probabilities * logits).sum_dim(1)
@@ -164,6 +87,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
+        TokenBatch,
         fixture::{self, distance, values},
         rounding::to_f32,
     };

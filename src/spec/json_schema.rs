@@ -3,7 +3,8 @@
 //! An editor with a TOML language server completes and checks a spec by it. It says what one file may
 //! hold: it does not require `name`, which an included file need not have. What depends on other
 //! values or on files (contradictions, files that do not exist, names of models) is left to
-//! `recode check`, which is also stricter in one point: in JSON, `64.0` is a whole number.
+//! `recode check`, which is also stricter in one point: in JSON, `64.0` is a whole number. In one point
+//! it is less strict: a path in quotes within a table of `[grid]` (`[grid.train] "lr.peak" = ...`).
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     model::MemorySize,
     settings::{Kind, Range},
+    train::Algorithm,
 };
 
 /// The schema as the text of a file.
@@ -39,20 +41,23 @@ pub fn json_schema() -> String {
         }
     }
     definitions.insert("grid".to_owned(), of_grid());
-    let mut properties: Map<String, Json> = schema::names_in("")
-        .into_iter()
+    let properties = schema::names_in("").into_iter();
+    let properties: Map<String, Json> = properties
         .map(|name| (name.to_owned(), reference(name)))
         .collect();
-    properties.insert("grid".to_owned(), reference("grid"));
-    let whole = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "An experiment of recode",
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": false,
-        "$defs": definitions,
-    });
-    format!("{whole:#}\n")
+    let definitions: Vec<String> = definitions
+        .iter()
+        .map(|(name, one)| format!("    {}: {one}", json!(name)))
+        .collect();
+    // A line for each definition: short enough to load, and a change shows as what it is.
+    format!(
+        "{{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n  \
+         \"title\": \"An experiment of recode\",\n  \"type\": \"object\",\n  \
+         \"properties\": {},\n  \"additionalProperties\": false,\n  \
+         \"$defs\": {{\n{}\n  }}\n}}\n",
+        Json::Object(properties),
+        definitions.join(",\n"),
+    )
 }
 
 /// What the assignments of a table in `[grid]` are for.
@@ -151,32 +156,49 @@ fn of_section(section: &str) -> Json {
     })
 }
 
+/// The assignments of a table below a section. At the top they are whole paths in quotes, and names
+/// of sections with tables below them; further down, only names.
 fn of_assignments(purpose: Purpose, section: &str) -> Json {
-    let mut properties = Map::new();
     let sections = sections();
-    let mut paths: Vec<&str> = schema::paths().collect();
-    paths.extend(sections.iter().map(String::as_str));
-    for path in paths.into_iter().filter(|path| is_swept(path)) {
-        let name = if section.is_empty() {
-            Some(path)
-        } else {
-            rest_below(path, section)
-        };
-        if let Some(name) = name {
-            properties.insert(name.to_owned(), purpose.value(path));
+    let mut properties = Map::new();
+    let mut patterns = Map::new();
+    if section.is_empty() {
+        let mut paths: Vec<&str> = schema::paths().collect();
+        paths.extend(sections.iter().map(String::as_str));
+        for path in paths.into_iter().filter(|path| is_swept(path)) {
+            let shared = definition(path);
+            if shared == path {
+                properties.insert(path.to_owned(), purpose.value(path));
+            } else {
+                patterns.insert(pattern_of_copies(&shared), purpose.value(&shared));
+            }
         }
     }
-    // A table instead of a path in quotes: `train.reward = [...]`.
     for name in schema::names_in(section) {
         let path = join(section, name);
-        if sections.contains(&path) && is_swept(&path) {
-            let nested = purpose.name(&definition(&path));
-            let nested = json!({ "$ref": format!("#/$defs/{nested}") });
-            let value = json!({ "anyOf": [purpose.value(&path), nested] });
-            properties.insert(name.to_owned(), value);
+        if path == "grid" || !is_swept(&path) {
+            continue;
         }
+        let mut value = purpose.value(&path);
+        if sections.contains(&path) {
+            let nested = purpose.name(&definition(&path));
+            value = json!({ "anyOf": [value, { "$ref": format!("#/$defs/{nested}") }] });
+        }
+        properties.insert(name.to_owned(), value);
     }
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    let mut schema =
+        json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !patterns.is_empty() {
+        schema["patternProperties"] = Json::Object(patterns);
+    }
+    schema
+}
+
+/// A pattern of the paths that repeat a path of [train] in the table of an algorithm.
+fn pattern_of_copies(shared: &str) -> String {
+    let rest = rest_below(shared, "train").unwrap_or(shared);
+    let algorithms = Algorithm::names().join("|");
+    format!("^train\\.({algorithms})\\.{}$", rest.replace('.', "\\."))
 }
 
 fn of_grid() -> Json {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::PointReport;
 use crate::{
-    data::{Kind as DataKind, is_human_eval},
+    data::{Kind as DataKind, TaskFormat},
     model::ModelSettings,
     settings::one_of,
     spec::{
@@ -34,10 +34,12 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
     }
     let within = || settings.stage_evals.iter().flatten();
     let evals = || settings.evals.iter().chain(within());
-    let benchmarks = evals().map(|eval| eval.benchmark.as_str());
-    let (human_eval, arena): (Vec<&str>, Vec<&str>) =
-        benchmarks.partition(|name| is_human_eval(name));
-    let (uses_human_eval, uses_arena) = (!human_eval.is_empty(), !arena.is_empty());
+    let uses = |format: TaskFormat| {
+        let mut benchmarks = evals().filter_map(|eval| eval.descriptor().ok());
+        benchmarks.any(|benchmark| benchmark.format == format)
+    };
+    let uses_human_eval = uses(TaskFormat::HumanEval);
+    let uses_arena = uses(TaskFormat::CodeUpdateArena);
     let prompts = &mut settings.data.prompts;
     if uses_arena {
         let path = &mut prompts.code_update_arena;
