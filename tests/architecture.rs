@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data", &["digest"]),
     ("memory", &[]),
     ("reward", &["data", "python"]),
-    ("model", &["calendar", "remote", "seed"]),
+    ("model", &["calendar", "device", "remote", "seed"]),
     ("train", &["digest", "model", "reward", "seed"]),
     (
         "eval",

@@ -5,10 +5,11 @@ use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor};
 use super::{
     Decoder, TokenBatch,
     adapter::Dropout,
+    ops,
     token_batch::{Target, indices},
 };
 
-/// What the model thinks of the tokens of some completions.
+/// The log-probabilities of the tokens of some completions, under a model.
 #[derive(Clone, Debug)]
 pub struct LogProbs {
     /// The natural log-probability of each token, `[batch, completion_time]`; 0 at padding.
@@ -17,12 +18,6 @@ pub struct LogProbs {
     /// `[batch, completion_time]`; 0 at padding.
     pub entropy: Tensor<2>,
 }
-
-/// Elements of the logits that are computed at a time, to bound the memory that they take.
-const CHUNK: usize = 1 << 24;
-
-/// The same where a chunk has to fill more than some cores, and reads the head anew each time.
-const CHUNK_OF_GPU: usize = 1 << 27;
 
 impl Decoder {
     /// Computes the log-probability of each token of each completion, at a temperature.
@@ -67,7 +62,7 @@ impl Decoder {
         for targets in tokens.targets().chunks(self.head_rows()) {
             let places = Places::new(targets, &device);
             let chunk = hidden.clone().select(0, places.predictors);
-            let scores = Scores::new(self.logits(chunk), temperature);
+            let scores = ops::log_softmax(self.logits(chunk), temperature);
             let add = IndexingUpdateOp::Add;
             entropy = entropy.select_assign(0, places.slots.clone(), scores.entropy(), add);
             let values = scores.of(places.tokens);
@@ -81,17 +76,11 @@ impl Decoder {
 
     /// The rows that the head scores at a time.
     pub(super) fn head_rows(&self) -> usize {
-        Self::head_rows_of(self.vocab_size(), self.is_on_processor())
-    }
-
-    /// The same from the shape, for those who plan.
-    pub fn head_rows_of(vocabulary: usize, is_on_processor: bool) -> usize {
-        let chunk = if is_on_processor { CHUNK } else { CHUNK_OF_GPU };
-        (chunk / vocabulary).max(1)
+        self.engine().head_rows_at_once(self.vocab_size())
     }
 }
 
-/// Where some completions' tokens are predicted, which they are, and where their scores belong.
+/// Where the tokens of some completions are predicted, which they are, and where their scores belong.
 pub(super) struct Places {
     /// See [`Target`], `[rows]`.
     pub(super) predictors: Tensor<1, Int>,
@@ -110,51 +99,6 @@ impl Places {
             tokens: part(|target| target.token).reshape([-1, 1]),
         }
     }
-}
-
-/// Logits at a temperature, less the largest of their row, and the logarithm of the sum of their
-/// exponentials.
-pub(super) struct Scores {
-    logits: Tensor<2>,
-    log_sum: Tensor<2>,
-}
-
-impl Scores {
-    /// # Shapes
-    ///
-    /// - `logits`: `[rows, vocabulary]`
-    pub(super) fn new(logits: Tensor<2>, temperature: f64) -> Self {
-        let logits = if is_one(temperature) {
-            logits
-        } else {
-            logits.div_scalar(temperature)
-        };
-        // A constant: it keeps the exponential in its range and takes no part in the gradient.
-        let largest = logits.clone().inner().max_dim(1);
-        let logits = logits - largest;
-        let log_sum = logits.clone().exp().sum_dim(1).log();
-        Self { logits, log_sum }
-    }
-
-    /// # Shapes
-    ///
-    /// - `targets`, output: `[rows, 1]`
-    pub(super) fn of(self, targets: Tensor<2, Int>) -> Tensor<2> {
-        self.logits.gather(1, targets) - self.log_sum
-    }
-
-    /// # Shapes
-    ///
-    /// - output: `[rows, 1]`
-    fn entropy(&self) -> Tensor<2> {
-        let (logits, log_sum) = (self.logits.clone().inner(), self.log_sum.clone().inner());
-        let probabilities = (logits.clone() - log_sum.clone()).exp();
-        log_sum - (probabilities * logits).sum_dim(1)
-    }
-}
-
-fn is_one(temperature: f64) -> bool {
-    (temperature - 1.0).abs() < f64::EPSILON
 }
 
 #[cfg(test)]
@@ -256,7 +200,8 @@ mod tests {
         let tokens = tokens.map(|token| token.as_i64().unwrap());
         let tokens = indices(tokens, &device).reshape([rows, 1]);
         for case in golden["logprobs"].as_array().unwrap() {
-            let scores = Scores::new(logits.clone(), case["temperature"].as_f64().unwrap());
+            let temperature = case["temperature"].as_f64().unwrap();
+            let scores = ops::log_softmax(logits.clone(), temperature);
             let narrow =
                 |key: &str| -> Vec<f32> { flat(&case[key]).into_iter().map(to_f32).collect() };
 

@@ -11,25 +11,24 @@ mod attention;
 mod chat;
 mod config;
 mod decoder;
+mod engine;
 mod error;
 mod family;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod generate;
-mod kernel;
 mod kv_cache;
 mod language_model;
 mod log_prob;
 mod memory_size;
 mod mlp;
 mod norm;
+mod ops;
 mod parameter;
 mod projection;
 mod rope;
 mod rounding;
 mod settings;
-#[cfg(test)]
-mod speed;
 mod token_batch;
 mod tokenizer;
 mod weights;
@@ -38,13 +37,14 @@ pub use adapter::Dropout;
 pub use chat::{Chat, ChatFormat, Message};
 pub use config::DecoderConfig;
 pub use decoder::Decoder;
+pub use engine::Engine;
 pub use error::ModelError;
 pub use generate::{Completion, Finish, TextStream, generate, stream};
-pub use kernel::{AdamStep, adam_step};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use memory_size::MemorySize;
+pub use ops::{AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks};
 pub use settings::{
     AdapterKind, AdapterSettings, Dtype, ModelSettings, SamplingSettings, ScratchSettings, Targets,
 };

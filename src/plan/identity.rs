@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     device::Backend,
     digest::Digest,
-    model::{AdapterKind, Dtype, ModelSettings},
+    model::{AdapterKind, Engine, ModelSettings},
     remote::RemoteSettings,
     train::Algorithm,
 };
@@ -108,12 +108,11 @@ fn eval_identity(work: &EvalWork) -> Json {
     identity
 }
 
-/// How many rows share a pass is part of a job where their number may change how a product rounds:
-/// not with the kernels of the processor. At its default it is left out, so that jobs from before
-/// the key are the same jobs.
+/// The number of rows that share a pass is part of a job if it may change how a product rounds. At its
+/// default it is left out, so that jobs from before the key are the same jobs.
 fn add_kv_cache(identity: &mut Json, model: &ModelSettings, backend: Backend) {
-    let has_kernels = backend == Backend::Cpu && model.dtype == Dtype::F32;
-    if !has_kernels && model.kv_cache != ModelSettings::kv_cache() {
+    let is_independent = Engine::of(backend, model.dtype).rows_are_independent();
+    if !is_independent && model.kv_cache != ModelSettings::kv_cache() {
         identity["kv_cache"] = json!(model.kv_cache);
     }
 }

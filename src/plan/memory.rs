@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     device::Backend,
-    model::{AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, ModelSettings},
+    model::{AdapterKind, DecoderConfig, Dtype, Engine, KvCache, ModelSettings},
     train::{Algorithm, TrainSettings},
 };
 
@@ -116,9 +116,8 @@ impl Shape<'_> {
         self.model.adapter.kind != AdapterKind::None
     }
 
-    /// Whether the kernels of the processor run: they keep other tensors than Burn's operations.
-    fn has_kernels(&self) -> bool {
-        self.backend == Backend::Cpu && self.width() == WIDE
+    fn engine(&self) -> Engine {
+        Engine::of(self.backend, self.model.dtype)
     }
 
     /// The projections that carry an adapter, as their inputs' and outputs' widths.
@@ -170,9 +169,10 @@ impl Shape<'_> {
         fit.min(self.sequences()) * longest
     }
 
-    /// Micro-batches that run at once: on the processor one a thread.
+    /// Micro-batches that run at once, each on a thread.
     fn at_once(&self) -> usize {
-        if self.backend != Backend::Cpu || self.model.adapter.dropout > 0.0 && self.has_adapter() {
+        let is_one = !self.engine().runs_micro_batches_side_by_side();
+        if is_one || self.model.adapter.dropout > 0.0 && self.has_adapter() {
             return 1;
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -219,7 +219,7 @@ impl Shape<'_> {
         let scores = config.num_attention_heads * self.longest();
         // Inputs of both norms, in 32 bits; scaled queries, keys and values as the products read them.
         let mut bytes = 2 * WIDE * d + w * (q + 2 * kv);
-        bytes += if self.has_kernels() {
+        bytes += if self.engine().graphs_keep_inputs_only() {
             // Inputs of the rotation; scores and their softmax; both inputs of the gate.
             WIDE * (q + kv) + 2 * WIDE * scores + 2 * WIDE * f
         } else {
@@ -233,8 +233,8 @@ impl Shape<'_> {
         let is_dora = self.model.adapter.kind == AdapterKind::Dora;
         let mut inputs = Vec::new();
         for [from, to] in self.targets() {
-            // With kernels projections share their input, else each has it in 32 bits.
-            if !(self.has_kernels() && inputs.contains(&from)) {
+            // Projections share their input, or else each has it in 32 bits.
+            if !(self.engine().graphs_keep_inputs_only() && inputs.contains(&from)) {
                 bytes += WIDE * from;
                 inputs.push(from);
             }
@@ -266,10 +266,7 @@ impl Shape<'_> {
             .max_completion_tokens
             .min(self.longest());
         let rows = self.tokens() / self.longest() * share;
-        let chunk = rows.min(Decoder::head_rows_of(
-            self.config.vocab_size,
-            self.has_kernels(),
-        ));
+        let chunk = rows.min(self.engine().head_rows_at_once(self.config.vocab_size));
         // Logits, those less the largest, their exponentials, and the gradients of two of these.
         let transient = 5 * chunk * row;
         let kept = if self.settings.gradient_checkpointing {

@@ -1,8 +1,11 @@
-//! Low-rank adaptation (arXiv 2106.09685) as a path beside the weight.
+//! Low-rank adaptation (arXiv 2106.09685) as a second path next to the weight.
 
 use burn::tensor::{DType, Tensor};
 
-use crate::model::AdapterSettings;
+use crate::model::{
+    AdapterSettings,
+    ops::{self, AdaptedWeight},
+};
 
 use super::tensor;
 
@@ -41,18 +44,17 @@ impl Lora {
         dropped: Option<Tensor<2>>,
         weight: &Tensor<2>,
     ) -> Tensor<2> {
-        let low_rank = self.low_rank(dropped.unwrap_or_else(|| x.clone()));
-        x.matmul(weight.clone()) + low_rank
+        ops::lora_product(x, dropped, &self.adapted(weight))
     }
 
-    /// `s·x·A·B`, in the type of `x`.
-    pub(super) fn low_rank(&self, x: Tensor<2>) -> Tensor<2> {
-        let dtype = x.dtype();
-        let narrow = x
-            .cast(DType::F32)
-            .matmul(self.a.clone())
-            .mul_scalar(self.scale);
-        narrow.matmul(self.b.clone()).cast(dtype)
+    /// A weight with this adapter.
+    pub(super) fn adapted<'a>(&'a self, weight: &'a Tensor<2>) -> AdaptedWeight<'a> {
+        AdaptedWeight {
+            weight,
+            a: &self.a,
+            b: &self.b,
+            scale: self.scale,
+        }
     }
 
     /// `W + s·A·B`, rounded once.

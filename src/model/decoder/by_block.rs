@@ -10,10 +10,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{IndexingUpdateOp, Tensor};
 
 use crate::model::{
-    LogProbs, TokenBatch,
-    adapter::Dropout,
-    attention::Pass,
-    log_prob::{Places, Scores},
+    LogProbs, TokenBatch, adapter::Dropout, attention::Pass, log_prob::Places, ops,
     parameter::Parameter,
 };
 
@@ -112,7 +109,8 @@ impl Decoder {
         for targets in tokens.targets().chunks(self.head_rows()) {
             let places = Places::new(targets, &device);
             let rows = leaf(x.clone().select(0, places.predictors.clone()));
-            let scores = Scores::new(self.logits(self.norm.forward(rows.clone())), temperature);
+            let logits = self.logits(self.norm.forward(rows.clone()));
+            let scores = ops::log_softmax(logits, temperature);
             let weight = gradient.clone().select(0, places.slots);
             let mut gradients = (scores.of(places.tokens) * weight).sum().backward();
             if let Some(part) = rows.grad_remove(&mut gradients) {

@@ -4,15 +4,16 @@ mod by_block;
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{DType, Device, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 
 use super::{
     DecoderConfig, KvCache, TokenBatch,
     adapter::Dropout,
     attention::{Attention, Columns, Pass},
-    kernel,
+    engine::Engine,
     mlp::Mlp,
     norm::RmsNorm,
+    ops,
     parameter::{self, Layout, Parameter, Visit},
     projection::Projection,
     rope::Rope,
@@ -115,9 +116,9 @@ impl Decoder {
             dropout: None,
         };
         let mut x = self.embed(tokens);
-        // Burn's products, those of adapters too, have digits that depend on the rows beside.
+        // With fewer rows, Burn's products, and so those of adapters, would have other digits.
         let is_short = tokens.time() > 1
-            && self.is_on_processor()
+            && self.engine().rows_are_independent()
             && !self.layers.last().is_some_and(Block::is_adapted);
         for (index, layer) in self.layers.iter().enumerate() {
             x = if is_short && index + 1 == self.layers.len() {
@@ -159,11 +160,7 @@ impl Decoder {
     /// - output: `[rows, vocabulary]`, in 32 bits
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
-        // A transposed view: two-dimensional products read it without a copy.
-        let head = head.clone().transpose();
-        kernel::product(&hidden, &head)
-            .or_else(|| kernel::narrow_product(&hidden, &head))
-            .unwrap_or_else(|| hidden.matmul(head).cast(DType::F32))
+        ops::logits(hidden, head.clone().transpose())
     }
 
     /// The device of the weights, without autodiff.
@@ -171,9 +168,9 @@ impl Decoder {
         self.embed_tokens.device().inner()
     }
 
-    /// Whether the weights lie in the processor's memory, in 32 bits.
-    pub fn is_on_processor(&self) -> bool {
-        kernel::is_on_processor(&self.embed_tokens)
+    /// The engine that computes with the weights.
+    pub fn engine(&self) -> Engine {
+        Engine::of_tensor(&self.embed_tokens)
     }
 
     /// Whether an adapter drops parts of its input in training.

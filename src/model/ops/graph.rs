@@ -1,105 +1,154 @@
-//! Kernels as operations of a graph.
+//! Gives an operation of any implementation a forward and a backward.
+//!
+//! An implementation names its backend and how it reads that backend's tensors ([`Handle`]), and
+//! writes an operation as a [`Formula`] over such handles. [`apply`] computes the formula, and records
+//! it in the graph of its inputs if they have one. Only this file knows Burn's interface of autodiff.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, marker::PhantomData};
 
 use burn::{
     backend::{
-        Autodiff, Flex,
+        Autodiff, Backend, DispatchKindConversion, DispatchTensor,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind},
         },
-        flex::FlexTensor,
         tensor::FloatTensor,
     },
     tensor::{DType, Tensor},
 };
 
-use super::host::{Host, tensor};
+use super::fallback::Declined;
 
-/// A function of `N` tensors, with its derivative.
-pub(super) trait Formula<const N: usize>: Clone + Debug + Send + 'static {
-    /// The values, in the shape of the first input.
-    fn values(&self, inputs: [&Host; N]) -> Vec<f32>;
+/// A tensor of a backend, outside any graph, as the formulas of an implementation read it.
+pub(super) trait Handle: Clone + Debug + Send + 'static {
+    /// The backend that the tensors belong to.
+    type Backend: Backend;
 
-    /// The gradient of each input that `is_wanted`, given that of the values.
-    fn gradients(
-        &self,
-        inputs: [&Host; N],
-        gradient: &Host,
-        is_wanted: [bool; N],
-    ) -> [Option<Vec<f32>>; N];
+    /// Whether the formulas compute with numbers of this type.
+    fn reads(dtype: DType) -> bool;
+
+    /// Takes over a tensor whose type the formulas read.
+    fn from_primitive(primitive: FloatTensor<Self::Backend>) -> Self;
+
+    /// Returns the tensor.
+    fn into_primitive(self) -> FloatTensor<Self::Backend>;
 }
 
-/// Computes a formula of tensors of the processor, as an operation of their graph if they have one.
-///
-/// None, if one of them is elsewhere, does not have 32 bits, or keeps nothing for the way back.
-pub(super) fn apply<F: Formula<N>, const N: usize, const D: usize>(
+/// A function of `N` tensors, with its derivative.
+pub(super) trait Formula<H: Handle, const N: usize>: Clone + Debug + Send + 'static {
+    /// The value, in the shape of the first input.
+    fn value(&self, inputs: [&H; N]) -> H;
+
+    /// The gradient of each input that `is_wanted`, given the gradient of the value.
+    fn gradients(&self, inputs: [&H; N], gradient: &H, is_wanted: [bool; N]) -> [Option<H>; N];
+}
+
+/// Reads a tensor that is outside any graph.
+pub(super) fn read<H: Handle, const D: usize>(tensor: &Tensor<D>) -> Result<H, Declined>
+where
+    DispatchTensor: DispatchKindConversion<H::Backend>,
+{
+    if !H::reads(tensor.dtype()) {
+        return Err(Declined::Dtype);
+    }
+    match tensor.clone().try_into_primitive::<H::Backend>() {
+        Ok(primitive) => Ok(H::from_primitive(primitive)),
+        Err(_) if tensor.is_autodiff() => Err(Declined::InGraph),
+        Err(_) => Err(Declined::Elsewhere),
+    }
+}
+
+/// Computes a formula, as an operation of the graph of its inputs if they have one.
+pub(super) fn apply<H, F, const N: usize, const D: usize>(
     formula: F,
     inputs: [&Tensor<D>; N],
-) -> Option<Tensor<D>> {
-    let shape = inputs[0].dims();
-    if let Some(hosts) = each(inputs, Host::of) {
-        return Some(tensor(formula.values(hosts.each_ref()), shape));
+) -> Result<Tensor<D>, Declined>
+where
+    H: Handle,
+    F: Formula<H, N>,
+    DispatchTensor:
+        DispatchKindConversion<H::Backend> + DispatchKindConversion<Autodiff<H::Backend>>,
+{
+    match each(inputs, read::<H, D>) {
+        Ok(handles) => {
+            let value = formula.value(handles.each_ref());
+            return Ok(Tensor::from_primitive::<H::Backend>(value.into_primitive()));
+        }
+        Err(Declined::Dtype) => return Err(Declined::Dtype),
+        Err(_) => {}
     }
-    if inputs.iter().any(|input| input.dtype() != DType::F32) {
-        return None;
+    if !inputs.iter().all(|input| H::reads(input.dtype())) {
+        return Err(Declined::Dtype);
     }
-    // Constants join the graph of the others.
-    let tracked = each(inputs, |input| {
-        let primitive = input.clone().try_into_primitive::<Autodiff<Flex>>();
-        primitive
-            .or_else(|_| {
-                input
-                    .clone()
-                    .autodiff()
-                    .try_into_primitive::<Autodiff<Flex>>()
-            })
-            .ok()
-    })?;
-    let hosts = tracked
+    let tracked = each(inputs, |input| tracked::<H, D>(input))?;
+    let handles = tracked
         .each_ref()
-        .map(|one| Host::from(one.primitive().clone()));
-    let output: FlexTensor = Host::of(&tensor(formula.values(hosts.each_ref()), shape))?.into();
-    let nodes = tracked.each_ref().map(FloatTensor::<Autodiff<Flex>>::node);
-    let output = match Recorded(formula)
+        .map(|one| H::from_primitive(one.primitive().clone()));
+    let output = formula.value(handles.each_ref()).into_primitive();
+    let nodes = tracked
+        .each_ref()
+        .map(FloatTensor::<Autodiff<H::Backend>>::node);
+    let output = match Recorded::<H, F>(formula, PhantomData)
         .prepare::<NoCheckpointing>(nodes)
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prepared) => prepared.finish(Saved(hosts), output),
+        OpsKind::Tracked(prepared) => prepared.finish(Saved(handles), output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
-    Some(Tensor::from_primitive::<Autodiff<Flex>>(output))
+    Ok(Tensor::from_primitive::<Autodiff<H::Backend>>(output))
 }
 
+/// A tensor with its place in a graph; a constant joins the graph of the others.
+fn tracked<H: Handle, const D: usize>(
+    tensor: &Tensor<D>,
+) -> Result<FloatTensor<Autodiff<H::Backend>>, Declined>
+where
+    DispatchTensor: DispatchKindConversion<Autodiff<H::Backend>>,
+{
+    let tensor = if tensor.is_autodiff() {
+        tensor.clone()
+    } else {
+        tensor.clone().autodiff()
+    };
+    let primitive = tensor.try_into_primitive::<Autodiff<H::Backend>>();
+    primitive.map_err(|_| Declined::Elsewhere)
+}
+
+/// Applies a function to each item, up to the first failure.
 pub(super) fn each<A, B, const N: usize>(
     items: [A; N],
-    mut function: impl FnMut(A) -> Option<B>,
-) -> Option<[B; N]> {
-    let found: Option<Vec<B>> = items.into_iter().map(&mut function).collect();
-    found?.try_into().ok()
+    function: impl FnMut(A) -> Result<B, Declined>,
+) -> Result<[B; N], Declined> {
+    let found: Result<Vec<B>, Declined> = items.into_iter().map(function).collect();
+    match found?.try_into() {
+        Ok(found) => Ok(found),
+        Err(_) => unreachable!("there are as many results as items"),
+    }
 }
 
+/// A formula over handles of type `H`.
 #[derive(Debug)]
-struct Recorded<F>(F);
+struct Recorded<H, F>(F, PhantomData<H>);
 
-/// The inputs, kept for the way back.
+/// The inputs, kept for the backward pass.
 #[derive(Clone, Debug)]
-struct Saved<const N: usize>([Host; N]);
+struct Saved<H, const N: usize>([H; N]);
 
-impl<F: Formula<N>, const N: usize> Backward<Flex, N> for Recorded<F> {
-    type State = Saved<N>;
+impl<H: Handle, F: Formula<H, N>, const N: usize> Backward<H::Backend, N> for Recorded<H, F> {
+    type State = Saved<H, N>;
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = Host::from(gradients.consume::<Flex>(&ops.node));
-        let inputs = ops.state.0.each_ref();
+        let gradient = H::from_primitive(gradients.consume::<H::Backend>(&ops.node));
         let is_wanted = ops.parents.each_ref().map(Option::is_some);
-        let found = self.0.gradients(inputs, &gradient, is_wanted);
-        for ((parent, input), values) in ops.parents.into_iter().zip(inputs).zip(found) {
-            if let (Some(parent), Some(values)) = (parent, values) {
-                gradients.register::<Flex>(parent.id, input.like(values));
+        let found = self
+            .0
+            .gradients(ops.state.0.each_ref(), &gradient, is_wanted);
+        for (parent, value) in ops.parents.into_iter().zip(found) {
+            if let (Some(parent), Some(value)) = (parent, value) {
+                gradients.register::<H::Backend>(parent.id, value.into_primitive());
             }
         }
     }

@@ -1,53 +1,56 @@
-//! A step of Adam's in one pass over the numbers.
+//! A step of Adam in one pass over the numbers.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use crate::model::{
+    ops::{adam_step::AdamStep, fallback::Declined, graph::each},
+    rounding::to_f32,
+};
+
 use super::host::{Host, tensor};
 
-/// The numbers of a step that all parameters share.
-#[derive(Clone, Copy, Debug)]
-pub struct AdamStep {
-    /// What gradients are multiplied by first.
-    pub clip: f32,
-    /// Decay of the first moment, and 1 less it.
-    pub first: [f32; 2],
-    /// Decay of the second moment, and 1 less it.
-    pub second: [f32; 2],
-    /// Divides the root of the second moment.
-    pub root_bias: f32,
-    /// Added to that.
-    pub epsilon: f32,
-    /// What the parameter is multiplied by before its step, if there is weight decay.
-    pub decay: Option<f32>,
-    /// What the quotient of the moments is multiplied by.
-    pub rate: f32,
-}
-
-/// Numbers that a thread takes at a time: all seven arrays of them fit its cache.
+/// Numbers that a thread takes at a time: as many of all seven arrays fit its cache.
 const STRIP: usize = 1 << 13;
 
-/// The parameter and both moments after a step, to the bit what the same formula gives operation by
-/// operation; without moments they begin at 0.
-///
-/// None, if one of the tensors is not the processor's, or not of 32 bits.
-///
-/// # Shapes
-///
-/// - all: those of the parameter
-pub fn adam_step(
+/// The numbers of a step, rounded to 32 bits.
+struct Factors {
+    clip: f32,
+    first: [f32; 2],
+    second: [f32; 2],
+    root_bias: f32,
+    epsilon: f32,
+    decay: Option<f32>,
+    rate: f32,
+}
+
+impl Factors {
+    fn of(step: &AdamStep) -> Self {
+        Self {
+            clip: to_f32(step.clip),
+            first: step.first.map(to_f32),
+            second: step.second.map(to_f32),
+            root_bias: to_f32(step.root_bias),
+            epsilon: to_f32(step.epsilon),
+            decay: step.decay.map(to_f32),
+            rate: to_f32(step.rate),
+        }
+    }
+}
+
+/// See [`adam_step`](crate::model::ops::adam_step); with the bits of the plain formula.
+pub(in crate::model::ops) fn adam_step(
     step: &AdamStep,
     parameter: &Tensor<2>,
     gradient: &Tensor<2>,
-    moments: Option<[&Tensor<2>; 2]>,
-) -> Option<[Tensor<2>; 3]> {
-    let shape = parameter.dims();
+    moments: Option<&[Tensor<2>; 2]>,
+) -> Result<[Tensor<2>; 3], Declined> {
+    let (shape, factors) = (parameter.dims(), Factors::of(step));
     let (parameter, gradient) = (Host::of(parameter)?, Host::of(gradient)?);
     let (parameter, gradient) = (parameter.rows(), gradient.rows());
-    let old = match moments {
-        Some([first, second]) => Some([Host::of(first)?, Host::of(second)?]),
-        None => None,
-    };
+    let old = moments
+        .map(|moments| each(moments.each_ref(), Host::of))
+        .transpose()?;
     let old = old
         .as_ref()
         .map(|[first, second]| [first.rows(), second.rows()]);
@@ -65,14 +68,14 @@ pub fn adam_step(
             let old = old
                 .as_ref()
                 .map(|old| [&old[0][range.clone()], &old[1][range.clone()]]);
-            strip(step, [parameter, gradient], old, [new, first, second]);
+            strip(&factors, [parameter, gradient], old, [new, first, second]);
         });
-    Some([new, first, second].map(|values| tensor(values, shape)))
+    Ok([new, first, second].map(|values| tensor(values, shape)))
 }
 
-/// Every product and sum rounds by itself, in the order of the formula.
+/// Every product and sum is rounded by itself, in the order of the formula.
 fn strip(
-    step: &AdamStep,
+    step: &Factors,
     [parameter, gradient]: [&[f32]; 2],
     old: Option<[&[f32]; 2]>,
     [new, first, second]: [&mut [f32]; 3],

@@ -1,13 +1,12 @@
 //! Kernels for the processor, where Burn's are the limit.
 //!
-//! Each function takes tensors and gives none if these are not 32-bit numbers in the processor's
-//! memory; the caller then uses Burn's operations. Products and attention also leave tensors of a
-//! graph to Burn; norm, gate, rotation and softmax are differentiated here. The inner loops are written
-//! once, for vectors of any width, and compiled for each instruction set that a processor may turn
-//! out to have at run time.
+//! Each function computes 32-bit numbers in the memory of the processor, or says why it does not
+//! compute its inputs. Products, attention and the step of Adam also decline tensors of a graph. Norm,
+//! gate, rotation and softmax have gradients. The inner loops are written once, for vectors of any
+//! width, and compiled for each instruction set that a processor may have.
 //!
-//! No digit of a result depends on the number of threads or on the rows beside it: a completion is
-//! the same in any batch.
+//! No digit of a result depends on the number of threads or on the other rows: a completion is the
+//! same in any batch.
 
 #![expect(
     clippy::inline_always,
@@ -20,42 +19,43 @@
 
 mod adam;
 mod attention;
-mod back;
-mod distribution;
-mod dots;
-mod exponential;
-mod formula;
-mod fresh;
-mod graph;
 mod host;
-mod lanes;
-mod packed;
-mod prefetch;
-mod processor;
 mod product;
 mod row;
-#[cfg(test)]
-mod sample;
-mod scores;
-mod strip;
-mod sweep;
-pub(super) mod team;
-mod tile;
+mod sampling;
+mod simd;
+mod threads;
 
 use burn::tensor::{DType, Tensor};
 
-use super::rounding::to_f32;
+use crate::model::rounding::to_f32;
 
-pub use adam::{AdamStep, adam_step};
+use super::{
+    fallback::Declined,
+    graph::{apply, each},
+};
 
-use attention::{Cached, Query};
-use host::{Host, Narrow, tensor};
-use packed::Packed;
-use tile::Weights;
+pub(super) use adam::adam_step;
+pub(in crate::model) use sampling::Sampler;
 
-/// Whether a tensor lies in the processor's memory, in 32 bits, in a graph or not.
-pub(super) fn is_on_processor(tensor: &Tensor<2>) -> bool {
-    Host::of(&tensor.clone().inner()).is_some()
+use attention::{AttentionInputs, Cached};
+use host::{HalfHost, Host, tensor};
+use product::{
+    dots,
+    packed::Packed,
+    tile::{self, Weights},
+};
+use row::formula::{RmsNorm, Rotate, Softmax, SwiGlu};
+
+/// Whether a tensor is in the memory of the processor, in a graph or not.
+pub(super) fn is_here(tensor: &Tensor<2>) -> bool {
+    Host::of(&tensor.clone().inner()).is_ok()
+}
+
+/// Whether products of so many rows are packed, so that several of the same rows should be computed
+/// together.
+pub(super) fn packs(rows: usize) -> bool {
+    product::has_tiles(rows)
 }
 
 /// The product `x · w`.
@@ -65,7 +65,7 @@ pub(super) fn is_on_processor(tensor: &Tensor<2>) -> bool {
 /// - `x`: `[rows, k]`
 /// - `w`: `[k, columns]`, perhaps a transposed view
 /// - output: `[rows, columns]`
-pub(super) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
+pub(super) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Result<Tensor<2>, Declined> {
     let ([rows, k], [_, columns]) = (x.dims(), w.dims());
     let (x, w) = (Host::of(x)?, Host::of(w)?);
     let (w, strides) = w.strided()?;
@@ -74,156 +74,135 @@ pub(super) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
     let out = match strides.as_slice() {
         [stride, 1] if *stride == columns => product::product(&x, w, k, columns),
         [1, stride] if *stride == k => dots::dots(&x, w, k),
-        _ => return None,
+        _ => return Err(Declined::Layout),
     };
-    Some(tensor(out, [rows, columns]))
+    Ok(tensor(out, [rows, columns]))
 }
 
-/// The products of `x` with several matrices, each with a bias perhaps, where `x` has many rows: they
-/// are packed once.
+/// The products of `x` with several matrices, with a bias or without one. The rows are packed once.
 ///
 /// # Shapes
 ///
 /// - `x`: `[rows, k]`
-/// - of each matrix: `[k, columns]`, of its bias `[1, columns]`
+/// - each matrix: `[k, columns]`, its bias: `[1, columns]`
 /// - outputs: `[rows, columns]`
 pub(super) fn products<const N: usize>(
     x: &Tensor<2>,
     maps: [(&Tensor<2>, Option<&Tensor<2>>); N],
-) -> Option<[Tensor<2>; N]> {
+) -> Result<[Tensor<2>; N], Declined> {
     let [rows, k] = x.dims();
-    if !product::has_tiles(rows) {
-        return None;
-    }
-    let maps = graph::each(maps, |(w, bias)| {
-        let bias = match bias {
-            Some(bias) => Some(Host::of(bias)?),
-            None => None,
-        };
-        Some((Host::of(w)?, w.dims()[1], bias))
+    let maps = each(maps, |(w, bias)| {
+        let bias = bias.map(Host::of).transpose()?;
+        Ok((Host::of(w)?, w.dims()[1], bias))
     })?;
     let biases = maps
         .each_ref()
         .map(|(.., bias)| bias.as_ref().map(Host::rows));
-    let mut weights = Vec::with_capacity(N);
-    for ((w, columns, _), bias) in maps.iter().zip(&biases) {
-        weights.push(Weights {
+    let x = Host::of(x)?;
+    let mut columns = maps.each_ref().map(|(_, columns, _)| *columns).into_iter();
+    let mut biases = biases.iter();
+    let weights = each(maps.each_ref(), |(w, columns, _)| {
+        Ok(Weights {
             w: w.matrix(k, *columns)?,
             columns: *columns,
-            bias: bias.as_deref(),
-        });
-    }
-    let x = Packed::of(&Host::of(x)?.rows(), k);
-    let outs = tile::products::<N>(&x, weights.try_into().ok()?);
-    let mut columns = maps.iter().map(|(_, columns, _)| *columns);
-    Some(outs.map(|out| tensor(out, [rows, columns.next().unwrap_or(0)])))
+            bias: biases.next().and_then(Option::as_deref),
+        })
+    })?;
+    let outs = tile::products(&Packed::of(&x.rows(), k), weights);
+    Ok(outs.map(|out| tensor(out, [rows, columns.next().unwrap_or(0)])))
 }
 
-/// See [`Mlp`](super::mlp::Mlp); where `x` has many rows, what is gated goes no way through memory
-/// but as rows that lie ready for the last product.
+/// `down(silu(gate(x)) · up(x))`. The gated rows are written once, already packed for the product
+/// with `down`.
 ///
 /// # Shapes
 ///
 /// - `x`, output: `[rows, d]`
 /// - `gate`, `up`: `[d, width]`
 /// - `down`: `[width, d]`
-pub(super) fn mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Option<Tensor<2>> {
+pub(super) fn gated_mlp(
+    x: &Tensor<2>,
+    [gate, up, down]: [&Tensor<2>; 3],
+) -> Result<Tensor<2>, Declined> {
     let ([rows, k], [width, columns]) = (x.dims(), down.dims());
-    if !product::has_tiles(rows) {
-        return None;
-    }
-    let (x, gate, up, down) = (
-        Host::of(x)?,
-        Host::of(gate)?,
-        Host::of(up)?,
-        Host::of(down)?,
-    );
+    let [x, gate, up, down] = each([x, gate, up, down], Host::of)?;
     let (gate, up) = (gate.matrix(k, width)?, up.matrix(k, width)?);
-    let w = down.matrix(width, columns)?;
-    let gated = tile::gated(&Packed::of(&x.rows(), k), gate, up, width);
     let down = Weights {
-        w,
+        w: down.matrix(width, columns)?,
         columns,
         bias: None,
     };
+    let gated = tile::gated(&Packed::of(&x.rows(), k), gate, up, width);
     let [out] = tile::products(&gated, [down]);
-    Some(tensor(out, [rows, columns]))
+    Ok(tensor(out, [rows, columns]))
 }
 
-/// The product `x · w` of 16 bits, summed in 32 and then rounded to 16, as values of 32 bits.
+/// The product `x · w` with an output head `w`, as 32-bit numbers.
 ///
-/// None but for a transposed view `w`, which is an output head. The plain product turns the head over
-/// and widens it whole; here a few columns are wide at a time.
+/// The sums of a head of 16-bit numbers are rounded to 16 bits, as Burn's are. Burn would transpose and
+/// widen the whole head; this widens a few columns at a time.
 ///
 /// # Shapes
 ///
-/// - as [`product`]
-pub(super) fn narrow_product(x: &Tensor<2>, w: &Tensor<2>) -> Option<Tensor<2>> {
+/// - `x`: `[rows, k]`
+/// - `w`: `[k, columns]`, a transposed view
+/// - output: `[rows, columns]`
+pub(super) fn logits(x: &Tensor<2>, w: &Tensor<2>) -> Result<Tensor<2>, Declined> {
+    if w.dtype() == DType::F32 {
+        return product(x, w);
+    }
     let ([rows, k], [_, columns]) = (x.dims(), w.dims());
-    let w = Narrow::of(w)?;
+    let w = HalfHost::of(w)?;
     let x = Host::of(&x.clone().cast(DType::F32))?;
     let out = w.columns(k, columns)?.dots(&x.rows(), k);
-    Some(tensor(out, [rows, columns]))
+    Ok(tensor(out, [rows, columns]))
 }
 
-/// See [`RmsNorm`](super::norm::RmsNorm).
-///
-/// # Shapes
-///
-/// - `x`, output: `[rows, d]`
-/// - `weight`: `[1, d]`
-pub(super) fn rms_norm(x: &Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Option<Tensor<2>> {
+/// See [`rms_norm`](super::rms_norm).
+pub(super) fn rms_norm(
+    x: &Tensor<2>,
+    weight: &Tensor<2>,
+    epsilon: f64,
+) -> Result<Tensor<2>, Declined> {
     let epsilon = to_f32(epsilon);
-    graph::apply(formula::RmsNorm { epsilon }, [x, weight])
+    apply::<Host, _, 2, 2>(RmsNorm { epsilon }, [x, weight])
 }
 
-/// `silu(gate) · up`.
-///
-/// # Shapes
-///
-/// - all: `[rows, width]`
-pub(super) fn swiglu(gate: &Tensor<2>, up: &Tensor<2>) -> Option<Tensor<2>> {
-    graph::apply(formula::SwiGlu, [gate, up])
+/// See [`swiglu`](super::swiglu).
+pub(super) fn swiglu(gate: &Tensor<2>, up: &Tensor<2>) -> Result<Tensor<2>, Declined> {
+    apply::<Host, _, 2, 2>(SwiGlu, [gate, up])
 }
 
-/// See [`Rotation`](super::rope::Rotation).
-///
-/// # Shapes
-///
-/// - `x`, output: `[batch, time, heads, head_dim]`
-/// - `cos`, `sin`: `[batch, time, 1, head_dim / 2]`
-pub(super) fn rotate(x: &Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Option<Tensor<4>> {
+/// See [`rotate`](super::rotate).
+pub(super) fn rotate(
+    x: &Tensor<4>,
+    cos: &Tensor<4>,
+    sin: &Tensor<4>,
+) -> Result<Tensor<4>, Declined> {
     let (half, cos, sin) = (x.dims()[3] / 2, Host::of(cos)?, Host::of(sin)?);
-    graph::apply(formula::Rotate { cos, sin, half }, [x])
+    apply::<Host, _, 1, 4>(Rotate { cos, sin, half }, [x])
 }
 
-/// Softmax along the last dimension.
-///
-/// # Shapes
-///
-/// - `scores`, output: `[batch, heads, rows, columns]`
-pub(super) fn softmax(scores: &Tensor<4>) -> Option<Tensor<4>> {
+/// See [`softmax`](super::softmax).
+pub(super) fn softmax(scores: &Tensor<4>) -> Result<Tensor<4>, Declined> {
     let width = scores.dims()[3];
-    graph::apply(formula::Softmax { width }, [scores])
+    apply::<Host, _, 1, 4>(Softmax { width }, [scores])
 }
 
-/// Causal attention of groups of heads to the keys that they share.
-///
-/// # Shapes
-///
-/// - `q`: `[batch, time, heads, head_dim]`
-/// - `k`, `v`: `[batch, kv_heads, past + time, head_dim]`
-/// - `starts`: the first real column of each sequence
-/// - output: `[batch · time, heads · head_dim]`
+/// See [`attention`](super::attention).
 pub(super) fn attention(
     q: &Tensor<4>,
     k: &Tensor<4>,
     v: &Tensor<4>,
     starts: &[usize],
-) -> Option<Tensor<2>> {
+) -> Result<Tensor<2>, Declined> {
     let ([batch, time, heads, d], [_, kv_heads, total, _]) = (q.dims(), k.dims());
-    let (q, k, v) = (Host::of(q)?, together(k)?, together(v)?);
-    let out = attention::attention(&Query {
+    let (q, k, v) = (
+        Host::of(q)?,
+        with_contiguous_rows(k)?,
+        with_contiguous_rows(v)?,
+    );
+    let out = attention::attention(&AttentionInputs {
         q: &q.rows(),
         k: cached(&k)?,
         v: cached(&v)?,
@@ -235,24 +214,23 @@ pub(super) fn attention(
         past: total - time,
         scale: to_f32((d as f64).powf(-0.5)),
     });
-    Some(tensor(out, [batch * time, heads * d]))
+    Ok(tensor(out, [batch * time, heads * d]))
 }
 
-/// A view whose rows lie one after the other within a head, or else a copy.
-fn together(x: &Tensor<4>) -> Option<Host> {
+/// A view in which the rows of each head are contiguous, or else a copy.
+fn with_contiguous_rows(x: &Tensor<4>) -> Result<Host, Declined> {
     let d = x.dims()[3];
     let host = Host::of(x)?;
-    let is_together = matches!(host.strided()?.1.as_slice(), [_, _, row, 1] if *row == d);
-    if is_together {
-        return Some(host);
+    let is_contiguous = matches!(host.strided()?.1.as_slice(), [_, _, row, 1] if *row == d);
+    if is_contiguous {
+        return Ok(host);
     }
-    let copy = tensor(host.rows().into_owned(), x.dims());
-    Host::of(&copy)
+    Ok(host.like(host.rows().into_owned()))
 }
 
-fn cached(host: &Host) -> Option<Cached<'_>> {
+fn cached(host: &Host) -> Result<Cached<'_>, Declined> {
     let (data, strides) = host.strided()?;
-    Some(Cached {
+    Ok(Cached {
         data,
         sequence: strides[0],
         head: strides[1],

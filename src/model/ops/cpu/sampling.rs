@@ -1,34 +1,28 @@
-//! One token from the logits of a row.
-
-use burn::tensor::Tensor;
+//! Tokens drawn from logits in the memory of the host, in 64 bits.
 
 use crate::{
-    model::{
-        SamplingSettings,
-        kernel::{self, team},
-        rounding::to_f32,
-    },
+    model::{SamplingSettings, ops::inverse_cdf::pick, rounding::to_f32},
     seed::Stream,
 };
 
-use super::parts;
+use super::threads::team;
 
-/// How a token is drawn. Filters act one after the other, each on what the last one left and in
-/// the order of the fields, as in transformers.
+/// How a token is drawn. The filters act in the order of the fields, each on what the one before has
+/// left, as in transformers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sampler {
+pub(in crate::model) struct Sampler {
     /// Divides the logits; 0 takes the most likely token.
     temperature: f64,
     /// Keeps the tokens that are as likely as the k-th; 0 keeps all.
     top_k: usize,
     /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.
     top_p: f64,
-    /// Keeps tokens that are this likely in comparison with the likeliest; 0 keeps all.
+    /// Keeps the tokens whose probability is at least this share of the largest; 0 keeps all.
     min_p: f64,
 }
 
 impl Sampler {
-    pub(super) fn new(settings: &SamplingSettings) -> Self {
+    pub(in crate::model) fn new(settings: &SamplingSettings) -> Self {
         Self {
             temperature: settings.temperature,
             top_k: settings.top_k,
@@ -37,27 +31,9 @@ impl Sampler {
         }
     }
 
-    /// [`Self::draw`] from a tensor: what lies on a GPU stays there, if no filter needs all of it.
-    ///
-    /// # Shapes
-    ///
-    /// - `logits`: `[rows, vocabulary]`
-    pub(super) fn draw_from(
-        &self,
-        logits: Tensor<2>,
-        mut streams: Vec<&mut Stream>,
-    ) -> Vec<(u32, f32)> {
-        if self.keeps_all()
-            && !kernel::is_on_processor(&logits)
-            && let Some(drawn) = parts::draw(&logits, self.temperature, &mut streams)
-        {
-            return drawn;
-        }
-        let logits = logits.into_data();
-        let logits = logits
-            .as_slice::<f32>()
-            .expect("the head's output has 32 bits");
-        self.draw(logits, streams)
+    /// What divides the logits; 0 takes the most likely token.
+    pub(in crate::model::ops) fn temperature(&self) -> f64 {
+        self.temperature
     }
 
     /// Draws a token of each row, with its log-probability before any filter.
@@ -65,11 +41,15 @@ impl Sampler {
     /// # Shapes
     ///
     /// - `logits`: `[rows, vocabulary]`
-    pub(super) fn draw(&self, logits: &[f32], streams: Vec<&mut Stream>) -> Vec<(u32, f32)> {
+    pub(in crate::model::ops) fn draw(
+        &self,
+        logits: &[f32],
+        streams: Vec<&mut Stream>,
+    ) -> Vec<(u32, f32)> {
         let width = logits.len() / streams.len().max(1);
         let mut drawn = vec![(0, 0.0); streams.len()];
         let rows = logits.chunks_exact(width).zip(streams).zip(&mut drawn);
-        // Rows are independent, so that the number of threads changes nothing.
+        // Rows are independent, so that the number of threads changes no digit.
         team::each(rows.collect(), |((logits, stream), drawn)| {
             *drawn = self.draw_one(logits, stream);
         });
@@ -99,7 +79,8 @@ impl Sampler {
         )
     }
 
-    fn keeps_all(&self) -> bool {
+    /// Whether no filter drops any token.
+    pub(in crate::model::ops) fn keeps_all(&self) -> bool {
         self.top_k == 0 && self.top_p >= 1.0 && self.min_p <= 0.0
     }
 
@@ -185,21 +166,6 @@ fn pick_share(weights: &[f64], point: f64) -> usize {
     pick(weights, point * weights.iter().sum::<f64>()).0
 }
 
-/// The place within whose weight `rest` falls, and what is left of it there.
-pub(super) fn pick(weights: &[f64], mut rest: f64) -> (usize, f64) {
-    let mut last = (0, 0.0);
-    for (place, weight) in weights.iter().enumerate() {
-        if *weight > 0.0 {
-            last = (place, rest);
-            if rest < *weight {
-                break;
-            }
-            rest -= weight;
-        }
-    }
-    last
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -215,7 +181,7 @@ mod tests {
     fn filtered_probabilities_are_those_of_transformers() {
         // Oracle: tests/golden/rl/sampling_filters.json, made by its `make/misc.py` and checked
         // against transformers.
-        let text = include_str!("../../../tests/golden/rl/sampling_filters.json");
+        let text = include_str!("../../../../tests/golden/rl/sampling_filters.json");
         let golden: Value = serde_json::from_str(text).unwrap();
         for (index, row) in golden["rows"].as_array().unwrap().iter().enumerate() {
             let sampler = Sampler::new(&SamplingSettings {

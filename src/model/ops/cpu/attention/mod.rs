@@ -1,92 +1,91 @@
 //! Attention of a group of query heads to the keys and values that they share.
 
-use std::{array, ops::Range};
+mod scores;
+mod weighted_sums;
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{
-    distribution::softmax,
-    dots, fresh,
-    lanes::{axpy, multiply_add},
-    processor,
-    scores::{self, BLOCK},
-    team,
+use crate::model::ops::cpu::{
+    product::dots,
+    row::distribution::softmax,
+    simd::processor,
+    threads::{WORTH_A_THREAD, fresh, team},
 };
+
+use scores::BLOCK;
+use weighted_sums::weighted_sums;
 
 /// Query rows of a task.
 const ROWS: usize = 48;
 
-/// Vectors of a row of values that stay in registers.
-const VECTORS: usize = 4;
-
-/// Multiply-adds below which threads cost more than they bring.
-const WORTH_A_THREAD: usize = 1 << 17;
-
-/// What attention is computed of.
+/// Queries, keys and values.
 ///
-/// A row sees the keys from `starts` of its sequence to its own column, and no digit of it depends
-/// on what lies beside.
+/// A query sees the keys from the start of its sequence to its own column, and no digit of its output
+/// depends on the other sequences.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Query<'a> {
+pub(in crate::model::ops::cpu) struct AttentionInputs<'a> {
     /// `[batch, time, kv_heads · group, d]`
-    pub(super) q: &'a [f32],
-    pub(super) k: Cached<'a>,
-    pub(super) v: Cached<'a>,
+    pub(in crate::model::ops::cpu) q: &'a [f32],
+    pub(in crate::model::ops::cpu) k: Cached<'a>,
+    pub(in crate::model::ops::cpu) v: Cached<'a>,
     /// The first real column of each sequence.
-    pub(super) starts: &'a [usize],
-    pub(super) kv_heads: usize,
-    pub(super) group: usize,
-    pub(super) d: usize,
-    pub(super) time: usize,
-    /// Columns before the first query.
-    pub(super) past: usize,
-    /// Multiplies the queries.
-    pub(super) scale: f32,
+    pub(in crate::model::ops::cpu) starts: &'a [usize],
+    pub(in crate::model::ops::cpu) kv_heads: usize,
+    /// Query heads that share a key head.
+    pub(in crate::model::ops::cpu) group: usize,
+    pub(in crate::model::ops::cpu) d: usize,
+    pub(in crate::model::ops::cpu) time: usize,
+    /// Columns before those of the first query.
+    pub(in crate::model::ops::cpu) past: usize,
+    /// The factor of the queries.
+    pub(in crate::model::ops::cpu) scale: f32,
 }
 
-/// Keys or values, `[batch, kv_heads, time, d]`, with the rows of a head one after the other.
+/// Keys or values, `[batch, kv_heads, time, d]`. The rows of a head are contiguous.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cached<'a> {
-    pub(super) data: &'a [f32],
-    /// The distance of neighbouring sequences.
-    pub(super) sequence: usize,
-    /// The distance of neighbouring heads.
-    pub(super) head: usize,
+pub(in crate::model::ops::cpu) struct Cached<'a> {
+    pub(in crate::model::ops::cpu) data: &'a [f32],
+    /// Numbers from one sequence to the next.
+    pub(in crate::model::ops::cpu) sequence: usize,
+    /// Numbers from one head to the next.
+    pub(in crate::model::ops::cpu) head: usize,
 }
 
-/// The mixtures of values, `[batch, time, kv_heads · group, d]`.
-pub(super) fn attention(heads: &Query<'_>) -> Vec<f32> {
-    fresh::numbers(heads.q.len(), |out| each(heads, out))
+/// The weighted sums of the values, `[batch, time, kv_heads · group, d]`.
+pub(in crate::model::ops::cpu) fn attention(inputs: &AttentionInputs<'_>) -> Vec<f32> {
+    fresh::numbers(inputs.q.len(), |out| each(inputs, out))
 }
 
-fn each(heads: &Query<'_>, out: fresh::Part<'_>) {
-    let (width, times) = (heads.group * heads.d, (ROWS / heads.group).max(1));
-    let turned = heads.turned();
+fn each(inputs: &AttentionInputs<'_>, out: fresh::Part<'_>) {
+    let (width, times) = (inputs.group * inputs.d, (ROWS / inputs.group).max(1));
+    let transposed = inputs.transposed_keys();
     let mut tasks: Vec<Task<'_>> = Vec::new();
-    for sequence in 0..heads.starts.len() {
-        for first in (0..heads.time).step_by(times) {
-            tasks.extend((0..heads.kv_heads).map(|head| {
+    for sequence in 0..inputs.starts.len() {
+        for first in (0..inputs.time).step_by(times) {
+            tasks.extend((0..inputs.kv_heads).map(|head| {
                 Task {
-                    heads,
+                    inputs,
                     sequence,
                     head,
                     first,
-                    turned: turned
-                        .get(sequence * heads.kv_heads + head)
+                    transposed: transposed
+                        .get(sequence * inputs.kv_heads + head)
                         .map(Vec::as_slice),
                     out: Vec::with_capacity(times),
                 }
             }));
         }
     }
-    let per_sequence = heads.time.div_ceil(times);
+    let per_sequence = inputs.time.div_ceil(times);
     for (index, part) in out.chunks(width).enumerate() {
-        let (token, head) = (index / heads.kv_heads, index % heads.kv_heads);
-        let (sequence, time) = (token / heads.time, token % heads.time);
+        let (token, head) = (index / inputs.kv_heads, index % inputs.kv_heads);
+        let (sequence, time) = (token / inputs.time, token % inputs.time);
         let block = sequence * per_sequence + time / times;
-        tasks[block * heads.kv_heads + head].out.push(part);
+        tasks[block * inputs.kv_heads + head].out.push(part);
     }
-    if heads.q.len() * (heads.past + heads.time) < WORTH_A_THREAD {
+    if inputs.q.len() * (inputs.past + inputs.time) < WORTH_A_THREAD {
         for one in tasks {
             processor::run(one);
         }
@@ -95,23 +94,23 @@ fn each(heads: &Query<'_>, out: fresh::Part<'_>) {
     }
 }
 
-/// A group of heads at some times of a sequence.
+/// The heads of a group at some times of a sequence.
 struct Task<'a> {
-    heads: &'a Query<'a>,
+    inputs: &'a AttentionInputs<'a>,
     sequence: usize,
     head: usize,
     /// The first time.
     first: usize,
-    /// The keys of all columns, see [`scores::turned`].
-    turned: Option<&'a [f32]>,
+    /// The keys of all columns, see [`scores::transposed`].
+    transposed: Option<&'a [f32]>,
     /// The outputs of each time, `[group, d]`.
     out: Vec<fresh::Part<'a>>,
 }
 
-impl Query<'_> {
-    /// The keys of each sequence and head turned over, if that pays.
-    fn turned(&self) -> Vec<Vec<f32>> {
-        if !scores::is_worth_turning(self.time * self.group, self.d) {
+impl AttentionInputs<'_> {
+    /// The transposed keys of each sequence and head; empty if transposing them would not be faster.
+    fn transposed_keys(&self) -> Vec<Vec<f32>> {
+        if !scores::is_worth_transposing(self.time * self.group, self.d) {
             return Vec::new();
         }
         let columns = self.past + self.time;
@@ -121,7 +120,7 @@ impl Query<'_> {
                 keys.push(self.k.rows(sequence, head, 0..columns, self.d));
             }
         }
-        scores::turned(&keys, self.d)
+        scores::transposed(&keys, self.d)
     }
 }
 
@@ -139,13 +138,13 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Query {
+        let AttentionInputs {
             starts,
             group,
             d,
             past,
             ..
-        } = *self.heads;
+        } = *self.inputs;
         let parts = std::mem::take(&mut self.out);
         let out: Vec<&mut [f32]> = parts.into_iter().map(fresh::Part::zeroed).collect();
         let start = starts[self.sequence];
@@ -154,20 +153,20 @@ impl WithSimd for Task<'_> {
             return;
         }
         let Self { sequence, head, .. } = self;
-        let values = self.heads.v.rows(sequence, head, start..end, d);
+        let values = self.inputs.v.rows(sequence, head, start..end, d);
         let queries = self.queries(out.len());
-        // Whole blocks of keys, if these are turned over.
-        let columns = match self.turned {
+        // Whole blocks of keys, if they are transposed.
+        let columns = match self.transposed {
             Some(_) => start / BLOCK * BLOCK..end.next_multiple_of(BLOCK),
             None => start..end,
         };
         let mut scores = vec![0.0; out.len() * group * columns.len()];
         let mut rows: Vec<&mut [f32]> = scores.chunks_mut(columns.len()).collect();
-        if let Some(keys) = self.turned {
+        if let Some(keys) = self.transposed {
             let keys = &keys[columns.start * d..columns.end * d];
             scores::fill(simd, &queries, keys, d, &mut rows);
         } else {
-            let keys = self.heads.k.rows(sequence, head, columns.clone(), d);
+            let keys = self.inputs.k.rows(sequence, head, columns.clone(), d);
             dots::fill(simd, &queries, keys, d, &mut rows);
         }
         for (index, row) in rows.iter_mut().enumerate() {
@@ -178,9 +177,9 @@ impl WithSimd for Task<'_> {
         }
         let mut out: Vec<&mut [f32]> = out.into_iter().flat_map(|out| out.chunks_mut(d)).collect();
         if processor::is_wide::<S>() {
-            mixtures::<S, 6>(simd, &rows, values, &mut out);
+            weighted_sums::<S, 6>(simd, &rows, values, &mut out);
         } else {
-            mixtures::<S, 2>(simd, &rows, values, &mut out);
+            weighted_sums::<S, 2>(simd, &rows, values, &mut out);
         }
     }
 }
@@ -188,7 +187,7 @@ impl WithSimd for Task<'_> {
 impl Task<'_> {
     #[inline(always)]
     fn queries(&self, times: usize) -> Vec<f32> {
-        let Query {
+        let AttentionInputs {
             q,
             group,
             d,
@@ -196,7 +195,7 @@ impl Task<'_> {
             kv_heads,
             scale,
             ..
-        } = *self.heads;
+        } = *self.inputs;
         let mut queries = Vec::with_capacity(times * group * d);
         for index in 0..times {
             let token = self.sequence * time + self.first + index;
@@ -207,93 +206,14 @@ impl Task<'_> {
     }
 }
 
-/// The mixtures of the rows of `values`, `R` mixtures at a time, also of different times.
-///
-/// A mixture may have fewer weights than there are values, and no fewer than the one before it.
-#[inline(always)]
-fn mixtures<S: Simd, const R: usize>(
-    simd: S,
-    weights: &[&mut [f32]],
-    values: &[f32],
-    out: &mut [&mut [f32]],
-) {
-    for (weights, out) in weights.chunks(R).zip(out.chunks_mut(R)) {
-        if let (Some(weights), Some(out)) = (weights.as_array(), out.as_mut_array()) {
-            mix::<S, R>(simd, weights, values, out);
-        } else if R > 2 {
-            mixtures::<S, 2>(simd, weights, values, out);
-        } else if let ([weights], [out]) = (weights, out) {
-            mix::<S, 1>(simd, array::from_ref(weights), values, array::from_mut(out));
-        }
-    }
-}
-
-#[inline(always)]
-fn mix<S: Simd, const R: usize>(
-    simd: S,
-    weights: &[&mut [f32]; R],
-    values: &[f32],
-    out: &mut [&mut [f32]; R],
-) {
-    let d = out[0].len();
-    // The first has the fewest.
-    let shared = weights[0].len();
-    let across = VECTORS * S::F32_LANES;
-    let whole = d / across * across;
-    for at in (0..whole).step_by(across) {
-        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
-        let mut factors: [&[f32]; R] = [&[]; R];
-        for row in 0..R {
-            factors[row] = &weights[row][..shared];
-        }
-        for (i, value) in (0..shared).zip(values.chunks_exact(d)) {
-            let value = load::<S>(&value[at..at + across]);
-            for row in 0..R {
-                let factor = simd.splat_f32s(factors[row][i]);
-                for vector in 0..VECTORS {
-                    sums[row][vector] =
-                        multiply_add(simd, factor, value[vector], sums[row][vector]);
-                }
-            }
-        }
-        for row in 0..R {
-            for (i, factor) in weights[row].iter().enumerate().skip(shared) {
-                let value = load::<S>(&values[i * d + at..i * d + at + across]);
-                let factor = simd.splat_f32s(*factor);
-                for vector in 0..VECTORS {
-                    sums[row][vector] =
-                        multiply_add(simd, factor, value[vector], sums[row][vector]);
-                }
-            }
-            S::as_mut_simd_f32s(&mut out[row][at..at + across])
-                .0
-                .copy_from_slice(&sums[row]);
-        }
-    }
-    if whole < d {
-        for row in 0..R {
-            for (factor, value) in weights[row].iter().zip(values.chunks_exact(d)) {
-                axpy(simd, &mut out[row][whole..], [*factor], [&value[whole..]]);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn load<S: Simd>(part: &[f32]) -> [S::f32s; VECTORS] {
-    let mut vectors = [S::as_simd_f32s(part).0[0]; VECTORS];
-    vectors.copy_from_slice(&S::as_simd_f32s(part).0[..VECTORS]);
-    vectors
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernel::sample::{distance, numbers};
+    use crate::model::ops::tests::fixture::{distance_to_exact, numbers};
 
     const KV_HEADS: usize = 2;
     const GROUP: usize = 3;
-    /// No multiple of a vector, and one: keys are turned over, if there are many queries.
+    /// One is no multiple of a vector. With the other, the keys of many queries are transposed.
     const WIDTHS: [usize; 2] = [10, 16];
 
     struct Case {
@@ -326,7 +246,7 @@ mod tests {
             sequence: KV_HEADS * total * case.d,
             head: total * case.d,
         };
-        attention(&Query {
+        attention(&AttentionInputs {
             q: &case.q,
             k: cached(&case.k),
             v: cached(&case.v),
@@ -340,7 +260,7 @@ mod tests {
         })
     }
 
-    /// The mixture for one query head, in plain loops; zero before its sequence starts.
+    /// The output of one query head, in plain loops; zero before its sequence starts.
     fn exact(case: &Case, sequence: usize, time: usize, head: usize) -> Vec<f64> {
         let (heads, d) = (KV_HEADS * GROUP, case.d);
         let row = |data: &[f32], column: usize| -> Vec<f64> {
@@ -369,8 +289,8 @@ mod tests {
     }
 
     #[test]
-    fn mixtures_are_those_of_64_bits() {
-        // A prompt with padding, a part behind a cache, single tokens.
+    fn weighted_sums_are_those_of_64_bits() {
+        // A prompt with padding, tokens after a cache, single tokens.
         let passes = [
             (vec![0, 4], 0, 37),
             (vec![3, 0, 50], 36, 45),
@@ -392,7 +312,10 @@ mod tests {
                 }
             }
             // 1e-6: sums of weights, which are together one, of numbers within one.
-            assert!(distance(&found, &expected) < 1e-6, "{d} {past} {time}");
+            assert!(
+                distance_to_exact(&found, &expected) < 1e-6,
+                "{d} {past} {time}"
+            );
         }
     }
 

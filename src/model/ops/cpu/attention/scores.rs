@@ -1,13 +1,16 @@
 //! Attention scores of many queries, with keys in the lanes of vectors.
 //!
-//! [`dots`](super::dots) sums an element in as many chains as a vector has lanes, and joins them across
-//! the lanes of one vector, which takes longer than the sums of a short key. Here a chain is a lane of
-//! a vector of its own, for as many keys at a time as there are lanes, and vectors are added in the
-//! same order: halves upon halves. So the bits are the same.
+//! [`dots`](crate::model::ops::cpu::product::dots) sums an element in as many chains as a vector has
+//! lanes, and adds up the lanes of one vector, which takes longer than the sums of a short key. Here
+//! each chain has a vector to itself, with a key in each lane, and the vectors are added in the same
+//! order. So the bits are the same.
 
 use pulp::Simd;
 
-use super::{fresh, lanes::multiply_add, processor, team};
+use crate::model::ops::cpu::{
+    simd::{lanes::multiply_add, processor},
+    threads::{fresh, team},
+};
 
 /// Vectors of keys that are multiplied at a time.
 const VECTORS: usize = 2;
@@ -21,39 +24,39 @@ const LANES: usize = 16;
 /// Keys of a block.
 pub(super) const BLOCK: usize = VECTORS * LANES;
 
-/// Keys that are worth a task of their own.
+/// Keys of a task.
 const SHARE: usize = 128;
 
-/// Whether keys should be turned over for so many queries of `d` numbers.
-pub(super) fn is_worth_turning(queries: usize, d: usize) -> bool {
-    /// With fewer queries, turning keys over takes longer than it saves.
+/// Whether to transpose the keys for so many queries of `d` numbers.
+pub(super) fn is_worth_transposing(queries: usize, d: usize) -> bool {
+    /// With fewer queries, transposing the keys takes longer than it saves.
     const LEAST: usize = 64;
     queries >= LEAST && d.is_multiple_of(LANES) && processor::has_wide_vectors()
 }
 
-/// Turns over blocks of keys: the first number of each key of a block, then the second ones.
+/// Transposes blocks of keys: the first number of each key of a block, then the second ones.
 ///
-/// Missing keys of the last block are zero.
+/// The last block is padded with keys of zeros.
 ///
 /// # Shapes
 ///
 /// - `keys`: of each head `[time, d]`
 /// - output: of each head `[time / block, d, block]`
-pub(super) fn turned(keys: &[&[f32]], d: usize) -> Vec<Vec<f32>> {
+pub(super) fn transposed(keys: &[&[f32]], d: usize) -> Vec<Vec<f32>> {
     keys.iter()
         .map(|keys| {
             let blocks = keys.len().div_ceil(BLOCK * d);
             fresh::numbers(blocks * BLOCK * d, |out| {
                 let parts = out.chunks(SHARE * d).zip(keys.chunks(SHARE * d)).collect();
                 team::each(parts, |(out, keys): (fresh::Part<'_>, _)| {
-                    turn(keys, d, out.zeroed());
+                    transpose(keys, d, out.zeroed());
                 });
             })
         })
         .collect()
 }
 
-fn turn(keys: &[f32], d: usize, out: &mut [f32]) {
+fn transpose(keys: &[f32], d: usize, out: &mut [f32]) {
     for (keys, out) in keys.chunks(BLOCK * d).zip(out.chunks_mut(BLOCK * d)) {
         for (index, key) in keys.chunks(d).enumerate() {
             for (numbers, number) in out.chunks_exact_mut(BLOCK).zip(key) {
@@ -68,7 +71,7 @@ fn turn(keys: &[f32], d: usize, out: &mut [f32]) {
 /// # Shapes
 ///
 /// - `queries`: `[rows, d]`
-/// - `keys`: as [`turned`] leaves them
+/// - `keys`: as [`transposed`] returns them
 /// - `out`: `[rows]` of `[time]`, whole blocks
 #[inline(always)]
 pub(super) fn fill<S: Simd>(
@@ -117,7 +120,7 @@ struct Chains<'a, S: Simd, const R: usize> {
 }
 
 impl<S: Simd, const R: usize> Chains<'_, S, R> {
-    /// The chains of all lanes, joined as a vector's lanes would be.
+    /// The chains of all lanes, added up in the order of the lanes of a vector.
     #[inline(always)]
     fn joined(&self, simd: S) -> Sums<S, R> {
         add(simd, self.eight(simd, 0), self.eight(simd, 1))
@@ -133,7 +136,7 @@ impl<S: Simd, const R: usize> Chains<'_, S, R> {
         add(simd, self.two(simd, lane), self.two(simd, lane + 4))
     }
 
-    /// Two chains side by side: by itself each is short.
+    /// Two chains at once: the multiply-adds of one alone would wait for each other.
     #[inline(always)]
     fn two(&self, simd: S, lane: usize) -> Sums<S, R> {
         const HALF: usize = LANES / 2;
@@ -170,7 +173,7 @@ mod tests {
     use pulp::WithSimd;
 
     use super::*;
-    use crate::model::kernel::{dots, sample::numbers};
+    use crate::model::ops::{cpu::product::dots, tests::fixture::numbers};
 
     struct Fill<'a> {
         queries: &'a [f32],
@@ -191,8 +194,8 @@ mod tests {
     #[test]
     fn scores_have_the_bits_of_plain_products() {
         for [rows, d, time] in [[64, 16, 1], [70, 64, 300], [200, 128, 65]] {
-            if !is_worth_turning(rows, d) {
-                // Vectors are narrow here, and scores plain products.
+            if !is_worth_transposing(rows, d) {
+                // This processor has narrow vectors, and computes scores as plain products.
                 return;
             }
             let (queries, keys) = (numbers(1, rows * d), numbers(2, time * d));
@@ -201,7 +204,7 @@ mod tests {
 
             processor::run(Fill {
                 queries: &queries,
-                keys: &turned(&[&keys], d)[0],
+                keys: &transposed(&[&keys], d)[0],
                 d,
                 out: scores.chunks_mut(width).collect(),
             });

@@ -1,20 +1,24 @@
-//! Products with rows that lie ready along `k`: output heads, and attention scores.
+//! Products with matrices whose columns are contiguous: output heads, and attention scores.
 //!
-//! Each element is a sum of as many chains of multiply-adds as a vector has lanes, joined at the
-//! end. As in [`super::product`], nothing but `k` decides the order.
+//! Each element is a sum of as many chains of multiply-adds as a vector has lanes, added up at the
+//! end. As in [`product`](super::product), the order depends on `k` alone.
 
 use half::slice::HalfFloatSliceExt;
 use pulp::{Simd, WithSimd};
 
-use super::{fresh, host::Columns, lanes::multiply_add, processor, team};
+use crate::model::ops::cpu::{
+    host::HalfColumns,
+    simd::{lanes::multiply_add, processor},
+    threads::{fresh, team},
+};
 
 /// Rows of `w` that one tile takes in.
 const ACROSS: usize = 4;
 
-/// Rows of `w` that stay in the second cache while all rows of `x` pass.
+/// Numbers of `w` that stay in the second-level cache while all rows of `x` pass.
 const CACHED: usize = 48 << 10;
 
-/// The least rows of `w` that are worth a task of their own.
+/// The least rows of `w` of a task.
 const SHARE: usize = 256;
 
 /// The product `x · wᵀ`.
@@ -24,7 +28,7 @@ const SHARE: usize = 256;
 /// - `x`: `[rows, k]`, row after row
 /// - `w`: `[columns, k]`, row after row
 /// - output: `[rows, columns]`
-pub(super) fn dots(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
+pub(in crate::model::ops::cpu) fn dots(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
     let (rows, columns) = (x.len() / k, w.len() / k);
     let mut out = vec![0.0; rows * columns];
     let width = share(columns);
@@ -46,9 +50,9 @@ pub(super) fn dots(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
     out
 }
 
-impl Columns<'_> {
+impl HalfColumns<'_> {
     /// As [`dots`], each sum rounded to the 16 bits that the columns have.
-    pub(super) fn dots(self, x: &[f32], k: usize) -> Vec<f32> {
+    pub(in crate::model::ops::cpu) fn dots(self, x: &[f32], k: usize) -> Vec<f32> {
         match self {
             Self::Bf16(w) => narrow_dots(x, w, k),
             Self::F16(w) => narrow_dots(x, w, k),
@@ -76,7 +80,7 @@ where
     })
 }
 
-/// Fills the columns of a part, of which as many are wide at a time as stay in the second cache.
+/// Fills some columns. As many are widened to 32 bits at a time as fit the second-level cache.
 fn narrow_part<T: Copy + Default>(x: &[f32], w: &[T], k: usize, out: &mut [&mut [f32]])
 where
     [T]: HalfFloatSliceExt,
@@ -104,7 +108,7 @@ where
     }
 }
 
-/// How many columns one task has.
+/// The columns of one task.
 fn share(columns: usize) -> usize {
     let share = columns.div_ceil(4 * rayon::current_num_threads());
     share.max(SHARE).min(columns)
@@ -130,7 +134,13 @@ impl WithSimd for Dots<'_> {
 
 /// Fills `out` with the products of the rows of `x` and of `w`.
 #[inline(always)]
-pub(super) fn fill<S: Simd>(simd: S, x: &[f32], w: &[f32], k: usize, out: &mut [&mut [f32]]) {
+pub(in crate::model::ops::cpu) fn fill<S: Simd>(
+    simd: S,
+    x: &[f32],
+    w: &[f32],
+    k: usize,
+    out: &mut [&mut [f32]],
+) {
     let block = (CACHED / k).max(1).next_multiple_of(ACROSS);
     let columns = w.len() / k;
     let mut first = 0;
@@ -244,7 +254,7 @@ mod tests {
     use burn::tensor::{bf16, f16};
 
     use super::*;
-    use crate::model::kernel::sample::{distance, numbers};
+    use crate::model::ops::tests::fixture::{distance_to_exact, numbers};
 
     const SHAPES: [[usize; 3]; 4] = [[1, 3, 1], [4, 64, 9], [7, 100, 1300], [50, 33, 70]];
 
@@ -264,7 +274,10 @@ mod tests {
                 .flat_map(|x| w.chunks(k).map(move |w| dot((x, w))))
                 .collect();
             // 1e-5: up to a hundred roundings of sums of order ten.
-            assert!(distance(&found, &exact) < 1e-5, "{rows} {k} {columns}");
+            assert!(
+                distance_to_exact(&found, &exact) < 1e-5,
+                "{rows} {k} {columns}"
+            );
         }
     }
 
@@ -302,12 +315,12 @@ mod tests {
             }
         }
         holds(
-            |x, w, k| Columns::Bf16(w).dots(x, k),
+            |x, w, k| HalfColumns::Bf16(w).dots(x, k),
             bf16::from_f32,
             bf16::to_f32,
         );
         holds(
-            |x, w, k| Columns::F16(w).dots(x, k),
+            |x, w, k| HalfColumns::F16(w).dots(x, k),
             f16::from_f32,
             f16::to_f32,
         );

@@ -1,32 +1,24 @@
-//! Matrix products whose every element is summed in one order, whatever the shape around it.
+//! Matrix products, each element of which is summed in one order whatever the shape around it.
 //!
 //! An element is a chain of fused multiply-adds over `k`, from the first to the last. No tile, block
-//! or thread ever splits the chain, so that a row's result has the same bits in any batch, in a
-//! prompt or one token at a time, and on any number of threads.
+//! or thread ever splits the chain. So a row has the same bits in any batch, as part of a prompt or as
+//! a single token, and on any number of threads.
 
-use super::{
-    packed::Packed,
-    processor,
-    strip::{self, Strips},
-    sweep::{self, Sweep},
-    team,
-    tile::{self, Weights},
-};
+mod columns;
+pub(super) mod dots;
+pub(super) mod packed;
+mod sink;
+mod strip;
+mod sweep;
+pub(super) mod tile;
 
-/// Multiply-adds below which threads cost more than they bring.
-const WORTH_A_THREAD: usize = 1 << 17;
+use crate::model::ops::cpu::simd::processor;
 
-/// Some columns of a product with few rows, for one thread.
-pub(super) struct Part<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) w: &'a [f32],
-    pub(super) k: usize,
-    /// Of the whole product.
-    pub(super) columns: usize,
-    pub(super) first: usize,
-    /// The outputs of each row.
-    pub(super) out: Vec<&'a mut [f32]>,
-}
+use columns::{blocks, each};
+use packed::Packed;
+use strip::Strips;
+use sweep::Sweep;
+use tile::Weights;
 
 /// The product `x · w`.
 ///
@@ -35,7 +27,12 @@ pub(super) struct Part<'a> {
 /// - `x`: `[rows, k]`, row after row
 /// - `w`: `[k, columns]`, row after row
 /// - `out`: `[rows, columns]`
-pub(super) fn product(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
+pub(in crate::model::ops::cpu) fn product(
+    x: &[f32],
+    w: &[f32],
+    k: usize,
+    columns: usize,
+) -> Vec<f32> {
     let rows = x.len() / k;
     let is_wide = processor::has_wide_vectors();
     if has_tiles(rows) {
@@ -43,18 +40,18 @@ pub(super) fn product(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32
     }
     let mut out = vec![0.0; rows * columns];
     if is_wide && rows > 1 {
-        let parts = parts(x, w, k, &mut out, |share| share.min(strip::COLUMNS));
-        each(parts, |part| processor::run(Strips(part)));
+        let blocks = blocks(x, w, k, &mut out, |share| share.min(strip::COLUMNS));
+        each(blocks, |block| processor::run(Strips(block)));
     } else {
         let most = sweep::columns(rows);
-        let parts = parts(x, w, k, &mut out, |share| share.min(most));
-        each(parts, |part| processor::run(Sweep(part)));
+        let blocks = blocks(x, w, k, &mut out, |share| share.min(most));
+        each(blocks, |block| processor::run(Sweep(block)));
     }
     out
 }
 
-/// Whether products of so many rows are computed in tiles.
-pub(super) fn has_tiles(rows: usize) -> bool {
+/// Whether a product of so many rows is computed in tiles.
+pub(in crate::model::ops::cpu) fn has_tiles(rows: usize) -> bool {
     let is_wide = processor::has_wide_vectors();
     rows > if is_wide { strip::ROWS } else { sweep::ROWS }
 }
@@ -69,55 +66,12 @@ fn tiled(x: &[f32], w: &[f32], k: usize, columns: usize) -> Vec<f32> {
     out
 }
 
-/// Shares the columns of a product with few rows.
-///
-/// `width` says how many of a thread's columns a part has.
-fn parts<'a>(
-    x: &'a [f32],
-    w: &'a [f32],
-    k: usize,
-    out: &'a mut [f32],
-    width: impl Fn(usize) -> usize,
-) -> Vec<Part<'a>> {
-    let (rows, columns) = (x.len() / k, w.len() / k);
-    let threads = rayon::current_num_threads();
-    let is_small = rows * k * columns < WORTH_A_THREAD;
-    let share = columns.div_ceil(if is_small { 1 } else { threads });
-    let width = width(share).next_multiple_of(32);
-    let mut parts: Vec<Part<'_>> = (0..columns.div_ceil(width))
-        .map(|index| Part {
-            x,
-            w,
-            k,
-            columns,
-            first: index * width,
-            out: Vec::with_capacity(rows),
-        })
-        .collect();
-    for row in out.chunks_mut(columns) {
-        for (part, out) in parts.iter_mut().zip(row.chunks_mut(width)) {
-            part.out.push(out);
-        }
-    }
-    parts
-}
-
-/// Computes the parts, by several threads where that pays.
-fn each<'a>(parts: Vec<Part<'a>>, compute: impl Fn(Part<'a>) + Sync + Send) {
-    let work = |part: &Part<'_>| part.out.len() * part.k * part.out[0].len();
-    if parts.iter().map(work).sum::<usize>() < WORTH_A_THREAD {
-        parts.into_iter().for_each(compute);
-    } else {
-        team::each(parts, compute);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::kernel::sample::{distance, numbers};
+    use super::{columns::ColumnBlock, *};
+    use crate::model::ops::tests::fixture::{distance_to_exact, numbers};
 
-    /// Rows, `k` and columns: less than a vector, whole and broken sweeps, tiles and blocks.
+    /// Rows, `k` and columns: less than a vector, and whole and partial sweeps, tiles and blocks.
     const SHAPES: [[usize; 3]; 8] = [
         [1, 1, 1],
         [3, 7, 5],
@@ -145,7 +99,10 @@ mod tests {
                 })
                 .collect();
             // 1e-4: up to 513 roundings, each of 1e-6, of sums that reach thirty.
-            assert!(distance(&found, &exact) < 1e-4, "{rows} {k} {columns}");
+            assert!(
+                distance_to_exact(&found, &exact) < 1e-4,
+                "{rows} {k} {columns}"
+            );
         }
     }
 
@@ -153,15 +110,15 @@ mod tests {
     fn every_way_gives_the_same_bits() {
         for [rows, k, columns] in SHAPES {
             let (x, w) = (numbers(7, rows * k), numbers(8, k * columns));
-            let by = |way: fn(Part<'_>)| {
+            let by = |way: fn(ColumnBlock<'_>)| {
                 let mut out = vec![0.0; rows * columns];
-                each(parts(&x, &w, k, &mut out, |share| share.min(200)), way);
+                each(blocks(&x, &w, k, &mut out, |share| share.min(200)), way);
                 out
             };
             let tiled = tiled(&x, &w, k, columns);
 
-            assert_eq!(by(|part| processor::run(Sweep(part))), tiled);
-            assert_eq!(by(|part| processor::run(Strips(part))), tiled);
+            assert_eq!(by(|block| processor::run(Sweep(block))), tiled);
+            assert_eq!(by(|block| processor::run(Strips(block))), tiled);
         }
     }
 

@@ -1,36 +1,39 @@
-//! Rows of a product, in the order in which tiles read them.
+//! The rows of a product, in the order in which the tiles read them.
 
 use pulp::{Simd, WithSimd};
 
-use super::{fresh, processor, team};
+use crate::model::ops::cpu::{
+    simd::processor,
+    threads::{fresh, team},
+};
 
-/// Rows of a tile where vectors are narrow.
+/// Rows of a tile on processors with narrow vectors.
 pub(super) const HEIGHT: usize = 6;
 
-/// Rows of a tile where vectors are wide, and there are twice as many.
+/// Rows of a tile on processors with wide vectors, which have twice as many registers.
 pub(super) const WIDE_HEIGHT: usize = 12;
 
-/// Vectors of a row of a tile.
+/// Vectors in a row of a tile.
 pub(super) const VECTORS: usize = 2;
 
-/// The most of `k` whose weights lie packed at a time: a tile's columns fill most of the first cache.
+/// The most of `k` that is packed at a time: the columns of a tile fill most of the first-level cache.
 const DEPTH: usize = 384;
 
-/// As [`DEPTH`], where vectors are wide: a tile's columns come from the second cache, and sums seldom
-/// have to be kept until the next block.
+/// As [`DEPTH`], with wide vectors: the columns of a tile come from the second-level cache, and sums
+/// seldom have to be kept until the next block.
 const WIDE_DEPTH: usize = 896;
 
-/// The widest tile, so that no two threads share one.
+/// The width of the widest tile. Threads get multiples of it, so that no two share a tile.
 pub(super) const WIDEST: usize = 32;
 
 /// Rows as tiles read them.
 ///
-/// Block after block of `k`, panel after panel of as many rows as a tile has; a panel is cut into
-/// squares as wide as a tile, row after row. So a panel's rows end where the next panel's begin, and
-/// asking for what comes next asks for them; and a finished tile is a square of the next product.
-/// What is missing to the last panel and square is zero, or comes of zeros.
+/// The numbers are ordered by block of `k`, then by panel, which has as many rows as a tile, and within
+/// a panel by squares as wide as a tile, row after row. Each panel begins where the panel before it
+/// ends, so that prefetching past a panel prefetches the next one. A finished tile is a square of the
+/// next product. The last panel and the last square are padded with zeros.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(in crate::model::ops::cpu) struct Packed {
     pub(super) values: Vec<f32>,
     pub(super) rows: usize,
     pub(super) k: usize,
@@ -79,7 +82,7 @@ impl Form {
         }
     }
 
-    /// The `k` of a block: whole squares, of every width.
+    /// The `k` of a block: a multiple of every width of a square.
     pub(super) fn block(self, k: usize) -> usize {
         k.div_ceil(k.div_ceil(self.depth)).next_multiple_of(WIDEST)
     }
@@ -87,7 +90,7 @@ impl Form {
 
 impl Packed {
     /// Packs rows of `k` numbers each.
-    pub(super) fn of(x: &[f32], k: usize) -> Self {
+    pub(in crate::model::ops::cpu) fn of(x: &[f32], k: usize) -> Self {
         let (form, rows) = (Form::of_processor(), x.len() / k);
         Self::filled(rows, k, |panels| {
             let panels = x.chunks(form.height * k).zip(panels);
@@ -96,7 +99,7 @@ impl Packed {
         })
     }
 
-    /// Rows of `k` numbers of which `fill` writes each panel, block after block.
+    /// Rows of `k` numbers. `fill` writes each panel, block after block.
     pub(super) fn filled(
         rows: usize,
         k: usize,
@@ -141,7 +144,7 @@ impl WithSimd for Pack<'_> {
                 let mut rows = self.rows.chunks_exact(self.k);
                 for _ in 0..form.height {
                     match rows.next() {
-                        // Of a length that the compiler knows.
+                        // The compiler knows this length.
                         Some(row) if width == form.across => {
                             part.push(&row[first..first + form.across]);
                         }

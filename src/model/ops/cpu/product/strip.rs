@@ -1,37 +1,38 @@
-//! Products of few rows where vectors are wide and many: sums stay in registers.
+//! Products of few rows on processors with wide vectors: the sums stay in registers.
 //!
 //! A strip is a few columns, for as many rows at a time as the registers hold sums for. Its weights
-//! lie far apart, one cache line or a few in each row of `w`. So a block of `w` is asked for while the
-//! block before it is used, and in the order in which it lies in memory.
+//! are far apart in memory, one or a few cache lines in each row of `w`. So each block of `w` is
+//! prefetched in the order of its addresses while the block before it is used.
 
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{
+use crate::model::ops::cpu::simd::{
     lanes::{multiply_add, multiply_add_one},
     prefetch::Ahead,
-    product::Part,
 };
 
-/// Rows up to which this is the fastest way.
+use super::columns::ColumnBlock;
+
+/// The most rows for which this is the fastest way.
 pub(super) const ROWS: usize = 64;
 
-/// The most columns of a part: many parts even out what threads get of the processor.
+/// The most columns of a block: with many blocks, a thread that gets less of the processor takes fewer.
 pub(super) const COLUMNS: usize = 480;
 
-/// Rows of `w` in a block: two blocks of a part lie in the second cache.
+/// Rows of `w` that are prefetched at a time: twice as many fit the second-level cache.
 const DEPTH: usize = 64;
 
 /// Some columns of a product.
-pub(super) struct Strips<'a>(pub(super) Part<'a>);
+pub(super) struct Strips<'a>(pub(super) ColumnBlock<'a>);
 
 impl WithSimd for Strips<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // As many vectors as leave registers for their weights and a factor, of 32.
+        // As many vectors as the 32 registers hold beside the weights and a factor.
         match self.0.out.len() {
             1 | 2 => self.fill::<S, 2, 8>(simd),
             3 | 4 => self.fill::<S, 4, 6>(simd),
@@ -41,7 +42,7 @@ impl WithSimd for Strips<'_> {
     }
 }
 
-/// Where in a product: rows from `row` on, these columns of the part, these rows of `w`.
+/// A part of a product: rows from `row` on, these columns of the block, these rows of `w`.
 struct Place {
     row: usize,
     columns: Range<usize>,
@@ -110,7 +111,7 @@ impl Strips<'_> {
         place: &Place,
         ahead: &mut Ahead,
     ) {
-        let Part {
+        let ColumnBlock {
             x,
             w,
             k,
@@ -150,7 +151,7 @@ impl Strips<'_> {
         }
     }
 
-    /// What does not fill a vector.
+    /// Adds to the elements that do not fill a vector.
     #[inline(always)]
     fn tail<S: Simd, const R: usize>(&mut self, simd: S, place: &Place) {
         let part = &mut self.0;

@@ -1,31 +1,32 @@
-//! Products of few rows where vectors are narrow and few: weights stream past the outputs.
+//! Products of few rows on processors with narrow vectors: the weights stream past the outputs.
 //!
-//! Memory is read in a few long streams, row by row, while the outputs stay in the first cache.
+//! Memory is read in a few long streams, row by row, while the outputs stay in the first-level cache.
 
 use pulp::{Simd, WithSimd};
 
-use super::{
+use crate::model::ops::cpu::simd::{
     lanes::{axpy, axpy_pair},
     prefetch,
-    product::Part,
 };
 
-/// Rows up to which this is the fastest way.
+use super::columns::ColumnBlock;
+
+/// The most rows for which this is the fastest way.
 pub(super) const ROWS: usize = 24;
 
 /// Rows of `w` that one sweep over the outputs takes in.
 const SWEEP: usize = 4;
 
-/// Numbers that stay in the first cache: the outputs and a sweep of weights.
+/// Numbers that fit the first-level cache: the outputs and a sweep of weights.
 const CACHED: usize = 6 << 10;
 
-/// The columns of a part whose outputs stay in the first cache.
+/// The columns of a block whose outputs stay in the first-level cache.
 pub(super) fn columns(rows: usize) -> usize {
     CACHED / (rows + SWEEP)
 }
 
 /// Some columns of a product.
-pub(super) struct Sweep<'a>(pub(super) Part<'a>);
+pub(super) struct Sweep<'a>(pub(super) ColumnBlock<'a>);
 
 /// The factors of a sweep of weights.
 #[inline(always)]
@@ -39,7 +40,7 @@ impl WithSimd for Sweep<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Part {
+        let ColumnBlock {
             x,
             w,
             k,
@@ -49,8 +50,8 @@ impl WithSimd for Sweep<'_> {
         } = self.0;
         let width = out[0].len();
         let row_of = |at: usize| &w[at * columns + first..][..width];
-        // Outputs of this thread alone: in the whole product the last cache line of a row's part is
-        // the next part's as well, and two threads would fight for it at every sweep.
+        // In the whole product, two blocks share the cache line where one ends and the next begins,
+        // and their threads would contend for it at every sweep. So each thread has its own outputs.
         let mut sums = vec![0.0; out.len() * width];
         let whole = k / SWEEP * SWEEP;
         let mut at = 0;

@@ -4,47 +4,53 @@ use std::{cell::Cell, ops::Range};
 
 use pulp::{Simd, WithSimd, bytemuck};
 
+use crate::model::ops::cpu::{
+    simd::{lanes::multiply_add, prefetch, processor},
+    threads::{fresh, team},
+};
+
 use super::{
-    fresh,
-    lanes::multiply_add,
     packed::{Form, HEIGHT, Packed, VECTORS, WIDE_HEIGHT, WIDEST},
-    prefetch, processor, row, team,
+    sink::{Rows, Sink, Squares, Tile, partial},
 };
 
 /// The most columns that a thread packs and multiplies at a time.
 const SPAN: usize = 512;
 
-/// As [`SPAN`], where vectors are wide: the packed weights take a third of the second cache, which is
-/// larger there.
+/// As [`SPAN`], with wide vectors: the packed weights take a third of the second-level cache, which is
+/// larger on these processors.
 const WIDE_SPAN: usize = 192;
 
-/// Tiles that are multiplied before the next tile's columns are, as their rows fit the second cache.
+/// Panels that are multiplied by the columns of a tile in turn: their rows fit the second-level cache.
 const BAND: usize = 16;
 
-/// Rows of `w` between the one that is asked for and the one that is packed.
+/// Rows of `w` between the one that is prefetched and the one that is packed.
 const AHEAD: usize = 8;
 
-/// Steps of `k` from where rows are asked for to where they are multiplied.
+/// Steps of `k` between the rows that are prefetched and those that are multiplied.
 const SOON: usize = 32;
 
-/// As [`SOON`], of packed weights.
+/// As [`SOON`], for packed weights.
 const NEXT: usize = 16;
 
 thread_local! {
-    /// Packed weights and sums: a span overwrites what the last one left.
+    /// Packed weights and sums. A span overwrites those of the span before it.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// A matrix `[k, columns]`, row after row, and what is added to each column of the product.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<'a> {
-    pub(super) w: &'a [f32],
-    pub(super) columns: usize,
-    pub(super) bias: Option<&'a [f32]>,
+pub(in crate::model::ops::cpu) struct Weights<'a> {
+    pub(in crate::model::ops::cpu) w: &'a [f32],
+    pub(in crate::model::ops::cpu) columns: usize,
+    pub(in crate::model::ops::cpu) bias: Option<&'a [f32]>,
 }
 
 /// The products of the same rows with several matrices.
-pub(super) fn products<const N: usize>(x: &Packed, weights: [Weights<'_>; N]) -> [Vec<f32>; N] {
+pub(in crate::model::ops::cpu) fn products<const N: usize>(
+    x: &Packed,
+    weights: [Weights<'_>; N],
+) -> [Vec<f32>; N] {
     let counts = weights.map(|weights| x.rows * weights.columns);
     fresh::several(counts, |outs| {
         let mut spans = Vec::new();
@@ -73,8 +79,13 @@ pub(super) fn products<const N: usize>(x: &Packed, weights: [Weights<'_>; N]) ->
     })
 }
 
-/// `silu(x · gate) · (x · up)`, as rows of the next product.
-pub(super) fn gated(x: &Packed, gate: &[f32], up: &[f32], columns: usize) -> Packed {
+/// `silu(x · gate) · (x · up)`, packed as rows of the next product.
+pub(in crate::model::ops::cpu) fn gated(
+    x: &Packed,
+    gate: &[f32],
+    up: &[f32],
+    columns: usize,
+) -> Packed {
     let form = Form::of_processor();
     let (edges, block) = (edges(columns, 2), form.block(columns));
     Packed::filled(x.rows, columns, |panels| {
@@ -110,11 +121,11 @@ pub(super) fn gated(x: &Packed, gate: &[f32], up: &[f32], columns: usize) -> Pac
     })
 }
 
-/// Where the spans of a thread begin and end, of `count` matrices at a time.
+/// The first column of each span, and the end of the last, if `count` matrices are multiplied at a time.
 fn edges(columns: usize, count: usize) -> Vec<usize> {
     let is_wide = processor::has_wide_vectors();
     let span = if is_wide { WIDE_SPAN } else { SPAN } / count;
-    // Spans differ by one tile at most, or threads would wait for the one with the last.
+    // Spans differ by one tile at most, so that no thread waits long for another.
     let tiles = columns.div_ceil(WIDEST);
     let threads = rayon::current_num_threads();
     let spans = threads * columns.div_ceil(threads).div_ceil(span);
@@ -128,41 +139,24 @@ fn edges(columns: usize, count: usize) -> Vec<usize> {
 struct Span<'a, O, const N: usize> {
     x: &'a Packed,
     w: [&'a [f32]; N],
-    /// Of a whole matrix.
+    /// Columns of a whole matrix.
     columns: usize,
     range: Range<usize>,
     out: O,
 }
 
-/// What becomes of finished tiles.
-trait Sink<const N: usize> {
-    /// Takes the tiles of a panel and of some columns of each product.
-    ///
-    /// Those of a panel come in the order of their columns.
-    fn take<S: Simd, const H: usize>(
-        &mut self,
-        simd: S,
-        panel: usize,
-        columns: Range<usize>,
-        tiles: [Tile<S, H>; N],
-    );
-}
-
 /// Packed weights of a block of `k`.
 struct Block<'a, S: Simd> {
-    /// Matrix by matrix, columns of tiles one after the other.
+    /// Matrix by matrix, and within a matrix column of tiles by column of tiles.
     packed: &'a [[S::f32s; VECTORS]],
     /// The first `k`.
     start: usize,
     depth: usize,
     /// The depth of the first block.
     most: usize,
-    /// Of the rows.
+    /// Panels of rows.
     panels: usize,
 }
-
-/// The sums of a tile.
-type Tile<S, const H: usize> = [[<S as Simd>::f32s; VECTORS]; H];
 
 impl<O: Sink<N>, const N: usize> WithSimd for Span<'_, O, N> {
     type Output = ();
@@ -188,7 +182,7 @@ impl<O: Sink<N>, const N: usize> Span<'_, O, N> {
         let columns = width.div_ceil(across);
         let padded = self.x.rows.next_multiple_of(H);
         let panels = padded / H;
-        // Where `k` has one block, sums are finished as they leave the registers.
+        // If `k` is one block, sums are finished when they leave the registers.
         let kept = if most < k { columns * padded * N } else { 0 };
         let mut scratch = SCRATCH.take();
         let count = (columns * most * N + kept) * across;
@@ -262,7 +256,7 @@ impl<O: Sink<N>, const N: usize> Span<'_, O, N> {
         }
     }
 
-    /// Packs some rows of `w`, the columns of a tile one below the other.
+    /// Packs some rows of `w`, the columns of each tile together.
     #[inline(always)]
     fn pack_weights<S: Simd>(
         &self,
@@ -289,74 +283,6 @@ impl<O: Sink<N>, const N: usize> Span<'_, O, N> {
     }
 }
 
-/// Outputs of each row.
-struct Rows<'a> {
-    rows: Vec<fresh::Part<'a>>,
-    bias: Option<&'a [f32]>,
-}
-
-impl Sink<1> for Rows<'_> {
-    #[inline(always)]
-    fn take<S: Simd, const H: usize>(
-        &mut self,
-        simd: S,
-        panel: usize,
-        columns: Range<usize>,
-        [mut tile]: [Tile<S, H>; 1],
-    ) {
-        if let Some(bias) = self.bias {
-            let bias = partial(simd, &bias[columns.clone()]);
-            for row in 0..H {
-                for vector in 0..VECTORS {
-                    tile[row][vector] = simd.add_f32s(tile[row][vector], bias[vector]);
-                }
-            }
-        }
-        let is_whole = columns.len() == VECTORS * S::F32_LANES;
-        for (out, sums) in self.rows.iter_mut().skip(panel * H).zip(&tile) {
-            let sums = bytemuck::cast_slice::<S::f32s, f32>(sums);
-            if is_whole {
-                // Of a length that the compiler knows.
-                out.push(sums);
-            } else {
-                out.push(&sums[..columns.len()]);
-            }
-        }
-    }
-}
-
-/// Squares of the next product: the same number of parts in each panel.
-struct Squares<'a> {
-    panels: usize,
-    parts: Vec<fresh::Part<'a>>,
-}
-
-impl Sink<2> for Squares<'_> {
-    #[inline(always)]
-    fn take<S: Simd, const H: usize>(
-        &mut self,
-        simd: S,
-        panel: usize,
-        _: Range<usize>,
-        [gate, up]: [Tile<S, H>; 2],
-    ) {
-        let mut square = [[simd.splat_f32s(0.0); VECTORS]; H];
-        row::gate(
-            simd,
-            bytemuck::cast_slice(gate.as_flattened()),
-            bytemuck::cast_slice(up.as_flattened()),
-            bytemuck::cast_slice_mut(square.as_flattened_mut()),
-        );
-        let each = self.parts.len() / self.panels;
-        let mut parts = self.parts[panel * each..(panel + 1) * each].iter_mut();
-        if let Some(part) = parts.find(|part| part.left() > 0) {
-            for row in &square {
-                part.push(bytemuck::cast_slice(row));
-            }
-        }
-    }
-}
-
 #[inline(always)]
 fn multiplied<S: Simd, const H: usize>(
     simd: S,
@@ -368,9 +294,9 @@ fn multiplied<S: Simd, const H: usize>(
     for (index, w) in w.chunks(across).enumerate() {
         let square = &x[index * H * across..(index + 1) * H * across];
         for (at, w) in (0..across).zip(w) {
-            // The rows of the next panel, too, lie behind these.
+            // Past the end of this panel is the next one.
             prefetch::from(square, (at + SOON) * H, 1);
-            // The first cache guesses too late what comes next from the second.
+            // The processor itself prefetches from the second-level cache too late.
             prefetch::from(bytemuck::cast_slice(w), NEXT * across, across);
             for row in 0..H {
                 let factor = simd.splat_f32s(square[row * across + at]);
@@ -382,18 +308,15 @@ fn multiplied<S: Simd, const H: usize>(
     sums
 }
 
-#[inline(always)]
-fn partial<S: Simd>(simd: S, part: &[f32]) -> [S::f32s; VECTORS] {
-    let (low, high) = part.split_at(part.len().min(S::F32_LANES));
-    [simd.partial_load_f32s(low), simd.partial_load_f32s(high)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernel::{product::product, sample::numbers};
+    use crate::model::ops::{
+        cpu::{product::product, row::forward::swiglu},
+        tests::fixture::numbers,
+    };
 
-    /// Rows, `k` and the width of what is gated: one block and several, whole and broken tiles.
+    /// Rows, `k` and the width of the gate: one block and several, whole and partial tiles.
     const SHAPES: [[usize; 3]; 4] = [[1, 5, 3], [26, 70, 33], [70, 950, 1000], [110, 300, 450]];
 
     #[test]
@@ -411,7 +334,7 @@ mod tests {
             let [found] = products(&gated, [down]);
 
             let [gate, up] = [gate, up].map(|w| product(&x, &w, k, width));
-            let expected = product(&row::swiglu(&gate, &up), &w, width, k);
+            let expected = product(&swiglu(&gate, &up), &w, width, k);
             assert_eq!(found, expected, "{rows} {k} {width}");
         }
     }

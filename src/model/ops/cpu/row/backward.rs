@@ -1,19 +1,24 @@
-//! The way back through the formulas of rows.
+//! Gradients of the operations of [`forward`](super::forward).
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::model::ops::cpu::simd::{
+    lanes::{SUMS, joined},
+    processor,
+};
+
 use super::{
     distribution,
     exponential::exp,
-    processor,
-    row::{SUMS, each, joined, sum_of_squares},
+    forward::{each, sum_of_squares},
 };
 
-/// Rows whose gradients of a weight are summed together, whatever the number of threads.
+/// Rows whose gradients of a weight are summed together: a fixed number, so that the number of threads
+/// does not change the digits.
 const BLOCK: usize = 64;
 
-/// The gradient of [`rms_norm`](super::row::rms_norm)'s rows.
+/// The gradient of [`rms_norm`](super::forward::rms_norm)'s rows.
 pub(super) fn rms_norm(x: &[f32], weight: &[f32], gradient: &[f32], epsilon: f32) -> Vec<f32> {
     each(x.len(), weight.len(), |at, out| {
         let (x, gradient) = (&x[at..at + out.len()], &gradient[at..at + out.len()]);
@@ -75,7 +80,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     joined(sums)
 }
 
-/// The gradient of [`rms_norm`](super::row::rms_norm)'s weight.
+/// The gradient of [`rms_norm`](super::forward::rms_norm)'s weight.
 pub(super) fn rms_norm_weight(x: &[f32], d: usize, gradient: &[f32], epsilon: f32) -> Vec<f32> {
     let blocks: Vec<Vec<f32>> = x
         .par_chunks(BLOCK * d)
@@ -126,7 +131,7 @@ impl WithSimd for NormWeight<'_> {
     }
 }
 
-/// The gradients of [`swiglu`](super::row::swiglu)'s gate and of what it lets through.
+/// The gradients of [`swiglu`](super::forward::swiglu)'s `gate` and `up`.
 pub(super) fn swiglu(gate: &[f32], up: &[f32], gradient: &[f32]) -> [Vec<f32>; 2] {
     const SHARE: usize = 1 << 14;
     let (mut gate_out, mut up_out) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
@@ -177,7 +182,7 @@ impl WithSimd for SwiGlu<'_> {
     }
 }
 
-/// The gradient of [`softmax`](super::row::softmax)'s rows, which are computed again.
+/// The gradient of [`softmax`](super::forward::softmax)'s rows. The softmax is computed again.
 pub(super) fn softmax(x: &[f32], gradient: &[f32], width: usize) -> Vec<f32> {
     each(x.len(), width, |at, out| {
         let (x, gradient) = (&x[at..at + out.len()], &gradient[at..at + out.len()]);

@@ -2,15 +2,17 @@
 
 use pulp::Simd;
 
-use super::{exponential::exp, row::joined};
+use crate::model::ops::cpu::simd::lanes::{SUMS, joined};
+
+use super::exponential::exp;
 
 /// Turns scores into weights that sum to one.
 #[inline(always)]
-pub(super) fn softmax<S: Simd>(simd: S, x: &mut [f32]) {
-    let mut largest = [f32::NEG_INFINITY; 16];
-    let (whole, rest) = x.as_chunks::<16>();
+pub(in crate::model::ops::cpu) fn softmax<S: Simd>(simd: S, x: &mut [f32]) {
+    let mut largest = [f32::NEG_INFINITY; SUMS];
+    let (whole, rest) = x.as_chunks::<SUMS>();
     for part in whole {
-        for i in 0..16 {
+        for i in 0..SUMS {
             largest[i] = if part[i] > largest[i] {
                 part[i]
             } else {
@@ -22,10 +24,10 @@ pub(super) fn softmax<S: Simd>(simd: S, x: &mut [f32]) {
     for value in largest.iter().chain(rest) {
         most = most.max(*value);
     }
-    let mut sums = [0.0; 16];
-    let (whole, rest) = x.as_chunks_mut::<16>();
+    let mut sums = [0.0; SUMS];
+    let (whole, rest) = x.as_chunks_mut::<SUMS>();
     for part in whole {
-        for i in 0..16 {
+        for i in 0..SUMS {
             part[i] = exp(simd, part[i] - most);
             sums[i] += part[i];
         }

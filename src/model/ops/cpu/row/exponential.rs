@@ -1,10 +1,10 @@
-//! The exponential, in a form that the compiler turns into vectors.
+//! The exponential function, in a form that the compiler can vectorise.
 
 use pulp::Simd;
 
-use super::lanes::multiply_add_one;
+use crate::model::ops::cpu::simd::lanes::multiply_add_one;
 
-/// `eˣ` within two units in the last place, 0 below -87.3; `x` must not exceed 88.
+/// `eˣ` within two units in the last place, 0 below -87.3, and NaN of NaN; `x` must not exceed 88.
 ///
 /// The polynomial is that of Cephes: `x = n·ln 2 + f`, `|f| ≤ ½ ln 2`.
 #[inline(always)]
@@ -14,7 +14,8 @@ pub(super) fn exp<S: Simd>(simd: S, x: f32) -> f32 {
     const MAGIC: f32 = 12_582_912.0;
     const HIGH: f32 = 0.693_359_4;
     const LOW: f32 = -2.121_944_4e-4;
-    let clamped = x.max(LEAST);
+    // Unlike `max`, this keeps NaN.
+    let clamped = if x < LEAST { LEAST } else { x };
     let shifted = multiply_add_one(simd, clamped, std::f32::consts::LOG2_E, MAGIC);
     let n = shifted - MAGIC;
     let f = multiply_add_one(simd, n, -HIGH, clamped);
@@ -36,7 +37,7 @@ mod tests {
     use pulp::{Simd, WithSimd};
 
     use super::exp;
-    use crate::model::kernel::processor;
+    use crate::model::ops::cpu::simd::processor;
 
     struct Apply(Vec<f32>);
 
@@ -72,5 +73,10 @@ mod tests {
             processor::run(Apply(vec![-88.0, f32::NEG_INFINITY, 0.0])),
             [0.0, 0.0, 1.0]
         );
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        assert!(processor::run(Apply(vec![f32::NAN]))[0].is_nan());
     }
 }

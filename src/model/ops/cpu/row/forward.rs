@@ -1,13 +1,18 @@
-//! Formulas of single rows and elements: norm, gate, rotation.
+//! Norm, gate, rotation and softmax of single rows.
 
 use pulp::{Simd, WithSimd};
 
-use super::{distribution, exponential::exp, fresh, processor, team};
+use crate::model::ops::cpu::{
+    simd::{
+        lanes::{SUMS, joined},
+        processor,
+    },
+    threads::{fresh, team},
+};
 
-/// Partial sums of a row: a fixed number, so that the width of vectors does not change the digits.
-pub(super) const SUMS: usize = 16;
+use super::{distribution, exponential::exp};
 
-/// Numbers that are worth a task of their own.
+/// The least numbers of a task: fewer are not worth handing to a thread.
 const SHARE: usize = 1 << 14;
 
 /// Root-mean-square norm of each row of `x`, times `weight`.
@@ -24,14 +29,14 @@ pub(super) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32) -> Vec<f32> {
 }
 
 /// `silu(gate) · up`.
-pub(super) fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
+pub(in crate::model::ops::cpu) fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     each(gate.len(), 1, |at, out| {
         let (gate, up) = (&gate[at..at + out.len()], &up[at..at + out.len()]);
         processor::run(SwiGlu { out, gate, up });
     })
 }
 
-/// Rotates each pair of each head, whose members lie half a head apart.
+/// Rotates each pair of numbers of each head; the two of a pair are half a head apart.
 ///
 /// # Shapes
 ///
@@ -79,7 +84,7 @@ impl WithSimd for Softmax<'_> {
     }
 }
 
-/// Fills some rows at a time, given the place of their first element.
+/// Computes some rows at a time with `fill`, which is given the index of their first element.
 pub(super) fn each(count: usize, row: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     let share = (SHARE / row).max(1) * row;
     fresh::numbers(count, |out| {
@@ -125,19 +130,6 @@ pub(super) fn sum_of_squares(x: &[f32]) -> f32 {
     joined(sums)
 }
 
-/// The sum of partial sums, halves upon halves.
-#[inline(always)]
-pub(super) fn joined(mut sums: [f32; SUMS]) -> f32 {
-    let mut half = SUMS / 2;
-    while half > 0 {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-        half /= 2;
-    }
-    sums[0]
-}
-
 struct SwiGlu<'a> {
     out: &'a mut [f32],
     gate: &'a [f32],
@@ -155,11 +147,16 @@ impl WithSimd for SwiGlu<'_> {
 
 /// As [`swiglu`], into `out`.
 #[inline(always)]
-pub(super) fn gate<S: Simd>(simd: S, gate: &[f32], up: &[f32], out: &mut [f32]) {
+pub(in crate::model::ops::cpu) fn gate<S: Simd>(
+    simd: S,
+    gate: &[f32],
+    up: &[f32],
+    out: &mut [f32],
+) {
     let count = out.len();
     let (gate, up) = (&gate[..count], &up[..count]);
     for i in 0..count {
-        // Beyond 87 the gate is closed to the last digit, and the exponential out of range.
+        // Above 87 the gate is closed to the last digit, and the exponential would overflow.
         let closing = exp(simd, (-gate[i]).min(87.0));
         out[i] = gate[i] / (1.0 + closing) * up[i];
     }
@@ -171,7 +168,7 @@ struct Turn<'a> {
     cos: &'a [f32],
     sin: &'a [f32],
     half: usize,
-    /// Of a token.
+    /// Numbers of a token.
     width: usize,
 }
 
@@ -201,7 +198,7 @@ impl WithSimd for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernel::sample::{distance, numbers};
+    use crate::model::ops::tests::fixture::{distance_to_exact, numbers};
 
     #[test]
     fn norms_are_those_of_64_bits() {
@@ -221,7 +218,7 @@ mod tests {
                 })
                 .collect();
             // 1e-6: a few roundings of numbers of order one.
-            assert!(distance(&found, &exact) < 1e-6, "{rows}");
+            assert!(distance_to_exact(&found, &exact) < 1e-6, "{rows}");
         }
     }
 
@@ -241,7 +238,7 @@ mod tests {
             })
             .collect();
         // 3e-5: four units in the last place of numbers up to a hundred.
-        assert!(distance(&found, &exact) < 3e-5);
+        assert!(distance_to_exact(&found, &exact) < 3e-5);
     }
 
     #[test]
@@ -270,6 +267,6 @@ mod tests {
             })
             .collect();
         // 3e-7: three roundings of numbers of order one.
-        assert!(distance(&found, &exact) < 3e-7);
+        assert!(distance_to_exact(&found, &exact) < 3e-7);
     }
 }

@@ -2,11 +2,19 @@
 
 use pulp::Simd;
 
+/// Partial sums of a row: a fixed number, so that the width of the vectors does not change the digits.
+pub(in crate::model::ops::cpu) const SUMS: usize = 16;
+
 /// `a · b + c`, rounded once where the processor can.
 ///
 /// Without such an instruction, rounding once would mean a call for each element.
 #[inline(always)]
-pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+pub(in crate::model::ops::cpu) fn multiply_add<S: Simd>(
+    simd: S,
+    a: S::f32s,
+    b: S::f32s,
+    c: S::f32s,
+) -> S::f32s {
     if S::IS_SCALAR {
         simd.add_f32s(simd.mul_f32s(a, b), c)
     } else {
@@ -16,7 +24,7 @@ pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s)
 
 /// As [`multiply_add`], of single numbers, with the same rounding.
 #[inline(always)]
-pub(super) fn multiply_add_one<S: Simd>(_: S, a: f32, b: f32, c: f32) -> f32 {
+pub(in crate::model::ops::cpu) fn multiply_add_one<S: Simd>(_: S, a: f32, b: f32, c: f32) -> f32 {
     if S::IS_SCALAR {
         a * b + c
     } else {
@@ -24,10 +32,10 @@ pub(super) fn multiply_add_one<S: Simd>(_: S, a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// Adds to each of two outputs its own mixture of the `K` rows of `w`, one row after the other.
+/// Adds a weighted sum of the `K` rows of `w` to each of two outputs, one row after the other.
 // Plain loops throughout: a closure may be compiled apart, without the processor's vectors.
 #[inline(always)]
-pub(super) fn axpy_pair<S: Simd, const K: usize>(
+pub(in crate::model::ops::cpu) fn axpy_pair<S: Simd, const K: usize>(
     simd: S,
     out: [&mut [f32]; 2],
     x: [[f32; K]; 2],
@@ -58,7 +66,12 @@ pub(super) fn axpy_pair<S: Simd, const K: usize>(
 
 /// As [`axpy_pair`], of one output.
 #[inline(always)]
-pub(super) fn axpy<S: Simd, const K: usize>(simd: S, out: &mut [f32], x: [f32; K], w: [&[f32]; K]) {
+pub(in crate::model::ops::cpu) fn axpy<S: Simd, const K: usize>(
+    simd: S,
+    out: &mut [f32],
+    x: [f32; K],
+    w: [&[f32]; K],
+) {
     let whole = out.len() / S::F32_LANES * S::F32_LANES;
     let rows = vectors::<S, K>(w, whole);
     let factors = splat(simd, x);
@@ -92,7 +105,7 @@ fn splat<S: Simd, const K: usize>(simd: S, x: [f32; K]) -> [S::f32s; K] {
     factors
 }
 
-/// What does not fill a vector.
+/// The elements that do not fill a vector.
 #[inline(always)]
 fn tail<S: Simd, const K: usize>(
     simd: S,
@@ -106,4 +119,17 @@ fn tail<S: Simd, const K: usize>(
             out[at] = multiply_add_one(simd, x[i], w[i][first + at], out[at]);
         }
     }
+}
+
+/// The sum of partial sums: the halves are added until one number is left.
+#[inline(always)]
+pub(in crate::model::ops::cpu) fn joined(mut sums: [f32; SUMS]) -> f32 {
+    let mut half = SUMS / 2;
+    while half > 0 {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+        half /= 2;
+    }
+    sums[0]
 }

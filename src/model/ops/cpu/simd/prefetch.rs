@@ -1,4 +1,4 @@
-//! Asking for memory before it is read.
+//! Hints to the processor that memory will be read soon.
 #![expect(unsafe_code, reason = "the processor's hint takes a raw pointer")]
 
 /// Numbers of 32 bits in a cache line.
@@ -6,9 +6,9 @@ const LINE: usize = 16;
 
 /// Hints that the numbers from `start` on, `width` of each of four rows, will be read soon.
 ///
-/// Rows that lie far apart defeat the processor's own guess of what comes next.
+/// The processor's own prediction fails for rows that are far apart in memory.
 #[inline(always)]
-pub(super) fn rows(data: &[f32], start: usize, stride: usize, width: usize) {
+pub(in crate::model::ops::cpu) fn rows(data: &[f32], start: usize, stride: usize, width: usize) {
     for row in 0..4 {
         let first = start + row * stride;
         if let Some(part) = data.get(first..first + width) {
@@ -19,7 +19,7 @@ pub(super) fn rows(data: &[f32], start: usize, stride: usize, width: usize) {
 
 /// Hints that some numbers will be read soon.
 #[inline(always)]
-pub(super) fn slice(data: &[f32]) {
+pub(in crate::model::ops::cpu) fn slice(data: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     for line in data.iter().step_by(LINE) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -30,9 +30,9 @@ pub(super) fn slice(data: &[f32]) {
     let _ = (data, LINE);
 }
 
-/// As [`slice`], of numbers that may lie beyond the end of `data`.
+/// As [`slice`], for numbers that may be beyond the end of `data`.
 #[inline(always)]
-pub(super) fn from(data: &[f32], start: usize, count: usize) {
+pub(in crate::model::ops::cpu) fn from(data: &[f32], start: usize, count: usize) {
     #[cfg(target_arch = "x86_64")]
     for at in (0..count).step_by(LINE) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -44,19 +44,25 @@ pub(super) fn from(data: &[f32], start: usize, count: usize) {
     let _ = (data, start, count, LINE);
 }
 
-/// A block of rows, line after line in the order in which they lie in memory.
-pub(super) struct Ahead {
+/// A block of rows that is fetched cache line by cache line, in the order of its addresses.
+pub(in crate::model::ops::cpu) struct Ahead {
     next: *const f32,
-    /// In a row of the block.
+    /// Cache lines in a row of the block.
     lines: usize,
+    /// Cache lines of this row that have not been asked for.
     left: usize,
-    /// Numbers from the end of a row's part to the start of the next one's.
+    /// Numbers from the end of the part of a row to the start of the part of the next row.
     gap: usize,
 }
 
 impl Ahead {
-    /// `width` numbers from `start` on, and as many in each of the rows that follow.
-    pub(super) fn new(data: &[f32], start: usize, width: usize, stride: usize) -> Self {
+    /// Fetches `width` numbers from `start` on, and as many in each of the following rows.
+    pub(in crate::model::ops::cpu) fn new(
+        data: &[f32],
+        start: usize,
+        width: usize,
+        stride: usize,
+    ) -> Self {
         let lines = width / LINE;
         Self {
             next: data.as_ptr().wrapping_add(start),
@@ -68,7 +74,7 @@ impl Ahead {
 
     /// Hints that the next lines will be read in a while.
     #[inline(always)]
-    pub(super) fn ask(&mut self, lines: usize) {
+    pub(in crate::model::ops::cpu) fn ask(&mut self, lines: usize) {
         for _ in 0..lines {
             #[cfg(target_arch = "x86_64")]
             {

@@ -1,9 +1,9 @@
-//! The choice of instruction set, at run time.
+//! The choice of the instruction set, at run time.
 
 use pulp::{Scalar, Simd, WithSimd};
 
 /// Runs an operation with the widest vectors that this processor has.
-pub(super) fn run<Op: WithSimd>(operation: Op) -> Op::Output {
+pub(in crate::model::ops::cpu) fn run<Op: WithSimd>(operation: Op) -> Op::Output {
     #[cfg(target_arch = "x86_64")]
     {
         if let Some(simd) = pulp::x86::V4::try_new() {
@@ -20,8 +20,8 @@ pub(super) fn run<Op: WithSimd>(operation: Op) -> Op::Output {
     Simd::vectorize(Scalar::new(), operation)
 }
 
-/// Whether this processor has vectors of 512 bits, and so twice as many registers for them.
-pub(super) fn has_wide_vectors() -> bool {
+/// Whether this processor has vectors of 512 bits, and with them twice as many registers.
+pub(in crate::model::ops::cpu) fn has_wide_vectors() -> bool {
     struct Wide;
     impl WithSimd for Wide {
         type Output = bool;
@@ -34,8 +34,8 @@ pub(super) fn has_wide_vectors() -> bool {
     run(Wide)
 }
 
-/// As [`has_wide_vectors`], of vectors in use.
+/// As [`has_wide_vectors`], for the vectors in use.
 #[inline(always)]
-pub(super) fn is_wide<S: Simd>() -> bool {
+pub(in crate::model::ops::cpu) fn is_wide<S: Simd>() -> bool {
     S::F32_LANES >= 16
 }

@@ -1,11 +1,11 @@
-//! Memory that is written for the first time by the thread that goes on with it.
+//! Output buffers that each thread writes for the first time itself.
 //!
-//! Zeros from the allocator are written by one thread while the others wait, and have left its caches
-//! when they are needed: a tenth of a prompt's time.
+//! If one thread filled a buffer with zeros, the others would wait, and the zeros would have left its
+//! caches before they are needed. That took a tenth of the time of a prompt.
 
 #![expect(
     unsafe_code,
-    reason = "memory is handed out before it is written, and counted when it is"
+    reason = "memory is handed out before it is written, and what is written is counted"
 )]
 
 use std::{
@@ -13,12 +13,12 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// `count` numbers, of which `fill` has written every part.
+/// `count` numbers, all of which `fill` writes.
 ///
 /// # Panics
 ///
-/// If `fill` has left out a part.
-pub(super) fn numbers(count: usize, fill: impl FnOnce(Part<'_>)) -> Vec<f32> {
+/// If `fill` leaves out a part.
+pub(in crate::model::ops::cpu) fn numbers(count: usize, fill: impl FnOnce(Part<'_>)) -> Vec<f32> {
     let [numbers] = several([count], |[part]| fill(part));
     numbers
 }
@@ -28,7 +28,7 @@ pub(super) fn numbers(count: usize, fill: impl FnOnce(Part<'_>)) -> Vec<f32> {
 /// # Panics
 ///
 /// As [`numbers`].
-pub(super) fn several<const N: usize>(
+pub(in crate::model::ops::cpu) fn several<const N: usize>(
     counts: [usize; N],
     fill: impl FnOnce([Part<'_>; N]),
 ) -> [Vec<f32>; N] {
@@ -49,28 +49,28 @@ pub(super) fn several<const N: usize>(
         "every part is written"
     );
     for (numbers, count) in vectors.iter_mut().zip(counts) {
-        // SAFETY: parts do not overlap, and no number of a part is counted twice, since a part ends
-        // behind what is pushed and zeroing takes it. So as many numbers as are counted in all are
-        // the first `count` of each vector.
+        // SAFETY: parts do not overlap. No number of a part is counted twice: `push` removes what it
+        // writes from the part, and `zeroed` consumes the part. The total equals the sum of the
+        // counts, so that the first `count` numbers of each vector are written.
         unsafe { numbers.set_len(count) };
     }
     vectors
 }
 
-/// Some of the numbers, not written yet.
+/// Some of the numbers, before they are written.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
-    /// What is left.
+pub(in crate::model::ops::cpu) struct Part<'a> {
+    /// What is left to write.
     memory: &'a mut [MaybeUninit<f32>],
-    /// Numbers that are written and not counted yet.
+    /// Numbers that are written but not counted yet.
     pushed: usize,
-    /// How many numbers of all parts are.
+    /// Numbers of all parts that are written and counted.
     written: &'a AtomicUsize,
 }
 
 impl<'a> Part<'a> {
-    /// Parts of `size` numbers each, and what is left.
-    pub(super) fn chunks(self, size: usize) -> impl Iterator<Item = Self> {
+    /// Parts of `size` numbers each; the last may be smaller.
+    pub(in crate::model::ops::cpu) fn chunks(self, size: usize) -> impl Iterator<Item = Self> {
         let written = self.written;
         let chunks = self.memory.chunks_mut(size);
         chunks.map(move |memory| Part {
@@ -81,7 +81,7 @@ impl<'a> Part<'a> {
     }
 
     /// The first `count` numbers, and the rest.
-    pub(super) fn split_at(self, count: usize) -> (Self, Self) {
+    pub(in crate::model::ops::cpu) fn split_at(self, count: usize) -> (Self, Self) {
         let (first, rest) = self.memory.split_at_mut(count);
         let part = |memory| Part {
             memory,
@@ -91,15 +91,15 @@ impl<'a> Part<'a> {
         (part(first), part(rest))
     }
 
-    /// How many numbers are to be written.
-    pub(super) fn left(&self) -> usize {
+    /// How many numbers are left to write.
+    pub(in crate::model::ops::cpu) fn left(&self) -> usize {
         self.memory.len()
     }
 
     /// Writes the next numbers.
-    // Counted at the end, or threads would wait for each other at every row of a tile.
+    // Counted once at the end: at every row of a tile, threads would contend for the counter.
     #[inline(always)]
-    pub(super) fn push(&mut self, values: &[f32]) {
+    pub(in crate::model::ops::cpu) fn push(&mut self, values: &[f32]) {
         let (next, rest) = std::mem::take(&mut self.memory).split_at_mut(values.len());
         next.write_copy_of_slice(values);
         self.memory = rest;
@@ -110,7 +110,8 @@ impl<'a> Part<'a> {
         }
     }
 
-    pub(super) fn zeroed(self) -> &'a mut [f32] {
+    /// Writes zeros and returns them.
+    pub(in crate::model::ops::cpu) fn zeroed(self) -> &'a mut [f32] {
         self.memory.fill(MaybeUninit::new(0.0));
         self.written.fetch_add(self.memory.len(), Ordering::Relaxed);
         // SAFETY: each of them has just been written.
@@ -154,7 +155,7 @@ mod tests {
     fn a_part_that_is_not_full_is_noticed() {
         several([3, 1], |[mut first, mut second]| {
             first.push(&[1.0, 2.0]);
-            // Nor does it count twice that nothing is added to a full part.
+            // Adding nothing to a full part does not count it twice.
             second.push(&[1.0]);
             second.push(&[]);
         });

@@ -1,13 +1,13 @@
-//! Threads that wait for the next piece of work without going to sleep.
+//! Threads that wait for the next piece of work without sleeping.
 //!
-//! A pass of a small model hands work over some thirty times, for ten microseconds each. Putting a
+//! A pass of a small model starts some thirty pieces of parallel work of ten microseconds each. Putting a
 //! thread to sleep in between and waking it takes as long as the work. So the threads of the team
-//! look for work during [`PATIENCE`] before they sleep, which is longer than all that lies between
-//! two products of a pass, and whoever hands work over takes part in it.
+//! look for work during [`PATIENCE`] before they sleep, which is longer than the time between
+//! two products of a pass. The thread that hands out work takes part in it.
 
 #![expect(
     unsafe_code,
-    reason = "threads that outlive a piece of work borrow from whoever waits for its end"
+    reason = "threads that outlive a piece of work borrow from the caller, which waits for its end"
 )]
 
 use std::{
@@ -29,18 +29,18 @@ use rayon::prelude::*;
 /// How long a thread looks for work before it sleeps.
 const PATIENCE: Duration = Duration::from_micros(200);
 
-/// Looks between two looks at the clock, or before others get the processor.
+/// How often a thread looks for work before it checks the clock and yields the processor.
 const LOOKS: usize = 256;
 
-/// Does `work` on every part, by several threads at a time; the order is nobody's.
+/// Does `work` on every part, on several threads, in no particular order.
 ///
-/// In a thread of rayon's the pool of that thread does it: a training has a pool of one thread for
-/// each micro-batch. A second caller at the same time works alone.
+/// Within a thread of rayon, the pool of that thread does the work: in training, each micro-batch has
+/// a pool of one thread. A second caller at the same time does its work alone.
 ///
 /// # Panics
 ///
 /// If `work` does.
-pub(in crate::model) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync + Send) {
+pub(in crate::model::ops::cpu) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync + Send) {
     static TEAM: OnceLock<Team> = OnceLock::new();
     if parts.len() <= 1 {
         parts.into_iter().for_each(work);
@@ -52,29 +52,29 @@ pub(in crate::model) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync + S
     }
 }
 
-/// Some threads, and what they are doing.
+/// Some threads, and the work that they share.
 #[derive(Debug)]
 struct Team {
     board: Arc<Board>,
-    /// Held by who hands out work.
+    /// Held by the thread that hands out work.
     turn: Mutex<()>,
 }
 
-/// What a thread of the team looks at.
+/// What the threads of the team look at.
 #[derive(Default)]
 struct Board {
     /// See [`State`].
     state: AtomicU64,
-    /// Whole while the state is open or somebody is at work.
+    /// Valid while the state is open or a thread is at work.
     work: UnsafeCell<Option<Work>>,
     sleepers: AtomicUsize,
     door: Mutex<()>,
     bell: Condvar,
-    /// What a thread has panicked with.
+    /// The payload of the first panic of a thread.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// A piece of work, which lives as long as [`Team::run`] that waits for its end.
+/// A piece of work. [`Team::run`] keeps it alive until it has ended.
 #[derive(Clone, Copy)]
 struct Work {
     work: *const (),
@@ -98,8 +98,9 @@ impl Work {
     }
 }
 
-// SAFETY: `work` is written by the one who holds the turn, before it opens the state and after it has
-// closed it and seen nobody at work; it is read by those at work alone. `Work::of` asks for `Sync`.
+// SAFETY: only the thread that holds the turn writes `work`, before it opens the state and after it has
+// closed it and has seen that no thread is at work. Only threads at work read it. `Work::of` requires
+// `Sync`.
 unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
@@ -110,12 +111,12 @@ impl fmt::Debug for Board {
     }
 }
 
-/// The number of a piece of work, whether it is open to those who come, and how many are at work.
+/// The number of a piece of work, whether threads may still join it, and how many are at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State(u64);
 
 impl State {
-    /// One thread at work; there are fewer than `OPEN`.
+    /// One thread at work. There are fewer than `OPEN` threads.
     const ONE: u64 = 1;
     const OPEN: u64 = 1 << 16;
     const NEXT: u64 = 1 << 17;
@@ -134,13 +135,13 @@ impl State {
 }
 
 impl Team {
-    /// A team of so many threads, the one that hands out work among them.
+    /// A team of so many threads, including the one that hands out work.
     fn new(threads: usize) -> Self {
         let board = Arc::new(Board::default());
         for index in 1..threads {
             let board = Arc::clone(&board);
             let thread = thread::Builder::new().name(format!("team-{index}"));
-            // A team with a thread less does all the work as well.
+            // A smaller team does all of the work as well.
             if thread.spawn(move || board.serve()).is_err() {
                 break;
             }
@@ -154,7 +155,7 @@ impl Team {
     fn each<T: Send>(&self, parts: Vec<T>, work: impl Fn(T) + Sync) {
         let parts = Mutex::new(parts.into_iter());
         let next = || loop {
-            // Held for an instant: nobody sleeps for it.
+            // The lock is held for an instant, so that sleeping would take longer.
             match parts.try_lock() {
                 Ok(mut parts) => return parts.next(),
                 Err(_) => spin_loop(),
@@ -167,18 +168,18 @@ impl Team {
         });
     }
 
-    /// Has whoever is free call `work`, this thread among them, and returns when all calls have ended.
+    /// Calls `work` on this thread and on those that are free, and returns when all calls have ended.
     fn run<F: Fn() + Sync>(&self, work: &F) {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
-            // Left behind by a panic of `work`, which has no part in the turn.
+            // `work` has panicked, which does not affect the turn.
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            // Somebody else's turn, or this is a piece of work that hands out work.
+            // Another thread has the turn, or this work is part of other work.
             Err(TryLockError::WouldBlock) => return work(),
         };
         let board = &*self.board;
         board.take_panic();
-        // SAFETY: it is this thread's turn, the state is closed, and nobody is at work.
+        // SAFETY: this thread has the turn, the state is closed, and no thread is at work.
         unsafe { *board.work.get() = Some(Work::of(work)) };
         board
             .state
@@ -196,7 +197,7 @@ impl Team {
     }
 }
 
-/// Closes the work to those who come late, and waits for those who are at it.
+/// Lets no more threads join the work, and waits for those that are at work.
 struct Closing<'a>(&'a Board);
 
 impl Drop for Closing<'_> {
@@ -207,7 +208,7 @@ impl Drop for Closing<'_> {
         while State(state.load(Ordering::Acquire)).at_work() > 0 {
             looks += 1;
             if looks.is_multiple_of(LOOKS) {
-                // Where threads are more than processors, the other may be waiting for this one's.
+                // With more threads than processors, the other thread may be waiting for this processor.
                 thread::yield_now();
             } else {
                 spin_loop();
@@ -222,15 +223,15 @@ impl Board {
         panic.take()
     }
 
-    /// What a thread of the team does, as long as the program runs.
+    /// The loop of a thread of the team, which runs as long as the program.
     fn serve(&self) {
         let mut last = 0;
         loop {
             last = self.enter(last);
-            // SAFETY: this thread is at work, so that nobody writes until it leaves.
+            // SAFETY: this thread is at work, so that no thread writes until it has left.
             let work = unsafe { *self.work.get() };
             let result = work.map_or(Ok(()), |Work { work, call }| {
-                // SAFETY: who handed it out waits, also where the work panics, until this thread leaves.
+                // SAFETY: the caller waits until this thread has left, even if the work panics.
                 catch_unwind(AssertUnwindSafe(|| unsafe { call(work) }))
             });
             if let Err(panic) = result {
@@ -256,7 +257,7 @@ impl Board {
                     self.sleep(last);
                     since = Instant::now();
                 }
-                // Costs nothing where nobody else wants the processor.
+                // This costs nothing if no other thread wants the processor.
                 thread::yield_now();
             }
         }
@@ -281,12 +282,12 @@ impl Board {
     /// Sleeps until the bell rings, unless there is work.
     fn sleep(&self, last: u64) {
         let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who hands out work opens it, then counts the sleepers; here the order is the other way round,
-        // so that one of the two sees the other.
+        // The thread that hands out work opens the state and then reads `sleepers`. Here the order is
+        // the reverse, so that at least one of the two notices the other.
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let state = State(self.state.load(Ordering::SeqCst));
         if !state.is_open() || state.number() == last {
-            // Waking up for nothing costs one round of looks.
+            // Waking up without work costs one round of looking for it.
             drop(self.bell.wait(door).unwrap_or_else(PoisonError::into_inner));
         }
         self.sleepers.fetch_sub(1, Ordering::SeqCst);
@@ -297,7 +298,7 @@ impl Board {
 mod tests {
     use super::*;
 
-    /// Has a team count up each of many numbers once, and returns their sum.
+    /// Increments each of many numbers once, on the team, and returns their sum.
     fn count(team: &Team, parts: usize) -> usize {
         let sums: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
         team.each((0..parts).collect(), |part| {
@@ -308,13 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn every_part_is_done_once_whoever_sleeps() {
+    fn every_part_is_done_once_whether_threads_sleep_or_not() {
         for threads in 1..6 {
             let team = Team::new(threads);
             for round in 0..2_000 {
                 assert_eq!(count(&team, round % 7), round % 7);
                 if round % 500 == 0 {
-                    // Until the threads sleep, or are about to.
+                    // Until the threads sleep, or are about to sleep.
                     thread::sleep(PATIENCE + Duration::from_micros(round as u64 / 5));
                 }
             }
