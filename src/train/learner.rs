@@ -156,7 +156,7 @@ impl Sum {
 ///
 /// A micro-batch that has a thread to itself hands no work over, which takes longer than the work.
 fn pools(model: &LanguageModel) -> Vec<ThreadPool> {
-    if !model.decoder.is_on_processor() {
+    if !model.decoder.engine().runs_micro_batches_side_by_side() {
         return Vec::new();
     }
     let pool = || ThreadPoolBuilder::new().num_threads(1).build();
