@@ -23,7 +23,7 @@ pub use job_dir::JobDir;
 pub use lines::JsonLines;
 pub use lock::{Claim, Holder, JobLock, Owner};
 pub use outcome::{EvalOutcome, Outcome, TaskOutcome, TrainOutcome, UNJUDGED};
-pub use provenance::{Attempt, Provenance};
+pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;
 pub use timestamp::Timestamp;
