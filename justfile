@@ -43,7 +43,7 @@ check:
 
 # Run the tests against reference data (RECODE_SHARED, or ../shared)
 conformance *arguments:
-    cargo test --release --locked -- --ignored --skip speed:: "$@"
+    cargo test --release --locked -- --ignored "$@"
     @{{ just_executable() }} parity
 
 # Compare digits with transformers and PEFT, and result files with EvalPlus, which are installed first; skipped aloud where they cannot be
