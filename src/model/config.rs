@@ -143,7 +143,6 @@ impl DecoderConfig {
         known.into_iter().find(|one| one.torch_name() == name)
     }
 
-    /// How many query heads share a key head.
     /// The projections of a block: the name, and the widths of input and output.
     pub fn projections(&self) -> [(&'static str, [usize; 2]); 7] {
         let (d, wide) = (self.hidden_size, self.intermediate_size);
@@ -182,6 +181,7 @@ impl DecoderConfig {
         tables + self.num_hidden_layers * block + self.hidden_size
     }
 
+    /// How many query heads share a key head.
     pub(super) fn group_size(&self) -> usize {
         self.num_attention_heads / self.num_key_value_heads
     }
