@@ -89,8 +89,8 @@ impl Attention {
         self.attend(q, [k, v], layer, pass)
     }
 
-    /// As [`Self::forward`], for the last token of each row alone. Of the others only keys and values
-    /// are computed.
+    /// As [`Self::forward`], for the last token of each row alone. Of the others only keys and
+    /// values are computed.
     ///
     /// # Shapes
     ///

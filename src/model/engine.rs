@@ -1,13 +1,13 @@
 //! What an engine, which is a backend with a type of numbers, does well.
 //!
-//! Training, generation and planning ask here instead of asking where tensors are. A plan touches no
-//! device: it asks from the settings alone.
+//! Training, generation and planning ask here instead of asking where tensors are. A plan touches
+//! no device: it asks from the settings alone.
 
 use burn::tensor::Tensor;
 
 use super::{
-    Dtype,
     ops::{self, Implementation},
+    settings::Dtype,
 };
 use crate::device::Backend;
 

@@ -51,8 +51,8 @@ impl KvCache {
 
     /// Keeps only some rows from the column `first` on, and adds rows of another cache.
     ///
-    /// All rows end in the same column; the columns before a shorter row are padding. Returns how many
-    /// columns of padding the kept and the entering rows gain; a kept row may lose some.
+    /// All rows end in the same column; the columns before a shorter row are padding. Returns how
+    /// many columns of padding the kept and the entering rows gain; a kept row may lose some.
     ///
     /// # Panics
     ///

@@ -80,7 +80,8 @@ impl Decoder {
     }
 }
 
-/// Where the tokens of some completions are predicted, which they are, and where their scores belong.
+/// Where the tokens of some completions are predicted, which they are, and where their scores
+/// belong.
 pub(super) struct Places {
     /// See [`Target`], `[rows]`.
     pub(super) predictors: Tensor<1, Int>,

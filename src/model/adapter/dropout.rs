@@ -19,7 +19,8 @@ impl Dropout {
         Self(stream)
     }
 
-    /// Sets each element to 0 with a probability and scales the others up; none if the probability is 0.
+    /// Sets each element to 0 with a probability and scales the others up; none if the probability
+    /// is 0.
     pub(super) fn apply(&mut self, x: &Tensor<2>, probability: f64) -> Option<Tensor<2>> {
         if probability <= 0.0 {
             return None;
@@ -36,7 +37,8 @@ impl Dropout {
             }
             Tensor::from_data(TensorData::new(mask, [rows, width]), options)
         } else {
-            // A mask is as large as the input, so that only the dropped places are copied to the device.
+            // A mask is as large as the input, so that only the dropped places are copied to the
+            // device.
             let mask = Tensor::<1>::full([rows * width], kept, options);
             let minus = Tensor::<1>::full([places.len()], -kept, options);
             let places = indices(places.iter().map(|place| *place as i64), &device);
@@ -48,8 +50,8 @@ impl Dropout {
 
     /// Which of `count` elements are dropped, in ascending order.
     ///
-    /// The distance to the next dropped element has a geometric distribution. So one random number is
-    /// drawn for each element that is dropped, and none for the others.
+    /// The distance to the next dropped element has a geometric distribution. So one random number
+    /// is drawn for each element that is dropped, and none for the others.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

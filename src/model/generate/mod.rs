@@ -37,9 +37,9 @@ pub enum Finish {
 /// Draws a completion of each prompt, with random numbers from the stream of the prompt.
 ///
 /// A completion depends on the model, the prompt and the stream, but not on the other rows. As many
-/// rows run at once as the model's [`kv_cache`](LanguageModel::kv_cache) holds; when a row ends, the
-/// next prompt takes its place. Equal prompts that start together are read once. `should_stop` is
-/// called before each token, and if it returns true, generation ends with
+/// rows run at once as the model's [`kv_cache`](LanguageModel::kv_cache) holds; when a row ends,
+/// the next prompt takes its place. Equal prompts that start together are read once. `should_stop`
+/// is called before each token, and if it returns true, generation ends with
 /// [`ModelError::Interrupted`].
 ///
 /// # Panics

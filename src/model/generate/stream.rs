@@ -10,8 +10,8 @@ use crate::{
 
 use super::{Completion, Finish, check};
 
-/// Draws a completion as [`generate`](super::generate) does, and passes each token to `on_token` as it
-/// is drawn.
+/// Draws a completion as [`generate`](super::generate) does, and passes each token to `on_token` as
+/// it is drawn.
 ///
 /// If `on_token` returns false, generation ends with [`ModelError::Interrupted`].
 pub fn stream(
@@ -51,8 +51,8 @@ pub fn stream(
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     tokens: Vec<u32>,
-    /// The first token of the text that was returned last: the text of a token may depend on the one
-    /// before.
+    /// The first token of the text that was returned last: the text of a token may depend on the
+    /// one before.
     before: usize,
     /// The number of tokens whose text was returned.
     returned: usize,

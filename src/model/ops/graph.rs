@@ -1,8 +1,9 @@
 //! Gives an operation of any implementation a forward and a backward.
 //!
 //! An implementation names its backend and how it reads that backend's tensors ([`Handle`]), and
-//! writes an operation as a [`Formula`] over such handles. [`apply`] computes the formula, and records
-//! it in the graph of its inputs if they have one. Only this file knows Burn's interface of autodiff.
+//! writes an operation as a [`Formula`] over such handles. [`apply`] computes the formula, and
+//! records it in the graph of its inputs if they have one. Only this file knows Burn's interface of
+//! autodiff.
 
 use std::{fmt::Debug, marker::PhantomData};
 
@@ -151,5 +152,93 @@ impl<H: Handle, F: Formula<H, N>, const N: usize> Backward<H::Backend, N> for Re
                 gradients.register::<H::Backend>(parent.id, value.into_primitive());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::{
+        backend::{Flex, flex::FlexTensor, ops::FloatTensorOps as _},
+        tensor::{Device, TensorData},
+    };
+
+    use super::*;
+
+    /// 64-bit numbers, which no implementation of ours reads.
+    #[derive(Clone, Debug)]
+    struct Double(FlexTensor);
+
+    impl Handle for Double {
+        type Backend = Flex;
+
+        fn reads(dtype: DType) -> bool {
+            dtype == DType::F64
+        }
+
+        fn from_primitive(primitive: FlexTensor) -> Self {
+            Self(primitive)
+        }
+
+        fn into_primitive(self) -> FlexTensor {
+            self.0
+        }
+    }
+
+    /// The product of two tensors, element by element.
+    #[derive(Clone, Debug)]
+    struct Product;
+
+    fn product(a: &Double, b: &Double) -> Double {
+        Double(Flex::float_mul(a.0.clone(), b.0.clone()))
+    }
+
+    impl Formula<Double, 2> for Product {
+        fn value(&self, [a, b]: [&Double; 2]) -> Double {
+            product(a, b)
+        }
+
+        fn gradients(
+            &self,
+            [a, b]: [&Double; 2],
+            gradient: &Double,
+            is_wanted: [bool; 2],
+        ) -> [Option<Double>; 2] {
+            [
+                is_wanted[0].then(|| product(b, gradient)),
+                is_wanted[1].then(|| product(a, gradient)),
+            ]
+        }
+    }
+
+    fn tensor(values: [f64; 2]) -> Tensor<1> {
+        Tensor::from_data(TensorData::from(values), (&Device::flex(), DType::F64))
+    }
+
+    fn numbers(tensor: Tensor<1>) -> Vec<f64> {
+        tensor.into_data().iter::<f64>().collect()
+    }
+
+    #[test]
+    fn a_formula_of_another_implementation_has_a_gradient() {
+        let a = tensor([2.0, 3.0]).autodiff().require_grad();
+        let b = tensor([5.0, 7.0]);
+
+        let found = apply::<Double, _, 2, 1>(Product, [&a, &b]).unwrap();
+        let mut gradients = found.clone().sum().backward();
+
+        assert_eq!(numbers(found.inner()), [10.0, 21.0]);
+        assert_eq!(numbers(a.grad_remove(&mut gradients).unwrap()), [5.0, 7.0]);
+    }
+
+    #[test]
+    fn numbers_of_another_type_are_declined() {
+        let (a, b) = (tensor([2.0, 3.0]), tensor([5.0, 7.0]));
+        let single = b.clone().cast(DType::F32);
+
+        let outside = apply::<Double, _, 2, 1>(Product, [&a, &single]);
+        let in_graph = apply::<Double, _, 2, 1>(Product, [&a.clone().autodiff(), &single]);
+
+        assert_eq!(outside.unwrap_err(), Declined::Dtype);
+        assert_eq!(in_graph.unwrap_err(), Declined::Dtype);
     }
 }

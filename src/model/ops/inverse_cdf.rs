@@ -1,6 +1,7 @@
 //! The inverse of a cumulative distribution, by which tokens are drawn.
 
-/// Finds the place where the sum of the weights exceeds `rest`, and how much of `rest` is left there.
+/// Finds the place where the sum of the weights exceeds `rest`, and how much of `rest` is left
+/// there.
 ///
 /// Places without weight are never found.
 pub(super) fn pick(weights: &[f64], mut rest: f64) -> (usize, f64) {

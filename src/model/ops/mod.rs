@@ -1,11 +1,11 @@
 //! The operations of the model: the only names that layers, sampler and optimiser know.
 //!
-//! Each function picks an implementation by where its tensors are and what they are. An implementation
-//! is a folder: `burn` has the plain formulas in Burn's tensors, which work everywhere and which every
-//! other implementation is tested against; `cpu` has kernels for the processor; `gpu` is the place for
-//! kernels of a GPU. An implementation declines what it does not compute, with a reason, and the plain
-//! formula takes over; [`fallbacks`] says how often. [`graph`] gives an implementation's operations a
-//! forward and a backward.
+//! Each function picks an implementation by where its tensors are and what they are. An
+//! implementation is a folder: `burn` has the plain formulas in Burn's tensors, which work
+//! everywhere and which every other implementation is tested against; `cpu` has kernels for the
+//! processor; `gpu` is the place for kernels of a GPU. An implementation declines what it does not
+//! compute, with a reason, and the plain formula takes over; [`fallbacks`] says how often.
+//! [`graph`] gives an implementation's operations a forward and a backward.
 
 mod adam_step;
 mod adapted;
@@ -80,8 +80,8 @@ pub(super) fn products<const N: usize>(
     })
 }
 
-/// The product with a weight and its low-rank adapter, `x·W + s·x'·A·B`, where `x'` is `x` with some
-/// elements dropped.
+/// The product with a weight and its low-rank adapter, `x·W + s·x'·A·B`, where `x'` is `x` with
+/// some elements dropped.
 ///
 /// # Shapes
 ///
@@ -136,7 +136,8 @@ pub(super) fn gated_mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Ten
 /// # Shapes
 ///
 /// - `hidden`: `[rows, d]`
-/// - `head`: `[d, vocabulary]`, a transposed view: products of two dimensions read it without a copy
+/// - `head`: `[d, vocabulary]`, a transposed view: products of two dimensions read it without a
+///   copy
 /// - output: `[rows, vocabulary]`
 pub(super) fn logits(hidden: Tensor<2>, head: Tensor<2>) -> Tensor<2> {
     cpu::logits(&hidden, &head).unwrap_or_else(|declined| {
@@ -206,9 +207,9 @@ pub(super) fn softmax(scores: Tensor<4>) -> Tensor<4> {
 
 /// Causal attention of groups of query heads to the keys that they share.
 ///
-/// `starts` gives the first real column of each sequence. `visibility` makes the mask that is added to
-/// scores like the queries, or none if every query sees every column; it is called only if the mask is
-/// needed. What padding attends to is not specified.
+/// `starts` gives the first real column of each sequence. `visibility` makes the mask that is added
+/// to scores like the queries, or none if every query sees every column; it is called only if the
+/// mask is needed. What padding attends to is not specified.
 ///
 /// # Shapes
 ///

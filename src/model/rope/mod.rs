@@ -113,9 +113,9 @@ impl Growth {
 
     /// The angles of the pairs, by the length of each row: that of its last position.
     ///
-    /// transformers takes the longest row of the batch instead, so that a text depends on the others
-    /// of its batch; with one row the result is the same. A token keeps the rotation with which it
-    /// was read, as in transformers.
+    /// transformers takes the longest row of the batch instead, so that a text depends on the
+    /// others of its batch; with one row the result is the same. A token keeps the rotation with
+    /// which it was read, as in transformers.
     ///
     /// # Shapes
     ///

@@ -1,9 +1,9 @@
 //! Tokens drawn from logits that stay on their device.
 //!
 //! A row of a vocabulary is half a megabyte, and copying 64 of them to the host takes longer than a
-//! step of the decoder. Here the device sums the weights of parts of each row. The host chooses a part
-//! by the same inverse of the distribution as [`Sampler`](crate::model::ops::Sampler), and reads that
-//! part alone.
+//! step of the decoder. Here the device sums the weights of parts of each row. The host chooses a
+//! part by the same inverse of the distribution as [`Sampler`](crate::model::ops::Sampler), and
+//! reads that part alone.
 
 use burn::tensor::Tensor;
 
@@ -24,8 +24,8 @@ const NARROWEST: usize = 32;
 
 /// Draws a token of each row without any filter, and returns it with its log-probability.
 ///
-/// This is what the sampler draws, but for sums of 32-bit numbers. Temperature 0 takes the most likely
-/// token. A vocabulary that does not split into parts of one length is declined.
+/// This is what the sampler draws, but for sums of 32-bit numbers. Temperature 0 takes the most
+/// likely token. A vocabulary that does not split into parts of one length is declined.
 ///
 /// # Shapes
 ///

@@ -4,8 +4,8 @@ use burn::tensor::{Int, Tensor};
 
 /// The logarithm of the softmax of logits, before it is computed for every token.
 ///
-/// The field `logits` is at a temperature, less the largest of its row; `log_sum` is the logarithm of
-/// the sum of their exponentials.
+/// The field `logits` is at a temperature, less the largest of its row; `log_sum` is the logarithm
+/// of the sum of their exponentials.
 pub(in crate::model) struct LogSoftmax {
     logits: Tensor<2>,
     log_sum: Tensor<2>,

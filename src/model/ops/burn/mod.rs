@@ -1,7 +1,7 @@
 //! The plain formulas in Burn's tensors.
 //!
-//! They work on every device, with numbers of any type and in a graph. So they compute what no other
-//! implementation does, and every other implementation is tested against them.
+//! They work on every device, with numbers of any type and in a graph. So they compute what no
+//! other implementation does, and every other implementation is tested against them.
 
 mod adam;
 mod adapter;

@@ -1,9 +1,9 @@
 //! Kernels for the processor, where Burn's are the limit.
 //!
 //! Each function computes 32-bit numbers in the memory of the processor, or says why it does not
-//! compute its inputs. Products, attention and the step of Adam also decline tensors of a graph. Norm,
-//! gate, rotation and softmax have gradients. The inner loops are written once, for vectors of any
-//! width, and compiled for each instruction set that a processor may have.
+//! compute its inputs. Products, attention and the step of Adam also decline tensors of a graph.
+//! Norm, gate, rotation and softmax have gradients. The inner loops are written once, for vectors
+//! of any width, and compiled for each instruction set that a processor may have.
 //!
 //! No digit of a result depends on the number of threads or on the other rows: a completion is the
 //! same in any batch.
@@ -139,8 +139,8 @@ pub(super) fn gated_mlp(
 
 /// The product `x · w` with an output head `w`, as 32-bit numbers.
 ///
-/// The sums of a head of 16-bit numbers are rounded to 16 bits, as Burn's are. Burn would transpose and
-/// widen the whole head; this widens a few columns at a time.
+/// The sums of a head of 16-bit numbers are rounded to 16 bits, as Burn's are. Burn would transpose
+/// and widen the whole head; this widens a few columns at a time.
 ///
 /// # Shapes
 ///

@@ -1,14 +1,14 @@
 //! Tokens drawn from logits in the memory of the host, in 64 bits.
 
 use crate::{
-    model::{SamplingSettings, ops::inverse_cdf::pick, rounding::to_f32},
+    model::{ops::inverse_cdf::pick, rounding::to_f32, settings::SamplingSettings},
     seed::Stream,
 };
 
 use super::threads::team;
 
-/// How a token is drawn. The filters act in the order of the fields, each on what the one before has
-/// left, as in transformers.
+/// How a token is drawn. The filters act in the order of the fields, each on what the one before
+/// has left, as in transformers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::model) struct Sampler {
     /// Divides the logits; 0 takes the most likely token.

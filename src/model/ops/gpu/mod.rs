@@ -8,11 +8,11 @@
 //!
 //! To add one:
 //!
-//! 1. Give its tensors a type that implements `graph::Handle` for Burn's backend: for CUDA, Vulkan and
-//!    Metal alike this is `burn::backend::Cube`. Operations with a derivative are `graph::Formula`s over
-//!    that type, which `graph::apply` computes and records.
+//! 1. Give its tensors a type that implements `graph::Handle` for Burn's backend: for CUDA, Vulkan
+//!    and Metal alike this is `burn::backend::Cube`. Operations with a derivative are
+//!    `graph::Formula`s over that type, which `graph::apply` computes and records.
 //! 2. In each function of `ops`, ask it after `cpu` has declined because the tensors are elsewhere.
 //! 3. Give it a variant of `Implementation`, and let `Engine` answer for it: whether rows are
 //!    independent of each other, and how many rows the output head scores at a time.
-//! 4. Add one line to the table of implementations in `ops/tests`, which compares every operation, its
-//!    gradients and its treatment of NaN with the plain formulas.
+//! 4. Add one line to the table of implementations in `ops/tests`, which compares every operation,
+//!    its gradients and its treatment of NaN with the plain formulas.

@@ -1,11 +1,14 @@
 //! Every implementation against the plain formulas: values, gradients, and NaN.
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::implementations::{CASES, Case, TESTED, Tested};
+use super::{
+    fixture::{distance_to_exact, numbers},
+    implementations::{CASES, Case, TESTED, Tested, step},
+};
 use crate::model::{
     fixture::values,
-    ops::{Declined, cpu},
+    ops::{self, Declined, cpu},
 };
 
 fn flat(outputs: &[Tensor<2>]) -> Vec<f32> {
@@ -15,17 +18,17 @@ fn flat(outputs: &[Tensor<2>]) -> Vec<f32> {
         .collect()
 }
 
-fn worst(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    let distances = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-    distances.fold(0.0, f32::max)
+/// The largest distance of two numbers; infinite if one is NaN.
+fn worst(found: &[f32], expected: &[f32]) -> f64 {
+    let expected: Vec<f64> = expected.iter().map(|x| f64::from(*x)).collect();
+    distance_to_exact(found, &expected)
 }
 
 /// The gradient of each input, for a loss that weights the outputs differently.
 fn gradients(inputs: &[Tensor<2>], outputs: &[Tensor<2>]) -> Vec<Option<Vec<f32>>> {
     let loss = outputs.iter().zip(1..).map(|(output, seed)| {
         let [rows, columns] = output.dims();
-        let weights = super::fixture::numbers(90 + seed, rows * columns);
+        let weights = numbers(90 + seed, rows * columns);
         let weights = TensorData::new(weights, [rows, columns]);
         let weights = Tensor::<2>::from_data(weights, &output.device().inner());
         (output.clone() * weights.autodiff()).sum()
@@ -152,4 +155,45 @@ fn a_kernel_says_why_it_declines() {
     let wide = Tensor::cat(vec![w.clone(), w.clone()], 1);
     let part = wide.narrow(1, 1, 5);
     assert_eq!(why(&x, &part), Declined::Layout);
+}
+
+#[test]
+fn a_constant_gets_no_gradient() {
+    let [x, weight] = Case::RmsNorm([5, 8]).inputs().try_into().unwrap();
+    let x = x.autodiff().require_grad();
+
+    let found = ops::rms_norm(x.clone(), &weight, 1e-6);
+    let mut gradients = found.sum().backward();
+
+    assert!(x.grad_remove(&mut gradients).is_some());
+}
+
+#[test]
+fn steps_of_adam_have_the_bits_of_the_formula() {
+    // More numbers than a thread takes at a time.
+    let random = |seed: u64| -> Tensor<2> {
+        let values = numbers(seed, 3 * 5000);
+        Tensor::from_data(TensorData::new(values, [3, 5000]), &Device::flex())
+    };
+    for has_decay in [false, true] {
+        let mut kernel = (random(1), None);
+        let mut formula = kernel.clone();
+        for update in 2..5 {
+            let (step, gradient) = (step(has_decay), random(update));
+            let moments: Option<[Tensor<2>; 2]> = kernel.1.take();
+            let found = cpu::adam_step(&step, &kernel.0, &gradient, moments.as_ref()).unwrap();
+            let expected =
+                ops::burn::adam_step(&step, formula.0.clone(), gradient, formula.1.take());
+            let bits = |tensor: &Tensor<2>| -> Vec<u32> {
+                tensor.to_data().iter::<f32>().map(f32::to_bits).collect()
+            };
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!(bits(found), bits(expected));
+            }
+            let [new, first, second] = found;
+            kernel = (new, Some([first, second]));
+            let [new, first, second] = expected;
+            formula = (new, Some([first, second]));
+        }
+    }
 }

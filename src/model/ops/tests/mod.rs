@@ -1,4 +1,5 @@
-//! Tests of whole operations: every implementation that this machine has, against the plain formulas.
+//! Tests of whole operations: every implementation that this machine has, against the plain
+//! formulas.
 
 mod conformance;
 mod draw;

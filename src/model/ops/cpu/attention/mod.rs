@@ -22,8 +22,8 @@ const ROWS: usize = 48;
 
 /// Queries, keys and values.
 ///
-/// A query sees the keys from the start of its sequence to its own column, and no digit of its output
-/// depends on the other sequences.
+/// A query sees the keys from the start of its sequence to its own column, and no digit of its
+/// output depends on the other sequences.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::model::ops::cpu) struct AttentionInputs<'a> {
     /// `[batch, time, kv_heads · group, d]`
@@ -108,7 +108,8 @@ struct Task<'a> {
 }
 
 impl AttentionInputs<'_> {
-    /// The transposed keys of each sequence and head; empty if transposing them would not be faster.
+    /// The transposed keys of each sequence and head; empty if transposing them would not be
+    /// faster.
     fn transposed_keys(&self) -> Vec<Vec<f32>> {
         if !scores::is_worth_transposing(self.time * self.group, self.d) {
             return Vec::new();

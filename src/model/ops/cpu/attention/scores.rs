@@ -1,9 +1,9 @@
 //! Attention scores of many queries, with keys in the lanes of vectors.
 //!
-//! [`dots`](crate::model::ops::cpu::product::dots) sums an element in as many chains as a vector has
-//! lanes, and adds up the lanes of one vector, which takes longer than the sums of a short key. Here
-//! each chain has a vector to itself, with a key in each lane, and the vectors are added in the same
-//! order. So the bits are the same.
+//! [`dots`](crate::model::ops::cpu::product::dots) sums an element in as many chains as a vector
+//! has lanes, and adds up the lanes of one vector, which takes longer than the sums of a short key.
+//! Here each chain has a vector to itself, with a key in each lane, and the vectors are added in
+//! the same order. So the bits are the same.
 
 use pulp::Simd;
 

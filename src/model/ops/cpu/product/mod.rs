@@ -1,8 +1,8 @@
 //! Matrix products, each element of which is summed in one order whatever the shape around it.
 //!
-//! An element is a chain of fused multiply-adds over `k`, from the first to the last. No tile, block
-//! or thread ever splits the chain. So a row has the same bits in any batch, as part of a prompt or as
-//! a single token, and on any number of threads.
+//! An element is a chain of fused multiply-adds over `k`, from the first to the last. No tile,
+//! block or thread ever splits the chain. So a row has the same bits in any batch, as part of a
+//! prompt or as a single token, and on any number of threads.
 
 mod columns;
 pub(super) mod dots;

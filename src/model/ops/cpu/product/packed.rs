@@ -16,11 +16,12 @@ pub(super) const WIDE_HEIGHT: usize = 12;
 /// Vectors in a row of a tile.
 pub(super) const VECTORS: usize = 2;
 
-/// The most of `k` that is packed at a time: the columns of a tile fill most of the first-level cache.
+/// The most of `k` that is packed at a time: the columns of a tile fill most of the first-level
+/// cache.
 const DEPTH: usize = 384;
 
-/// As [`DEPTH`], with wide vectors: the columns of a tile come from the second-level cache, and sums
-/// seldom have to be kept until the next block.
+/// As [`DEPTH`], with wide vectors: the columns of a tile come from the second-level cache, and
+/// sums seldom have to be kept until the next block.
 const WIDE_DEPTH: usize = 896;
 
 /// The width of the widest tile. Threads get multiples of it, so that no two share a tile.
@@ -28,10 +29,10 @@ pub(super) const WIDEST: usize = 32;
 
 /// Rows as tiles read them.
 ///
-/// The numbers are ordered by block of `k`, then by panel, which has as many rows as a tile, and within
-/// a panel by squares as wide as a tile, row after row. Each panel begins where the panel before it
-/// ends, so that prefetching past a panel prefetches the next one. A finished tile is a square of the
-/// next product. The last panel and the last square are padded with zeros.
+/// The numbers are ordered by block of `k`, then by panel, which has as many rows as a tile, and
+/// within a panel by squares as wide as a tile, row after row. Each panel begins where the panel
+/// before it ends, so that prefetching past a panel prefetches the next one. A finished tile is a
+/// square of the next product. The last panel and the last square are padded with zeros.
 #[derive(Debug)]
 pub(in crate::model::ops::cpu) struct Packed {
     pub(super) values: Vec<f32>,

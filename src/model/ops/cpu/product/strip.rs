@@ -18,7 +18,8 @@ use super::columns::ColumnBlock;
 /// The most rows for which this is the fastest way.
 pub(super) const ROWS: usize = 64;
 
-/// The most columns of a block: with many blocks, a thread that gets less of the processor takes fewer.
+/// The most columns of a block: with many blocks, a thread that gets less of the processor takes
+/// fewer.
 pub(super) const COLUMNS: usize = 480;
 
 /// Rows of `w` that are prefetched at a time: twice as many fit the second-level cache.
@@ -32,7 +33,7 @@ impl WithSimd for Strips<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // As many vectors as the 32 registers hold beside the weights and a factor.
+        // As many vectors as fit the 32 registers together with the weights and a factor.
         match self.0.out.len() {
             1 | 2 => self.fill::<S, 2, 8>(simd),
             3 | 4 => self.fill::<S, 4, 6>(simd),

@@ -1,6 +1,7 @@
 //! Products of few rows on processors with narrow vectors: the weights stream past the outputs.
 //!
-//! Memory is read in a few long streams, row by row, while the outputs stay in the first-level cache.
+//! Memory is read in a few long streams, row by row, while the outputs stay in the first-level
+//! cache.
 
 use pulp::{Simd, WithSimd};
 
@@ -51,7 +52,8 @@ impl WithSimd for Sweep<'_> {
         let width = out[0].len();
         let row_of = |at: usize| &w[at * columns + first..][..width];
         // In the whole product, two blocks share the cache line where one ends and the next begins,
-        // and their threads would contend for it at every sweep. So each thread has its own outputs.
+        // and their threads would contend for it at every sweep. So each thread has its own
+        // outputs.
         let mut sums = vec![0.0; out.len() * width];
         let whole = k / SWEEP * SWEEP;
         let mut at = 0;

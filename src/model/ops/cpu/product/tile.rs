@@ -17,11 +17,12 @@ use super::{
 /// The most columns that a thread packs and multiplies at a time.
 const SPAN: usize = 512;
 
-/// As [`SPAN`], with wide vectors: the packed weights take a third of the second-level cache, which is
-/// larger on these processors.
+/// As [`SPAN`], with wide vectors: the packed weights take a third of the second-level cache, which
+/// is larger on these processors.
 const WIDE_SPAN: usize = 192;
 
-/// Panels that are multiplied by the columns of a tile in turn: their rows fit the second-level cache.
+/// Panels that a column of tiles is computed for before the next column: their rows fit the
+/// second-level cache.
 const BAND: usize = 16;
 
 /// Rows of `w` between the one that is prefetched and the one that is packed.
@@ -121,7 +122,8 @@ pub(in crate::model::ops::cpu) fn gated(
     })
 }
 
-/// The first column of each span, and the end of the last, if `count` matrices are multiplied at a time.
+/// The first column of each span, and the end of the last span, if `count` matrices are multiplied
+/// at a time.
 fn edges(columns: usize, count: usize) -> Vec<usize> {
     let is_wide = processor::has_wide_vectors();
     let span = if is_wide { WIDE_SPAN } else { SPAN } / count;

@@ -14,8 +14,8 @@ use super::{
     forward::{each, sum_of_squares},
 };
 
-/// Rows whose gradients of a weight are summed together: a fixed number, so that the number of threads
-/// does not change the digits.
+/// Rows that are summed together in the gradient of a weight: a fixed number, so that the number of
+/// threads does not change the digits.
 const BLOCK: usize = 64;
 
 /// The gradient of [`rms_norm`](super::forward::rms_norm)'s rows.

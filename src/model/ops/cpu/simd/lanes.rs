@@ -2,7 +2,8 @@
 
 use pulp::Simd;
 
-/// Partial sums of a row: a fixed number, so that the width of the vectors does not change the digits.
+/// Partial sums of a row: a fixed number, so that the width of the vectors does not change the
+/// digits.
 pub(in crate::model::ops::cpu) const SUMS: usize = 16;
 
 /// `a · b + c`, rounded once where the processor can.

@@ -1,7 +1,7 @@
 //! Output buffers that each thread writes for the first time itself.
 //!
-//! If one thread filled a buffer with zeros, the others would wait, and the zeros would have left its
-//! caches before they are needed. That took a tenth of the time of a prompt.
+//! If one thread filled a buffer with zeros, the others would wait, and the zeros would have left
+//! its caches before they are needed. That took a tenth of the time of a prompt.
 
 #![expect(
     unsafe_code,
@@ -49,8 +49,8 @@ pub(in crate::model::ops::cpu) fn several<const N: usize>(
         "every part is written"
     );
     for (numbers, count) in vectors.iter_mut().zip(counts) {
-        // SAFETY: parts do not overlap. No number of a part is counted twice: `push` removes what it
-        // writes from the part, and `zeroed` consumes the part. The total equals the sum of the
+        // SAFETY: parts do not overlap. No number of a part is counted twice: `push` removes what
+        // it writes from the part, and `zeroed` consumes the part. The total equals the sum of the
         // counts, so that the first `count` numbers of each vector are written.
         unsafe { numbers.set_len(count) };
     }

@@ -1,9 +1,9 @@
 //! Threads that wait for the next piece of work without sleeping.
 //!
-//! A pass of a small model starts some thirty pieces of parallel work of ten microseconds each. Putting a
-//! thread to sleep in between and waking it takes as long as the work. So the threads of the team
-//! look for work during [`PATIENCE`] before they sleep, which is longer than the time between
-//! two products of a pass. The thread that hands out work takes part in it.
+//! A pass of a small model starts some thirty pieces of parallel work of ten microseconds each.
+//! Putting a thread to sleep in between and waking it takes as long as the work. So the threads of
+//! the team look for work during [`PATIENCE`] before they sleep, which is longer than the time
+//! between two products of a pass. The thread that hands out work takes part in it.
 
 #![expect(
     unsafe_code,
@@ -34,8 +34,8 @@ const LOOKS: usize = 256;
 
 /// Does `work` on every part, on several threads, in no particular order.
 ///
-/// Within a thread of rayon, the pool of that thread does the work: in training, each micro-batch has
-/// a pool of one thread. A second caller at the same time does its work alone.
+/// Within a thread of rayon, the pool of that thread does the work: in training, each micro-batch
+/// has a pool of one thread. A second caller at the same time does its work alone.
 ///
 /// # Panics
 ///
@@ -98,9 +98,9 @@ impl Work {
     }
 }
 
-// SAFETY: only the thread that holds the turn writes `work`, before it opens the state and after it has
-// closed it and has seen that no thread is at work. Only threads at work read it. `Work::of` requires
-// `Sync`.
+// SAFETY: only the thread that holds the turn writes `work`, before it opens the state and after it
+// has closed it and has seen that no thread is at work. Only threads at work read it. `Work::of`
+// requires `Sync`.
 unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
@@ -168,7 +168,8 @@ impl Team {
         });
     }
 
-    /// Calls `work` on this thread and on those that are free, and returns when all calls have ended.
+    /// Calls `work` on this thread and on those that are free, and returns when all calls have
+    /// ended.
     fn run<F: Fn() + Sync>(&self, work: &F) {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
@@ -208,7 +209,8 @@ impl Drop for Closing<'_> {
         while State(state.load(Ordering::Acquire)).at_work() > 0 {
             looks += 1;
             if looks.is_multiple_of(LOOKS) {
-                // With more threads than processors, the other thread may be waiting for this processor.
+                // With more threads than processors, the other thread may be waiting for this
+                // processor.
                 thread::yield_now();
             } else {
                 spin_loop();
@@ -282,8 +284,8 @@ impl Board {
     /// Sleeps until the bell rings, unless there is work.
     fn sleep(&self, last: u64) {
         let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
-        // The thread that hands out work opens the state and then reads `sleepers`. Here the order is
-        // the reverse, so that at least one of the two notices the other.
+        // The thread that hands out work opens the state and then reads `sleepers`. Here the order
+        // is the reverse, so that at least one of the two notices the other.
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let state = State(self.state.load(Ordering::SeqCst));
         if !state.is_open() || state.number() == last {
