@@ -1,5 +1,5 @@
-# Recipes of the project; `just` alone lists them. Everything is built with one profile, so that
-# Burn is compiled once, whether you run or test.
+# The recipes of the project; `just` alone lists them. Running and testing share one build profile,
+# so that Burn is compiled once.
 
 set positional-arguments
 
@@ -11,15 +11,15 @@ default:
 run *arguments: build
     @cargo run --release --locked --quiet -- run "$@"
 
-# Print what an experiment would do; runs nothing
+# Print what an experiment would do, without running it
 plan *arguments: build
     @cargo run --release --locked --quiet -- plan "$@"
 
-# Print an experiment's table from what is there
+# Print an experiment's table from the results so far
 report *arguments: build
     @cargo run --release --locked --quiet -- report "$@"
 
-# Download what an experiment names
+# Download the models and data sets that an experiment names
 fetch *arguments: build
     @cargo run --release --locked --quiet -- fetch "$@"
 
@@ -41,38 +41,38 @@ check:
     cargo clippy --release --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
 
-# Run the tests against reference data (RECODE_SHARED, or ../shared)
+# Run the tests that need reference data (in RECODE_SHARED, or ../shared)
 conformance *arguments:
     cargo test --release --locked -- --ignored "$@"
     @{{ just_executable() }} parity
 
-# Compare digits with transformers and PEFT, and result files with EvalPlus, which are installed first; skipped aloud where they cannot be
+# Compare digits with transformers and PEFT, and result files with EvalPlus; installs them first, and prints SKIPPED where it cannot
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
-# Try a million texts that nobody wrote on the rewards (20 minutes of one core's time)
+# Fuzz the rewards with a million random texts (20 minutes of one core)
 fuzz cases="1000000":
-    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::fuzz
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz
 
-# Time rewards and judging beside the published ways
+# Time rewards, judging and the decoder against the published implementations
 bench *arguments:
     cargo bench --locked --bench reward "$@"
     {{just_executable()}} bench-judging
     {{just_executable()}} bench-model
 
-# Time judging alone, on the reference data (RECODE_SHARED, or ../shared); RECODE_PYTHON may name an interpreter with what datasets/python/pinned.txt and benches/judging-requirements.txt list: just bench-judging --rounds 1
+# Time judging on the reference data: just bench-judging --rounds 1 (RECODE_PYTHON may name an interpreter with datasets/python/pinned.txt and benches/judging-requirements.txt installed)
 bench-judging *arguments: build
     ${RECODE_PYTHON:-python3} benches/judging.py --recode "${CARGO_TARGET_DIR:-target}/release/recode" --shared "${RECODE_SHARED:-../shared}" "$@"
 
-# Time the decoder beside PyTorch and transformers (RECODE_PYTHON names an interpreter that has them)
+# Time the decoder against PyTorch and transformers (RECODE_PYTHON names an interpreter that has them)
 bench-model *arguments:
     cargo bench --locked --bench model -- "$@"
 
-# Measure the peak of memory when a model is loaded, and when it is trained: [load] [train]
+# Measure the peak memory of loading and of training a model: [load] [train]
 bench-memory *arguments: build
     ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"
 
-# Measure digits, speed and memory on a GPU beside transformers and PEFT: [logits] [parts] [decode] [train] [grpo]
+# Compare digits, speed and memory on a GPU with transformers and PEFT: [logits] [parts] [decode] [train] [grpo]
 gpu-bench *arguments:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -81,11 +81,11 @@ gpu-bench *arguments:
     program=$(ls -t "$target"/deps/gpu-* | grep -v '[.]d$' | head -1)
     ${RECODE_PYTHON:-python3} benches/gpu.py --program "$program" --recode "$target/recode" "$@"
 
-# Make the virtual environment that CodeUpdateArena is judged in [--torch] [--newest]
+# Make the virtual environment that judges CodeUpdateArena: [--torch] [--newest]
 python-setup *arguments: build
     @cargo run --release --locked --quiet -- python --setup "$@"
 
-# Pin the versions and hashes of that environment again (needs uv)
+# Refresh that environment's pinned versions and hashes (needs uv)
 python-lock:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -99,6 +99,10 @@ python-lock:
         done
     done
 
-# Accept changed snapshots of texts
+# Make the data of the tiny world: just tiny-world datasets/tiny [--check] [--corpus TEXTS]
+tiny-world *arguments:
+    @cargo run --release --locked --quiet --example tiny_world -- "$@"
+
+# Accept changed snapshots of texts, and write the import table of ARCHITECTURE.md
 snapshots:
     INSTA_UPDATE=always cargo test --release --locked

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Speed, memory and digits on a GPU beside PyTorch, transformers and PEFT: `just gpu-bench`.
+"""Speed, memory and digits on a GPU, compared with PyTorch, transformers and PEFT: `just gpu-bench`.
 
 Usage: gpu.py --program BENCH --recode RECODE [--work FOLDER] [--backend cuda] [PART...]
 
 Parts: logits, parts, decode, train, grpo (default: all). Needs Python with `torch`, `transformers`
-and, for `train`, `peft`; no network. Weights are random, made here, and both sides read the same
-folder; each measurement is a process of its own, ours and theirs in turn. With `--backend cpu` and
-`--shape tiny` the script itself can be tried without a GPU.
+and, for `train`, `peft`; no network. The script makes random weights, and both sides read the same
+folder. Each measurement is a process, and both sides take turns. With `--backend cpu` and
+`--shape tiny` the script can be tried without a GPU.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def quartile(seconds):
     return sorted(seconds)[len(seconds) // 4]
 
 
-# --- their side, each a process of its own -------------------------------------------------------
+# --- PyTorch's side: one process for each measurement --------------------------------------------
 
 def theirs_decode(arguments):
     import torch
@@ -108,7 +108,7 @@ def theirs_decode(arguments):
             run(compiled)
             answer["compile"] = time.perf_counter() - start
             answer["compiled"] = run(compiled)
-        except Exception as error:  # noqa: BLE001: told in the table, and the rest goes on
+        except Exception as error:  # noqa: BLE001: the table reports it, and the rest continues
             answer["compile_error"] = repr(error)[:300]
     return answer
 
@@ -280,7 +280,7 @@ def main():
         path = folder / shape
         if not (path / "tokenizer.json").exists():
             start = time.perf_counter()
-            # A process of its own, so that the card is free afterwards.
+            # In its own process, so that the GPU's memory is free afterwards.
             code = f"import sys, pathlib; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r}); " \
                    f"import gpu; gpu.write({shape!r}, pathlib.Path({str(path)!r}), {arguments.device!r})"
             subprocess.run([sys.executable, "-c", code], check=True)

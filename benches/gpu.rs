@@ -1,8 +1,8 @@
-//! One measurement on a GPU, for `benches/gpu.py`, which runs it beside PyTorch: `just gpu-bench`.
+//! One measurement on a GPU for `benches/gpu.py`, which compares it with PyTorch: `just gpu-bench`.
 //!
-//! Usage: `gpu WORK FOLDER [key=value...]`, with `WORK` one of `logits` (the GPU's against the
-//! processor's), `decode` (the decoder alone), `generate` (the library's whole way to a completion)
-//! and `parts` (single operations at the shapes of a decode step). Prints one line of JSON.
+//! Usage: `gpu WORK FOLDER [key=value...]`, with `WORK` one of `logits` (the GPU's compared with the
+//! CPU's), `decode` (the decoder alone), `generate` (whole completions) and `parts` (single operations
+//! at the shapes of a decode step). Prints one line of JSON.
 
 #![expect(
     clippy::print_stdout,
@@ -89,7 +89,7 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// The largest difference of any logit between the GPU and the processor in 32 bits.
+/// The largest difference of any logit between the GPU and the CPU in 32 bits.
 fn logits(folder: &Path, device: &Device, options: &Options) -> Result<Value, Failure> {
     let time = options.number("context", 64);
     let all = |dtype: Dtype, device: &Device| -> Result<(Vec<f32>, usize), Failure> {
@@ -137,7 +137,7 @@ fn logits(folder: &Path, device: &Device, options: &Options) -> Result<Value, Fa
     Ok(answer)
 }
 
-/// Seconds of each greedy step of the decoder, the token read from the device in between.
+/// Seconds of each greedy step of the decoder; the token is read from the device after each.
 fn decode(folder: &Path, device: &Device, options: &Options) -> Result<Value, Failure> {
     let (batch, context, steps) = (
         options.number("batch", 8),

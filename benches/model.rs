@@ -1,7 +1,8 @@
-//! Speed of the decoder on two threads beside PyTorch eager with transformers: `just bench-model`.
+//! Speed of the decoder on two threads, compared with PyTorch eager and transformers:
+//! `just bench-model`.
 //!
-//! Both sides run the same random weights in turns, a few steps at a time, so that what else the
-//! machine does hits both. A figure is the lower quartile of all steps. `RECODE_PYTHON` names an
+//! Both sides run the same random weights in turns, a few steps at a time, so that other load on the
+//! machine affects both. A figure is the lower quartile of all steps. `RECODE_PYTHON` names an
 //! interpreter with `torch` and `transformers` (default `python3`); arguments choose lines by a
 //! part of their name.
 
@@ -47,7 +48,7 @@ struct Case {
     batch: usize,
     steps: usize,
     rounds: usize,
-    /// Of PyTorch's speed.
+    /// The target, as a multiple of PyTorch's speed.
     target: f64,
 }
 
@@ -92,7 +93,7 @@ const CASES: [Case; 6] = [
     },
 ];
 
-/// Tokens of a row that is trained on.
+/// Tokens of a training row.
 const ROW: usize = 256;
 
 /// The share of the memory's bandwidth that decoding one sequence should reach.
@@ -177,7 +178,7 @@ fn measure(
         for (a, b) in logits.iter().zip(&answer.logits) {
             difference = difference.max((a - b).abs());
         }
-        // Both sides' threads wait for work a while before they sleep.
+        // The threads of both sides wait for work for a while before they sleep.
         thread::sleep(Duration::from_millis(50));
     }
     let (ours, theirs) = (quartile(ours), quartile(theirs));
@@ -204,7 +205,7 @@ fn measure(
     Ok(())
 }
 
-/// Gigabytes a second that both threads read together.
+/// Gigabytes a second that both threads together read.
 fn read_bandwidth() -> f64 {
     let data = vec![1.0_f32; 64 << 20];
     let sum = |part: &[f32]| {
@@ -367,7 +368,7 @@ fn settings_of_sampling(max_completion_tokens: usize) -> SamplingSettings {
     }
 }
 
-/// Rows of so many tokens.
+/// Rows with this many tokens.
 fn texts(count: usize) -> Vec<Row> {
     let word = |index: usize| format!("w{}", (index * 7919 + 13) % 512);
     let words = |first: usize, count: usize| -> String {
@@ -491,7 +492,7 @@ struct Reference {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     child: Child,
-    /// Where it writes the models.
+    /// The folder that it writes the models to.
     folder: PathBuf,
 }
 
@@ -533,7 +534,7 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        // An error here leaves a process that ends by itself at the end of its input.
+        // After an error here the process still ends, at the end of its input.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,7 +1,7 @@
 """PyTorch eager with transformers, driven line by line by `benches/model.rs`.
 
-Usage: reference_model.py FOLDER. Writes a folder for each model of random weights that it is asked
-for, then answers each line of JSON on standard input with a line of JSON.
+Usage: reference_model.py FOLDER. Writes a folder for each requested model of random weights, then
+answers each line of JSON on standard input with a line of JSON.
 """
 
 import json
@@ -22,7 +22,7 @@ SHAPES = {
 
 
 def write(name, folder):
-    """Makes a model and writes it where the other side reads it."""
+    """Makes a model and writes it to the folder that the other side reads."""
     torch.manual_seed(0)
     model = Qwen2ForCausalLM(Qwen2Config(tie_word_embeddings=True, **SHAPES[name])).eval()
     model.save_pretrained(folder)

@@ -1,9 +1,9 @@
-"""The published ES* reward in plain Python, written again for a comparison of speed.
+"""The published ES* reward in plain Python, rewritten to compare speed.
 
 Reads a JSON object with `pairs` of completion and target and `normalised` pairs of code; then, for
-each line `reward` or `distance`, runs that once and prints the seconds and what came out. `reward`
+each line `reward` or `distance`, runs that once and prints the seconds and the result. `reward`
 does what the paper's code does: regular expressions, `ast.parse`, and the full table of the edit
-distance. `distance` is that of the package rapidfuzz, if there is one.
+distance. `distance` is the one of the package rapidfuzz, if it is installed.
 """
 
 import ast

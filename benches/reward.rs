@@ -1,8 +1,9 @@
-//! Time of the rewards on a batch of 64 completions of about 400 tokens, beside the published
-//! functions in Python, and of the edit distance beside the best implementation found: `just bench`.
+//! Time of the rewards on a batch of 64 completions of about 400 tokens, compared with the published
+//! functions in Python, and of the edit distance, compared with the fastest known implementation:
+//! `just bench`.
 //!
-//! The best one is rapidfuzz's in C++, from `PyPI`; it is compared if `RECODE_BENCH_PYTHON` (or
-//! `python3`) can import `rapidfuzz`. All take turns, so that what else runs disturbs all alike.
+//! The fastest one is rapidfuzz in C++, from `PyPI`; it is compared if `RECODE_BENCH_PYTHON` (or
+//! `python3`) can import `rapidfuzz`. All take turns, so that other load affects all of them.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
@@ -15,20 +16,20 @@ use std::{
 
 use rapidfuzz::distance::levenshtein;
 use recode::{
-    python::normalize_published,
     reward::{Normalizer, RewardSettings, Scorer, Variant},
+    syntax::normalize_published,
 };
 use serde::Deserialize;
 
 const BATCH: usize = 64;
-/// Turns of everything; the published functions take seconds in each.
+/// Rounds of all contestants; the published functions take seconds in each.
 const TURNS: usize = 3;
-/// Runs of ours, and of distances, in a turn.
+/// Runs of our functions, and of the distances, in a round.
 const RUNS: usize = 20;
 
-/// How many times as fast as the published functions a batch is to be.
+/// The target for a batch: how many times as fast as the published functions.
 const SPEEDUP: f64 = 500.0;
-/// How many times the time of the best edit distance ours may take.
+/// The target for our edit distance: at most this multiple of the fastest one's time.
 const SLOWDOWN: f64 = 2.0;
 
 fn main() {
@@ -86,7 +87,7 @@ struct Times {
     reference: Seconds,
 }
 
-/// Times of one thing.
+/// The times of one contestant.
 #[derive(Default)]
 struct Seconds(Vec<f64>);
 
@@ -179,7 +180,7 @@ struct Case {
 }
 
 impl Case {
-    /// A target of eight functions, and a completion that has renamed and lost some of it.
+    /// A target of eight functions, and a completion that renames and omits parts of it.
     fn new(index: usize) -> Self {
         let target: String = (0..8)
             .map(|number| function(index, number, "cumulative_sum"))
@@ -230,7 +231,7 @@ fn function(index: usize, number: usize, call: &str) -> String {
     )
 }
 
-/// The published functions and rapidfuzz in C++, which run when they are asked to.
+/// The published functions and rapidfuzz in C++, in a process that runs them on request.
 struct Python {
     child: Child,
     stdin: ChildStdin,
@@ -274,7 +275,7 @@ impl Python {
         })
     }
 
-    /// The seconds that `what` takes there, once.
+    /// The seconds that one run of `what` takes in that process.
     fn ask(&mut self, what: &str) -> Option<f64> {
         writeln!(self.stdin, "{what}").ok()?;
         let mut line = String::new();
@@ -290,7 +291,7 @@ impl Python {
 
 impl Drop for Python {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

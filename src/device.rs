@@ -1,6 +1,6 @@
 //! The compute backends that this binary was built with.
 //!
-//! The only file that knows Cargo features: everything above asks here.
+//! The only file that knows Cargo features; everything else asks it.
 
 use std::{fmt, path::Path};
 
@@ -14,7 +14,7 @@ pub enum Backend {
     /// Burn's `flex` backend on the processor.
     #[default]
     Cpu,
-    /// Any GPU, through WebGPU.
+    /// Any GPU, by WebGPU.
     Wgpu,
     /// An NVIDIA GPU.
     Cuda,
@@ -50,7 +50,7 @@ impl Backend {
         if !self.is_built_in() {
             return Some(Unavailable::NotBuilt(self));
         }
-        // Burn panics where no driver answers, so the driver is looked for beforehand.
+        // Burn panics where no driver answers, so that we look for a driver first.
         let traces = [
             "/dev/nvidiactl",
             "/dev/nvidia0",
@@ -84,10 +84,10 @@ impl Backend {
     }
 }
 
-/// Keeps compiled kernels, and which of them are fastest, in the user's folder of caches.
+/// Keeps compiled kernels, and the choice of the fastest ones, in the user's cache folder.
 ///
-/// A job is a process: without this each one would compile and time them anew, for minutes. What a
-/// `cubecl.toml` or `burn.toml` of the working folder says holds all the same.
+/// A job is a process, and without this each one would compile and time them again, for minutes. A
+/// `cubecl.toml` or `burn.toml` in the working folder still applies.
 #[cfg(feature = "cuda")]
 fn keep_kernels() {
     use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _, cache::CacheConfig};
@@ -97,7 +97,7 @@ fn keep_kernels() {
     if matches!(config.environment.path, CacheConfig::Target) {
         config.environment.path = CacheConfig::Global;
     }
-    // False, if a device was opened before: then it is set already.
+    // It returns false if a device was opened before, which means that it is set already.
     CubeClRuntimeConfig::try_set(config);
 }
 
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_processor_is_always_there() {
+    fn the_cpu_is_always_available() {
         assert_eq!(Backend::Cpu.missing(), None);
         assert!(Backend::Cpu.open().is_ok());
     }

@@ -19,7 +19,7 @@ impl Digest {
     ///
     /// # Panics
     ///
-    /// If `value` has no JSON form (a map whose keys are not strings), which is a bug of the caller.
+    /// If `value` has no JSON form (a map with keys that are not strings), which is a bug of the caller.
     pub fn of_json<T: Serialize + ?Sized>(value: &T) -> Self {
         // `serde_json::Value` keeps its objects sorted by key.
         let value = serde_json::to_value(value).expect("the value has a JSON form");
@@ -51,7 +51,7 @@ impl Digest {
         Ok(Self(hasher.finalize().to_hex().to_string()))
     }
 
-    /// The first eight digits: enough to tell the jobs of a results folder apart.
+    /// The first eight digits: enough to distinguish the jobs of a results folder.
     pub fn short(&self) -> &str {
         self.0.get(..8).unwrap_or(&self.0)
     }

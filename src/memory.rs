@@ -1,34 +1,35 @@
-//! The program's memory: the system's allocator, told what arrays of numbers need.
+//! The program's memory: the system's allocator, with settings for large arrays of numbers.
 //!
-//! - Large blocks begin with a cache line. By itself the C library aligns to 16 bytes, and each
-//!   vector of 64 bytes would lie in two lines.
-//! - Freed memory is kept. A step frees what the next one takes again, and each page that was given
-//!   back costs a fault and is cleared anew.
-//! - The largest blocks ask for huge pages, since weights are read row by row, each on another page.
+//! - Large blocks begin at a cache line. The C library aligns to 16 bytes, which would put each
+//!   vector of 64 bytes into two lines.
+//! - Freed memory is kept. A step allocates what the previous one freed, and each page that was
+//!   returned to the system costs a fault and is cleared again.
+//! - The largest blocks ask for huge pages, because weights are read row by row, each on another
+//!   page.
 //!
-//! Measured with `just bench-model`; figures in `docs/performance.md`.
+//! `just bench-model` measures the effect; `docs/design/memory.md` has the figures.
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 #![expect(
     clippy::cast_ptr_alignment,
-    reason = "a note ends where a cache line begins"
+    reason = "a header ends where a cache line begins"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Blocks of this size and more begin with a cache line.
+/// Blocks of at least this size begin at a cache line.
 const LARGE: usize = 4 << 10;
 
-/// Bytes of a cache line, and of the widest vector.
+/// Bytes of a cache line and of the widest vector.
 const LINE: usize = 64;
 
-/// Bytes that hold an address.
-const NOTE: usize = 16;
+/// Bytes of the header before an aligned block, which holds the address of the system's block.
+const HEADER: usize = 16;
 
-/// Blocks of this size and more ask for huge pages.
+/// Blocks of at least this size ask for huge pages.
 #[cfg(target_os = "linux")]
 const HUGE: usize = 4 << 20;
 
-/// The allocator; each program says at its top that it uses it.
+/// The allocator; a program that uses it declares it as its `#[global_allocator]`.
 #[derive(Debug)]
 pub struct Memory;
 
@@ -36,31 +37,31 @@ pub struct Memory;
 #[global_allocator]
 static MEMORY: Memory = Memory;
 
-/// What the system's allocator is asked for where a block shall begin with a cache line: a line
-/// more, in which the start of the system's own block is noted.
+/// The layout that is requested from the system for a block that shall begin at a cache line, which
+/// has room for a line more; `None` for other blocks.
 ///
-/// The system can align as well, but what it has aligned fits no block that was freed before.
+/// malloc can align too, but aligned blocks are never reused for later requests.
 fn larger(layout: Layout) -> Option<Layout> {
     if layout.size() < LARGE || layout.align() > LINE {
         return None;
     }
     keep_freed();
-    Layout::from_size_align(layout.size() + LINE, NOTE).ok()
+    Layout::from_size_align(layout.size() + LINE, HEADER).ok()
 }
 
-/// The place in a block of the system's that begins with a cache line, after a note of where the
-/// block is.
+/// The first cache line in a block of the system that has room for a header before it; the header
+/// holds the address of the block.
 ///
 /// # Safety
 ///
-/// The block is null, or has [`LINE`] bytes more than are used, and is aligned to [`NOTE`].
+/// The block is null, or has [`LINE`] bytes more than are used and is aligned to [`HEADER`].
 unsafe fn line_in(block: *mut u8, size: usize) -> *mut u8 {
     if block.is_null() {
         return block;
     }
-    // At least one note's bytes on, at most a line.
+    // At least a header, at most a line.
     let skipped = LINE - block.addr() % LINE;
-    // SAFETY: the note and the place lie in the block.
+    // SAFETY: the header and the line are within the block.
     let place = unsafe {
         let place = block.add(skipped);
         place.cast::<*mut u8>().sub(1).write(block);
@@ -70,13 +71,13 @@ unsafe fn line_in(block: *mut u8, size: usize) -> *mut u8 {
     place
 }
 
-/// Has the C library keep what is freed, up to blocks of 32 MiB, the most that it can.
+/// Makes the C library keep freed blocks of up to 32 MiB, its largest limit.
 fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         static ONCE: std::sync::Once = std::sync::Once::new();
         ONCE.call_once(|| {
-            // SAFETY: it changes when memory is given back to the system, and nothing else.
+            // SAFETY: it only changes when memory is returned to the system.
             unsafe {
                 libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
                 libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
@@ -85,14 +86,14 @@ fn keep_freed() {
     }
 }
 
-/// Asks for huge pages within a block; one that gets none works as well.
+/// Asks for huge pages within a block, which also works without them.
 fn with_huge_pages(block: *mut u8, size: usize) {
     #[cfg(target_os = "linux")]
     if size >= HUGE {
         const PAGE: usize = 4 << 10;
         let skipped = block.align_offset(PAGE);
         let whole = (size - skipped) / PAGE * PAGE;
-        // SAFETY: the pages lie within a block that is ours.
+        // SAFETY: the pages are within a block that this allocator owns.
         let _ = unsafe {
             rustix::mm::madvise(
                 block.add(skipped).cast(),
@@ -105,8 +106,8 @@ fn with_huge_pages(block: *mut u8, size: usize) {
     let _ = (block, size);
 }
 
-// SAFETY: all is left to the system's allocator; which way a block goes depends on its layout alone,
-// so that it is given back as it was taken.
+// SAFETY: the system's allocator does the work. How a block is allocated depends only on its layout,
+// so that it is freed in the same way.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
@@ -129,7 +130,7 @@ unsafe impl GlobalAlloc for Memory {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises; a larger block was noted when it was taken.
+        // SAFETY: as the caller promises; a larger block has a header since it was allocated.
         unsafe {
             match larger(layout) {
                 Some(larger) => System.dealloc(block.cast::<*mut u8>().sub(1).read(), larger),
@@ -159,7 +160,7 @@ unsafe impl GlobalAlloc for Memory {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn large_blocks_begin_with_a_cache_line_and_keep_what_is_in_them_as_they_grow() {
+    fn large_blocks_begin_at_a_cache_line_and_keep_their_content_as_they_grow() {
         let mut numbers: Vec<u16> = vec![7; 100];
         for count in [3000, 5000, 3 << 20, 40 << 20] {
             numbers.resize(count, 9);

@@ -1,18 +1,19 @@
 //! Independent random streams derived from one number.
 //!
-//! Nothing in the program draws from a global generator: every consumer names what its numbers are
-//! for, and so a change in one place (one more sample, another batch size) moves no other number.
+//! Nothing in the program draws from a global generator. Every consumer names the purpose of its
+//! numbers, so that a change in one place (one more sample, another batch size) changes no other
+//! number.
 
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng as _, SeedableRng as _},
 };
 
-/// A stream of random numbers that belongs to one purpose.
+/// A stream of random numbers for one purpose.
 #[derive(Clone, Debug)]
 pub struct Stream(ChaCha8Rng);
 
-/// The stream of a run's `seed` for a `purpose`, at a `step`, of the item `index`.
+/// The stream of a run's `seed` for a `purpose`, at a `step`, for the item `index`.
 ///
 /// Equal arguments give equal streams on every machine; different ones give independent streams.
 pub fn stream(seed: u64, purpose: &str, step: u64, index: u64) -> Stream {
@@ -42,7 +43,7 @@ impl Stream {
             return 0;
         }
         let bound = bound as u64;
-        // The low part of the product below this value would favour some results (Lemire 2019).
+        // Products whose low part is below this value would favour some results (Lemire 2019).
         let threshold = bound.wrapping_neg() % bound;
         loop {
             let product = u128::from(self.0.next_u64()) * u128::from(bound);

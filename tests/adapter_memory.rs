@@ -1,7 +1,7 @@
-//! The pass of an adapter and its way back form no matrix of the size of the frozen weight: neither a
-//! dense W + s·A·B, nor its gradient, nor one of W.
+//! The forward and backward passes of an adapter form no matrix of the size of the frozen weight:
+//! neither a dense W + s·A·B, nor its gradient, nor a gradient of W.
 //!
-//! A binary of its own, because it counts what the whole process allocates.
+//! This is its own test binary, because it counts the allocations of the whole process.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -29,7 +29,7 @@ const DENSE: usize = WIDTH * WIDTH * 4;
 fn model(kind: AdapterKind, dropout: f64) -> LanguageModel {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let shape = ScratchSettings {
-        tokenizer: root.join("datasets/quickstart/tokenizer.json"),
+        tokenizer: root.join("datasets/from_scratch/tokenizer.json"),
         hidden_size: WIDTH,
         intermediate_size: 64,
         num_hidden_layers: 1,
@@ -48,12 +48,12 @@ fn model(kind: AdapterKind, dropout: f64) -> LanguageModel {
         targets: Targets(vec!["q_proj".into(), "o_proj".into()]),
     };
     model.attach_adapter(&adapter, 2).unwrap();
-    // As after some updates: with B = 0 there is nothing to add to W.
+    // B is not zero, as after some updates; with B = 0 there would be nothing to add to W.
     model.decoder = model.decoder.map_trainable(|_, value| value + 0.01);
     model
 }
 
-/// The most that was allocated at once beyond what was there, while `work` ran.
+/// The peak of additional memory while `work` ran.
 fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let before = ALLOCATED.current_usage();
     ALLOCATED.reset_peak_usage();
@@ -67,7 +67,7 @@ fn tokens() -> TokenBatch {
     TokenBatch::new(&prompts, &completions)
 }
 
-/// The peaks of the pass, of the way back, and of both a block at a time.
+/// The peaks of the forward pass, of the backward pass, and of both block by block.
 fn peaks(kind: AdapterKind, dropout: f64) -> [usize; 3] {
     let model = model(kind, dropout);
     let tokens = tokens();
@@ -77,12 +77,12 @@ fn peaks(kind: AdapterKind, dropout: f64) -> [usize; 3] {
         let scores = model.decoder.log_probs(&tokens, 1.0, Some(&mut drops()));
         loss(scores.log_probs)
     };
-    // Threads and what they keep are made once.
+    // The first run also starts threads and fills their caches.
     drop(pass().backward());
 
     let (forward, value) = peak(pass);
     let (back, gradients) = peak(|| model.decoder.gradients(&mut value.backward()));
-    // A and B of two projections, and with DoRA the magnitudes: they were all reached.
+    // Gradients of A and B of two projections, and with DoRA of the magnitudes.
     let each = if kind == AdapterKind::Dora { 3 } else { 2 };
     assert_eq!(gradients.len(), 2 * each);
     for (name, gradient) in &gradients {
@@ -99,16 +99,16 @@ fn peaks(kind: AdapterKind, dropout: f64) -> [usize; 3] {
     [forward, back, by_block]
 }
 
-// One test: what others allocate beside it would count.
+// There is only one test, because allocations of another test would count as well.
 #[test]
 fn an_adapter_forms_no_matrix_of_the_size_of_its_weight() {
-    // Where one is formed it is seen: an adapter that is folded into its weight.
+    // A check of the measurement: merging an adapter into its weight does form such a matrix.
     let adapted = model(AdapterKind::Lora, 0.0);
     let (merged, _) = peak(|| adapted.decoder.merged());
     assert!(merged >= 2 * DENSE, "{merged}");
     drop(adapted);
 
-    // Half: the passes take a sixth of a matrix, and a matrix in 16 bits would be half of one.
+    // Half a matrix: the passes take a sixth of one, and a matrix in 16 bits would be half of one.
     let limit = DENSE / 2;
     let mut larger = Vec::new();
     for kind in [AdapterKind::Lora, AdapterKind::Dora] {

@@ -1,35 +1,61 @@
-//! The rules of ARCHITECTURE.md that a compiler does not check.
+//! The rules of ARCHITECTURE.md that a compiler does not check: who may import whom (here), no
+//! circles within a module, no long files, plain words.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at what must not be")]
+#![expect(clippy::string_slice, reason = "positions are found in the same text")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+#[path = "architecture/circles.rs"]
+mod circles;
+#[path = "architecture/files.rs"]
+mod files;
+#[path = "architecture/links.rs"]
+mod links;
+#[path = "architecture/paths.rs"]
+mod paths;
+#[path = "architecture/source.rs"]
+mod source;
+#[path = "architecture/words.rs"]
+mod words;
+
+use std::{collections::BTreeSet, env, fs};
+
+use paths::{imports, inline_paths};
+use source::{SourceFile, all_files, root};
 
 /// Each module, leaves first, and the modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("answer", &[]),
     ("seed", &[]),
     ("calendar", &[]),
+    ("settings", &[]),
     ("digest", &[]),
+    ("disk", &[]),
     ("device", &[]),
-    ("world", &["seed"]),
-    ("python", &[]),
+    ("sandbox", &[]),
+    ("syntax", &[]),
     ("launch", &[]),
-    ("remote", &[]),
-    ("data", &["digest"]),
+    ("remote", &["settings"]),
+    ("data", &["digest", "disk", "settings"]),
     ("memory", &[]),
-    ("reward", &["data", "python"]),
-    ("model", &["calendar", "device", "remote", "seed"]),
-    ("train", &["digest", "model", "reward", "seed"]),
+    ("reward", &["answer", "settings", "syntax"]),
+    (
+        "model",
+        &["calendar", "device", "disk", "remote", "seed", "settings"],
+    ),
+    (
+        "train",
+        &["digest", "disk", "model", "reward", "seed", "settings"],
+    ),
     (
         "eval",
-        &["data", "digest", "model", "python", "remote", "seed"],
+        &[
+            "data", "digest", "model", "sandbox", "remote", "seed", "settings",
+        ],
     ),
     (
         "spec",
         &[
-            "data", "device", "digest", "eval", "launch", "model", "remote", "reward", "train",
+            "data", "device", "eval", "model", "remote", "reward", "settings", "train",
         ],
     ),
     (
@@ -38,43 +64,65 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "plan"]),
+    ("results", &["digest", "disk", "plan"]),
     (
         "report",
-        &["digest", "eval", "model", "plan", "results", "spec"],
+        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
         "worker",
         &[
-            "data", "device", "digest", "eval", "model", "plan", "python", "remote", "results",
-            "reward", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "model", "plan", "sandbox", "remote",
+            "results", "seed", "train",
         ],
     ),
 ];
 
-/// May import everything, and nothing may import them.
+/// The modules that may import everything and that no other module may import.
 const TOP: &[&str] = &["cli", "lib", "main"];
 
 #[test]
 fn modules_import_only_what_the_map_allows() {
-    for (module, allowed) in MAY_IMPORT {
-        for (file, text) in sources(&source().join(module)) {
-            for target in imports(&text) {
-                let fine = target == *module || allowed.contains(&target);
-                assert!(
-                    fine,
-                    "{}: `{module}` may not import `{target}`",
-                    file.display()
-                );
-            }
+    for file in all_files() {
+        let Some((module, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == file.top())
+        else {
+            continue;
+        };
+        for target in imported(&file) {
+            let is_allowed = target == *module || allowed.contains(&target.as_str());
             assert!(
-                !text.contains("super::super"),
-                "{}: write `crate::`",
-                file.display()
+                is_allowed,
+                "src/{}: `{module}` may not import `{target}`",
+                file.path
             );
         }
+        assert!(
+            !file.code.contains("super::super"),
+            "src/{}: write `crate::`",
+            file.path
+        );
     }
+}
+
+#[test]
+fn every_permission_of_the_map_is_used() {
+    let files = all_files();
+    let mut unused = Vec::new();
+    for (module, allowed) in MAY_IMPORT {
+        let used: BTreeSet<String> = files
+            .iter()
+            .filter(|file| file.top() == *module)
+            .flat_map(imported)
+            .collect();
+        let unused_here = allowed.iter().filter(|target| !used.contains(**target));
+        unused.extend(unused_here.map(|target| format!("`{module}` never imports `{target}`")));
+    }
+    assert!(
+        unused.is_empty(),
+        "take these permissions off the map:\n{}",
+        unused.join("\n")
+    );
 }
 
 #[test]
@@ -94,85 +142,83 @@ fn the_map_has_no_cycle() {
 
 #[test]
 fn every_module_is_on_the_map() {
-    for entry in fs::read_dir(source()).unwrap() {
+    for entry in fs::read_dir(root().join("src")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let mapped = MAY_IMPORT.iter().any(|(module, _)| *module == name);
-        assert!(mapped || TOP.contains(&name), "`{name}` is not mapped");
+        let is_mapped = MAY_IMPORT.iter().any(|(module, _)| *module == name);
+        assert!(is_mapped || TOP.contains(&name), "`{name}` is not mapped");
     }
+    for (module, _) in MAY_IMPORT {
+        let path = root().join("src").join(module);
+        let is_there = path.is_dir() || path.with_extension("rs").is_file();
+        assert!(is_there, "there is no module `{module}`");
+    }
+}
+
+/// `INSTA_UPDATE=always`, which `just snapshots` sets, writes the table into the document; what a
+/// module owns stays as it is there.
+#[test]
+fn the_table_of_the_document_is_the_map() {
+    let path = root().join("ARCHITECTURE.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let (before, rest) = document.split_once(TABLE_HEAD).expect("the table's head");
+    let end = rest.find("\n\n").expect("a paragraph after the table");
+    let (present, after) = rest.split_at(end);
+    let owned = |module: &str| {
+        let row = present
+            .lines()
+            .find(|row| row.starts_with(&format!("| `{module}` |")));
+        row.and_then(|row| row.split(" | ").nth(1))
+            .unwrap_or("TODO: what it owns")
+    };
+    let row =
+        |module: &str, allowed: String| format!("| `{module}` | {} | {allowed} |", owned(module));
+    let mut rows: Vec<String> = MAY_IMPORT
+        .iter()
+        .map(|(module, allowed)| row(module, in_words(allowed)))
+        .collect();
+    rows.push(row("cli", "all".to_owned()));
+    let wanted = rows.join("\n");
+
+    if present != wanted && env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        fs::write(&path, format!("{before}{TABLE_HEAD}{wanted}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(present, wanted, "`just snapshots` writes the table");
+    assert!(!present.contains("TODO"), "say what the new module owns");
+}
+
+/// The head of the table in ARCHITECTURE.md.
+const TABLE_HEAD: &str = "| module | owns | may import |\n|---|---|---|\n";
+
+fn in_words(allowed: &[&str]) -> String {
+    if allowed.is_empty() {
+        return "–".to_owned();
+    }
+    let names: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
+    names.join(" ")
 }
 
 #[test]
 fn only_device_knows_the_cargo_features() {
-    for (file, text) in sources(&source()) {
-        let gated = text.contains("feature = \"");
+    for file in all_files() {
+        let is_gated = file
+            .text
+            .lines()
+            .any(|line| line.contains("feature = \"") && !line.trim_start().starts_with("//"));
         assert!(
-            !gated || file.ends_with("device.rs"),
-            "{}: cfg(feature)",
-            file.display()
+            !is_gated || file.path == "device.rs",
+            "src/{}: cfg(feature)",
+            file.path
         );
     }
 }
 
-/// First names of the `crate::a` and `crate::{a, b}` paths in `text`.
-fn imports(text: &str) -> Vec<&str> {
-    text.split("crate::")
-        .skip(1)
-        .flat_map(first_names)
-        .filter(|name| !name.is_empty())
+/// The top-level modules that a file names, test code included.
+fn imported(file: &SourceFile) -> BTreeSet<String> {
+    let code = source::blank(&file.text);
+    let used = imports(&code).into_iter().chain(inline_paths(&code, &[]));
+    used.filter(|used| used.names[0] == "crate")
+        .filter_map(|used| used.names.into_iter().nth(1))
         .collect()
-}
-
-fn first_names(path: &str) -> Vec<&str> {
-    let Some(group) = path.strip_prefix('{') else {
-        return vec![identifier(path)];
-    };
-    let mut depth = 1;
-    let end = group.find(|c| {
-        depth += i32::from(c == '{') - i32::from(c == '}');
-        depth == 0
-    });
-    let mut nested = 0;
-    let (group, _) = group.split_at(end.unwrap());
-    group
-        .split(move |c| {
-            nested += i32::from(c == '{') - i32::from(c == '}');
-            c == ',' && nested == 0
-        })
-        .map(|name| identifier(name.trim_start()))
-        .collect()
-}
-
-fn identifier(text: &str) -> &str {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .next()
-        .unwrap()
-}
-
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-/// The Rust files below `path`, or `path.rs`, without comment lines.
-fn sources(path: &Path) -> Vec<(PathBuf, String)> {
-    if let Ok(entries) = fs::read_dir(path) {
-        return entries
-            .flat_map(|entry| sources(&entry.unwrap().path()))
-            .collect();
-    }
-    let file = path.with_extension("rs");
-    let wanted = file.is_file() && (path == file || path.extension().is_none());
-    if wanted {
-        vec![(file.clone(), without_comments(&file))]
-    } else {
-        Vec::new()
-    }
-}
-
-fn without_comments(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    let code = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    code.collect::<Vec<_>>().join("\n")
 }

@@ -1,9 +1,9 @@
 """Runs the programs of `migrations/` against the libraries that are installed for this Python.
 
-Each `new_code` must run to its end without a deprecation warning of its own, in a process and a
-folder of its own under a time limit. Each `old_code` should fail or warn; where it still runs in
-silence, that is said, and is no fault: some changes only recommend a new name. Rows with `not_run`
-and rows of libraries that are not installed are not run, and are listed.
+Each `new_code` must run to its end without its own deprecation warnings, in its own process and
+folder and under a time limit. Each `old_code` should fail or warn; one that still runs in silence
+is reported but is no fault, because some changes only recommend a new name. Rows with `not_run` and
+rows of libraries that are not installed are not run, and are listed.
 
     python3 datasets/make/check_migrations.py [FILE ...] [--timeout SECONDS] [--verbose]
 """
@@ -94,8 +94,8 @@ def main():
     for path in files:
         counts = check(path, arguments.timeout, arguments.verbose)
         library = json.loads(path.read_text(encoding="utf-8").split("\n", 1)[0])["dependency"]
-        told = ", ".join(f"{count} {what}" for what, count in counts.items())
-        print(f"{library} {version_of(library) or '-'}: {told}", flush=True)
+        summary = ", ".join(f"{count} {what}" for what, count in counts.items())
+        print(f"{library} {version_of(library) or '-'}: {summary}", flush=True)
         total = {what: total.get(what, 0) + count for what, count in counts.items()}
     print("all: " + ", ".join(f"{count} {what}" for what, count in total.items()))
     return 1 if total.get("failed") or not files else 0

@@ -1,4 +1,4 @@
-//! `recode doctor`: says what this machine offers, and whether code would be judged on it.
+//! `recode doctor`: reports what this machine offers, and whether code is judged on it.
 
 use std::{
     collections::BTreeMap,
@@ -17,32 +17,32 @@ use super::{
 use crate::{
     data::Cache,
     device::Backend,
-    python::{
+    results::Store,
+    sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
     },
-    results::Store,
 };
 
 const AFTER_HELP: &str = "\
-Exit code 0: programs are judged here. 3: `recode judge` and `recode run` would refuse, because there
-is no Python or because a safeguard is off; the latter can be overridden by --allow-unsandboxed.
-Python is $RECODE_PYTHON, else python3.";
+Exit code 0: programs are judged on this machine. 3: `recode judge` and `recode run` refuse to judge, because
+there is no Python or because a safeguard is off. --allow-unsandboxed overrides a missing safeguard.
+The Python is $RECODE_PYTHON, or python3.";
 
 /// Arguments of `recode doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// Print the same as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// All that the doctor finds.
+/// The whole report.
 #[derive(Debug, Serialize)]
 struct Findings {
     version: &'static str,
-    /// Whether programs would be judged without `--allow-unsandboxed`.
+    /// Whether programs are judged without `--allow-unsandboxed`.
     is_judging: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     python: Option<Python>,
@@ -58,14 +58,14 @@ struct Findings {
 struct Python {
     interpreter: Interpreter,
     safeguards: Safeguards,
-    /// What three small programs showed: a check and why it failed.
+    /// The checks that three small programs make, and why each failed, if it did.
     verdicts: Vec<Named>,
     has_exact_time_limits: bool,
-    /// The version of each library that a benchmark imports; `None` if it is not there.
+    /// The version of each library that a benchmark imports; `None` if it is missing.
     libraries: BTreeMap<&'static str, Option<String>>,
 }
 
-/// A thing that is there, or the reason why it is not.
+/// A feature, or the reason why it is missing.
 #[derive(Debug, Serialize)]
 struct Named {
     name: &'static str,
@@ -80,7 +80,7 @@ struct Disk {
     free_bytes: Option<u64>,
 }
 
-/// What the programs of CodeUpdateArena import, and the servers that know it.
+/// The libraries that the programs of CodeUpdateArena import, and the servers that load them.
 const LIBRARIES: &[(&str, Modules)] = &[
     ("numpy", Modules::Scientific),
     ("pandas", Modules::Scientific),
@@ -90,11 +90,11 @@ const LIBRARIES: &[(&str, Modules)] = &[
     ("torch", Modules::Torch),
 ];
 
-/// Programs that show whether verdicts are earned, with what must come out.
+/// Programs that show whether verdicts are right: a check, a program, and its expected verdict.
 const PROBES: &[(&str, &str, &str)] = &[
     ("an honest program passes", "assert 1 + 1 == 2", "pass"),
     (
-        "leaving before the assertions is no pass",
+        "exiting before the assertions is not a pass",
         "import os; os._exit(0)",
         "died",
     ),
@@ -135,7 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
-/// Starts Python as judging does, but for its refusal.
+/// Starts Python as judging does, but without a safeguard too.
 fn python() -> Result<Python, PythonError> {
     let pool = Pool::start(&Settings {
         workers: 1,
@@ -191,7 +191,7 @@ fn disk() -> Vec<Disk> {
         .collect()
 }
 
-/// The space that is left where a folder is, or will be.
+/// The free space of the disk that has a folder, or will have it.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;
     let there = folder.ancestors().find(|folder| folder.exists())?;
@@ -221,7 +221,7 @@ impl Python {
             row(text, "verdicts", probe.name, probe.missing.as_deref());
         }
         text.push_str(if self.has_exact_time_limits {
-            "  time limits hold on a busy machine as on a quiet one\n"
+            "  time limits are the same on a busy machine as on an idle one\n"
         } else {
             "  time limits are by the clock: on a busy machine slow programs may time out\n"
         });
@@ -265,7 +265,7 @@ impl Findings {
                 "judging: no, {}; --allow-unsandboxed overrides this, for programs that you trust\n",
                 python.safeguards
             ),
-            (Some(_), _) => "judging: no, verdicts are wrong here\n".to_owned(),
+            (Some(_), _) => "judging: no, verdicts are wrong on this machine\n".to_owned(),
             (None, failure) => format!(
                 "judging: no, {}\n",
                 failure.as_deref().unwrap_or("there is no Python")

@@ -1,23 +1,24 @@
-//! Exit codes, and how an error becomes text: the only place that decides either.
+//! Exit codes, and how an error becomes text: nothing else decides either.
 
 use std::{error::Error, process::ExitCode};
 
 use super::output;
+use crate::results::in_words;
 
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// All is done.
+    /// Everything is done.
     Done,
-    /// Some job failed; what could be reported was.
+    /// A job failed; the results of the others are reported.
     JobFailed,
     /// The spec or the arguments are wrong.
     Usage,
-    /// Something is not there: a device, data, Python.
+    /// Something is missing: a device, data, Python.
     Missing,
-    /// A bug of this program.
+    /// This program has a bug.
     Bug,
-    /// Stopped on request; the same command goes on.
+    /// Stopped on request; the same command continues.
     Stopped,
     /// A job that this one builds on is not finished.
     UpstreamNotFinished,
@@ -47,7 +48,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not do its work, in words for the person who typed it.
+/// Why a command failed, in words for the person who typed it.
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
@@ -58,21 +59,10 @@ pub(super) struct Failure {
 impl Failure {
     /// A failure whose text is `error` and its causes, joined by colons.
     pub(super) fn new(exit: Exit, error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self {
-            exit,
-            message,
-            hint: None,
-        }
+        Self::text(exit, in_words(error))
     }
 
-    /// A failure with a text of its own.
+    /// A failure with this text.
     pub(super) fn text(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
@@ -99,7 +89,7 @@ impl Failure {
         self.hint
     }
 
-    /// Says it on stderr.
+    /// Prints it to stderr.
     pub(super) fn report(&self) -> Exit {
         output::error_line(&format!("error: {}", self.message));
         if let Some(hint) = &self.hint {

@@ -111,7 +111,7 @@ fn fetch_all(
 
 fn explained(error: &FetchError, entry: &Entry, cache: &Cache) -> Failure {
     let failure = Failure::new(Exit::Missing, error);
-    let by_hand = entry.by_hand(cache);
+    let by_hand = cache.by_hand(entry);
     match error {
         FetchError::Refused { page, .. } => failure.hint(format!(
             "accept the terms at {page} and set HF_TOKEN to a token of that account"
@@ -138,7 +138,7 @@ fn table(manifest: &Manifest, cache: &Cache) -> String {
     let rows: Vec<[String; 5]> = manifest
         .entries()
         .map(|entry| {
-            let state = match entry.resolve(cache) {
+            let state = match cache.resolve(entry) {
                 Resolved::Here(_) if entry.is_shipped() => "shipped",
                 Resolved::Here(_) => "here",
                 Resolved::Missing { .. } => "-",

@@ -7,7 +7,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::{Args, builder::PossibleValuesParser};
@@ -17,12 +17,13 @@ use serde_json::{Value, json};
 use crate::{
     data::Cache,
     digest::Digest,
+    disk::Timestamp,
     eval::{
         Judgement, Sample, Tally, VerdictLog,
         benchmark::{self, Benchmark, Flavour, Options, Repairs},
         evalplus_results, judge_samples, read_evalplus_results, read_samples,
     },
-    python::{Pool, PythonError, Settings, choose_interpreter},
+    sandbox::{Pool, PythonError, Settings, choose_interpreter},
 };
 
 use super::{
@@ -429,7 +430,7 @@ impl Run<'_> {
         let pairs: Vec<_> = self.samples.iter().zip(outcomes).collect();
         let hash = Digest::of_file(&self.arguments.data);
         let hash = hash.as_ref().map_or("", Digest::as_str);
-        let date = output::date_and_time(SystemTime::now());
+        let date = Timestamp::now().date_and_time();
         let mut file = evalplus_results(self.benchmark, &pairs, tally, (&date, hash));
         file["recode"] = summary.clone();
         file

@@ -147,15 +147,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        plan::{JobId, example::job},
+        plan::{JobId, tests::fixture::job},
         results::Store,
     };
 
     fn folder() -> (tempfile::TempDir, JobDir) {
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&JobId("eval-1".into()));
-        dir.prepare(&job("eval-1", &[]), &serde_json::json!({}))
-            .unwrap();
+        dir.prepare(&job("eval-1", &[])).unwrap();
         (root, dir)
     }
 

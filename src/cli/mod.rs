@@ -26,12 +26,12 @@ mod python;
 mod report;
 mod run;
 mod score;
+mod shortfalls;
 mod spec_arguments;
 mod status;
 mod tail;
 mod vigil;
 mod watch;
-mod world;
 
 use std::process::ExitCode;
 
@@ -98,8 +98,6 @@ enum Command {
     Data(data::Command),
     /// Print which Python judges, or make an environment with the libraries that benchmarks need
     Python(python::Arguments),
-    /// Make the data of the tiny world from a seed
-    World(world::Arguments),
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
@@ -147,7 +145,6 @@ impl Command {
             Self::Merge(arguments) => merge::run(&arguments),
             Self::Data(command) => command.run(),
             Self::Python(arguments) => python::run(&arguments),
-            Self::World(arguments) => world::run(&arguments),
             Self::Job(arguments) => job::run(&arguments),
         }
     }

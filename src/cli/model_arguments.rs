@@ -156,7 +156,7 @@ pub(super) fn named(name: &str) -> Result<PathBuf, Failure> {
              (`recode fetch --list`), or a finished training, such as `train-7c1e9a02`",
         ));
     };
-    match entry.resolve(&Cache::from_environment()) {
+    match Cache::from_environment().resolve(entry) {
         Resolved::Here(path) => Ok(path),
         Resolved::Missing { what, how } => Err(Failure::text(Exit::Missing, what).hint(how)),
     }

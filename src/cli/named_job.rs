@@ -15,7 +15,7 @@ const HINT: &str = "`recode status` lists the jobs";
 /// The least characters of a name that are compared.
 const LEAST_TOLD: usize = 8;
 
-/// The job of that name, of that folder, or the only one whose name begins so.
+/// The job of that name, of that folder, or the only one with a name that begins so.
 pub(super) fn find(name: &str, store: &Store) -> Result<JobDir, Failure> {
     if Path::new(name).join("job.json").is_file() {
         // The folder's name is the job's, which `.` would hide.
@@ -44,7 +44,7 @@ pub(super) fn find(name: &str, store: &Store) -> Result<JobDir, Failure> {
     }
 }
 
-/// The job whose name begins most like `name`, if one is near enough to be meant.
+/// The job with the name most like `name`, if one is similar enough to be meant.
 fn meant(name: &str, jobs: &[JobDir]) -> Option<JobId> {
     // A beginning is compared with beginnings, unless it says next to nothing.
     let length = name.chars().count().max(LEAST_TOLD);
@@ -88,15 +88,14 @@ fn list(jobs: &[JobDir]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{plan::example::job, results::Claim};
+    use crate::{plan::tests::fixture::job, results::Claim};
 
     fn store(names: &[&str]) -> (tempfile::TempDir, Store) {
         let root = tempfile::tempdir().unwrap();
         let store = Store::new(root.path().join("results"));
         for name in names {
             let dir = store.job_dir(&JobId((*name).into()));
-            dir.prepare(&job(name, &[]), &serde_json::json!({}))
-                .unwrap();
+            dir.prepare(&job(name, &[])).unwrap();
         }
         (root, store)
     }

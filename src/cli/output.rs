@@ -1,15 +1,11 @@
 //! The only functions that print: results to stdout, everything else to stderr.
 //!
-//! A closed pipe (`recode plan x.toml | head`) is not an error of ours: what cannot be written is
-//! dropped.
+//! A closed pipe (`recode plan x.toml | head`) is no error: text that cannot be written is dropped.
 
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
-    time::SystemTime,
 };
-
-use crate::calendar;
 
 /// Writes a result to stdout, and a line break if it has none at its end.
 pub(super) fn result(text: &str) {
@@ -21,14 +17,14 @@ pub(super) fn result(text: &str) {
     let _ = stdout.flush();
 }
 
-/// Writes a part of a result to stdout, at once; false if nobody reads it any more.
+/// Writes a part of a result to stdout, at once; false if stdout is closed.
 pub(super) fn piece(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
     written.and_then(|()| stdout.flush()).is_ok()
 }
 
-/// Writes the mark behind which the person at the terminal types to stderr.
+/// Writes a prompt, after which the person at the terminal types, to stderr.
 pub(super) fn prompt(mark: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(mark.as_bytes());
@@ -42,12 +38,12 @@ pub(super) fn error_line(text: &str) {
     let _ = stderr.write_all(b"\n");
 }
 
-/// Whether stderr is a terminal whose user has not asked for plain text (`NO_COLOR`).
+/// Whether stderr is a terminal and the user has not asked for plain text (`NO_COLOR`).
 pub(super) fn is_stderr_colourful() -> bool {
     io::stderr().is_terminal() && !wants_plain_text()
 }
 
-/// Whether what is on stdout can be drawn over: a terminal whose user has not asked for plain text.
+/// Whether stdout can be redrawn: it is a terminal, and the user has not asked for plain text.
 pub(super) fn is_stdout_redrawable() -> bool {
     io::stdout().is_terminal() && !wants_plain_text()
 }
@@ -62,42 +58,5 @@ pub(super) fn count(number: usize, noun: &str) -> String {
         format!("1 {noun}")
     } else {
         format!("{number} {noun}s")
-    }
-}
-
-/// A moment as `2026-11-22 18:49`, in UTC.
-pub(super) fn date_and_time(moment: SystemTime) -> String {
-    let seconds = moment
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let (days, minutes) = (seconds / 86_400, seconds / 60 % 1440);
-    let (year, month, day) = calendar::date(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
-        minutes / 60,
-        minutes % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_moment_is_told_as_the_date_command_does() {
-        // Oracle: `date -u -d @SECONDS '+%F %H:%M'` of GNU coreutils.
-        let cases = [
-            (0, "1970-01-01 00:00"),
-            (951_825_599, "2000-02-29 11:59"),
-            (1_735_689_599, "2024-12-31 23:59"),
-            (1_795_373_340, "2026-11-22 18:49"),
-        ];
-        for (seconds, expected) in cases {
-            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(date_and_time(moment), expected);
-        }
     }
 }

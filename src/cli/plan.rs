@@ -9,16 +9,16 @@ use super::{
     exit::{Exit, Failure},
     output::{self, count},
     plan_memory,
+    shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
-    plan::{Job, JobId, Memory, Plan, Work},
-    remote::RemoteSettings,
-    results::{JobState, Progress, Store},
+    plan::{Job, JobId, JobKind, Memory, Missing, Plan},
+    results::{JobState, Progress, Store, in_words},
     spec::Experiment,
 };
 
-/// Without `--all`, a longer list is cut.
+/// Jobs that are listed without `--all`.
 const MOST_LINES: usize = 24;
 
 /// Arguments of `recode plan`.
@@ -72,7 +72,7 @@ struct Report<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     steps: BTreeMap<&'a JobId, Step>,
-    /// The first of all trainings that take as much.
+    /// Of trainings that take the same, the first.
     memory: BTreeMap<&'a JobId, &'a Memory>,
 }
 
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let points = experiment.points.iter();
     let asked = points.map(|point| point.settings.run.needs.gpu_memory_bytes());
     lines.extend(plan_memory::lines(&estimates, asked.max().unwrap_or(0)));
-    lines.extend(shortfalls(&experiment, &plan, &arguments.spec.spec));
+    lines.extend(lacking(&plan, &arguments.spec.spec));
     output::result(&lines.join("\n"));
     Ok(Exit::Done)
 }
@@ -149,7 +149,7 @@ fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
 
 /// The plan for a person.
 fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> Vec<String> {
-    let is_training = |job: &&Job| matches!(job.work, Work::Train(_));
+    let is_training = |job: &&Job| job.id.kind() == Some(JobKind::Train);
     let trainings = plan.jobs.iter().filter(is_training).count();
     let mut lines = vec![format!(
         "{}  {} -> {} + {}",
@@ -203,51 +203,43 @@ fn totals(steps: &[Step]) -> String {
 }
 
 /// What this machine lacks, and how to get it.
-fn shortfalls(experiment: &Experiment, plan: &Plan, spec: &Path) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !plan.missing.is_empty() {
-        let gigabytes: f64 = plan
-            .missing
-            .iter()
-            .filter_map(|missing| missing.gigabytes)
-            .sum();
-        let size = if gigabytes > 0.0 {
-            format!(" ({gigabytes:.1} GB)")
-        } else {
-            String::new()
+fn lacking(plan: &Plan, spec: &Path) -> Vec<String> {
+    let jobs: Vec<&Job> = plan.jobs.iter().collect();
+    let shortfalls = shortfalls(plan, &jobs);
+    let inputs = shortfalls.iter().filter_map(|shortfall| match shortfall {
+        Shortfall::Input(missing) => Some(*missing),
+        _ => None,
+    });
+    let mut lines = downloads(&inputs.collect::<Vec<_>>(), spec);
+    lines.extend(shortfalls.iter().filter_map(|shortfall| {
+        let reason = match shortfall {
+            Shortfall::Input(_) => return None,
+            Shortfall::Key { no_key, .. } => no_key.to_string(),
+            Shortfall::Backend(reason) => reason.to_string(),
+            Shortfall::Python(error) => in_words(error),
         };
-        let names: Vec<&str> = plan
-            .missing
-            .iter()
-            .map(|missing| missing.name.as_str())
-            .collect();
-        let spec = spec.display();
-        lines.push(format!(
+        Some(format!("not possible here: {reason}"))
+    }));
+    lines
+}
+
+fn downloads(missing: &[&Missing], spec: &Path) -> Vec<String> {
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let gigabytes: f64 = missing.iter().filter_map(|one| one.gigabytes).sum();
+    let size = if gigabytes > 0.0 {
+        format!(" ({gigabytes:.1} GB)")
+    } else {
+        String::new()
+    };
+    let names: Vec<&str> = missing.iter().map(|one| one.name.as_str()).collect();
+    vec![
+        format!(
             "missing downloads: {}{size}: {}",
             names.len(),
             names.join(", ")
-        ));
-        lines.push(format!("get them with: recode fetch {spec}"));
-    }
-    let remotes = plan.jobs.iter().filter_map(|job| job.work.remote());
-    let mut keys: Vec<_> = remotes.filter_map(RemoteSettings::missing).collect();
-    keys.dedup();
-    lines.extend(
-        keys.iter()
-            .map(|no_key| format!("not possible here: {no_key}")),
-    );
-    let mut backends: Vec<_> = experiment
-        .points
-        .iter()
-        .filter(|p| p.settings.model.remote.is_none())
-        .map(|p| p.settings.run.backend)
-        .collect();
-    backends.sort_unstable();
-    backends.dedup();
-    for backend in backends {
-        if let Some(reason) = backend.missing() {
-            lines.push(format!("not possible here: {reason}"));
-        }
-    }
-    lines
+        ),
+        format!("get them with: recode fetch {}", spec.display()),
+    ]
 }

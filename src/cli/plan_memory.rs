@@ -3,13 +3,15 @@
 use crate::{
     data::Manifest,
     model::{DecoderConfig, Tokenizer},
-    plan::{JobId, Memory, Plan, TrainWork, Work},
+    plan::{JobId, Memory, Plan, Work},
+    train::TrainSettings,
 };
 
 /// A training, and the arithmetic of it; none where nothing tells the shape of its model.
 pub(super) struct Estimate<'a> {
     pub(super) job: &'a JobId,
-    work: &'a TrainWork,
+    work: &'a Work,
+    train: &'a TrainSettings,
     config: DecoderConfig,
     pub(super) memory: Memory,
 }
@@ -18,17 +20,19 @@ pub(super) struct Estimate<'a> {
 pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<Estimate<'a>> {
     let mut estimates: Vec<Estimate<'a>> = Vec::new();
     for job in &plan.jobs {
-        let Work::Train(work) = &job.work else {
+        let work = &job.work;
+        let Some(train) = work.as_train() else {
             continue;
         };
         let Some(config) = shape(work, manifest) else {
             continue;
         };
-        let memory = Memory::of(work, &config);
+        let memory = Memory::of(work, train, &config);
         if estimates.iter().all(|one| one.memory != memory) {
             estimates.push(Estimate {
                 job: &job.id,
                 work,
+                train,
                 config,
                 memory,
             });
@@ -38,7 +42,7 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
 }
 
 /// The shape of a training's model: from its folder, from the spec, or from the manifest.
-fn shape(work: &TrainWork, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
+fn shape(work: &Work, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     let Some(folder) = &work.model_path else {
         let settings = &work.model.scratch;
         let tokenizer = Tokenizer::from_file(&settings.tokenizer).ok()?;
@@ -74,7 +78,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
         row("reference", memory.reference, "");
         row("sampling: weights with adapters", memory.merged, "");
         row("sampling: keys and values", memory.kv_cache, "");
-        let graph = if one.work.train.gradient_checkpointing {
+        let graph = if one.train.gradient_checkpointing {
             "  (one block's graph at a time)"
         } else {
             ""
@@ -94,20 +98,21 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     if one.memory.peak() <= asked {
         return Some(format!("  fits the {room} that the spec asks for"));
     }
-    let mut work = one.work.clone();
-    let less_cache = less_cache(&mut work, &one.config, asked);
+    let (mut work, mut train) = (one.work.clone(), one.train.clone());
+    let less_cache = less_cache(&mut work, &train, &one.config, asked);
     let mut ways = Vec::new();
     for checkpointing in [false, true] {
-        work.train.gradient_checkpointing = checkpointing;
-        if checkpointing && one.work.train.gradient_checkpointing {
+        train.gradient_checkpointing = checkpointing;
+        if checkpointing && one.train.gradient_checkpointing {
             break;
         }
-        work.train.micro_batch_tokens = one.work.train.micro_batch_tokens;
-        while work.train.micro_batch_tokens > 0 && Memory::of(&work, &one.config).peak() > asked {
-            work.train.micro_batch_tokens /= 2;
+        train.micro_batch_tokens = one.train.micro_batch_tokens;
+        let peak = |train: &TrainSettings| Memory::of(&work, train, &one.config).peak();
+        while train.micro_batch_tokens > 0 && peak(&train) > asked {
+            train.micro_batch_tokens /= 2;
         }
-        if work.train.micro_batch_tokens > 0 {
-            let tokens = work.train.micro_batch_tokens;
+        if train.micro_batch_tokens > 0 {
+            let tokens = train.micro_batch_tokens;
             let mut way = format!("`train.micro_batch_tokens = {tokens}`");
             if checkpointing {
                 way.push_str(" with `train.gradient_checkpointing = true`");
@@ -127,9 +132,14 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
 }
 
 /// Lowers the bound of keys and values until sampling fits, and says so; nothing if it fits already.
-fn less_cache(work: &mut TrainWork, config: &DecoderConfig, asked: usize) -> String {
+fn less_cache(
+    work: &mut Work,
+    train: &TrainSettings,
+    config: &DecoderConfig,
+    asked: usize,
+) -> String {
     let bound = work.model.kv_cache;
-    while Memory::of(work, config).sampling() > asked {
+    while Memory::of(work, train, config).sampling() > asked {
         let Some(half) = work.model.kv_cache.half() else {
             break;
         };
@@ -157,7 +167,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::tests::plan_of;
+    use crate::plan::tests::fixture::plan_of;
 
     #[test]
     fn what_would_fit_names_a_smaller_cache_where_sampling_is_too_large() {
@@ -171,13 +181,13 @@ mod tests {
                     batch_size = 64\nmax_prompt_tokens = 288\ngradient_checkpointing = true\n\
                     [train.grpo]\nbatch_size = 64\n[train.sampling]\nmax_completion_tokens = 512\n";
         let plan = plan_of(text);
-        let Work::Train(work) = &plan.jobs[0].work else {
-            panic!("a training comes first")
-        };
-        let memory = Memory::of(work, &config);
+        let work = &plan.jobs[0].work;
+        let train = work.as_train().unwrap();
+        let memory = Memory::of(work, train, &config);
         let one = Estimate {
             job: &plan.jobs[0].id,
             work,
+            train,
             config,
             memory,
         };

@@ -1,4 +1,4 @@
-//! `recode python`: which Python judges, and the libraries that it has.
+//! `recode python`: the Python that judges each benchmark, and its libraries.
 
 use std::path::PathBuf;
 
@@ -12,14 +12,14 @@ use super::{
 use crate::{
     data::Cache,
     eval::benchmark,
-    python::{Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter},
+    sandbox::{Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter},
 };
 
 const AFTER_HELP: &str = "\
-Without --setup it says which Python judges each benchmark and what that Python lacks. With it, it
-makes a virtual environment in $RECODE_CACHE/python, else ~/.cache/recode/python, from versions and
-hashes that this program brings along. Benchmarks that need libraries then find it by themselves;
-RECODE_PYTHON, `eval.python` in a spec and `recode judge --python` name another one.";
+Without --setup, prints which Python judges each benchmark and which libraries it lacks. With --setup, first
+makes a virtual environment in $RECODE_CACHE/python, or ~/.cache/recode/python, with pinned versions and
+hashes. Benchmarks that need libraries use it from then on. RECODE_PYTHON, `eval.python` in a spec and
+`recode judge --python` choose another Python.";
 
 /// Arguments of `recode python`.
 #[derive(Debug, Args)]
@@ -32,16 +32,16 @@ pub(super) struct Arguments {
     /// Make a virtual environment with the libraries that CodeUpdateArena's programs import
     #[arg(long)]
     setup: bool,
-    /// And with torch, which is a download of 2.5 GB
+    /// Include torch, a download of 2.5 GB
     #[arg(long, requires = "setup")]
     torch: bool,
-    /// The newest recorded versions, where Python is newer than 3.12
+    /// Install the newest recorded versions, for a Python newer than 3.12
     #[arg(long, requires = "setup")]
     newest: bool,
-    /// The Python to make it with
+    /// The Python to make the environment with
     #[arg(long, value_name = "PATH", requires = "setup")]
     python: Option<PathBuf>,
-    /// Print as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -63,19 +63,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         base.and_then(|base| environment.make(&base, arguments.torch))
             .map_err(|error| failure(&error))?;
     }
-    let judges: Vec<Judge> = benchmark::names()
-        .map(|name| Judge::of(name, &cache))
+    let found: Vec<BenchmarkPython> = benchmark::names()
+        .map(|name| BenchmarkPython::of(name, &cache))
         .collect();
     output::result(&if arguments.json {
-        json!(judges.iter().map(Judge::json).collect::<Vec<_>>()).to_string()
+        json!(found.iter().map(BenchmarkPython::json).collect::<Vec<_>>()).to_string()
     } else {
-        judges
+        found
             .iter()
-            .map(Judge::line)
+            .map(BenchmarkPython::line)
             .collect::<Vec<_>>()
             .join("\n")
     });
-    let is_missing = judges.iter().any(|judge| judge.interpreter.is_err());
+    let is_missing = found.iter().any(|one| one.interpreter.is_err());
     Ok(if is_missing {
         Exit::Missing
     } else {
@@ -87,26 +87,26 @@ fn failure(error: &EnvironmentError) -> Failure {
     let failure = Failure::new(Exit::Missing, error);
     match error {
         EnvironmentError::Unsuited { name: "pinned", .. } => failure.hint(
-            "install Python 3.11, or take newer versions, with which 565 instead of 570 of the 577 \
+            "install Python 3.11, or use newer versions, with which 565 instead of 570 of the 577 \
              references pass: recode python --setup --newest",
         ),
         EnvironmentError::Step { .. } => failure.hint(
-            "what failed stands above; on Debian and Ubuntu, `python3-venv` makes environments. The \
-             same command goes on",
+            "the error is printed above; on Debian and Ubuntu, `python3-venv` is needed. The same \
+             command continues",
         ),
         _ => failure,
     }
 }
 
-/// What judges a benchmark.
-struct Judge {
+/// The Python that judges a benchmark.
+struct BenchmarkPython {
     benchmark: &'static str,
     interpreter: Result<Interpreter, String>,
     libraries: std::collections::BTreeMap<String, String>,
     lacking: Vec<&'static str>,
 }
 
-impl Judge {
+impl BenchmarkPython {
     fn of(benchmark: &'static str, cache: &Cache) -> Self {
         let needed = benchmark::libraries(benchmark);
         let path = choose_interpreter(None, !needed.is_empty(), cache.folder());
@@ -141,7 +141,7 @@ impl Judge {
         if !self.lacking.is_empty() {
             let lacking = self.lacking.join(", ");
             parts.push(format!(
-                "lacks {lacking}, whose tasks cannot pass (recode python --setup)"
+                "lacks {lacking}, so tasks that import them cannot pass (recode python --setup)"
             ));
         }
         parts.join("; ")

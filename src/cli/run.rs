@@ -1,4 +1,4 @@
-//! `recode run`: runs what an experiment still lacks, then prints its table.
+//! `recode run`: runs the jobs of an experiment that have no result, then prints its table.
 
 use std::io;
 
@@ -13,14 +13,14 @@ use super::{
     output::{self, count},
     progress::{Display, Kind},
     report::write_table,
+    shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
     launch::Process,
-    plan::{Job, JobId, Plan, Work},
-    python,
+    plan::{Job, Missing, Plan},
     results::Store,
-    schedule::{End, Scheduler, Settings, Summary, Task},
+    schedule::{End, Scheduler, Settings, Summary},
 };
 
 /// Arguments of `recode run`.
@@ -29,19 +29,19 @@ pub(super) struct Arguments {
     #[command(flatten)]
     spec: SpecArguments,
 
-    /// How many jobs run side by side; `run.slots` of the spec by default
+    /// How many jobs run at once [default: `run.slots` of the spec]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 
-    /// How often a job that failed is started again
+    /// How often a failed job is started again
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
 
-    /// How to show what happens, on stderr
+    /// How to show progress on stderr
     #[arg(long, value_enum, default_value_t)]
     progress: Kind,
 
-    /// Print the table as JSON, with the jobs behind every cell
+    /// Print the table as JSON, with the jobs of every cell
     #[arg(long)]
     json: bool,
 }
@@ -60,9 +60,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         ..Settings::default()
     };
     let summary = schedule(&plan, &store, settings, arguments.progress)?;
-    // Also after a failure: the other cells are worth reading, and the holes say why.
+    // Also after a failure: the other cells are worth reading, and the notes say what failed.
     if !summary.is_stopped() {
-        let table = write_table(&plan, &store, &around)?;
+        let table = write_table(&plan, &store)?;
         output::result(&if arguments.json {
             table.to_json()
         } else {
@@ -72,7 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(conclude(&summary, &arguments.spec))
 }
 
-/// Runs the jobs; from the main thread, as workers are told when the thread that started them ends.
+/// Runs the jobs. It must be called on the main thread: workers end with the thread that started
+/// them.
 fn schedule(
     plan: &Plan,
     store: &Store,
@@ -84,11 +85,6 @@ fn schedule(
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error: io::Error| Failure::new(Exit::Missing, &error))?;
     let mut requests = 0;
-    let identities: Vec<_> = plan.jobs.iter().map(|job| job.work.identity()).collect();
-    let with_identity = plan.jobs.iter().zip(&identities);
-    let tasks: Vec<_> = with_identity
-        .map(|(job, identity)| Task { job, identity })
-        .collect();
     let mut display = Display::new(progress, &plan.experiment, &plan.jobs, store);
     let mut scheduler = Scheduler {
         store,
@@ -100,69 +96,34 @@ fn schedule(
         },
         settings,
     };
-    let summary = scheduler.run(&tasks);
+    let summary = scheduler.run(&plan.jobs);
     display.finish();
     summary.map_err(|error| Failure::new(Exit::Bug, &error))
 }
 
-/// Says at once what the jobs would find missing one by one.
+/// Refuses to start what would fail: says at once what the jobs would find missing one by one.
 fn check_what_is_here(plan: &Plan, store: &Store, spec: &SpecArguments) -> Result<(), Failure> {
     let is_open = |job: &&Job| store.job_dir(&job.id).outcome().is_none();
     let open: Vec<&Job> = plan.jobs.iter().filter(is_open).collect();
-    let is_needed = |id: &JobId| open.iter().any(|job| job.id == *id);
-    let missing: Vec<_> = plan
-        .missing
+    let shortfalls = shortfalls(plan, &open);
+    let inputs: Vec<&Missing> = shortfalls
         .iter()
-        .filter(|missing| missing.needed_by.iter().any(is_needed))
+        .filter_map(|shortfall| match shortfall {
+            Shortfall::Input(missing) => Some(*missing),
+            _ => None,
+        })
         .collect();
-    if let Some(first) = missing.first() {
-        let others = missing.len() - 1;
-        let others = if others > 0 {
-            format!(", and {others} more")
-        } else {
-            String::new()
-        };
-        let failure = Failure::text(Exit::Missing, format!("{}{others}", first.what));
-        let how = format!(
-            "{}; `recode plan {}` lists all",
-            first.how,
-            spec.spec.display()
-        );
-        return Err(failure.hint(if others.is_empty() {
-            first.how.clone()
-        } else {
-            how
-        }));
-    }
-    for job in &open {
-        if let Some(remote) = job.work.remote() {
-            if let Some(no_key) = remote.missing() {
-                let failure = Failure::new(Exit::Missing, &no_key);
-                let what = format!("put the key of {} there", remote.address());
-                return Err(failure.hint(format!(
-                    "{what}, or name another: model.remote.key_variable"
-                )));
-            }
-            // It runs elsewhere.
-            continue;
+    match (inputs.as_slice(), shortfalls.first()) {
+        (_, None) => Ok(()),
+        ([first, _, ..], _) => {
+            let others = inputs.len() - 1;
+            let text = format!("{}, and {others} more", first.what);
+            let spec = spec.spec.display();
+            let how = format!("{}; `recode plan {spec}` lists all", first.how);
+            Err(Failure::text(Exit::Missing, text).hint(how))
         }
-        let backend = match &job.work {
-            Work::Train(work) => work.backend,
-            Work::Eval(work) => work.backend,
-        };
-        if let Some(reason) = backend.missing() {
-            let failure = Failure::new(Exit::Missing, &reason);
-            return Err(failure.hint("to run it on the processor: --set run.backend=cpu"));
-        }
+        (_, Some(first)) => Err(first.failure()),
     }
-    let judges = open.iter().any(|job| matches!(job.work, Work::Eval(_)));
-    if judges
-        && let Err(error) = python::Interpreter::find(&python::Settings::default_interpreter())
-    {
-        let failure = Failure::new(Exit::Missing, &error);
-        return Err(failure.hint("install Python 3.9 or later, or name one with RECODE_PYTHON"));
-    }
-    Ok(())
 }
 
 /// Says what is left to do, and how to go on with it.

@@ -17,18 +17,18 @@ use super::{
     output,
 };
 
-/// The lines that the short table shows.
+/// The most lines in the short table.
 const SHOWN_ROWS: usize = 20;
 
 const AFTER_HELP: &str = "\
 A line in:   {\"id\": 7, \"completion\": \" ...</think><answer>```python\\nx = 1\\n```</answer>\", \"target\": \"x = 1\"}
 A line out:  {\"correctness\":2.0,\"format\":1.0,\"id\":7,\"total\":3.0}
 
-The completion starts inside the thinking, behind the `<think>` of the prompt. Fields other than
-`completion` and `target` are passed on. total = format + correctness, with correctness:
+The completion starts inside the thinking, after the `<think>` of the prompt. Fields other than
+`completion` and `target` are kept. total = format + correctness, where correctness is one of:
 {rewards}
-With `--normalizer published` the reference code's faults are kept; where it raises there is no
-score: `correctness` and `total` are null, and `error` says what was raised.";
+`--normalizer published` keeps the faults of the reference code. Where the reference code raises, there is no
+score: `correctness` and `total` are null, and `error` has the exception.";
 
 /// The help below the arguments, with a line for each reward.
 fn after_help() -> String {
@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     /// How code is prepared: as the paper's code does it, or as it was meant
     #[arg(long, default_value = "fixed", value_parser = ["published", "fixed"])]
     normalizer: String,
-    /// Print a JSON line for every line, in order, instead of a short table
+    /// Print a JSON line for every input line, in order, instead of a short table
     #[arg(long)]
     json: bool,
 }
@@ -110,7 +110,7 @@ struct Row {
     others: Map<String, Value>,
 }
 
-/// Reads all lines but blank ones, or names every bad one.
+/// Reads all lines that are not blank, or names every bad one.
 fn rows(text: &[u8]) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let mut faults = Vec::new();
@@ -135,7 +135,7 @@ fn rows(text: &[u8]) -> Result<Vec<Row>, Failure> {
         Exit::Usage,
         format!("{lines}, nothing was scored\n{}", faults.join("\n")),
     )
-    .hint("a line is a JSON object with the texts `completion` and `target`"))
+    .hint("a line is a JSON object with the strings `completion` and `target`"))
 }
 
 fn row(line: usize, bytes: &[u8]) -> Result<Row, String> {
@@ -143,7 +143,7 @@ fn row(line: usize, bytes: &[u8]) -> Result<Row, String> {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut text = |key: &str| match others.remove(key) {
         Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(format!("`{key}` is not a text")),
+        Some(_) => Err(format!("`{key}` is not a string")),
         None => Err(format!("`{key}` is missing")),
     };
     let (completion, target) = (text("completion")?, text("target")?);
@@ -282,7 +282,7 @@ mod tests {
             .map(|failure| format!("{failure:?}"))
             .unwrap();
         for expected in [
-            "line 1: `completion` is not a text",
+            "line 1: `completion` is not a string",
             "line 2: `target` is missing",
             "line 3: invalid type",
             "line 4: EOF",

@@ -40,7 +40,8 @@ impl SpecArguments {
 
 /// Plans the jobs of an experiment over the files of this machine.
 pub(super) fn plan(experiment: &Experiment, around: &Surroundings) -> Result<Plan, Failure> {
-    let inputs = ProjectInputs::new(around.manifest.as_ref(), Cache::from_environment());
+    let inputs =
+        ProjectInputs::new(around.manifest.as_ref(), Cache::from_environment()).below(&around.root);
     Plan::new(experiment, &inputs).map_err(|error| Failure::new(Exit::Missing, &error))
 }
 

@@ -55,16 +55,15 @@ impl Vigil {
 mod tests {
     use super::*;
     use crate::{
-        plan::{JobId, example::job},
-        results::{Store, example},
+        plan::{JobId, tests::fixture::job},
+        results::{Store, tests::fixture},
     };
 
     #[test]
     fn a_job_is_over_when_it_is_done_or_nobody_takes_it_up() {
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&JobId("eval-1".into()));
-        dir.prepare(&job("eval-1", &[]), &serde_json::json!({}))
-            .unwrap();
+        dir.prepare(&job("eval-1", &[])).unwrap();
         let start = Instant::now();
         let mut vigil = Vigil::begin(dir.clone());
         let mut is_over = |second| vigil.look(start + Duration::from_secs(second)).unwrap().1;
@@ -83,7 +82,7 @@ mod tests {
         drop(lock);
         assert!(!is_over(200));
         assert!(is_over(203));
-        dir.write_outcome(&example::outcome()).unwrap();
+        dir.write_outcome(&fixture::outcome()).unwrap();
         assert!(is_over(204));
     }
 }

@@ -1,16 +1,15 @@
-//! The folder of downloads, and what was downloaded when.
+//! The folder of downloads, and what is in it.
 
-use std::{
-    collections::BTreeMap,
-    env, fmt, fs, io,
-    path::{Path, PathBuf},
+use std::path::{Path, PathBuf};
+
+use super::{
+    download_lock::Lock,
+    manifest::{Entry, Kind, Remote, Source},
+    pattern::matches,
 };
+use crate::disk::folders;
 
-use serde::{Deserialize, Serialize};
-
-use super::manifest::{Entry, Host, Kind, Remote, Source};
-
-/// The folder that holds what was downloaded: a folder an entry, and its lock file beside it.
+/// The folder of downloads: a folder an entry, and next to it the record of its first download.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
@@ -30,26 +29,6 @@ pub enum Resolved {
     },
 }
 
-/// What was downloaded: later downloads must give the same bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Lock {
-    pub(super) repository: String,
-    /// What the manifest asked for.
-    pub(super) revision: String,
-    /// The commit that this was, where the host tells.
-    pub(super) commit: Option<String>,
-    pub(super) files: BTreeMap<String, LockedFile>,
-}
-
-/// One file of a download.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LockedFile {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
-}
-
 impl Cache {
     /// The cache in this folder.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
@@ -60,13 +39,8 @@ impl Cache {
 
     /// `RECODE_CACHE`, else `recode` in the user's folder for caches.
     pub fn from_environment() -> Self {
-        let folder = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let parent = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-        let chosen = folder("RECODE_CACHE").or_else(|| Some(parent()?.join("recode")));
+        let chosen = folders::named_by("RECODE_CACHE")
+            .or_else(|| Some(folders::user_caches()?.join("recode")));
         Self::at(chosen.unwrap_or_else(|| PathBuf::from(".cache/recode")))
     }
 
@@ -85,33 +59,18 @@ impl Cache {
         self.folder.join(format!("{name}.{revision}.partial"))
     }
 
+    /// The record of the first download of an entry.
+    pub(super) fn lock_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.lock.toml"))
+    }
+
     /// The file that a process locks while it downloads an entry.
     pub(super) fn guard(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.guard"))
     }
 
-    fn lock_path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.lock.toml"))
-    }
-
-    /// What was recorded at the first download of an entry, if that was of the same revision.
-    pub(super) fn lock(&self, name: &str, remote: &Remote) -> Option<Lock> {
-        let text = fs::read_to_string(self.lock_path(name)).ok()?;
-        let lock: Lock = toml::from_str(&text).ok()?;
-        let is_same = lock.repository == remote.repository && lock.revision == remote.revision;
-        is_same.then_some(lock)
-    }
-
-    pub(super) fn write_lock(&self, name: &str, lock: &Lock) -> io::Result<()> {
-        let text = toml::to_string(lock).map_err(io::Error::other)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        io::Write::write_all(&mut file, text.as_bytes())?;
-        file.persist(self.lock_path(name))?;
-        Ok(())
-    }
-
-    /// See [`Entry::resolve`].
-    pub(super) fn resolve(&self, entry: &Entry) -> Resolved {
+    /// The file or folder of an entry on this machine, or what to do about its absence.
+    pub fn resolve(&self, entry: &Entry) -> Resolved {
         match entry.source() {
             Source::Shipped(path) if path.exists() => Resolved::Here(path.clone()),
             Source::Shipped(path) => match entry.made_by() {
@@ -133,7 +92,7 @@ impl Cache {
     /// The folder or file of a download, or of files that were put there by hand.
     fn downloaded(&self, entry: &Entry, remote: &Remote) -> Option<PathBuf> {
         let folder = self.complete(entry.name());
-        let present = match self.lock(entry.name(), remote) {
+        let present = match Lock::read(&self.lock_path(entry.name()), remote) {
             Some(lock) if lock.is_complete_in(&folder) => lock.files.into_keys().collect(),
             Some(_) => return None,
             None => files_below(&folder),
@@ -161,13 +120,12 @@ impl Cache {
         );
         let how = format!(
             "run `recode fetch {name}`, or {}",
-            self.by_hand(entry, remote)
+            self.advice(entry, remote)
         );
         Resolved::Missing { what, how }
     }
 
-    /// How to get an entry without this program.
-    fn by_hand(&self, entry: &Entry, remote: &Remote) -> String {
+    fn advice(&self, entry: &Entry, remote: &Remote) -> String {
         let path = if entry.kind() == Kind::Model {
             "folder"
         } else {
@@ -181,53 +139,12 @@ impl Cache {
         )
     }
 
-    /// See [`Entry::by_hand`].
-    pub(super) fn advice(&self, entry: &Entry) -> Option<String> {
+    /// How to get an entry without this program; nothing for one that this project ships.
+    pub fn by_hand(&self, entry: &Entry) -> Option<String> {
         match entry.source() {
             Source::Shipped(_) => None,
-            Source::Remote(remote) => Some(self.by_hand(entry, remote)),
+            Source::Remote(remote) => Some(self.advice(entry, remote)),
         }
-    }
-}
-
-impl Kind {
-    fn noun(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Migrations => "set of migrations",
-            Self::Benchmark => "benchmark",
-        }
-    }
-}
-
-impl Lock {
-    fn is_complete_in(&self, folder: &Path) -> bool {
-        self.files.iter().all(|(name, file)| {
-            fs::metadata(folder.join(name)).is_ok_and(|found| found.len() == file.bytes)
-        })
-    }
-}
-
-impl Remote {
-    /// The page on which a person finds the files.
-    pub(super) fn page(&self) -> String {
-        let (repository, revision) = (&self.repository, &self.revision);
-        match self.host {
-            Host::HubModel => format!("https://huggingface.co/{repository}/tree/{revision}"),
-            Host::HubDataset => {
-                format!("https://huggingface.co/datasets/{repository}/tree/{revision}")
-            }
-            Host::Github => format!("https://github.com/{repository}/tree/{revision}"),
-            Host::GithubRelease => {
-                format!("https://github.com/{repository}/releases/tag/{revision}")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Remote {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.repository)
     }
 }
 
@@ -238,25 +155,6 @@ pub(super) fn listed(names: &[String]) -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
-}
-
-/// Whether `name` has the form of `pattern`, in which `*` stands for any characters.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = pattern.split('*').skip(1).last() else {
-        return rest.is_empty();
-    };
-    let between = pattern.matches('*').count().saturating_sub(1);
-    for part in parts.take(between) {
-        let Some((_, after)) = rest.split_once(part) else {
-            return false;
-        };
-        rest = after;
-    }
-    rest.ends_with(last)
 }
 
 /// The paths of the files below a folder, relative to it.
@@ -273,8 +171,10 @@ fn files_below(folder: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::data::Manifest;
+    use crate::data::{Manifest, download_lock::LockedFile};
 
     const MANIFEST: &str = r#"
 [model]
@@ -325,7 +225,7 @@ path = "rows.jsonl"
 
         fn resolve(&self, name: &str) -> Option<PathBuf> {
             let cache = Cache::at(self.folder.path().join("cache"));
-            match self.manifest.get(name).unwrap().resolve(&cache) {
+            match cache.resolve(self.manifest.get(name).unwrap()) {
                 Resolved::Here(path) => {
                     Some(path.strip_prefix(self.folder.path()).unwrap().to_path_buf())
                 }
@@ -371,10 +271,10 @@ path = "rows.jsonl"
         };
         let cache = Cache::at(fixture.folder.path().join("cache"));
 
-        cache.write_lock("tasks", &lock(3)).unwrap();
+        lock(3).write(&cache.lock_path("tasks")).unwrap();
         assert_eq!(fixture.resolve("tasks"), None);
 
-        cache.write_lock("tasks", &lock(2)).unwrap();
+        lock(2).write(&cache.lock_path("tasks")).unwrap();
         assert!(fixture.resolve("tasks").is_some());
     }
 
@@ -382,28 +282,12 @@ path = "rows.jsonl"
     fn what_is_missing_is_said_with_all_ways_to_get_it() {
         let manifest = Fixture::new().manifest;
 
-        let resolved = manifest.get("model").unwrap().resolve(&Cache::at("cache"));
+        let resolved = Cache::at("cache").resolve(manifest.get("model").unwrap());
 
         let Resolved::Missing { what, how } = resolved else {
             panic!("{resolved:?}")
         };
         insta::assert_snapshot!(what, @"the model `model` (a/b, 1.2 GB) is not here");
         insta::assert_snapshot!(how, @"run `recode fetch model`, or put `config.json` and `*.safetensors` of https://huggingface.co/a/b/tree/main into `cache/model`, or write the path of a folder in place of the name");
-    }
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        for (pattern, name, expected) in [
-            ("a.json", "a.json", true),
-            ("a.json", "a.jsonl", false),
-            ("*.json", "b.json", true),
-            ("*.json", "b.jsonl", false),
-            ("a*", "a", true),
-            ("a*b*c", "a1b2c", true),
-            ("a*b*c", "a1c", false),
-            ("*", "", true),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
     }
 }

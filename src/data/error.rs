@@ -4,6 +4,8 @@ use std::{fmt, io, path::PathBuf};
 
 use thiserror::Error;
 
+use crate::disk::DiskError;
+
 /// Why a file of data could not be used.
 #[derive(Debug, Error)]
 pub enum DataError {
@@ -25,6 +27,9 @@ pub enum DataError {
         #[source]
         source: io::Error,
     },
+    /// A file of JSON lines could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// Some lines do not hold what they should.
     #[error("`{path}` has {lines}")]
     BadLines {

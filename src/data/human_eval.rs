@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     error::DataError,
     jsonl::{self, json_reason},
-    raw_json,
 };
 
 /// Whether the tasks of a benchmark are rows of HumanEval.
@@ -63,12 +62,16 @@ pub fn read_human_eval(path: &Path) -> Result<Vec<HumanEvalTask>, DataError> {
     Ok(tasks)
 }
 
+/// The fields that HumanEval+ adds. The inputs stay text: they hold integers of more than 64 bits,
+/// which a JSON value would round to floats.
 #[derive(Deserialize)]
-struct PlusFields {
+struct PlusFields<'a> {
     #[serde(default)]
     contract: String,
-    base_input: Option<Value>,
-    plus_input: Option<Value>,
+    #[serde(borrow)]
+    base_input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    plus_input: Option<&'a RawValue>,
     #[serde(default)]
     atol: f64,
 }
@@ -76,13 +79,13 @@ struct PlusFields {
 fn parse_line(line: &str) -> Result<Vec<HumanEvalTask>, String> {
     let mut task: HumanEvalTask =
         serde_json::from_str(line).map_err(|error| json_reason(&error))?;
-    let fields: PlusFields = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+    let fields: PlusFields<'_> = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
     task.plus = match (fields.base_input, fields.plus_input) {
         (None, None) => None,
-        (Some(_), Some(_)) => Some(PlusInputs {
+        (Some(base), Some(plus)) => Some(PlusInputs {
             contract: fields.contract,
-            base_inputs: inputs(line, "base_input")?,
-            plus_inputs: inputs(line, "plus_input")?,
+            base_inputs: inputs(base, "base_input")?,
+            plus_inputs: inputs(plus, "plus_input")?,
             absolute_tolerance: fields.atol,
         }),
         _ => {
@@ -93,23 +96,15 @@ fn parse_line(line: &str) -> Result<Vec<HumanEvalTask>, String> {
 }
 
 /// The texts of the inputs in a member of the row, which may itself be a string of JSON.
-fn inputs(line: &str, name: &str) -> Result<Vec<String>, String> {
-    let members = raw_json::members(line).ok_or("expected a JSON object")?;
-    let text = members
-        .into_iter()
-        .rev()
-        .find(|(key, _)| key == name)
-        .map(|(_, text)| text)
-        .ok_or_else(|| format!("missing field `{name}`"))?;
-    let written: Result<String, _> = serde_json::from_str(text);
-    let text = written.as_deref().unwrap_or(text);
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("in `{name}`: {error}"))?;
-    let is_list_of_lists = value
-        .as_array()
-        .is_some_and(|items| items.iter().all(Value::is_array));
-    match raw_json::items(text) {
-        Some(items) if is_list_of_lists => Ok(items.into_iter().map(str::to_owned).collect()),
+fn inputs(member: &RawValue, name: &str) -> Result<Vec<String>, String> {
+    let written: Result<String, _> = serde_json::from_str(member.get());
+    let text = written.as_deref().unwrap_or(member.get());
+    let is_list = |item: &&RawValue| item.get().starts_with('[');
+    match serde_json::from_str::<Vec<&RawValue>>(text) {
+        Ok(items) if items.iter().all(is_list) => {
+            Ok(items.iter().map(|item| item.get().to_owned()).collect())
+        }
+        Err(error) if !error.is_data() => Err(format!("in `{name}`: {error}")),
         _ => Err(format!("`{name}` is not a list of lists of arguments")),
     }
 }
@@ -211,7 +206,7 @@ mod tests {
     }
 
     fn shared() -> PathBuf {
-        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-        std::env::var_os("RECODE_SHARED").map_or(beside, PathBuf::from)
+        let sibling = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        std::env::var_os("RECODE_SHARED").map_or(sibling, PathBuf::from)
     }
 }

@@ -14,7 +14,7 @@ use super::error::{BadLine, BadLines, DataError};
 
 /// Reads a file with one JSON value of type `T` a line; blank lines are skipped.
 ///
-/// Gzip is told by its first bytes, not by the file's name.
+/// Gzip is recognised by its first bytes, not by the file's name.
 pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataError> {
     read_json_lines_with(path, |line| {
         serde_json::from_str(line)
@@ -38,7 +38,7 @@ pub fn read_json_value(path: &Path) -> Result<serde_json::Value, DataError> {
     })
 }
 
-/// Reads a file whose lines each stand for some rows, and reports all lines that `parse` refuses.
+/// Reads a file that has some rows in each line, and reports all lines that `parse` refuses.
 pub fn read_json_lines_with<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<Vec<T>, String>,

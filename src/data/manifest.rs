@@ -2,17 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    cache::{Cache, Resolved},
-    error::DataError,
-};
+use super::error::DataError;
 use crate::digest::Digest;
 
 /// The entries of `datasets/manifest.toml`.
@@ -30,7 +27,7 @@ pub struct Entry {
     facts: Facts,
 }
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -146,7 +143,7 @@ impl Entry {
         &self.name
     }
 
-    /// What the name stands for.
+    /// What the name refers to.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -186,16 +183,6 @@ impl Entry {
         matches!(self.source, Source::Shipped(_))
     }
 
-    /// The file or folder of the content on this machine, or what to do about its absence.
-    pub fn resolve(&self, cache: &Cache) -> Resolved {
-        cache.resolve(self)
-    }
-
-    /// How to get the content without this program; nothing for a shipped file.
-    pub fn by_hand(&self, cache: &Cache) -> Option<String> {
-        cache.advice(self)
-    }
-
     /// The repository that the content comes from; nothing for a shipped file.
     pub fn repository(&self) -> Option<&str> {
         match &self.source {
@@ -220,7 +207,7 @@ impl Entry {
     }
 }
 
-/// An entry as it stands in the file.
+/// An entry as the file has it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -283,6 +270,39 @@ impl Written {
             source,
             facts,
         })
+    }
+}
+
+impl Kind {
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Migrations => "set of migrations",
+            Self::Benchmark => "benchmark",
+        }
+    }
+}
+
+impl Remote {
+    /// The page on which a person finds the files.
+    pub(super) fn page(&self) -> String {
+        let (repository, revision) = (&self.repository, &self.revision);
+        match self.host {
+            Host::HubModel => format!("https://huggingface.co/{repository}/tree/{revision}"),
+            Host::HubDataset => {
+                format!("https://huggingface.co/datasets/{repository}/tree/{revision}")
+            }
+            Host::Github => format!("https://github.com/{repository}/tree/{revision}"),
+            Host::GithubRelease => {
+                format!("https://github.com/{repository}/releases/tag/{revision}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.repository)
     }
 }
 

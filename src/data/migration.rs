@@ -13,7 +13,7 @@ use super::{
 /// One row of a migration data set, in the paper's format (JSON lines).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migration {
-    /// The library whose API changed.
+    /// The library that has changed.
     pub dependency: String,
     /// The version that brought the change, with its operator (`==2.2.0`).
     pub new_version: String,

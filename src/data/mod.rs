@@ -2,6 +2,7 @@
 
 mod cache;
 mod code_update_arena;
+mod download_lock;
 mod drafts;
 mod error;
 mod fetch;
@@ -10,9 +11,9 @@ mod jsonl;
 mod manifest;
 mod migration;
 mod migration_check;
+mod pattern;
 mod prompt;
 mod python_literal;
-mod raw_json;
 mod settings;
 mod training;
 

@@ -25,7 +25,7 @@ pub struct PromptTemplate {
 /// What a model is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// A text that the model continues as it stands.
+    /// A text that the model continues.
     Raw(String),
     /// A conversation, to be laid out as the model was trained on.
     Messages(Vec<Message>),
@@ -82,7 +82,7 @@ impl PromptTemplate {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         // Prompts are plain text, whatever the file is called.
         environment.set_auto_escape_callback(|_| AutoEscape::None);
-        // A line that holds only a `{% block %}` leaves no line behind.
+        // A line that holds only a `{% block %}` leaves no empty line.
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
             .lstrip_blocks(true)

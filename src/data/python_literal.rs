@@ -4,7 +4,7 @@ use ruff_python_ast::{Expr, Number, UnaryOp};
 use ruff_python_parser::parse_expression;
 use serde_json::{Map, Value};
 
-/// The JSON value that a Python literal stands for; tuples become arrays.
+/// The JSON value of a Python literal; tuples become arrays.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
     let parsed =
         parse_expression(text.trim()).map_err(|error| format!("not a Python literal: {error}"))?;

@@ -1,40 +1,57 @@
-//! What a spec may say about data: `[data]`.
+//! The settings of data.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::human_eval::is_human_eval;
+use crate::settings::{Key, Kind, settings};
 
-/// The section `[data]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSettings {
-    /// The migrations to train on: a name of `datasets/manifest.toml`, or a JSON-lines file.
-    pub train: String,
-    /// Files of benchmarks, by the benchmark's name, that replace those of the manifest.
-    pub benchmarks: BTreeMap<String, PathBuf>,
-    /// The prompt templates.
-    pub prompts: PromptSettings,
+settings! {
+    /// The section `[data]`.
+    #[derive(Eq)]
+    pub struct DataSettings {
+        /// The migrations to train on: a name of `datasets/manifest.toml`, or a JSON-lines file.
+        #[key(Kind::DataSet, default = "recode-train", source = "the paper's 1,786 migrations")]
+        pub train: String,
+        /// Files of benchmarks, by the benchmark's name, that replace those of the manifest.
+        pub benchmarks: BTreeMap<String, PathBuf>,
+        /// Minijinja templates of prompts, one file a task.
+        #[table(source = "ours in wording, the paper's in structure")]
+        pub prompts: PromptSettings,
+    }
 }
 
-/// The section `[data.prompts]`: minijinja templates, one file a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PromptSettings {
-    /// How a migration is put to the model.
-    pub migration: PathBuf,
-    /// How a task of CodeUpdateArena is put to the model.
-    pub code_update_arena: PathBuf,
-    /// How a task of HumanEval is put to the model.
-    pub human_eval: PathBuf,
+impl DataSettings {
+    /// The key that every benchmark has in `[data.benchmarks]`, under its own name.
+    pub const BENCHMARK_FILE: Key = Key {
+        name: "",
+        kind: Kind::File,
+        default: None,
+        source: None,
+        doc: "A file that replaces this benchmark's.",
+    };
+}
+
+settings! {
+    /// The section `[data.prompts]`: minijinja templates, one file a task.
+    #[derive(Eq)]
+    pub struct PromptSettings {
+        /// The template of the prompt for a migration.
+        #[key(Kind::File, default = "datasets/prompts/migration.jinja")]
+        pub migration: PathBuf,
+        /// The template of the prompt for a task of CodeUpdateArena.
+        #[key(Kind::File, default = "datasets/prompts/code_update_arena.jinja")]
+        pub code_update_arena: PathBuf,
+        /// The template of the prompt for a task of HumanEval.
+        #[key(Kind::File, default = "datasets/prompts/human_eval.jinja")]
+        pub human_eval: PathBuf,
+    }
 }
 
 impl PromptSettings {
-    /// The template that puts the tasks of a benchmark.
+    /// The template of the prompts for the tasks of a benchmark.
     pub fn of_benchmark(&self, benchmark: &str) -> &Path {
         if is_human_eval(benchmark) {
             &self.human_eval

@@ -16,7 +16,7 @@ use super::{
 pub enum TrainingRow {
     /// Old code, a note, new code: a template makes the prompt.
     Migration(Migration),
-    /// A prompt and what follows it, as they stand; nothing can be rewarded.
+    /// A prompt and its completion, used as they are; there is nothing to reward.
     Text(Text),
 }
 

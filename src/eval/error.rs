@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{data::DataError, model::ModelError, python::PythonError, remote::RemoteError};
+use crate::{data::DataError, model::ModelError, remote::RemoteError, sandbox::PythonError};
 
 /// Why a benchmark could not be used; a wrong solution is none of these.
 #[derive(Debug, Error)]

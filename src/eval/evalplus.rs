@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Map, Value, json};
 
 use super::{EvalError, Judgement, Sample, Tally, benchmark::Benchmark};
-use crate::{data::read_json_value, python::Verdict};
+use crate::{data::read_json_value, sandbox::Verdict};
 
 /// The file that EvalPlus writes for judged samples; none is a sample that could not be judged.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::python::Verdict;
+use crate::sandbox::Verdict;
 
 /// What a judge says of one solution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

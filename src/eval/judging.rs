@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{EvalError, Judgement, benchmark::Benchmark, sample::Sample};
-use crate::python::Pool;
+use crate::sandbox::Pool;
 
 /// Judges samples on all workers of the pool, and hands each result to `on_result` with its
 /// sample's position, in the order in which they are done.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     data::PromptTemplate,
     model::{Completion, Finish, LanguageModel, generate},
-    python::Pool,
+    sandbox::Pool,
     seed,
 };
 
@@ -238,7 +238,7 @@ mod tests {
     use crate::{
         eval::benchmark::{Flavour, Repairs},
         model::{SamplingSettings, fixture},
-        python::{Settings, Verdict},
+        sandbox::{Settings, Verdict},
     };
 
     /// Passes completions with an even number of letters; fails to judge task 2.

@@ -1,46 +1,71 @@
-//! What a job of evaluation is told.
+//! The settings of one evaluation.
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::benchmark::{self, Flavour, Options, Repairs};
-use crate::model::SamplingSettings;
+use crate::{
+    model::SamplingSettings,
+    settings::{
+        COUNT, COUNT_OR_ZERO, Field, Key, Kind, Preset, choice, keys, presets, settings, whole,
+    },
+};
 
-/// Everything that one evaluation is told, save the model and the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvalSettings {
-    /// The benchmark's name.
-    pub benchmark: String,
-    /// Completions a task.
-    pub samples: usize,
-    /// How completions are drawn.
-    pub sampling: SamplingSettings,
-    /// Longer prompts lose tokens on the left.
-    pub max_prompt_tokens: usize,
-    /// How many completions are generated side by side. Part of the identity: it can move the last
-    /// bit of a logit.
-    pub batch_size: usize,
-    /// Only the first so many tasks; 0 takes all.
-    pub limit: usize,
-    /// Whether to run completions where the system lacks a safeguard. Part of the identity only where
-    /// it is set, for what they do there may differ.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub allow_unsandboxed: bool,
-    /// Whether values are compared in another process than the one that made them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub strict: bool,
-    /// Whose rules HumanEval+ follows.
-    #[serde(default, skip_serializing_if = "Flavour::is_tip")]
-    pub evalplus: Flavour,
-    /// What is mended in the data of CodeUpdateArena.
-    #[serde(default, skip_serializing_if = "Repairs::is_none")]
-    pub repairs: Repairs,
-    /// The interpreter that judges; one is looked for if it is `auto`. Not part of the identity: which
-    /// one it was, with its libraries, is in the provenance.
-    #[serde(default = "auto", skip_serializing_if = "is_auto")]
-    pub python: String,
+settings! {
+    /// The settings of one evaluation, except the model and the data.
+    pub struct EvalSettings {
+        /// The benchmark's name.
+        pub benchmark: String,
+        /// Completions a task.
+        pub samples: usize,
+        /// How completions are drawn.
+        #[table(defaults(
+            temperature = 0.8, "CodeUpdateArena's own";
+            top_k = 0;
+            top_p = 0.7, "CodeUpdateArena's own; also scripts/dapo.sh in validation";
+            min_p = 0.0;
+            max_completion_tokens = 1024, "as in training (the benchmark's own 512 has no room to think)";
+        ))]
+        pub sampling: SamplingSettings,
+        /// Longer prompts lose tokens on the left.
+        #[key(COUNT, default = 2048, source = "as in training")]
+        pub max_prompt_tokens: usize,
+        /// How many completions are generated side by side; part of a job's identity, because it can
+        /// change the last bit of a logit.
+        #[key(whole(1, 100_000), default = 32, source = "ours")]
+        pub batch_size: usize,
+        /// Only the first so many tasks of a benchmark; 0 takes all.
+        #[key(COUNT_OR_ZERO, default = 0, source = "all tasks")]
+        pub limit: usize,
+        /// Whether to run completions where the system lacks a safeguard; part of a job's identity
+        /// only if it is on, because completions may behave otherwise there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[key(Kind::Flag, default = false)]
+        pub allow_unsandboxed: bool,
+        /// Whether HumanEval and HumanEval+ compare values in another process than the one that made
+        /// them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[key(Kind::Flag, default = false, source = "as the benchmarks themselves")]
+        pub strict: bool,
+        /// Whose rules HumanEval+ follows: the development version's, or those of 0.3.1, which fails
+        /// every solution of HumanEval/32.
+        #[serde(default, skip_serializing_if = "Flavour::is_tip")]
+        #[key(
+            choice::<Flavour>("version of EvalPlus"),
+            default = "tip",
+            source = "0.3.1 fails every solution of HumanEval/32"
+        )]
+        pub evalplus: Flavour,
+        /// What is repaired in the data of CodeUpdateArena: nothing, or with `paper` what the paper
+        /// says it has repaired (`datasets/overlays`).
+        #[serde(default, skip_serializing_if = "Repairs::is_none")]
+        #[key(choice::<Repairs>("set of repairs"), default = "none", source = "the published data")]
+        pub repairs: Repairs,
+        /// The Python that judges; with `auto` RECODE_PYTHON, the environment of `recode python
+        /// --setup`, or python3. Not part of a job's identity: the provenance says which one it was.
+        #[serde(default = "auto", skip_serializing_if = "is_auto")]
+        #[key(Kind::Text, default = "auto", source = "looked for")]
+        pub python: String,
+    }
 }
 
 fn auto() -> String {
@@ -52,7 +77,39 @@ fn is_auto(python: &str) -> bool {
 }
 
 impl EvalSettings {
-    /// The settings without those that this benchmark does not read: no part of its jobs.
+    /// The settings that a spec, and no job, has of evaluation: a job has one benchmark.
+    pub const SPEC_FIELDS: &[Field] = keys! {
+        /// The benchmarks; each is one job on each model.
+        #[key(
+            Kind::List(&Kind::Benchmark),
+            default = ["code_update_arena", "humaneval_plus"],
+            source = "paper, Table 1"
+        )]
+        benchmarks,
+    };
+
+    /// The key that every benchmark has in `[eval.samples]`, under its own name.
+    pub const SAMPLES_KEY: Key = Key {
+        name: "",
+        kind: whole(1, 100_000),
+        default: None,
+        source: None,
+        doc: "Completions a task of this benchmark.",
+    };
+
+    /// The defaults of `[eval.samples]`, one for each benchmark.
+    pub const SAMPLES: &[Preset] = presets! {
+        code_update_arena = 5, "paper: n = 5, for pass@1 and pass@5";
+        mini_arena = 5, "as code_update_arena";
+        mini_general = 1, "as humaneval";
+        mini_multi = 5, "as multi_update";
+        mini_other_note = 1, "as humaneval";
+        multi_update = 5, "paper, Table 3: pass@1 and pass@5";
+        humaneval = 1, "paper: pass@1";
+        humaneval_plus = 1, "paper: pass@1";
+    };
+
+    /// The settings without those that this benchmark does not read: they are no part of its jobs.
     #[must_use]
     pub fn of_its_benchmark(mut self) -> Self {
         self.strict &= benchmark::has_strict_mode(&self.benchmark);
@@ -70,7 +127,7 @@ impl EvalSettings {
         (!is_auto(&self.python)).then(|| Path::new(&self.python))
     }
 
-    /// What the benchmark is told.
+    /// The options with which the benchmark is opened.
     pub fn options(&self) -> Options {
         Options {
             timeout: None,

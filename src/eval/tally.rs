@@ -84,7 +84,7 @@ fn rates(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::Verdict;
+    use crate::sandbox::Verdict;
 
     #[test]
     fn rates_are_told_for_the_samples_that_every_task_has() {

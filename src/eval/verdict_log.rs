@@ -63,7 +63,7 @@ impl VerdictLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::Verdict;
+    use crate::sandbox::Verdict;
 
     #[test]
     fn only_what_the_machine_has_no_part_in_is_lasting() {

@@ -1,17 +1,17 @@
 //! Starting a command somewhere and waiting for it.
 //!
-//! A launcher is told a job's folder and nothing of what the job is about. Each way of starting is
-//! a file here: child processes, and a fake one for tests; another machine or a queue is one more.
+//! A launcher knows a job's folder and nothing about its work. Each way of starting is a file here:
+//! child processes. Another machine or a queue would be one more.
 
-mod fake;
 mod process;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::{
     fmt, io,
     path::{Path, PathBuf},
 };
 
-pub use fake::{Fake, Play};
 pub use process::Process;
 
 /// What is to be started.

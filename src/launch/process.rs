@@ -58,7 +58,7 @@ impl Launcher for Process {
             .arg("job")
             .arg(order.folder)
             .args(["--attempt", &order.attempt.to_string()])
-            // The worker compares: a parent that died before the worker looked is not its parent.
+            // The worker compares: if this process dies first, the worker has another parent.
             .args(["--parent", &std::process::id().to_string()])
             .stdin(Stdio::null())
             .stdout(create_log(&order.logs.join("stdout.log"))?)
@@ -119,7 +119,7 @@ impl Started for Worker {
 }
 
 impl Drop for Worker {
-    /// A scheduler that gives up must not leave workers behind that nobody watches.
+    /// A scheduler that gives up must not leave workers running.
     fn drop(&mut self) {
         self.stop();
     }
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// Starts a shell script as a worker; `$@` is what a worker is told.
+    /// Starts a shell script as a worker; `$@` are the worker's arguments.
     fn start(script: &str, folder: &Path) -> Box<dyn Started> {
         let mut launcher = Process::new("/bin/sh")
             .argument("-c")
@@ -186,9 +186,12 @@ mod tests {
         let mut worker = start("echo $@; echo bad >&2; exit 7", folder.path());
 
         assert_eq!(end_of(&mut *worker), Ended::Code(7));
-        let told = fs::read_to_string(folder.path().join("stdout.log")).unwrap();
+        let arguments = fs::read_to_string(folder.path().join("stdout.log")).unwrap();
         let (path, pid) = (folder.path().display(), std::process::id());
-        assert_eq!(told, format!("job {path} --attempt 3 --parent {pid}\n"));
+        assert_eq!(
+            arguments,
+            format!("job {path} --attempt 3 --parent {pid}\n")
+        );
         assert_eq!(
             fs::read_to_string(folder.path().join("stderr.log")).unwrap(),
             "bad\n"

@@ -1,14 +1,14 @@
 //! A decoder with its tokenizer: what a model's folder holds.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::{Map, Value};
 
-use crate::seed::stream;
+use crate::{
+    disk::atomic::{self, Flush},
+    seed::stream,
+};
 
 use super::{
     AdapterKind, AdapterSettings, Chat, Decoder, DecoderConfig, Dtype, MemorySize, ModelError,
@@ -251,13 +251,10 @@ pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {
 
 /// Writes a file at once and whole.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let temporary = PathBuf::from(format!("{}.tmp", path.display()));
-    fs::write(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|source| ModelError::Write {
-            path: path.to_owned(),
-            source,
-        })
+    atomic::write(path, bytes, Flush::Now).map_err(|source| ModelError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

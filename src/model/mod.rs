@@ -45,6 +45,7 @@ pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use memory_size::MemorySize;
 pub use ops::{AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks};
+pub use rounding::to_f32;
 pub use settings::{
     AdapterKind, AdapterSettings, Dtype, ModelSettings, SamplingSettings, ScratchSettings, Targets,
 };

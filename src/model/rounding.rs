@@ -2,6 +2,6 @@
 
 /// Rounds to the nearest number of 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
-pub(super) fn to_f32(value: f64) -> f32 {
+pub fn to_f32(value: f64) -> f32 {
     value as f32
 }

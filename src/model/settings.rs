@@ -1,4 +1,4 @@
-//! What a spec may say about the model: `[model]`, and about sampling from it.
+//! The settings of a model, and of sampling from it.
 
 use std::path::PathBuf;
 
@@ -6,45 +6,71 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use super::{ChatFormat, MemorySize};
-use crate::remote::RemoteSettings;
+use crate::{
+    remote::RemoteSettings,
+    settings::{
+        COUNT, COUNT_OR_ZERO, Kind, SEED, above_to, choice, from_below, from_to, settings, whole,
+    },
+};
 
-/// The section `[model]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSettings {
-    /// A name of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for a
-    /// model with random weights in the shape of `[model.scratch]`, or `remote` for the one behind
-    /// the endpoint of `[model.remote]`.
-    pub base: String,
-    /// The type of the weights in memory.
-    pub dtype: Dtype,
-    /// How conversations are laid out for the model.
-    pub chat: ChatFormat,
-    /// The memory for keys and values while sampling, without their room to grow: it decides how
-    /// many sequences run at once, at least one, and changes no completion beyond the rounding of
-    /// products.
-    #[serde(default = "ModelSettings::kv_cache")]
-    pub kv_cache: MemorySize,
-    /// What is trained: all weights, or an adapter.
-    pub adapter: AdapterSettings,
-    /// The shape of a model that starts from nothing; read only if `base = "scratch"`.
-    pub scratch: ScratchSettings,
-    /// The endpoint; there only if `base = "remote"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remote: Option<RemoteSettings>,
+settings! {
+    /// The section `[model]`.
+    pub struct ModelSettings {
+        /// A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for
+        /// random weights in the shape of `[model.scratch]`, or `remote` for the model behind the
+        /// endpoint of `[model.remote]`.
+        #[key(
+            Kind::Model,
+            default = "qwen2.5-coder-7b-instruct",
+            source = "one of the paper's two models"
+        )]
+        pub base: String,
+        /// The type of the weights in memory.
+        #[key(
+            choice::<Dtype>("dtype"),
+            default = "bf16",
+            source = "scripts/grpo.sh; adapters are always f32"
+        )]
+        pub dtype: Dtype,
+        /// How conversations are laid out: `chatml` for every model, as the paper's code does it, by
+        /// the model's own `template`, or with `none` as texts alone.
+        #[key(
+            choice::<ChatFormat>("chat format"),
+            default = "chatml",
+            source = "the paper's code lays every conversation out so"
+        )]
+        pub chat: ChatFormat,
+        /// The memory for keys and values while sampling, without their room to grow (at most half as
+        /// much again): it decides how many completions run side by side, at least one, and changes
+        /// no completion beyond the rounding of products.
+        #[serde(default = "ModelSettings::kv_cache")]
+        #[key(Kind::Memory(1), default = "4GiB", source = "ours")]
+        pub kv_cache: MemorySize,
+        /// What is trained: all weights, or an adapter.
+        #[table]
+        pub adapter: AdapterSettings,
+        /// The shape of a model with random weights; read only if `base = "scratch"`.
+        #[table(source = "ours: a decoder that trains on a laptop; read only by `base = \"scratch\"`")]
+        pub scratch: ScratchSettings,
+        /// The endpoint; there only if `base = "remote"`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[table(
+            source = "ours; read only by `base = \"remote\"`, which must name `base_url` and `model`"
+        )]
+        pub remote: Option<RemoteSettings>,
+    }
 }
 
 impl ModelSettings {
     /// What `base` is for a model behind an endpoint.
     pub const REMOTE: &'static str = "remote";
 
-    /// The memory for keys and values that holds where nothing is said, as in jobs from before the
-    /// key.
+    /// The memory for keys and values in jobs from before the key.
     pub const fn kv_cache() -> MemorySize {
         MemorySize::gib(4)
     }
 
-    /// The settings without those that the base does not read: no part of its jobs.
+    /// The settings without those that the base does not read: they are no part of its jobs.
     #[must_use]
     pub fn of_its_base(mut self) -> Self {
         if self.base != Self::REMOTE {
@@ -93,20 +119,30 @@ impl Dtype {
     }
 }
 
-/// The table `model.adapter`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdapterSettings {
-    /// Which adapter, if any.
-    pub kind: AdapterKind,
-    /// Rank.
-    pub r: usize,
-    /// Numerator of the scale `alpha / r`.
-    pub alpha: f64,
-    /// Probability of dropping an element of the adapter's input in training, in `[0, 1)`.
-    pub dropout: f64,
-    /// The projections that carry an adapter.
-    pub targets: Targets,
+settings! {
+    /// The table `model.adapter`.
+    pub struct AdapterSettings {
+        /// What is trained: a LoRA or DoRA adapter, or with `none` all weights.
+        #[key(choice::<AdapterKind>("adapter kind"), default = "dora", source = "paper, set-up")]
+        pub kind: AdapterKind,
+        /// The adapter's rank.
+        #[key(whole(1, 65_536), default = 64, source = "paper, set-up")]
+        pub r: usize,
+        /// The numerator of the adapter's scale `alpha / r`.
+        #[key(above_to(0.0, 1e6), default = 64.0, source = "paper, set-up")]
+        pub alpha: f64,
+        /// The probability of dropping an element of the adapter's input in training.
+        #[key(from_below(0.0, 1.0), default = 0.01, source = "paper, set-up")]
+        pub dropout: f64,
+        /// The projections that carry an adapter: `attention`, `all_linear`, or a list such as
+        /// `["q_proj", "v_proj"]`.
+        #[key(
+            Targets::KIND,
+            default = ["q_proj", "v_proj"],
+            source = "the script sets none; these are PEFT's for both models"
+        )]
+        pub targets: Targets,
+    }
 }
 
 /// A kind of adapter.
@@ -138,18 +174,24 @@ impl Targets {
         "down_proj",
     ];
 
-    /// The names of the projections that are meant, in the order of a block, each once.
+    /// The named sets: how many of the projections, from the first.
+    const SETS: &[(&'static str, usize)] = &[("attention", 4), ("all_linear", 7)];
+
+    /// What a spec may write.
+    const KIND: Kind = Kind::Subset {
+        noun: "projection",
+        names: || Self::PROJECTIONS.to_vec(),
+        sets: Self::SETS,
+    };
+
+    /// The names of the chosen projections, in the order of a block, each once.
     pub fn projections(&self) -> Result<Vec<&'static str>, String> {
         let mut chosen = [false; Self::PROJECTIONS.len()];
         for name in &self.0 {
-            let all = 0..Self::PROJECTIONS.len();
-            let range = match name.as_str() {
-                "attention" => 0..4,
-                "all_linear" => all,
-                name => match Self::PROJECTIONS.iter().position(|one| *one == name) {
-                    Some(place) => place..place + 1,
-                    None => return Err(unknown_target(name)),
-                },
+            let set = Self::SETS.iter().find(|(set, _)| set == name);
+            let range = match Self::PROJECTIONS.iter().position(|one| one == name) {
+                Some(place) => place..place + 1,
+                None => 0..set.ok_or_else(|| unknown_target(name))?.1,
             };
             chosen[range].fill(true);
         }
@@ -176,42 +218,56 @@ fn unknown_target(name: &str) -> String {
     )
 }
 
-/// The table `model.scratch`: a small decoder with random weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScratchSettings {
-    /// A `tokenizer.json`, whose vocabulary is the model's.
-    pub tokenizer: PathBuf,
-    /// Width of the residual stream.
-    pub hidden_size: usize,
-    /// Width of the gated feed-forward layer.
-    pub intermediate_size: usize,
-    /// Number of blocks.
-    pub num_hidden_layers: usize,
-    /// Number of query heads.
-    pub num_attention_heads: usize,
-    /// Number of key and value heads.
-    pub num_key_value_heads: usize,
-    /// Base of the rotary embedding's wave lengths.
-    pub rope_theta: f64,
-    /// The longest sequence, in tokens.
-    pub max_position_embeddings: usize,
-    /// Seed of the initial weights; the same for every seed of a run, so that all start alike.
-    pub init_seed: u64,
+settings! {
+    /// The table `model.scratch`: a small decoder with random weights.
+    pub struct ScratchSettings {
+        /// A `tokenizer.json`, whose vocabulary is the model's.
+        #[key(Kind::File, default = "datasets/quickstart/tokenizer.json")]
+        pub tokenizer: PathBuf,
+        /// The width of the residual stream.
+        #[key(whole(1, 1_000_000), default = 128)]
+        pub hidden_size: usize,
+        /// The width of the gated feed-forward layer.
+        #[key(whole(1, 1_000_000), default = 384)]
+        pub intermediate_size: usize,
+        /// The number of blocks.
+        #[key(whole(1, 10_000), default = 4)]
+        pub num_hidden_layers: usize,
+        /// The number of query heads.
+        #[key(whole(1, 10_000), default = 4)]
+        pub num_attention_heads: usize,
+        /// The number of key and value heads.
+        #[key(whole(1, 10_000), default = 2)]
+        pub num_key_value_heads: usize,
+        /// The base of the rotary embedding's wavelengths.
+        #[key(above_to(0.0, 1e12), default = 10000.0)]
+        pub rope_theta: f64,
+        /// The longest sequence, in tokens.
+        #[key(whole(2, 10_000_000), default = 1024)]
+        pub max_position_embeddings: usize,
+        /// The seed of the initial weights, the same for all seeds of a run, so that all start alike.
+        #[key(SEED, default = 42)]
+        pub init_seed: u64,
+    }
 }
 
-/// How tokens are drawn from the model's distribution.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SamplingSettings {
-    /// Divides the logits; 0 takes the most likely token.
-    pub temperature: f64,
-    /// Keeps the most likely tokens only; 0 keeps all.
-    pub top_k: usize,
-    /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.
-    pub top_p: f64,
-    /// Keeps tokens that are at least this likely in comparison with the likeliest; 0 keeps all.
-    pub min_p: f64,
-    /// The longest completion, in tokens.
-    pub max_completion_tokens: usize,
+settings! {
+    /// How tokens are drawn from the model's distribution.
+    pub struct SamplingSettings {
+        /// Divides the logits; in evaluation, 0 takes the most likely token.
+        #[key(from_to(0.0, 100.0))]
+        pub temperature: f64,
+        /// Keeps so many of the most likely tokens; 0 keeps all.
+        #[key(COUNT_OR_ZERO)]
+        pub top_k: usize,
+        /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.
+        #[key(above_to(0.0, 1.0))]
+        pub top_p: f64,
+        /// Keeps tokens that are at least this likely in comparison with the likeliest; 0 keeps all.
+        #[key(from_to(0.0, 1.0))]
+        pub min_p: f64,
+        /// The longest completion, in tokens.
+        #[key(COUNT)]
+        pub max_completion_tokens: usize,
+    }
 }

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +15,7 @@ use safetensors::{Dtype as FileType, SafeTensorError, SafeTensors, tensor::Tenso
 use serde_json::{Map, Value};
 
 use super::{ModelError, parameter::Layout};
+use crate::disk::atomic::{self, Flush};
 
 /// Writes tensors as they lie in memory, with their types, so that reading gives the same bits.
 ///
@@ -77,15 +79,15 @@ pub(super) fn write(
     });
     // Transformers refuses a file that does not say which library's layout it has.
     let header = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize_to_file(tensors, Some(header), path).map_err(|error| match error {
-        SafeTensorError::IoError(source) => ModelError::Write {
-            path: path.to_owned(),
-            source,
-        },
-        source => ModelError::Tensors {
-            path: path.to_owned(),
-            source,
-        },
+    atomic::write_at(path, Flush::Now, |path| {
+        safetensors::serialize_to_file(tensors, Some(header), path).map_err(|error| match error {
+            SafeTensorError::IoError(error) => error,
+            error => io::Error::other(error),
+        })
+    })
+    .map_err(|source| ModelError::Write {
+        path: path.to_owned(),
+        source,
     })
 }
 

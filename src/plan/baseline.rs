@@ -1,50 +1,40 @@
-//! What each cell is compared with, and the evaluations that this takes.
+//! What each cell is compared with.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::spec::{Baseline, Experiment, Settings};
+use crate::spec::Baseline;
 
-use super::{Cell, JobId, Plan, PlanError, Start, build::Builder};
+use super::{Cell, JobId};
 
-/// Fills `Cell::baseline`; for the untrained model, adds the cells that the grid lacks.
-pub(super) fn add(
-    plan: &mut Plan,
-    experiment: &Experiment,
-    builder: &mut Builder<'_>,
-) -> Result<(), PlanError> {
-    match &experiment.table.baseline {
-        None => Ok(()),
-        Some(Baseline::Untrained) => untrained(plan, experiment, builder),
-        Some(Baseline::Values(values)) => {
-            with_values(plan, values);
-            Ok(())
-        }
+/// The positions of the cells that are compared with their untrained models, which are therefore
+/// evaluated as well.
+pub(super) fn wanted(baseline: Option<&Baseline>, cells: &[Cell]) -> Vec<usize> {
+    let is_untrained = matches!(baseline, Some(Baseline::Untrained));
+    let positions = 0..cells.len();
+    positions
+        .filter(|index| is_untrained && cells[*index].train.is_some())
+        .collect()
+}
+
+/// Connects cells with their baselines; for the untrained model, adds the cells that the grid lacks.
+pub(super) fn connect(baseline: Option<&Baseline>, cells: &mut Vec<Cell>) {
+    match baseline {
+        None => {}
+        Some(Baseline::Untrained) => untrained(cells),
+        Some(Baseline::Values(values)) => with_values(cells, values),
     }
 }
 
-fn untrained(
-    plan: &mut Plan,
-    experiment: &Experiment,
-    builder: &mut Builder<'_>,
-) -> Result<(), PlanError> {
+fn untrained(cells: &mut Vec<Cell>) {
     let mut added: Vec<Cell> = Vec::new();
-    let settings: Vec<&Settings> = experiment
-        .points
-        .iter()
-        .flat_map(|point| point.settings.run.seeds.iter().map(|_| &point.settings))
-        .collect();
-    for (cell, settings) in plan.cells.iter_mut().zip(&settings) {
-        if cell.train.is_none() {
-            cell.is_baseline = true;
-            continue;
-        }
-        cell.baseline = builder.evals(settings, &Start::Base, cell.seed)?;
+    for cell in cells.iter_mut() {
+        cell.is_baseline = cell.train.is_none();
     }
-    for cell in &plan.cells {
+    for cell in cells.iter() {
         let is_there = |other: &Cell| other.train.is_none() && other.evals == cell.baseline;
-        let is_needed = cell.train.is_some() && !plan.cells.iter().chain(&added).any(is_there);
+        let is_needed = cell.train.is_some() && !cells.iter().chain(&added).any(is_there);
         if is_needed {
             added.push(Cell {
                 point: untrained_point(&cell.point),
@@ -58,11 +48,10 @@ fn untrained(
             });
         }
     }
-    plan.cells.splice(0..0, added);
-    Ok(())
+    cells.splice(0..0, added);
 }
 
-/// The axes of a point that an untrained model knows of.
+/// The axes of a point that an untrained model has.
 fn untrained_point(point: &BTreeMap<String, Json>) -> BTreeMap<String, Json> {
     let trains = [
         "train.",
@@ -79,7 +68,7 @@ fn untrained_point(point: &BTreeMap<String, Json>) -> BTreeMap<String, Json> {
         .collect()
 }
 
-fn with_values(plan: &mut Plan, values: &BTreeMap<String, Json>) {
+fn with_values(cells: &mut [Cell], values: &BTreeMap<String, Json>) {
     type Key = (Vec<(String, Json)>, u64);
     let others = |cell: &Cell| -> Key {
         let point = cell
@@ -98,13 +87,12 @@ fn with_values(plan: &mut Plan, values: &BTreeMap<String, Json>) {
             .iter()
             .all(|(axis, value)| cell.point.get(axis) == Some(value))
     };
-    let baselines: Vec<(Key, BTreeMap<String, JobId>)> = plan
-        .cells
+    let baselines: Vec<(Key, BTreeMap<String, JobId>)> = cells
         .iter()
         .filter(|cell| is_baseline(cell))
         .map(|cell| (others(cell), cell.evals.clone()))
         .collect();
-    for cell in &mut plan.cells {
+    for cell in cells.iter_mut() {
         cell.is_baseline = is_baseline(cell);
         let mine = others(cell);
         if let Some((_, evals)) = baselines.iter().find(|(key, _)| *key == mine)

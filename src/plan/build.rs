@@ -1,4 +1,4 @@
-//! Points of the grid to jobs: each piece of work once, whatever asks for it.
+//! From the points of the grid to jobs: the same work is one job, however many cells need it.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,7 @@ use crate::{
 };
 
 use super::{
-    Cell, EvalWork, Inputs, Job, JobId, Missing, Plan, PlanError, Start, TrainEval, TrainWork,
-    Work, baseline,
+    Cell, Inputs, Job, JobId, Missing, Plan, PlanError, Start, Task, TrainEval, Work, baseline,
 };
 
 /// Makes the plan of an experiment.
@@ -23,33 +22,40 @@ pub(super) fn build(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Plan
         missing: BTreeMap::new(),
         lacking: Vec::new(),
     };
+    let reference = experiment.table.reference.as_deref();
+    let reference = reference.map(|name| inputs.reference(name)).transpose()?;
     let mut cells = Vec::new();
+    let mut settings = Vec::new();
     for point in &experiment.points {
         for seed in &point.settings.run.seeds {
             cells.push(builder.cell(&point.settings, &point.values, *seed)?);
+            settings.push(&point.settings);
         }
     }
-    let mut plan = Plan {
+    let baseline = experiment.table.baseline.as_ref();
+    for index in baseline::wanted(baseline, &cells) {
+        let cell = &mut cells[index];
+        cell.baseline = builder.evals(settings[index], &Start::Base, cell.seed)?;
+    }
+    baseline::connect(baseline, &mut cells);
+    Ok(Plan {
         experiment: experiment.name.clone(),
         description: experiment.description.clone(),
         axes: experiment.axes.clone(),
         table: experiment.table.clone(),
+        reference,
         cells,
-        jobs: Vec::new(),
-        missing: Vec::new(),
-    };
-    baseline::add(&mut plan, experiment, &mut builder)?;
-    plan.jobs = builder.jobs;
-    plan.missing = builder.missing.into_values().collect();
-    Ok(plan)
+        jobs: builder.jobs,
+        missing: builder.missing.into_values().collect(),
+    })
 }
 
 /// Collects jobs; one is added after those that it needs.
-pub(super) struct Builder<'a> {
+struct Builder<'a> {
     inputs: &'a dyn Inputs,
     jobs: Vec<Job>,
     missing: BTreeMap<String, Missing>,
-    /// What the job in hand lacks.
+    /// What the next job to be added lacks.
     lacking: Vec<Missing>,
 }
 
@@ -85,7 +91,7 @@ impl Builder<'_> {
     }
 
     /// The evaluations of a model, by benchmark.
-    pub(super) fn evals(
+    fn evals(
         &mut self,
         settings: &Settings,
         start: &Start,
@@ -119,21 +125,23 @@ impl Builder<'_> {
             })),
             None => None,
         };
-        Ok(self.add(Work::Train(TrainWork {
+        Ok(self.add(Work {
             model: settings.model.clone(),
             model_path,
             start,
-            train: train.clone(),
+            task: Task::Train {
+                train: train.clone(),
+                evaluation,
+            },
             data,
             prompts: settings.data.prompts.clone(),
             seed,
             backend: settings.run.backend,
-            evaluation,
             digests,
-        })))
+        }))
     }
 
-    /// The file of a benchmark, whose digest and others that matter go to `digests`.
+    /// The file of a benchmark; adds its digest and others that matter to `digests`.
     fn benchmark(
         &mut self,
         settings: &Settings,
@@ -167,23 +175,23 @@ impl Builder<'_> {
         let data = self.benchmark(settings, eval, "", &mut digests)?;
         let mut model = settings.model.clone();
         if *start == Start::Base {
-            // Nothing was trained: the same job, whatever adapter the spec would train.
+            // Nothing is trained, so the adapter of the spec makes no other job.
             model.adapter.kind = AdapterKind::None;
         }
-        Ok(self.add(Work::Eval(EvalWork {
+        Ok(self.add(Work {
             model,
             model_path,
             start: start.clone(),
-            eval: eval.clone(),
+            task: Task::Eval(eval.clone()),
             data,
             prompts: settings.data.prompts.clone(),
             seed,
             backend: settings.run.backend,
             digests,
-        })))
+        }))
     }
 
-    /// The folder of the base model, if it has one: one from scratch or behind an endpoint has none.
+    /// The folder of the base model; a model from scratch or at an endpoint has none.
     fn base(
         &mut self,
         model: &ModelSettings,
@@ -212,8 +220,10 @@ impl Builder<'_> {
         input.path
     }
 
+    /// Adds the job of this work unless it is there; returns its name.
     fn add(&mut self, work: Work) -> JobId {
-        let id = work.id();
+        let job = Job::new(work);
+        let id = job.id.clone();
         for missing in self.lacking.drain(..) {
             let known = self.missing.entry(missing.name.clone()).or_insert(missing);
             if !known.needed_by.contains(&id) {
@@ -221,19 +231,7 @@ impl Builder<'_> {
             }
         }
         if !self.jobs.iter().any(|job| job.id == id) {
-            let start = match &work {
-                Work::Train(work) => &work.start,
-                Work::Eval(work) => &work.start,
-            };
-            let after = match start {
-                Start::Base => Vec::new(),
-                Start::Job(upstream) => vec![upstream.clone()],
-            };
-            self.jobs.push(Job {
-                id: id.clone(),
-                work,
-                after,
-            });
+            self.jobs.push(job);
         }
         id
     }

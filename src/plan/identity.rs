@@ -4,46 +4,33 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     device::Backend,
-    digest::Digest,
+    eval::EvalSettings,
     model::{AdapterKind, Engine, ModelSettings},
     remote::RemoteSettings,
-    train::Algorithm,
+    train::{Algorithm, TrainSettings},
 };
 
-use super::{EvalWork, JobId, RECIPE_VERSION, Start, TrainWork, Work};
+use super::{RECIPE_VERSION, Start, Task, TrainEval, Work};
 
 impl Work {
     /// All that the result depends on, and nothing else: no paths, and no setting that this work
     /// does not read.
-    pub fn identity(&self) -> Json {
-        match self {
-            Self::Train(work) => train_identity(work),
-            Self::Eval(work) => eval_identity(work),
+    pub(super) fn identity(&self) -> Json {
+        match &self.task {
+            Task::Train { train, evaluation } => train_identity(self, train, evaluation.as_deref()),
+            Task::Eval(eval) => eval_identity(self, eval),
         }
-    }
-
-    /// The name that follows from the identity, such as `train-7c1e9a02`.
-    pub fn id(&self) -> JobId {
-        let kind = match self {
-            Self::Train(_) => "train",
-            Self::Eval(_) => "eval",
-        };
-        JobId(format!(
-            "{kind}-{}",
-            Digest::of_json(&self.identity()).short()
-        ))
     }
 }
 
-fn train_identity(work: &TrainWork) -> Json {
-    let mut train = object(json!(work.train));
-    // When checkpoints and completions are written does not change what is learnt, and no table reads
-    // either.
+fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&TrainEval>) -> Json {
+    let mut train = object(json!(settings));
+    // How often checkpoints and completions are written changes neither the training nor a table.
     without(
         &mut train,
         &["save_every", "keep_checkpoints", "samples_every"],
     );
-    if matches!(work.train.algorithm, Algorithm::Sft(_)) {
+    if matches!(settings.algorithm, Algorithm::Sft(_)) {
         without(
             &mut train,
             &["reward", "reward_settings", "sampling", "group_size"],
@@ -71,11 +58,11 @@ fn train_identity(work: &TrainWork) -> Json {
         "backend": work.backend,
         "digests": work.digests,
     });
-    if work.train.algorithm.has_reward() || work.evaluation.is_some() {
+    if settings.algorithm.has_reward() || evaluation.is_some() {
         add_kv_cache(&mut identity, &work.model, work.backend);
     }
-    if let Some(evaluation) = &work.evaluation {
-        // What it finds is a result of the job, even where it chooses no weights.
+    if let Some(evaluation) = evaluation {
+        // Its scores are a result of the job, even if they choose no weights.
         let mut eval = object(json!(evaluation.eval));
         without(&mut eval, &["python"]);
         identity["evaluation"] = Json::Object(eval);
@@ -83,9 +70,9 @@ fn train_identity(work: &TrainWork) -> Json {
     identity
 }
 
-fn eval_identity(work: &EvalWork) -> Json {
-    let mut eval = object(json!(work.eval));
-    // A path of this machine; what it leads to is in the provenance.
+fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
+    let mut eval = object(json!(settings));
+    // A path of this machine; the version of that Python is in the provenance.
     without(&mut eval, &["python"]);
     if let (Some(remote), Start::Base) = (&work.model.remote, &work.start) {
         return remote_identity(work, remote, eval);
@@ -93,7 +80,7 @@ fn eval_identity(work: &EvalWork) -> Json {
     let mut identity = json!({
         "kind": "eval",
         "recipe": RECIPE_VERSION,
-        // What was trained, adapter and all, is in the name of the training.
+        // The trained model, with its adapter, is in the name of the training.
         "model": match work.start {
             Start::Base => model_identity(&work.model),
             Start::Job(_) => Map::new(),
@@ -108,8 +95,8 @@ fn eval_identity(work: &EvalWork) -> Json {
     identity
 }
 
-/// The number of rows that share a pass is part of a job if it may change how a product rounds. At its
-/// default it is left out, so that jobs from before the key are the same jobs.
+/// The number of rows in a pass is part of a job if it may change how a product rounds. The default
+/// is left out, so that jobs from before the key keep their names.
 fn add_kv_cache(identity: &mut Json, model: &ModelSettings, backend: Backend) {
     let is_independent = Engine::of(backend, model.dtype).rows_are_independent();
     if !is_independent && model.kv_cache != ModelSettings::kv_cache() {
@@ -117,13 +104,13 @@ fn add_kv_cache(identity: &mut Json, model: &ModelSettings, backend: Backend) {
     }
 }
 
-/// Of what a model behind an endpoint is asked: nothing that is computed here matters, nor how fast
-/// it is asked, nor who pays.
-fn remote_identity(work: &EvalWork, remote: &RemoteSettings, mut eval: Map<String, Json>) -> Json {
-    // It cannot cut prompts, and has no batches.
+/// The identity of an evaluation at an endpoint: neither the settings of computing here matter, nor
+/// the rate of requests, nor the key.
+fn remote_identity(work: &Work, remote: &RemoteSettings, mut eval: Map<String, Json>) -> Json {
+    // An endpoint cannot cut prompts, and has no batches.
     without(&mut eval, &["max_prompt_tokens", "batch_size"]);
     if let Some(Json::Object(sampling)) = eval.get_mut("sampling") {
-        // The interface does not have them, so the spec must leave them off.
+        // The interface does not have them, so the spec must switch them off.
         without(sampling, &["top_k", "min_p"]);
     }
     json!({
@@ -136,7 +123,8 @@ fn remote_identity(work: &EvalWork, remote: &RemoteSettings, mut eval: Map<Strin
     })
 }
 
-/// The model without its adapter. `base` is a name or a path; the digests say what it holds.
+/// The model without its adapter, and without `base`, a name or a path: the digests say what it
+/// holds.
 fn model_identity(model: &ModelSettings) -> Map<String, Json> {
     let mut identity = Map::from_iter([("dtype".to_owned(), json!(model.dtype))]);
     if model.base == "scratch" {

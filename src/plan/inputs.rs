@@ -1,4 +1,4 @@
-//! What the names and paths of a spec stand for: files, and digests that enter a job's identity.
+//! What the names and paths of a spec refer to: files, and the digests that enter a job's identity.
 
 use std::{
     cell::RefCell,
@@ -16,14 +16,15 @@ use crate::{
 
 use super::{JobId, PlanError};
 
-/// What a name or a path of a spec stands for.
-#[derive(Clone, Debug, PartialEq)]
+/// What a name or a path of a spec refers to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
     /// Where the content is, or will be.
     pub path: PathBuf,
-    /// What stands for the content in the identity of a job.
+    /// What represents the content in the identity of a job.
     pub digest: Digest,
     /// What to do, if the content is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
 }
 
@@ -42,7 +43,7 @@ pub struct Missing {
     pub needed_by: Vec<JobId>,
 }
 
-/// Answers what the names of a spec stand for. The only door through which a plan sees files.
+/// Says what the names of a spec refer to. A plan reads files through nothing else.
 pub trait Inputs {
     /// A model: a name of the manifest, or a folder.
     fn model(&self, base: &str) -> Result<Input, PlanError>;
@@ -50,16 +51,20 @@ pub trait Inputs {
     fn data(&self, name: &str) -> Result<Input, PlanError>;
     /// A file of this machine.
     fn file(&self, path: &Path) -> Result<Input, PlanError>;
+    /// The file of a reference table, such as `recode.table1`.
+    fn reference(&self, name: &str) -> Result<Input, PlanError>;
 }
 
 /// The inputs of a project: its manifest, the cache of downloads, and files.
 ///
-/// What has a name is identified by its repository and revision, whether it is here or not, so
-/// that a download changes no job; everything else by its bytes.
+/// A name of the manifest is identified by its repository and revision, downloaded or not, so that
+/// a download changes no job; everything else is identified by its bytes.
 #[derive(Debug)]
 pub struct ProjectInputs<'a> {
     manifest: Option<&'a Manifest>,
     cache: Cache,
+    /// The project's folder.
+    root: PathBuf,
     /// Weights are large: each file and folder is read once.
     known: RefCell<BTreeMap<PathBuf, Digest>>,
 }
@@ -70,12 +75,22 @@ impl<'a> ProjectInputs<'a> {
         Self {
             manifest,
             cache,
+            root: PathBuf::new(),
             known: RefCell::default(),
         }
     }
 
+    /// The same in a project whose folder is not the current one.
+    #[must_use]
+    pub fn below(self, root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            ..self
+        }
+    }
+
     fn named(&self, entry: &Entry) -> Result<Input, PlanError> {
-        match entry.resolve(&self.cache) {
+        match self.cache.resolve(entry) {
             Resolved::Here(path) if entry.is_shipped() && path.is_dir() => {
                 self.read(&path, Digest::of_folder)
             }
@@ -140,5 +155,11 @@ impl Inputs for ProjectInputs<'_> {
 
     fn file(&self, path: &Path) -> Result<Input, PlanError> {
         self.read(path, Digest::of_file)
+    }
+
+    fn reference(&self, name: &str) -> Result<Input, PlanError> {
+        let (file, _) = name.split_once('.').unwrap_or((name, ""));
+        let folder = self.root.join("datasets/reference");
+        self.file(&folder.join(format!("{file}.toml")))
     }
 }

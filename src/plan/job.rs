@@ -1,8 +1,9 @@
-//! A job: all that one process is told, and the name that follows from it.
+//! A job: everything that one process needs to know, and the name that follows from it.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::{
     data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
@@ -19,17 +20,59 @@ pub const RECIPE_VERSION: u32 = 3;
 #[serde(transparent)]
 pub struct JobId(pub String);
 
+/// What a job does, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// It trains a model.
+    Train,
+    /// It measures a model.
+    Eval,
+}
+
+impl JobKind {
+    const ALL: [Self; 2] = [Self::Train, Self::Eval];
+
+    /// The word before the digest in a job's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Eval => "eval",
+        }
+    }
+}
+
+impl JobId {
+    /// The name of a job of that kind with that identity.
+    pub(super) fn new(kind: JobKind, identity: &Json) -> Self {
+        Self(format!(
+            "{}-{}",
+            kind.name(),
+            Digest::of_json(identity).short()
+        ))
+    }
+
+    /// What the job does; nothing if this is no name of a job.
+    pub fn kind(&self) -> Option<JobKind> {
+        let (word, _) = self.0.split_once('-')?;
+        JobKind::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+}
+
 impl fmt::Display for JobId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-/// One process to run: written to `job.json`, and all that the worker reads.
+/// One process to run: written to `job.json`, which is all that the worker reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// `train-` or `eval-` and the first digits of the identity's digest.
     pub id: JobId,
+    /// Everything that the result depends on, as it was hashed for the name. It has a file of its
+    /// own in the job's folder.
+    #[serde(skip)]
+    pub identity: Json,
     /// What to do.
     pub work: Work,
     /// The jobs that must be done before.
@@ -37,11 +80,26 @@ pub struct Job {
 }
 
 impl Job {
+    /// The job that does this work.
+    pub fn new(work: Work) -> Self {
+        let identity = work.identity();
+        let after = match &work.start {
+            Start::Base => Vec::new(),
+            Start::Job(upstream) => vec![upstream.clone()],
+        };
+        Self {
+            id: JobId::new(work.kind(), &identity),
+            identity,
+            work,
+            after,
+        }
+    }
+
     /// What the job does, in a few words: `qwen2.5-coder-7b-instruct grpo es_star s42`.
     pub fn what(&self) -> String {
-        match &self.work {
-            Work::Train(work) => {
-                let train = &work.train;
+        let work = &self.work;
+        match &work.task {
+            Task::Train { train, .. } => {
                 let algorithm = &train.algorithm;
                 let mut words = vec![short_name(&work.model.base), algorithm.name().to_owned()];
                 if algorithm.has_reward() {
@@ -50,12 +108,12 @@ impl Job {
                 words.push(format!("s{}", work.seed));
                 words.join(" ")
             }
-            Work::Eval(work) => {
+            Task::Eval(eval) => {
                 let model = match &work.start {
                     Start::Base => short_name(work.model.name()),
                     Start::Job(id) => id.to_string(),
                 };
-                format!("{} on {model} s{}", work.eval.benchmark, work.seed)
+                format!("{} on {model} s{}", eval.benchmark, work.seed)
             }
         }
     }
@@ -70,22 +128,66 @@ fn short_name(base: &str) -> String {
         .to_owned()
 }
 
-/// What a job does.
+/// What a job does, and with what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Work {
-    /// Trains a model.
-    Train(TrainWork),
-    /// Measures a model on one benchmark.
-    Eval(EvalWork),
+#[serde(into = "JobJson", try_from = "JobJson")]
+pub struct Work {
+    /// The model.
+    pub model: ModelSettings,
+    /// The folder of `model.base`; nothing for a model from scratch or at an endpoint.
+    pub model_path: Option<PathBuf>,
+    /// Where the weights come from.
+    pub start: Start,
+    /// What is done with the model.
+    pub task: Task,
+    /// The file of migrations, or of the benchmark.
+    pub data: PathBuf,
+    /// The prompt templates.
+    pub prompts: PromptSettings,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The backend.
+    pub backend: Backend,
+    /// Digests of all files that the job reads, by their path in the spec.
+    pub digests: BTreeMap<String, Digest>,
+}
+
+/// What is done with a model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// It is trained.
+    Train {
+        /// How.
+        train: TrainSettings,
+        /// What it is measured on while it learns.
+        evaluation: Option<Box<TrainEval>>,
+    },
+    /// It is measured on one benchmark.
+    Eval(EvalSettings),
 }
 
 impl Work {
-    /// The endpoint that this work asks, if its model is behind one.
+    /// What is done, in one word.
+    pub fn kind(&self) -> JobKind {
+        match self.task {
+            Task::Train { .. } => JobKind::Train,
+            Task::Eval(_) => JobKind::Eval,
+        }
+    }
+
+    /// The settings of a training, if it is one.
+    pub fn as_train(&self) -> Option<&TrainSettings> {
+        match &self.task {
+            Task::Train { train, .. } => Some(train),
+            Task::Eval(_) => None,
+        }
+    }
+
+    /// The endpoint that this work sends requests to, if its model is at one.
     pub fn remote(&self) -> Option<&RemoteSettings> {
-        match self {
-            Self::Eval(work) if work.start == Start::Base => work.model.remote.as_ref(),
-            Self::Train(_) | Self::Eval(_) => None,
+        match (&self.task, &self.start) {
+            (Task::Eval(_), Start::Base) => self.model.remote.as_ref(),
+            _ => None,
         }
     }
 }
@@ -100,32 +202,6 @@ pub enum Start {
     Job(JobId),
 }
 
-/// A training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainWork {
-    /// The model.
-    pub model: ModelSettings,
-    /// The folder of `model.base`, or nothing for a model from scratch.
-    pub model_path: Option<PathBuf>,
-    /// Where the weights come from.
-    pub start: Start,
-    /// The training.
-    pub train: TrainSettings,
-    /// The file of migrations.
-    pub data: PathBuf,
-    /// The prompt templates.
-    pub prompts: PromptSettings,
-    /// The seed of the run.
-    pub seed: u64,
-    /// The backend.
-    pub backend: Backend,
-    /// What the model is measured on while it learns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evaluation: Option<Box<TrainEval>>,
-    /// Digests of all files that the job reads, by their path in the job.
-    pub digests: std::collections::BTreeMap<String, Digest>,
-}
-
 /// The evaluation within a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainEval {
@@ -135,25 +211,84 @@ pub struct TrainEval {
     pub data: PathBuf,
 }
 
-/// An evaluation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvalWork {
-    /// The model.
-    pub model: ModelSettings,
-    /// The folder of `model.base`, or nothing for a model from scratch or behind an endpoint.
-    pub model_path: Option<PathBuf>,
-    /// Where the weights come from.
-    pub start: Start,
-    /// The evaluation.
-    pub eval: EvalSettings,
-    /// The benchmark's file.
-    pub data: PathBuf,
-    /// The prompt templates.
-    pub prompts: PromptSettings,
-    /// The seed of the run.
-    pub seed: u64,
-    /// The backend.
-    pub backend: Backend,
-    /// Digests of all files that the job reads, by their path in the job.
-    pub digests: std::collections::BTreeMap<String, Digest>,
+/// [`Work`] as `job.json` has it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum JobJson {
+    Train(WorkJson),
+    Eval(WorkJson),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WorkJson {
+    model: ModelSettings,
+    model_path: Option<PathBuf>,
+    start: Start,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    train: Option<TrainSettings>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eval: Option<EvalSettings>,
+    data: PathBuf,
+    prompts: PromptSettings,
+    seed: u64,
+    backend: Backend,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evaluation: Option<Box<TrainEval>>,
+    digests: BTreeMap<String, Digest>,
+}
+
+impl From<Work> for JobJson {
+    fn from(work: Work) -> Self {
+        let kind = work.kind();
+        let (train, eval, evaluation) = match work.task {
+            Task::Train { train, evaluation } => (Some(train), None, evaluation),
+            Task::Eval(eval) => (None, Some(eval), None),
+        };
+        let json = WorkJson {
+            model: work.model,
+            model_path: work.model_path,
+            start: work.start,
+            train,
+            eval,
+            data: work.data,
+            prompts: work.prompts,
+            seed: work.seed,
+            backend: work.backend,
+            evaluation,
+            digests: work.digests,
+        };
+        match kind {
+            JobKind::Train => Self::Train(json),
+            JobKind::Eval => Self::Eval(json),
+        }
+    }
+}
+
+impl TryFrom<JobJson> for Work {
+    type Error = &'static str;
+
+    fn try_from(json: JobJson) -> Result<Self, Self::Error> {
+        let (task, json) = match json {
+            JobJson::Train(mut json) => {
+                let train = json.train.take().ok_or("missing field `train`")?;
+                let evaluation = json.evaluation.take();
+                (Task::Train { train, evaluation }, json)
+            }
+            JobJson::Eval(mut json) => {
+                let eval = json.eval.take().ok_or("missing field `eval`")?;
+                (Task::Eval(eval), json)
+            }
+        };
+        Ok(Self {
+            model: json.model,
+            model_path: json.model_path,
+            start: json.start,
+            task,
+            data: json.data,
+            prompts: json.prompts,
+            seed: json.seed,
+            backend: json.backend,
+            digests: json.digests,
+        })
+    }
 }

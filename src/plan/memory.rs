@@ -9,10 +9,10 @@ use serde::Serialize;
 use crate::{
     device::Backend,
     model::{AdapterKind, DecoderConfig, Dtype, Engine, KvCache, ModelSettings},
-    train::{Algorithm, TrainSettings},
+    train::TrainSettings,
 };
 
-use super::TrainWork;
+use super::Work;
 
 /// The bytes of a training at its largest, by what they are for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,16 +35,16 @@ pub struct Memory {
     pub activations: usize,
     /// While updating: logits, and what their gradient needs.
     pub head: usize,
-    /// While the optimiser steps: the new values beside the old ones.
+    /// While the optimiser steps: the new values, in addition to the old ones.
     pub step: usize,
 }
 
 impl Memory {
     /// The memory of a training of a model of this shape.
-    pub fn of(work: &TrainWork, config: &DecoderConfig) -> Self {
+    pub fn of(work: &Work, settings: &TrainSettings, config: &DecoderConfig) -> Self {
         let shape = Shape {
             config,
-            settings: &work.train,
+            settings,
             model: &work.model,
             backend: work.backend,
         };
@@ -86,7 +86,7 @@ impl Shape<'_> {
         let trained = self.trained();
         let has_adapter = self.has_adapter();
         let is_policy = self.settings.algorithm.has_reward();
-        let looks_back = matches!(&self.settings.algorithm, Algorithm::Grpo(one) if one.beta > 0.0);
+        let looks_back = self.settings.algorithm.needs_reference();
         Memory {
             weights,
             adapter: if has_adapter { trained * WIDE } else { 0 },
@@ -154,12 +154,9 @@ impl Shape<'_> {
 
     /// Sequences of an update.
     fn sequences(&self) -> usize {
-        let algorithm = &self.settings.algorithm;
-        if !algorithm.has_reward() {
-            return self.settings.batch_size;
-        }
-        let prompts = algorithm.mini_batch_size();
-        prompts.unwrap_or(self.settings.batch_size) * self.settings.group_size
+        let rows = self.settings.batch_size;
+        let prompts = self.settings.algorithm.mini_batch_size(rows);
+        prompts.map_or(rows, |prompts| prompts * self.settings.group_size)
     }
 
     /// Tokens of the largest micro-batch.
@@ -283,10 +280,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        model::MemorySize,
-        plan::{Work, tests::plan_of},
-    };
+    use crate::{model::MemorySize, plan::tests::fixture::plan_of};
 
     /// The shape of Qwen2.5-Coder-7B.
     fn config() -> DecoderConfig {
@@ -298,24 +292,21 @@ mod tests {
         DecoderConfig::from_json(json.as_object().unwrap().clone()).unwrap()
     }
 
-    fn work(change: impl FnOnce(&mut TrainWork)) -> TrainWork {
+    fn memory(change: impl FnOnce(&mut Work, &mut TrainSettings)) -> Memory {
         let plan = plan_of(
             "name = \"t\"\n[train]\nmicro_batch_tokens = 6400\nmax_prompt_tokens = 288\n\
              [train.sampling]\nmax_completion_tokens = 512\n",
         );
-        let mut works = plan.jobs.into_iter().filter_map(|job| match job.work {
-            Work::Train(work) => Some(work),
-            Work::Eval(_) => None,
-        });
-        let mut work = works.next().unwrap();
+        let mut work = plan.jobs[0].work.clone();
+        let mut settings = work.as_train().unwrap().clone();
         work.backend = Backend::Cuda;
-        change(&mut work);
-        work
+        change(&mut work, &mut settings);
+        Memory::of(&work, &settings, &config())
     }
 
     #[test]
     fn weights_and_what_is_trained_are_counted_to_the_last_number() {
-        let memory = Memory::of(&work(|_| {}), &config());
+        let memory = memory(|_, _| {});
 
         // By hand: 28 blocks of 233,057,792 (products 233,046,016, biases 4,608, norms 7,168), two
         // tables of 152,064 by 3,584, and a norm: 7,615,616,512, as the model's card has it.
@@ -335,11 +326,11 @@ mod tests {
         // begun with 288, has room for 972.
         let row = 57_344 * 972;
         let kv_cache = |text: &str| {
-            let work = work(|work| {
-                work.train.batch_size = 32;
+            let memory = memory(|work, train| {
+                train.batch_size = 32;
                 work.model.kv_cache = MemorySize::parse(text).unwrap();
             });
-            Memory::of(&work, &config()).kv_cache
+            memory.kv_cache
         };
 
         // 256 completions would be 11.7 GB.
@@ -367,9 +358,8 @@ mod tests {
 
     #[test]
     fn one_blocks_graph_takes_less_than_all() {
-        let whole = Memory::of(&work(|_| {}), &config());
-        let by_block = work(|work| work.train.gradient_checkpointing = true);
-        let by_block = Memory::of(&by_block, &config());
+        let whole = memory(|_, _| {});
+        let by_block = memory(|_, train| train.gradient_checkpointing = true);
 
         assert!(by_block.peak() * 2 < whole.peak(), "{by_block:?} {whole:?}");
         assert_eq!(by_block.standing(), whole.standing());
@@ -377,8 +367,7 @@ mod tests {
 
     #[test]
     fn all_weights_have_moments_and_a_reference_of_their_own() {
-        let full = work(|work| work.model.adapter.kind = AdapterKind::None);
-        let memory = Memory::of(&full, &config());
+        let memory = memory(|work, _| work.model.adapter.kind = AdapterKind::None);
 
         assert_eq!(memory.adapter, 0);
         assert_eq!(memory.optimizer, 8 * 7_615_616_512);

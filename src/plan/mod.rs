@@ -1,12 +1,10 @@
 //! Grid to jobs: their identity and their order.
 //!
-//! A plan is a function of an experiment and of the digests of what it reads; it looks at no
-//! results and at no clock.
+//! A plan is a function of an experiment and of the digests of the files that it reads. It reads no
+//! results and no clock.
 
 mod baseline;
 mod build;
-#[cfg(test)]
-pub(crate) mod example;
 mod identity;
 mod inputs;
 mod job;
@@ -24,7 +22,7 @@ use crate::{
 };
 
 pub use inputs::{Input, Inputs, Missing, ProjectInputs};
-pub use job::{EvalWork, Job, JobId, RECIPE_VERSION, Start, TrainEval, TrainWork, Work};
+pub use job::{Job, JobId, JobKind, RECIPE_VERSION, Start, Task, TrainEval, Work};
 pub use memory::Memory;
 
 /// All jobs of an experiment, and what they are for.
@@ -32,21 +30,24 @@ pub use memory::Memory;
 pub struct Plan {
     /// The experiment's name.
     pub experiment: String,
-    /// What it is to show; may be empty.
+    /// What the experiment is meant to show; may be empty.
     pub description: String,
     /// The paths in which points differ, in the order of the spec.
     pub axes: Vec<String>,
     /// The table to fill.
     pub table: TableSettings,
+    /// The file of printed figures to compare with, if the table names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Input>,
     /// The points of the grid, one for each seed; baselines that the grid lacks come first.
     pub cells: Vec<Cell>,
     /// The jobs, each after those that it needs.
     pub jobs: Vec<Job>,
-    /// What is not on this machine.
+    /// What is missing on this machine.
     pub missing: Vec<Missing>,
 }
 
-/// A point of the grid with one seed, and the jobs behind it.
+/// A point of the grid with one seed, and its jobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// The values of the axes; a baseline that was added lacks those of training.

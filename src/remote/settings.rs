@@ -1,41 +1,59 @@
-//! What a spec may say about a remote model: `[model.remote]`.
+//! The settings of a remote model.
 
 use std::{env, num::NonZeroU32, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Endpoint, Patience, Remote};
+use crate::settings::{Kind, from_to, settings, whole};
 
-/// The table `model.remote`: a model behind an OpenAI-compatible endpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RemoteSettings {
-    /// The address before `/chat/completions`; it may hold no secret, since it is written down.
-    #[serde(default)]
-    pub base_url: String,
-    /// The model's name there.
-    #[serde(default)]
-    pub model: String,
-    /// The environment variable with the key, or `none` to send no key.
-    pub key_variable: String,
-    /// The most requests in flight.
-    pub concurrency: usize,
-    /// The most requests a minute, those of further attempts included; 0 sets no bound.
-    pub requests_per_minute: u32,
-    /// Requests for one completion before the job fails.
-    pub attempts: u32,
-    /// No pause between two attempts is longer, whatever the server asks for.
-    pub longest_pause_seconds: u64,
-    /// How long one answer may take.
-    pub timeout_seconds: u64,
-    /// The price of a million tokens of prompts; 0 if it is not known.
-    pub dollars_per_million_prompt_tokens: f64,
-    /// The price of a million tokens of completions; 0 if it is not known.
-    pub dollars_per_million_completion_tokens: f64,
+settings! {
+    /// The table `model.remote`: a model behind an OpenAI-compatible endpoint.
+    pub struct RemoteSettings {
+        /// The address of an OpenAI-compatible endpoint before `/chat/completions`, such as
+        /// `http://localhost:8000/v1`; it is written to files, so it must hold no secret.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub base_url: String,
+        /// The model's name at the endpoint.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub model: String,
+        /// The environment variable with the API key, which is never written to a file; `none` sends
+        /// no key.
+        #[key(
+            Kind::Text,
+            default = "OPENAI_API_KEY",
+            source = "the name that OpenAI's own clients look for"
+        )]
+        pub key_variable: String,
+        /// The most requests in flight; this and the settings below are not part of a job's identity.
+        #[key(whole(1, 1_024), default = 8)]
+        pub concurrency: usize,
+        /// The most requests a minute, including repeated attempts; 0 sets no bound.
+        #[key(whole(0, 1_000_000), default = 0, source = "no bound")]
+        pub requests_per_minute: u32,
+        /// Requests for one completion before the job fails; the pause between them doubles, or is
+        /// what the server asks for.
+        #[key(whole(1, 1_000), default = 6)]
+        pub attempts: u32,
+        /// The longest pause between two attempts, whatever the server asks for.
+        #[key(whole(1, 86_400), default = 60)]
+        pub longest_pause_seconds: u64,
+        /// How long one answer may take.
+        #[key(whole(1, 86_400), default = 600)]
+        pub timeout_seconds: u64,
+        /// The price of a million tokens of prompts, for the cost in the provenance; 0 if it is not
+        /// known.
+        #[key(from_to(0.0, 1e6), default = 0.0)]
+        pub dollars_per_million_prompt_tokens: f64,
+        /// The price of a million tokens of completions; 0 if it is not known.
+        #[key(from_to(0.0, 1e6), default = 0.0)]
+        pub dollars_per_million_completion_tokens: f64,
+    }
 }
 
-/// The key of an endpoint is not there.
+/// The API key of an endpoint is missing.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the environment variable `{variable}` holds no key")]
 pub struct NoKey {
@@ -44,12 +62,12 @@ pub struct NoKey {
 }
 
 impl RemoteSettings {
-    /// The address without a slash at its end, by which jobs are told apart.
+    /// The address without a slash at its end, as it enters a job's identity.
     pub fn address(&self) -> &str {
         self.base_url.trim_end_matches('/')
     }
 
-    /// What the environment lacks to ask this model, if it lacks something.
+    /// The API key that the environment lacks, if the model needs one.
     pub fn missing(&self) -> Option<NoKey> {
         self.key().err()
     }
@@ -113,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_there_is_named_by_its_variable() {
+    fn a_missing_key_is_named_by_its_variable() {
         let settings = settings("RECODE_TEST_NO_SUCH_KEY");
 
         assert_eq!(
@@ -130,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_is_told_only_where_a_price_is() {
+    fn a_cost_is_known_only_where_a_price_is() {
         let priced = RemoteSettings {
             dollars_per_million_prompt_tokens: 2.0,
             dollars_per_million_completion_tokens: 8.0,

@@ -1,4 +1,4 @@
-//! From outcomes to figures: seeds together, baseline and paper beside them.
+//! From outcomes to numbers: means over seeds, compared with the baseline and the paper.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,7 +108,7 @@ fn fill_cell(row: &SheetRow, column: &Column, notes: &mut Notes) -> Cell {
     cell
 }
 
-/// The first column of each benchmark whose tasks are of several kinds, kind by kind.
+/// The first column of each benchmark that has several kinds of tasks, kind by kind.
 fn breakdowns(sheet: &Sheet) -> Vec<Breakdown> {
     let mut seen = BTreeSet::new();
     let first = |column: &&Column| seen.insert(column.benchmark.clone());

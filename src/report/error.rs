@@ -4,13 +4,13 @@ use std::{io, path::PathBuf};
 
 use plotters::drawing::DrawingAreaErrorKind;
 
-use crate::results::ResultsError;
+use crate::disk::DiskError;
 
 /// An error about a table.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file of printed figures cannot be read.
-    #[error("cannot read the reference `{path}`; run from the project's folder")]
+    #[error("cannot read the reference `{path}`")]
     ReadReference {
         /// The file.
         path: PathBuf,
@@ -49,7 +49,17 @@ pub enum ReportError {
         /// Why not.
         source: DrawingAreaErrorKind<io::Error>,
     },
-    /// A job folder cannot be read, or a table not be written.
+    /// A job folder cannot be read, or a table cannot be written.
     #[error("cannot use the folder of results")]
-    Results(#[from] ResultsError),
+    Disk(#[from] DiskError),
+}
+
+impl ReportError {
+    /// Whether the table is fine and only its folder cannot be written.
+    pub fn is_about_writing(&self) -> bool {
+        matches!(
+            self,
+            Self::MakeFolder { .. } | Self::Disk(DiskError::Write { .. })
+        )
+    }
 }

@@ -1,4 +1,4 @@
-//! From a plan and the folders of its jobs to a sheet.
+//! Reads the outcomes of a plan's jobs into a sheet.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use super::{
     sheet::{Found, Run, Sheet, SheetRow},
 };
 
-/// The axis whose values are methods.
+/// The axis of methods.
 const METHOD_AXIS: &str = "train.algorithm";
-/// The axis whose values are base models.
+/// The axis of base models.
 const BASE_AXIS: &str = "model.base";
 const UNTRAINED: &str = "untrained";
 
@@ -89,7 +89,7 @@ pub(in crate::report) fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
         .iter()
         .map(|axis| match cell.point.get(axis) {
             Some(_) if axis == METHOD_AXIS => cell.method.clone(),
-            // Where the model is says nothing: which one it is does.
+            // `remote` says where the model is; its name says which one it is.
             Some(Json::String(base)) if axis == BASE_AXIS && base == ModelSettings::REMOTE => {
                 cell.model.clone()
             }
@@ -98,7 +98,7 @@ pub(in crate::report) fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
             None => String::new(),
         })
         .collect();
-    // The row says once what it is.
+    // A row says `untrained` once.
     let is_said = labels.iter().any(|label| label == UNTRAINED);
     if cell.method == UNTRAINED
         && !is_said
@@ -144,7 +144,7 @@ fn find(plan: &Plan, store: &Store, id: &JobId) -> Found {
     }
 }
 
-/// Why a job has no outcome: its own failure, or that of a job before it, or that it lacks something.
+/// Why a job has no outcome: it has failed, or a job before it has, or something is missing.
 fn reason(plan: &Plan, store: &Store, id: &JobId) -> String {
     let upstream = plan
         .job(id)
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::{
         digest::Digest,
-        plan::{Job, example},
+        plan::{Job, tests::fixture::job},
         results::{EvalOutcome, Outcome, TaskOutcome},
         spec::{Column, Show, TableSettings},
     };
@@ -203,9 +203,9 @@ mod tests {
     /// Two seeds of an untrained model that the grid lacks, of SFT, and of GRPO.
     fn plan(rows: &[&str]) -> Plan {
         let jobs: Vec<Job> = vec![
-            example::job("train-sft", &[]),
-            example::job("eval-sft1", &["train-sft"]),
-            example::job("eval-sft2", &["train-sft"]),
+            job("train-sft", &[]),
+            job("eval-sft1", &["train-sft"]),
+            job("eval-sft2", &["train-sft"]),
         ];
         Plan {
             experiment: "example".into(),
@@ -221,6 +221,7 @@ mod tests {
                 baseline: Some(Baseline::Untrained),
                 reference: None,
             },
+            reference: None,
             cells: vec![
                 cell(None, 1, "eval-base1", None),
                 cell(None, 2, "eval-base2", None),
@@ -312,13 +313,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
         let done = store.job_dir(&JobId("eval-base1".into()));
-        done.prepare(&example::job("eval-base1", &[]), &Json::Null)
-            .unwrap();
+        done.prepare(&job("eval-base1", &[])).unwrap();
         done.write_outcome(&outcome()).unwrap();
         let failed = store.job_dir(&JobId("train-sft".into()));
-        failed
-            .prepare(&example::job("train-sft", &[]), &Json::Null)
-            .unwrap();
+        failed.prepare(&job("train-sft", &[])).unwrap();
         failed
             .record_failure(1, "out of memory\nat step 3")
             .unwrap();

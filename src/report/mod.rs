@@ -1,4 +1,4 @@
-//! Rows to tables, beside the paper's numbers.
+//! From the outcomes of jobs to tables, next to the paper's figures.
 
 mod compare;
 mod error;
@@ -12,7 +12,7 @@ mod statistics;
 mod table;
 
 #[cfg(test)]
-mod example;
+mod tests;
 
 use std::{fs, path::Path};
 
@@ -20,13 +20,23 @@ pub use error::ReportError;
 pub use table::Table;
 
 use crate::{
+    disk::{
+        DiskError,
+        atomic::{self, Flush},
+    },
     plan::Plan,
-    results::{Store, write_durably},
+    results::Store,
 };
 
 use paper::Reference;
 
-/// Writes what a plan's finished trainings logged as figures into a folder, and tells their files.
+/// Replaces a file of a table's folder.
+fn write(path: &Path, text: &str) -> Result<(), ReportError> {
+    let written = atomic::write(path, text.as_bytes(), Flush::Now);
+    Ok(written.map_err(DiskError::write(path))?)
+}
+
+/// Draws what the finished trainings of a plan logged into a folder; returns the names of the files.
 pub fn write_figures(
     plan: &Plan,
     store: &Store,
@@ -41,19 +51,19 @@ pub fn write_figures(
     }
     let mut files = Vec::new();
     for figure in figures {
-        write_durably(&folder.join(&figure.file), figure.svg.as_bytes())?;
+        write(&folder.join(&figure.file), &figure.svg)?;
         files.push(figure.file);
     }
     Ok(files)
 }
 
 impl Table {
-    /// The table of a plan from what is there, with holes where nothing is.
-    ///
-    /// The printed figures are looked for below `root`, the project's folder.
-    pub fn of(plan: &Plan, store: &Store, root: &Path) -> Result<Self, ReportError> {
-        let name = plan.table.reference.as_deref();
-        let reference = name.map(|name| Reference::read(root, name)).transpose()?;
+    /// The table of a plan from the outcomes that are there, with holes for those that are not.
+    pub fn of(plan: &Plan, store: &Store) -> Result<Self, ReportError> {
+        let reference = match (&plan.reference, &plan.table.reference) {
+            (Some(file), Some(name)) => Some(Reference::read(&file.path, name)?),
+            _ => None,
+        };
         Ok(compare::fill(
             &gather::gather(plan, store),
             reference.as_ref(),
@@ -65,23 +75,21 @@ impl Table {
         format::markdown(self)
     }
 
-    /// Every figure with all that it rests on.
+    /// Every number, with the jobs and counts that it comes from.
     pub fn to_json(&self) -> String {
         format::json(self)
     }
 
-    /// Writes `table.md`, `table.csv` and `table.json` into a folder, each whole or not at all.
-    pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
+    /// Writes a file `table.<ending>` of every format into a folder, each whole or not at all;
+    /// returns the endings.
+    pub fn write(&self, folder: &Path) -> Result<Vec<&'static str>, ReportError> {
         fs::create_dir_all(folder).map_err(|source| ReportError::MakeFolder {
             path: folder.to_owned(),
             source,
         })?;
         for (ending, text) in format::ALL {
-            write_durably(
-                &folder.join(format!("table.{ending}")),
-                text(self).as_bytes(),
-            )?;
+            write(&folder.join(format!("table.{ending}")), &text(self))?;
         }
-        Ok(())
+        Ok(format::ALL.iter().map(|(ending, _)| *ending).collect())
     }
 }

@@ -11,9 +11,9 @@ use super::{ReportError, statistics::share_half_width};
 #[serde(deny_unknown_fields)]
 pub(super) struct Reference {
     pub(super) title: String,
-    /// Where it stands, as `Table 1`.
+    /// Its place in the paper, such as `Table 1`.
     pub(super) source: String,
-    /// The problems behind the columns of a benchmark, for the error of the printed shares.
+    /// The number of problems of each benchmark, from which the error of a printed share follows.
     tasks: BTreeMap<String, usize>,
     #[serde(rename = "row")]
     rows: Vec<ReferenceRow>,
@@ -38,7 +38,7 @@ struct ReferenceRow {
     note: BTreeMap<String, String>,
 }
 
-/// What must be the same for a printed row to stand beside ours.
+/// What must be equal for a printed row to be compared with one of ours.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Match {
@@ -73,22 +73,21 @@ pub(super) struct Figure {
 }
 
 impl Reference {
-    /// Reads the table that a spec calls `file.table`.
-    pub(super) fn read(root: &Path, name: &str) -> Result<Self, ReportError> {
-        let (file, table) = name.split_once('.').unwrap_or((name, ""));
-        let path = root.join("datasets/reference").join(format!("{file}.toml"));
-        let text = fs::read_to_string(&path).map_err(|source| ReportError::ReadReference {
-            path: path.clone(),
+    /// Reads the table that a spec calls `file.table` from that file.
+    pub(super) fn read(path: &Path, name: &str) -> Result<Self, ReportError> {
+        let (_, table) = name.split_once('.').unwrap_or((name, ""));
+        let text = fs::read_to_string(path).map_err(|source| ReportError::ReadReference {
+            path: path.to_owned(),
             source,
         })?;
         Self::parse(&text, table)
             .map_err(|source| ReportError::ParseReference {
-                path: path.clone(),
+                path: path.to_owned(),
                 source,
             })?
             .ok_or_else(|| ReportError::UnknownReference {
                 name: name.to_owned(),
-                path,
+                path: path.to_owned(),
             })
     }
 
@@ -155,13 +154,18 @@ impl Match {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     const QWEN: &str = "qwen2.5-coder-7b-instruct";
 
+    fn file() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/reference/recode.toml")
+    }
+
     fn table(name: &str) -> Reference {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Reference::read(root, &format!("recode.{name}")).unwrap()
+        Reference::read(&file(), &format!("recode.{name}")).unwrap()
     }
 
     fn subject(method: &str, reward: Option<&str>) -> Subject {
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_unknown_table_is_named() {
-        let error = Reference::read(Path::new(env!("CARGO_MANIFEST_DIR")), "recode.table9");
+        let error = Reference::read(&file(), "recode.table9");
         let text = error.unwrap_err().to_string();
         assert!(text.contains("unknown reference `recode.table9`"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! What a table asks for: its rows and columns, with the jobs behind each cell and what they gave.
+//! The rows and columns of a table, with the jobs of each cell and their outcomes.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! Means over problems and their errors: exact formulas, no random numbers.
 //!
-//! A mean over problems is uncertain because other problems might have been asked. Problems of one
-//! group (the tasks of one API update) tend to be solved together, so the error is that of groups:
-//! with `e` a problem's distance from the mean, `SE² = G/(G-1) · Σ over groups (Σ e)² / n²`. Where
-//! every problem is a group of its own, that is the textbook's `s² / n`.
+//! A mean over problems is uncertain because the benchmark could have had other problems. Problems
+//! of one group (the tasks of one API update) tend to be solved together, so the error is that of
+//! groups:
+//! with `e` a problem's distance from the mean, `SE² = G/(G-1) · Σ over groups (Σ e)² / n²`. If
+//! every group has one problem, that is the textbook's `s² / n`.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ pub(super) struct Estimate {
     pub(super) mean: f64,
     /// Problems.
     pub(super) n: usize,
-    /// The standard error; nothing for a single group, or where all problems are alike: that they
-    /// are does not make the mean certain.
+    /// The standard error; nothing for a single group, or if all problems have the same result, from
+    /// which no error can be estimated.
     pub(super) standard_error: Option<f64>,
     /// Half of the 95 % interval, from Student's t with one less than the groups.
     pub(super) half_width: Option<f64>,

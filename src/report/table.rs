@@ -26,7 +26,7 @@ pub struct Table {
     /// What changes are against, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) baseline: Option<String>,
-    /// The printed table beside ours, in words.
+    /// The printed table that ours is compared with, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<String>,
     pub(super) rows: Vec<Row>,
@@ -101,7 +101,7 @@ pub(super) struct Cell {
     pub(super) notes: Vec<usize>,
 }
 
-/// A job behind a cell.
+/// A job of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Source {
     pub(super) job: JobId,
@@ -137,7 +137,7 @@ pub(super) struct Change {
     pub(super) is_distinguishable: bool,
 }
 
-/// The printed figure beside ours.
+/// The printed figure, compared with ours.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Paper {
     #[serde(flatten)]

@@ -1,50 +1,25 @@
 //! What can go wrong with a folder of results.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, path::PathBuf};
+
+use crate::disk::DiskError;
 
 /// An error about a folder of results.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
-    /// A file or a folder could not be written.
-    #[error("cannot write `{path}`")]
-    Write {
-        /// What should have been written.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file or a folder could not be read.
-    #[error("cannot read `{path}`")]
-    Read {
-        /// What should have been read.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file holds something else than it should.
-    #[error("`{path}` is damaged")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where it goes wrong.
-        source: serde_json::Error,
-    },
+    /// A file of the folder could not be written, read or understood.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// A value has no JSON form that could be read back.
-    #[error("cannot write `{path}`: a figure of it is not a finite number")]
+    #[error("cannot write `{path}`: one of its numbers is not finite")]
     NotFinite {
         /// The file that it was meant for.
         path: PathBuf,
     },
-    /// A line of a log has no number of the step.
-    #[error("a line for `{path}` has no `step`, expected a whole number")]
-    NoStep {
-        /// The log.
-        path: PathBuf,
-    },
     /// Two jobs have the same name.
     #[error(
-        "`{path}` belongs to a job with other inputs whose digest begins alike; remove the folder, \
-         or change `RECODE_RESULTS`"
+        "`{path}` belongs to a job with other inputs and the same first digits of its digest; \
+         remove the folder, or change `RECODE_RESULTS`"
     )]
     OtherJob {
         /// The folder.

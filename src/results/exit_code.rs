@@ -1,6 +1,6 @@
-//! Exit codes by which a worker tells its scheduler how it ended without an outcome.
+//! Exit codes of a worker that ends without an outcome; its scheduler acts on them.
 
-/// Stopped because it was asked to; started again, it goes on.
+/// Stopped on request; started again, it continues.
 pub const STOPPED: i32 = 75;
 
 /// A job that this one builds on has no outcome yet.

@@ -49,7 +49,7 @@ pub struct TrainOutcome {
     pub adapter: bool,
 }
 
-/// The verdict of a sample that the judge itself failed on, and its name in `EvalOutcome::counts`.
+/// The verdict of a sample that could not be judged, and its name in `EvalOutcome::counts`.
 pub const UNJUDGED: &str = "unjudged";
 
 /// The result of an evaluation.
@@ -72,7 +72,7 @@ pub struct EvalOutcome {
 pub struct TaskOutcome {
     /// The benchmark's name of the task.
     pub task_id: String,
-    /// The tasks that share an origin, such as the update of an API, share this.
+    /// What tasks of one origin share, such as the update of an API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// What kind of task it is, such as the type of an update.

@@ -5,15 +5,12 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, Timestamp};
-use crate::{
-    digest::Digest,
-    plan::{Job, Work},
-};
+use crate::{digest::Digest, plan::Job};
 
 /// The versions of all dependencies that this program was built with.
 const LOCK_FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"));
 
-/// The history of a job: every attempt, since each may have been made by another program.
+/// The history of a job: every attempt, as each may be of another version of this program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The attempts, first to last.
@@ -35,15 +32,15 @@ pub struct Attempt {
     pub dirty: Option<bool>,
     /// Digest of `Cargo.lock` at the time of the build.
     pub lock_file: Digest,
-    /// The device that the job asked for; `remote` where the model answers elsewhere.
+    /// The device of the job; `remote` for a model at an endpoint.
     pub device: String,
     /// Digests of the files that the job reads.
     pub data: BTreeMap<String, Digest>,
-    /// What judged completions: the versions of Python and of libraries, and the sandbox.
+    /// What judges completions: the versions of Python and of libraries, and the sandbox.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub judge: BTreeMap<String, String>,
-    /// The endpoint of a remote model, and what all completions of the job took so far: tokens, and
-    /// dollars where the spec gives prices.
+    /// The endpoint of a remote model, and the cost of all completions of the job so far: tokens, and
+    /// dollars if the spec gives prices.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remote: BTreeMap<String, String>,
     /// The operations of the model that a slower implementation computed; none if it was killed.
@@ -71,10 +68,6 @@ pub struct OperationFallback {
 impl Attempt {
     /// An attempt at `job` that starts now, in this process.
     pub fn begin(job: &Job, attempt: u32) -> Self {
-        let (backend, digests) = match &job.work {
-            Work::Train(work) => (work.backend, &work.digests),
-            Work::Eval(work) => (work.backend, &work.digests),
-        };
         let is_remote = job.work.remote().is_some();
         let folder = Path::new(".");
         Self {
@@ -87,9 +80,9 @@ impl Attempt {
             device: if is_remote {
                 "remote".to_owned()
             } else {
-                backend.to_string()
+                job.work.backend.to_string()
             },
-            data: digests.clone(),
+            data: job.work.digests.clone(),
             judge: BTreeMap::new(),
             remote: BTreeMap::new(),
             operations: Vec::new(),
@@ -99,10 +92,10 @@ impl Attempt {
     }
 }
 
-/// What git says, or nothing if there is no git or no repository.
+/// The output of git, or nothing without git or without a repository.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
-    // Looking at the state of the tree must not lock its index.
+    // Reading the state of the tree must not lock its index.
     command
         .arg("--no-optional-locks")
         .arg("-C")

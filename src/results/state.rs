@@ -1,4 +1,4 @@
-//! How far a job is: what its worker wrote down, and what follows from the folder.
+//! How far a job is: the worker's note, and the state that follows from the folder.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,13 @@ pub struct Progress {
     pub step: u64,
     /// Steps in all.
     pub of: u64,
-    /// What a person wants to know of the last step, such as `reward 1.31`.
+    /// The last step in a few words, such as `reward 1.31`.
     pub message: String,
 }
 
-/// What a worker says about itself in `state.json`: a note, not the truth.
+/// A worker's note about itself in `state.json`; not the truth.
 ///
-/// The truth is the outcome and the lock, which no dying process can get wrong.
+/// The outcome and the lock are the truth: a process that dies cannot get them wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// What the worker was doing.
@@ -36,13 +36,13 @@ pub struct Note {
     pub reason: Option<String>,
 }
 
-/// What a worker says that it does.
+/// What a worker does by its own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It works.
     Running,
-    /// It has stopped because it was asked to, and can go on.
+    /// It has stopped on request and can continue.
     Stopped,
     /// It has failed.
     Failed,
@@ -54,21 +54,21 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum JobState {
-    /// Nothing of use is there.
+    /// Nothing useful is there.
     New,
-    /// It was interrupted, and goes on after a step.
+    /// It was interrupted and continues after a step.
     Resumable {
-        /// The steps that need not be done again.
+        /// The steps that are not repeated.
         step: u64,
     },
     /// A process holds its lock.
     Running {
-        /// The process, if the lock says so.
+        /// The process, if the lock file names it.
         owner: Option<Owner>,
-        /// How far it is, if it has said so.
+        /// How far it is, if it has noted that.
         progress: Option<Progress>,
     },
-    /// The last attempt failed; another one may go on where it was.
+    /// The last attempt failed; the next one may continue from its last checkpoint.
     Failed {
         /// Why.
         reason: String,

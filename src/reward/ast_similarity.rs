@@ -1,19 +1,18 @@
-//! How close the syntax tree of the code is to that of the target.
+//! The similarity of the syntax trees of the code and the target.
 //!
-//! Both trees are written as the list of their nodes, each before its children (pre-order), and the
-//! lists are compared by edit distance. A node's label is its kind, what the source says in it
-//! outside of its children, and where the children stand in that; so two lists are equal only if
-//! the trees are. Comments, blank lines, brackets, commas, the quotes of strings and statements
-//! that are only a string (docstrings) are not in the list: what a formatter may change costs
-//! nothing, and a renamed function costs one node, however long its name.
+//! Each tree becomes the list of its nodes, every node before its children (pre-order), and the lists are compared by
+//! edit distance. The label of a node consists of its kind, its own source text without that of its children, and the
+//! places of the children in that text; so two lists are equal only if the trees are. Comments, blank lines, brackets,
+//! commas, the quotes of strings and statements that are only a string (docstrings) are left out: changes by a
+//! formatter cost nothing, and a renamed function costs one node, however long its name.
 //!
-//! The edit distance of pre-order lists never exceeds that of the trees (Guha et al., *Approximate
-//! XML Joins*, 2002), and is bit-parallel, where that of the trees (Zhang and Shasha) is cubic.
+//! The edit distance of pre-order lists never exceeds that of the trees (Guha et al., *Approximate XML Joins*, 2002).
+//! Its algorithm is bit-parallel, while that for trees (Zhang and Shasha) is cubic.
 //!
 //! # Differences
 //!
-//! - The nodes are those of ruff's parser: `elif` is another tree than `else` with an `if` in it,
-//!   and `f'a' 'b'` another than `f'ab'`, where CPython has the same.
+//! - The nodes are those of ruff's parser: `elif` differs from `else` with an `if` in it, and `f'a' 'b'` from `f'ab'`,
+//!   which are equal in CPython.
 //! - Not in the paper: with `published`, the trees are those of the published normal form.
 
 use std::{collections::HashMap, fmt::Write as _};
@@ -26,18 +25,18 @@ use ruff_python_ast::{
 };
 use ruff_text_size::Ranged as _;
 
-use crate::python::SyntaxTree;
+use crate::syntax::SyntaxTree;
 
 use super::{Detail, Fault, Measured, NOT_RUNNABLE, Pair, Reward, pair::NoCode};
 
-/// The most pairs of nodes that are compared: two trees of 92,000 nodes, about 10,000 lines each.
+/// The most pairs of nodes that are compared: two trees of 92,000 nodes, or about 10,000 lines each.
 const MAX_PAIRS: u64 = 1 << 33;
 
 /// AST: `1 - edits / nodes of the larger tree`; 0 for what does not parse.
 #[derive(Debug)]
 pub(super) struct AstSimilarity;
 
-/// AST*: `3.5 AST - 1.5` for code that parses, -2 for what does not, as ES*.
+/// AST*: `3.5 AST - 1.5` for code that parses, -2 for what does not, like ES*.
 #[derive(Debug)]
 pub(super) struct AstSimilarityStar;
 
@@ -55,7 +54,7 @@ impl Reward for AstSimilarityStar {
     }
 }
 
-/// The scaled similarity, or the scores without a tree of the completion and of the target.
+/// The scaled similarity, or the score without a tree of the completion, or of the target.
 fn scored(
     pair: &Pair<'_>,
     [without_code, without_target]: [f64; 2],
@@ -76,7 +75,7 @@ fn scored(
     }
 }
 
-/// `1 - edits / length of the longer`, 1 for two empty lists; nothing beyond [`MAX_PAIRS`].
+/// `1 - edits / length of the longer`, 1 for two empty lists; `None` beyond [`MAX_PAIRS`].
 fn similarity(a: &[u32], b: &[u32]) -> Option<f64> {
     if a.len() as u64 * b.len() as u64 > MAX_PAIRS {
         return None;
@@ -86,14 +85,14 @@ fn similarity(a: &[u32], b: &[u32]) -> Option<f64> {
     Some(1.0 - distance as f64 / longest as f64)
 }
 
-/// Numbers for the labels of two trees: the same number for the same label.
+/// Numbers for the labels of two trees: equal labels have equal numbers.
 #[derive(Debug, Default)]
 struct Labels {
     numbers: HashMap<String, u32>,
 }
 
 impl Labels {
-    /// The labels of a tree's nodes in pre-order; the module itself is none.
+    /// The labels of a tree's nodes in pre-order, without the module itself.
     fn of(&mut self, tree: &SyntaxTree<'_>) -> Vec<u32> {
         let mut walk = Walk {
             labels: self,
@@ -124,13 +123,13 @@ struct Open {
     label: String,
 }
 
-/// Stands for a child in the label of its parent; no source has it.
+/// Marks the place of a child in the label of its parent; no source contains it.
 const CHILD: char = '\0';
 
 struct Walk<'t> {
     labels: &'t mut Labels,
     source: &'t str,
-    /// The tokens that no node has taken yet.
+    /// The tokens that no node has yet.
     tokens: &'t [Token],
     found: Vec<u32>,
     /// The nodes around this place, the module first.
@@ -148,7 +147,7 @@ impl Walk<'_> {
         let Some(open) = self.open.last_mut() else {
             return;
         };
-        for token in taken.iter().filter(|token| says_something(token.kind())) {
+        for token in taken.iter().filter(|token| has_meaning(token.kind())) {
             open.label
                 .push_str(self.source.get(token.range().to_std_range()).unwrap_or(""));
             open.label.push(' ');
@@ -210,7 +209,7 @@ fn is_string_statement(node: AnyNodeRef<'_>) -> bool {
     matches!(node, AnyNodeRef::StmtExpr(StmtExpr { value, .. }) if value.is_string_literal_expr())
 }
 
-/// Writes the value of a literal, however it is written; `false` for other nodes.
+/// Appends the value of a literal, however it is spelled; `false` for other nodes.
 fn write_value(label: &mut String, node: AnyNodeRef<'_>) -> bool {
     match node {
         AnyNodeRef::ExprStringLiteral(literal) => label.push_str(literal.value.to_str()),
@@ -232,8 +231,8 @@ fn write_value(label: &mut String, node: AnyNodeRef<'_>) -> bool {
     true
 }
 
-/// Whether a token is more than a way to write the tree.
-fn says_something(kind: TokenKind) -> bool {
+/// Whether a token is part of the tree's meaning, and not only of its layout.
+fn has_meaning(kind: TokenKind) -> bool {
     !kind.is_any_newline()
         && !matches!(
             kind,
@@ -260,8 +259,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        python::{Grammar, with_syntax_tree},
         reward::Normalizer,
+        syntax::{Grammar, with_syntax_tree},
     };
 
     fn labels_of(labels: &mut Labels, code: &str) -> Vec<u32> {
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_pairs_of_nodes_are_told_and_not_compared() {
+    fn too_many_pairs_of_nodes_are_reported_and_not_compared() {
         // 3 x 31,000 nodes a side: 8.65e9 pairs, above 2^33 = 8.59e9.
         let long = "x = 1\n".repeat(31_000);
         let refused = measured(&AstSimilarityStar, &long, &long);

@@ -1,4 +1,4 @@
-//! From the parts to the score: total = format + correctness.
+//! The score from its parts: total = format + correctness.
 
 use rayon::prelude::*;
 
@@ -14,16 +14,15 @@ pub struct Scorer {
 /// The reward of one completion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// +1 for the format that the prompt asks for, else -1.
+    /// +1 if the completion has the format that the prompt asks for, else -1.
     pub format: f64,
-    /// What the variant measures.
+    /// The score of the variant.
     pub correctness: f64,
     /// The sum of both: the reward of training.
     pub total: f64,
-    /// Where the reference raises, or a limit is reached: the fault. The scores beside it are those
-    /// that training uses.
+    /// The fault, if the reference raises or a limit is reached. Training uses the other scores all the same.
     pub error: Option<Fault>,
-    /// What the correctness rests on.
+    /// The basis of the correctness.
     pub detail: Detail,
 }
 
@@ -50,7 +49,7 @@ impl Scorer {
         }
     }
 
-    /// Scores pairs of completion and target in parallel; the order stays.
+    /// Scores pairs of completion and target in parallel and in order.
     pub fn score_batch<S: AsRef<str> + Sync>(&self, pairs: &[(S, S)]) -> Vec<Score> {
         pairs
             .par_iter()

@@ -1,4 +1,4 @@
-//! How close the code is to the target, both without comments and blank lines.
+//! The edit similarity of the code and the target, both without comments and blank lines.
 
 use rapidfuzz::distance::levenshtein;
 
@@ -56,7 +56,7 @@ fn scored(
     }
 }
 
-/// `1 - levenshtein / length of the longer`, in code points; nothing for two empty texts.
+/// `1 - levenshtein / length of the longer`, in code points; `None` for two empty texts.
 pub(super) fn edit_similarity(a: &str, b: &str) -> Option<f64> {
     let (distance, longest) = if a.is_ascii() && b.is_ascii() {
         (

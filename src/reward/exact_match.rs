@@ -1,8 +1,8 @@
-//! Whether the code is the target, both without comments and blank lines.
+//! Whether the code equals the target, both without comments and blank lines.
 
 use super::{Detail, Measured, NOT_RUNNABLE, Pair, Reward};
 
-/// EM: 1 for the target's code, else 0; the paper names it without a formula.
+/// EM: 1 for the target's code, else 0. The paper has it without a formula.
 #[derive(Debug)]
 pub(super) struct ExactMatch;
 

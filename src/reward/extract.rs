@@ -1,6 +1,6 @@
 //! The code of a completion: its first python fence.
 
-use crate::python::is_python_space;
+use crate::{answer::without_thinking, syntax::is_python_space};
 
 use super::Normalizer;
 
@@ -8,17 +8,13 @@ const FENCE: &str = "```";
 
 /// The code of the first fence marked `python`, without white space around it.
 ///
-/// As published, the opening line must be exactly "```python", the closing one starts the next line
-/// that begins with "```", and a fence in the thinking counts. As fixed, the opening may have
-/// spaces, capitals or `\r\n` behind it, an empty fence is empty code, and the thinking is skipped
-/// where it ends.
+/// As published, the opening line must be exactly "```python", the next line that begins with "```" closes the fence, and
+/// a fence in the thinking counts. As fixed, the opening line may have capitals, spaces or `\r\n` at its end, an empty
+/// fence is empty code, and thinking that ends is skipped.
 pub(super) fn first_fence(completion: &str, normalizer: Normalizer) -> Option<&str> {
     let code = match normalizer {
         Normalizer::Published => published(completion)?,
-        Normalizer::Fixed => {
-            let answer = completion.split_once("</think>").map(|(_, answer)| answer);
-            fixed(answer.unwrap_or(completion))?
-        }
+        Normalizer::Fixed => fixed(without_thinking(completion))?,
     };
     Some(code.trim_matches(is_python_space))
 }

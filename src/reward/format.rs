@@ -1,10 +1,10 @@
-//! Whether a completion has the shape that the prompt asks for.
+//! Whether a completion has the format that the prompt asks for.
 
-use crate::python::is_python_space;
+use crate::{answer::split_thinking, syntax::is_python_space};
 
 use super::{Detail, Measured, Pair, Reward};
 
-/// Format alone: its correctness is always 0.
+/// Only the format: the correctness is always 0.
 #[derive(Debug)]
 pub(super) struct FormatOnly;
 
@@ -16,8 +16,8 @@ impl Reward for FormatOnly {
 
 /// Scores +1 if `<think>` and the completion read `<think>…</think><answer>…</answer>`, else -1.
 ///
-/// The thinking ends at the first `</think>` and may not open another; white space may stand
-/// between the two parts and at the end.
+/// The thinking ends at the first `</think>` and must not contain `<think>`; white space is allowed between the two parts
+/// and at the end.
 pub(super) fn format_reward(completion: &str) -> f64 {
     if is_well_formed(completion) {
         1.0
@@ -27,7 +27,7 @@ pub(super) fn format_reward(completion: &str) -> f64 {
 }
 
 fn is_well_formed(completion: &str) -> bool {
-    let Some((thinking, rest)) = completion.split_once("</think>") else {
+    let Some((thinking, rest)) = split_thinking(completion) else {
         return false;
     };
     let answer = rest

@@ -5,14 +5,19 @@
 //!
 //! # Differences
 //!
-//! EM and ES without a star are in the paper (Table 2) but not in its code; here they are 0 to 1,
-//! look at no syntax, and are 0 without code. AST and AST* are not in the paper. Where the reference raises, `published` gives these
-//! scores and says so in [`Score::error`]: two sides without code are equal (ES 1, ES* 2); code that
-//! CPython nests too deeply to read does not parse (-2); nor does code whose literals fill the memory,
-//! and a target of that kind has nothing in common with any code (-1.5).
-//! `fixed` differs from `published` in what `extract` (the fence) and `python::normalize_fixed`
-//! list, and in these: the syntax of the code itself is checked, not of what normalising leaves of
-//! it; the grammar is that of CPython 3.13, not 3.11; nothing raises.
+//! EM and ES without a star are in the paper (Table 2) but not in its code. Here they are 0 to 1, do not depend on the
+//! syntax, and are 0 without code. AST and AST* are not in the paper.
+//!
+//! Where the reference raises, `published` gives these scores and reports the fault in [`Score::error`]:
+//!
+//! - two sides without code are equal (ES 1, ES* 2);
+//! - code that nests too deeply for CPython does not parse (-2);
+//! - code whose literals fill the memory does not parse (-2), and a target of that kind has nothing in common with any
+//!   code (-1.5).
+//!
+//! `fixed` differs from `published` as `extract` (the fence) and `syntax::normalize_fixed` list, and in that the syntax
+//! of the code itself is checked and not that of its normal form, that the grammar is that of CPython 3.13 and not 3.11,
+//! and that nothing raises.
 
 mod ast_similarity;
 mod combine;
@@ -24,11 +29,7 @@ mod pair;
 mod settings;
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "scores are equal to the last bit")]
-mod fuzz;
-#[cfg(test)]
-#[expect(clippy::float_cmp, reason = "scores are equal to the last bit")]
-mod golden;
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub use settings::{Normalizer, RewardSettings};
 
 use pair::Pair;
 
-/// The starred rewards' score of what does not parse, or has no fence.
+/// The score of the starred rewards for code that does not parse, and for a completion without a fence.
 const NOT_RUNNABLE: f64 = -2.0;
 
 /// Measures the correctness of a completion; the format is added for all alike.
@@ -45,7 +46,7 @@ trait Reward: Sync {
     fn correctness(&self, pair: &Pair<'_>) -> Measured;
 }
 
-/// Makes the enum of the variants, their names and what each name measures.
+/// Makes the enum of the variants, their names and summaries.
 macro_rules! variants {
     ($(#[doc = $summary:literal] $variant:ident $name:literal => $reward:expr,)*) => {
         /// The correctness measure that is added to the format reward (paper, Table 2).
@@ -58,7 +59,7 @@ macro_rules! variants {
             /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The name that a spec has for it.
+            /// Its name in a spec.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
@@ -92,7 +93,7 @@ variants! {
     AstStar "ast_star" => ast_similarity::AstSimilarityStar,
 }
 
-/// A correctness, what it rests on, and why it is no score, if it is none.
+/// A correctness, its basis, and a fault if it is not a score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Measured {
     value: f64,
@@ -117,10 +118,10 @@ impl Measured {
     }
 }
 
-/// What a correctness rests on.
+/// The basis of a correctness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Detail {
-    /// The variant looks at the format alone.
+    /// The variant measures only the format.
     FormatOnly,
     /// The completion has no python fence.
     NoCode,
@@ -133,16 +134,16 @@ pub enum Detail {
     },
 }
 
-/// Why there is no score: where the reference raises, or where a limit is reached.
+/// Why there is no score: the reference raises, or a limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Neither side has code left.
+    /// Neither side has code after normalising.
     #[error("ZeroDivisionError: neither the completion nor the target has code to compare")]
     NothingToCompare,
-    /// The code nests beyond what CPython converts.
+    /// The code nests too deeply for CPython.
     #[error("RecursionError: the code nests too deeply to be parsed")]
     TooDeep,
-    /// Normalising does not end in reasonable space.
+    /// Normalising needs too much memory.
     #[error("MemoryError: string literals name the placeholders of one another")]
     TooLarge,
     /// The trees are too large to be compared in reasonable time.

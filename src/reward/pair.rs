@@ -1,13 +1,13 @@
-//! A completion beside its target, and what a reward may ask of the two.
+//! A completion and its target, as rewards see them.
 
-use crate::python::{
+use crate::syntax::{
     Grammar, NormalizeError, SyntaxFault, SyntaxTree, normalize_fixed, normalize_published,
     with_syntax_tree,
 };
 
 use super::{Detail, Fault, Measured, Normalizer, extract::first_fence};
 
-/// A completion beside its target.
+/// A completion and its target.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair<'a> {
     completion: &'a str,
@@ -22,12 +22,12 @@ pub(super) enum NoCode {
     NoFence,
     /// CPython would raise `SyntaxError`.
     DoesNotParse,
-    /// The reference would not end, or end with another exception; or a limit is reached.
+    /// The reference would not end, or raise another exception; or a limit is reached.
     Raises(Fault),
 }
 
 impl NoCode {
-    /// The score `value`, and why it is that.
+    /// The score `value`, with the reason for it.
     pub(super) fn measured(self, value: f64) -> Measured {
         match self {
             Self::NoFence => Measured::new(value, Detail::NoCode),
@@ -57,8 +57,8 @@ impl<'a> Pair<'a> {
 
     /// The completion's code, normalised, if it parses.
     ///
-    /// As published, the syntax of what is left after normalising counts; as fixed, that of the
-    /// code itself, so that taking out a docstring cannot break it.
+    /// As published, the syntax of the normalised code counts; as fixed, that of the code itself, so that removing a
+    /// docstring cannot break it.
     pub(super) fn code_that_parses(&self) -> Result<String, NoCode> {
         let code = self.fence()?;
         match self.normalizer {
@@ -79,7 +79,7 @@ impl<'a> Pair<'a> {
         self.normalize(self.target)
     }
 
-    /// What `read` makes of the syntax tree of the completion's code.
+    /// Calls `read` with the syntax tree of the completion's code.
     ///
     /// The tree is that of the text whose syntax [`Self::code_that_parses`] checks.
     pub(super) fn code_tree<T>(
@@ -89,7 +89,7 @@ impl<'a> Pair<'a> {
         self.tree(self.fence()?, read)
     }
 
-    /// What `read` makes of the syntax tree of the target.
+    /// Calls `read` with the syntax tree of the target.
     pub(super) fn target_tree<T>(
         &self,
         read: impl FnOnce(&SyntaxTree<'_>) -> T,

@@ -1,20 +1,28 @@
-//! What a spec may say about the reward: `[reward]`.
+//! The settings of the reward: the section `[reward]` of a spec.
 
 use serde::{Deserialize, Serialize};
 
-/// The section `[reward]`, without the variant, which is `train.reward`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RewardSettings {
-    /// Whether code is prepared as the reference code does it, faults included, or as it was meant.
-    pub normalizer: Normalizer,
+use crate::settings::{choice, settings};
+
+settings! {
+    /// The section `[reward]`, without the variant, which is `train.reward`.
+    pub struct RewardSettings {
+        /// How code is prepared before it is compared: `published` as the paper's code does it, faults
+        /// included, or `fixed` as it was meant.
+        #[key(
+            choice::<Normalizer>("normalizer"),
+            default = "fixed",
+            source = "ours; the paper's tables are reproduced with \"published\""
+        )]
+        pub normalizer: Normalizer,
+    }
 }
 
 /// How code is prepared before it is compared and parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalizer {
-    /// As the paper's reference code does it, its faults included.
+    /// As the paper's reference code does it, faults included.
     Published,
     /// As it was meant.
     Fixed,

@@ -27,7 +27,7 @@ pub enum Event {
     Held {
         /// The job.
         job: JobId,
-        /// The process, if it said who it is.
+        /// The process, if the lock file names it.
         owner: Option<Owner>,
     },
     /// A worker was started.

@@ -1,8 +1,7 @@
 //! Which job runs now, retries, resuming, events.
 //!
 //! It starts commands through a launcher and reads job folders; it knows neither tensors nor
-//! terminals. Start it from the main thread: workers are told when the thread that started them
-//! ends.
+//! terminals. Call it on the main thread: workers end with the thread that started them.
 
 mod event;
 mod run;
@@ -15,31 +14,18 @@ use std::time::Duration;
 pub use event::{Event, Listener};
 pub use run::{End, Summary};
 
-use crate::{
-    launch::Launcher,
-    plan::{Job, JobId},
-    results::Store,
-};
+use crate::{launch::Launcher, plan::JobId, results::Store};
 
-/// A job, and what was hashed for its name.
-#[derive(Clone, Copy, Debug)]
-pub struct Task<'a> {
-    /// The job.
-    pub job: &'a Job,
-    /// What was hashed.
-    pub identity: &'a serde_json::Value,
-}
-
-/// How jobs are run; none of it changes what comes out.
+/// How jobs are run; none of it changes results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many jobs run at once.
     pub slots: usize,
-    /// How often a job that failed is started again.
+    /// How often a failed job is started again.
     pub retries: u32,
-    /// The time between two looks at the workers.
+    /// The time between two polls of the workers.
     pub interval: Duration,
-    /// How long workers have to end when they are asked to, before they are killed.
+    /// How long workers have to end on request before they are killed.
     pub patience: Duration,
 }
 
@@ -60,11 +46,12 @@ pub struct Scheduler<'a> {
     pub store: &'a Store,
     /// How workers are started.
     pub launcher: &'a mut dyn Launcher,
-    /// Who hears of what happens.
+    /// Receives the events.
     pub listener: &'a mut dyn Listener,
-    /// How often the user has asked to stop so far: once to end in order, twice to end at once.
+    /// How often the user has asked to stop so far: the first time lets workers save, the second
+    /// kills them.
     pub stop_requests: &'a mut dyn FnMut() -> usize,
-    /// How.
+    /// How jobs are run.
     pub settings: Settings,
 }
 
@@ -77,7 +64,7 @@ impl std::fmt::Debug for Scheduler<'_> {
     }
 }
 
-/// Why nothing could be scheduled; what goes wrong with one job is an [`Event`] instead.
+/// Why nothing could be scheduled; the failure of one job is an [`Event`] instead.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// A job waits for one that is neither planned nor done.

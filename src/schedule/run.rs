@@ -1,16 +1,16 @@
-//! The loop: look at the workers, start what is ready, until nothing is left to do.
+//! The loop: polls the workers and starts jobs that are ready, until none is left.
 
 use std::{collections::BTreeMap, thread, time::Instant};
 
 use serde::Serialize;
 
 use super::{
-    Event, ScheduleError, Scheduler, Task,
+    Event, ScheduleError, Scheduler,
     track::{Phase, Track, Worker, blocked, ready},
 };
 use crate::{
     launch::{Ended, Order},
-    plan::JobId,
+    plan::{Job, JobId},
     results::{Holder, JobState, exit_code, in_words},
 };
 
@@ -32,7 +32,7 @@ pub enum End {
         /// That job.
         by: JobId,
     },
-    /// It was interrupted, or not started any more.
+    /// It was interrupted, or not started because the run was.
     Stopped,
 }
 
@@ -51,12 +51,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether something is left to do that did not fail.
+    /// Whether a job was stopped, so that work is left that did not fail.
     pub fn is_stopped(&self) -> bool {
         self.ends.values().any(|end| *end == End::Stopped)
     }
 
-    /// How many jobs failed, or could not run because of one that did.
+    /// How many jobs failed, or could not run because another one failed.
     pub fn unsuccessful(&self) -> usize {
         let failed = |end: &&End| matches!(end, End::Failed { .. } | End::Blocked { .. });
         self.ends.values().filter(failed).count()
@@ -64,9 +64,9 @@ impl Summary {
 }
 
 impl Scheduler<'_> {
-    /// Runs what is not done yet; what fails blocks only what needs it.
-    pub fn run(&mut self, tasks: &[Task<'_>]) -> Result<Summary, ScheduleError> {
-        let mut tracks = self.survey(tasks)?;
+    /// Runs the jobs that are not done; a failed job blocks only those that need it.
+    pub fn run(&mut self, jobs: &[Job]) -> Result<Summary, ScheduleError> {
+        let mut tracks = self.survey(jobs)?;
         let mut stopping: Option<Instant> = None;
         loop {
             let requests = (self.stop_requests)();
@@ -83,15 +83,15 @@ impl Scheduler<'_> {
                     .for_each(|w| w.process.kill());
             }
             for track in &mut tracks {
-                self.look(track, stopping.is_some());
+                self.poll(track, stopping.is_some());
             }
             if stopping.is_none() {
                 self.start_ready(&mut tracks);
             }
             if tracks.iter().all(|track| track.end().is_some()) {
                 let end = |track: Track<'_>| match track.phase {
-                    Phase::Over(end) => (track.task.job.id.clone(), end),
-                    _ => (track.task.job.id.clone(), End::Stopped),
+                    Phase::Over(end) => (track.job.id.clone(), end),
+                    _ => (track.job.id.clone(), End::Stopped),
                 };
                 return Ok(Summary {
                     ends: tracks.into_iter().map(end).collect(),
@@ -102,28 +102,28 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Finds out what is done, and that all jobs can be reached.
-    fn survey<'a>(&mut self, tasks: &[Task<'a>]) -> Result<Vec<Track<'a>>, ScheduleError> {
+    /// Finds out which jobs are done, and checks that every job they need is planned or done.
+    fn survey<'a>(&mut self, jobs: &'a [Job]) -> Result<Vec<Track<'a>>, ScheduleError> {
         let mut tracks: Vec<Track<'a>> = Vec::new();
-        for task in tasks {
-            let dir = self.store.job_dir(&task.job.id);
+        for job in jobs {
+            let dir = self.store.job_dir(&job.id);
             let is_done = dir.outcome().is_some();
-            let job = task.job.id.clone();
+            let id = job.id.clone();
             let (event, phase) = if is_done {
-                (Event::Reused { job }, Phase::Over(End::Reused))
+                (Event::Reused { job: id }, Phase::Over(End::Reused))
             } else {
-                (Event::Queued { job }, Phase::Waiting)
+                (Event::Queued { job: id }, Phase::Waiting)
             };
             self.listener.hear(&event);
             tracks.push(Track {
-                task: *task,
+                job,
                 dir,
                 phase,
                 failures: 0,
             });
         }
         for track in tracks.iter().filter(|track| !track.is_done()) {
-            for upstream in &track.task.job.after {
+            for upstream in &track.job.after {
                 let is_planned = tracks.iter().any(|other| other.id() == upstream);
                 if !is_planned && self.store.job_dir(upstream).outcome().is_none() {
                     let (job, upstream) = (track.id().clone(), upstream.clone());
@@ -134,7 +134,7 @@ impl Scheduler<'_> {
         Ok(tracks)
     }
 
-    /// Asks the workers to end; what has none does not start any more.
+    /// Asks the workers to end; jobs without a worker are not started.
     fn ask_to_stop(&mut self, tracks: &mut [Track<'_>]) {
         let mut running = 0;
         for track in tracks {
@@ -150,10 +150,10 @@ impl Scheduler<'_> {
         self.listener.hear(&Event::Stopping { running });
     }
 
-    /// Follows a job that runs, here or elsewhere.
-    fn look(&mut self, track: &mut Track<'_>, is_stopping: bool) {
+    /// Polls a running job.
+    fn poll(&mut self, track: &mut Track<'_>, is_stopping: bool) {
         if matches!(track.phase, Phase::Held) {
-            self.look_elsewhere(track);
+            self.poll_held(track);
         }
         let Phase::Running(worker) = &mut track.phase else {
             return;
@@ -179,8 +179,8 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Follows a job that another process runs.
-    fn look_elsewhere(&mut self, track: &mut Track<'_>) {
+    /// Polls a job that another process runs.
+    fn poll_held(&mut self, track: &mut Track<'_>) {
         match track.dir.state() {
             Ok(JobState::Running { .. }) => {}
             Ok(JobState::Done) => {
@@ -189,7 +189,7 @@ impl Scheduler<'_> {
                 });
                 track.phase = Phase::Over(End::Reused);
             }
-            // The other process gave up: the job is ours again.
+            // The other process has given up: this one may run the job.
             Ok(_) => track.phase = Phase::Waiting,
             Err(error) => self.fail(track, in_words(&error), false),
         }
@@ -235,7 +235,7 @@ impl Scheduler<'_> {
     fn launch(&mut self, track: &mut Track<'_>, step: u64) {
         let prepared = track
             .dir
-            .prepare(track.task.job, track.task.identity)
+            .prepare(track.job)
             .and_then(|()| track.dir.new_attempt());
         let attempt = match prepared {
             Ok(attempt) => attempt,
@@ -266,10 +266,10 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Draws the conclusion from how a worker ended and what it left.
+    /// Decides how a job ended, from its worker's exit and its folder.
     fn conclude(&mut self, track: &mut Track<'_>, ended: Ended, is_stopping: bool) {
         let job = track.id().clone();
-        // The outcome counts, not the exit code: it is written last, by rename.
+        // The outcome counts and not the exit code, as it is written last, by rename.
         if track.dir.outcome().is_some() {
             let seconds = track
                 .worker()
@@ -278,9 +278,14 @@ impl Scheduler<'_> {
             track.phase = Phase::Over(End::Done);
             return;
         }
+        if ended == Ended::Code(exit_code::HELD)
+            && let Some(attempt) = track.worker().map(|worker| worker.attempt)
+        {
+            track.dir.forget_attempt(attempt);
+        }
         match ended {
             Ended::Code(exit_code::STOPPED) => self.stopped(track),
-            // Killed on request, and so not at fault.
+            // Killed on request, which is no failure.
             Ended::Signal(_) | Ended::Code(exit_code::HELD) if is_stopping => self.stopped(track),
             Ended::Code(exit_code::HELD) => {
                 let owner = match track.dir.holder() {
@@ -297,7 +302,7 @@ impl Scheduler<'_> {
                     (Ended::Code(_), Some(words)) => {
                         words.strip_prefix("error: ").unwrap_or(&words).to_owned()
                     }
-                    // Who is killed from outside has no last words.
+                    // A worker that is killed from outside writes no reason.
                     (Ended::Code(_), None) | (Ended::Signal(9 | 15), _) => ended.to_string(),
                     (Ended::Signal(_), words) => {
                         let words = words.map(|words| format!("; its last words:\n{words}"));
@@ -316,13 +321,13 @@ impl Scheduler<'_> {
         track.phase = Phase::Over(End::Stopped);
     }
 
-    /// Notes a failure; the job waits for its next attempt, if it has one.
+    /// Records a failure; the job waits for its next attempt, if it has one.
     fn fail(&mut self, track: &mut Track<'_>, reason: String, is_stopping: bool) {
         let attempt = track.worker().map_or(0, |worker| worker.attempt);
         track.failures += 1;
         let again = attempt > 0 && track.failures <= self.settings.retries && !is_stopping;
         if attempt > 0 {
-            // If even that cannot be written, the reason stays in the log and in the event.
+            // If that cannot be written either, the reason is still in the log and in the event.
             if let Err(error) = track.dir.record_failure(attempt, &reason) {
                 tracing::debug!(error = in_words(&error), "the failure is not on file");
             }
@@ -344,7 +349,7 @@ impl Scheduler<'_> {
     }
 }
 
-/// Nothing runs and nothing is ready, and yet jobs wait.
+/// Fails if nothing runs and nothing is ready although jobs wait.
 fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {
     let waits = |track: &&Track<'_>| matches!(track.phase, Phase::Waiting);
     let moves = |track: &Track<'_>| matches!(track.phase, Phase::Running(_) | Phase::Held);

@@ -2,23 +2,23 @@
 
 use std::time::Instant;
 
-use super::{End, Task};
+use super::End;
 use crate::{
     launch::Started,
-    plan::JobId,
+    plan::{Job, JobId},
     results::{JobDir, Progress},
 };
 
-/// A job and where it stands.
+/// A job, and how far it is in this run.
 pub(super) struct Track<'a> {
-    pub(super) task: Task<'a>,
+    pub(super) job: &'a Job,
     pub(super) dir: JobDir,
     pub(super) phase: Phase,
     /// How often its worker has failed in this run.
     pub(super) failures: u32,
 }
 
-/// Where a job stands.
+/// How far a job is.
 pub(super) enum Phase {
     /// It waits for other jobs, or for a slot.
     Waiting,
@@ -40,7 +40,7 @@ pub(super) struct Worker {
 
 impl Track<'_> {
     pub(super) fn id(&self) -> &JobId {
-        &self.task.job.id
+        &self.job.id
     }
 
     pub(super) fn end(&self) -> Option<&End> {
@@ -70,14 +70,14 @@ pub(super) fn ready(tracks: &[Track<'_>]) -> Vec<usize> {
                 .iter()
                 .any(|other| other.id() == upstream && !other.is_done())
         };
-        matches!(track.phase, Phase::Waiting) && !track.task.job.after.iter().any(undone)
+        matches!(track.phase, Phase::Waiting) && !track.job.after.iter().any(undone)
     };
     (0..tracks.len())
         .filter(|position| is_ready(&tracks[*position]))
         .collect()
 }
 
-/// The next job that waits in vain, and the failed job that it waits for, directly or not.
+/// A job that can never start, and the failed job that it needs, directly or not.
 pub(super) fn blocked(tracks: &[Track<'_>]) -> Option<(usize, JobId)> {
     let culprit = |upstream: &JobId| {
         let track = tracks.iter().find(|other| other.id() == upstream)?;
@@ -89,13 +89,7 @@ pub(super) fn blocked(tracks: &[Track<'_>]) -> Option<(usize, JobId)> {
     };
     tracks.iter().enumerate().find_map(|(position, track)| {
         let waits = matches!(track.phase, Phase::Waiting);
-        let by = track
-            .task
-            .job
-            .after
-            .iter()
-            .find_map(culprit)
-            .filter(|_| waits)?;
+        let by = track.job.after.iter().find_map(culprit).filter(|_| waits)?;
         Some((position, by))
     })
 }

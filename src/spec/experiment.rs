@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
     data::DataSettings,
     device::Backend,
     eval::EvalSettings,
-    model::ModelSettings,
+    model::{MemorySize, ModelSettings},
     reward::Variant,
-    train::{Algorithm, TrainSettings},
+    settings::{Field, Kind, SEED, keys, settings, whole},
+    train::TrainSettings,
 };
 
-use super::table::TableSettings;
+use super::table::settings::TableSettings;
 
 /// What one spec declares.
 #[derive(Clone, Debug)]
@@ -67,44 +67,57 @@ impl Settings {
     /// The reward that the last training learns from, if it has one.
     pub fn reward(&self) -> Option<Variant> {
         let last = self.stages.last()?;
-        (!matches!(last.algorithm, Algorithm::Sft(_))).then_some(last.reward)
+        last.algorithm.has_reward().then_some(last.reward)
     }
 }
 
-/// The section `[run]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunSettings {
-    /// What computes.
-    pub backend: Backend,
-    /// The seeds; each is a training and its evaluations of its own.
-    pub seeds: Vec<u64>,
-    /// How many jobs run side by side.
-    pub slots: usize,
-    /// What each job needs.
-    pub needs: Needs,
+settings! {
+    /// The section `[run]`.
+    #[derive(Eq)]
+    pub struct RunSettings {
+        /// What computes: `cpu`, `wgpu` (any GPU) or `cuda`.
+        #[key(Kind::Choice("backend", || Backend::NAMES.to_vec()), default = "cpu")]
+        pub backend: Backend,
+        /// The seeds; each has a training and evaluations of its own.
+        #[key(Kind::List(&SEED), default = [42], source = "paper, set-up")]
+        pub seeds: Vec<u64>,
+        /// How many jobs run side by side.
+        #[key(whole(1, 10_000), default = 1)]
+        pub slots: usize,
+        /// What each job needs.
+        #[table]
+        pub needs: Needs,
+    }
 }
 
-/// The table `run.needs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Needs {
-    /// How many GPUs.
-    pub gpus: u32,
-    /// How much memory each must have, as `70GiB`.
-    pub gpu_mem: String,
-    /// How long a job may take, as `20h`; `0h` sets no limit.
-    pub time: String,
+settings! {
+    /// The table `run.needs`.
+    #[derive(Eq)]
+    pub struct Needs {
+        /// The memory of a GPU that a job needs, such as `70GiB`; `recode plan` compares it with its
+        /// own estimate.
+        #[key(Kind::Memory(0), default = "0GiB")]
+        pub gpu_mem: String,
+    }
 }
 
 impl Needs {
-    /// The memory of each GPU in bytes.
+    /// The memory of a GPU in bytes.
     pub fn gpu_memory_bytes(&self) -> u64 {
-        super::value::memory_bytes(&self.gpu_mem).unwrap_or(0)
-    }
-
-    /// The longest time in seconds, if there is a limit.
-    pub fn time_seconds(&self) -> Option<u64> {
-        super::value::seconds(&self.time).filter(|seconds| *seconds > 0)
+        MemorySize::parse(&self.gpu_mem).map_or(0, MemorySize::bytes)
     }
 }
+
+/// The keys at the top of a spec.
+pub(super) const TOP_FIELDS: &[Field] = keys! {
+    /// Specs that this one builds on, relative to this file; later ones win, and this file wins over
+    /// all.
+    #[key(Kind::List(&Kind::Text))]
+    include,
+    /// The experiment's name, and the folder of its tables below `results/tables/`.
+    #[key(Kind::Name)]
+    name,
+    /// What the experiment is to show, in a sentence; printed above the table.
+    #[key(Kind::Text)]
+    description,
+};

@@ -3,30 +3,19 @@
 //! [`load`] reads the layers of a spec (defaults, includes, the file, the environment, `--set`),
 //! and returns either an [`Experiment`] or all of its [`Mistakes`] at once.
 
-mod axes;
 mod benchmark;
 mod check;
 mod code;
-mod contradictions;
 mod experiment;
-mod files;
 mod grid;
-mod keys;
-mod layered;
-mod layers;
-mod node;
+mod point;
 mod problem;
-mod remote;
-mod resolve;
+mod read;
 mod schema;
-mod source;
 mod suggest;
-mod surroundings;
 mod table;
 #[cfg(test)]
 mod tests;
-mod value;
-mod variants;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,19 +24,21 @@ use std::{
 
 pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
 pub use problem::Mistakes;
+pub use read::surroundings::Surroundings;
 pub use suggest::nearest;
-pub use surroundings::Surroundings;
-pub use table::{Baseline, Column, Show, TableSettings};
+pub use table::settings::{Baseline, Column, Show, TableSettings};
 
 use check::Checker;
 use code::Code;
-use contradictions::PointCheck;
-use grid::{Candidate, Grid};
-use layered::Layered;
-use layers::Layers;
-use node::Node;
+use grid::points::{Candidate, Grid};
+use point::{contradictions::PointCheck, resolve};
 use problem::Problem;
-use source::{Place, Sources};
+use read::{
+    layered::Layered,
+    layers::Layers,
+    node::Node,
+    source::{Place, Sources},
+};
 
 /// What to read.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +118,7 @@ impl Loading<'_> {
         let grid = Grid::read(&layered, self.top, &mut self.problems);
         let candidates = grid.points(&layered, &mut self.problems);
         let points = self.points(&grid.paths(), &candidates)?;
-        let table = table::Reader {
+        let table = table::reader::Reader {
             layered: &layered,
             grid: &grid,
             points: &points,

@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, S
 
 use super::{
     code::Code,
-    source::{Kind, Place, Sources},
+    read::source::{Kind, Place, Sources},
 };
 
 /// One mistake.

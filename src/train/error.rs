@@ -1,29 +1,29 @@
-//! What can go wrong while training.
+//! The errors of a training.
 
 use std::{io, path::PathBuf};
 
 use crate::model::ModelError;
 
-/// Why a training ended without a trained model.
+/// The reason why a training has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The settings or the rows make no sense together.
+    /// The settings, or the settings and the rows together, make no sense.
     #[error("cannot train: {0}")]
     Settings(String),
     /// A row does not fit into the model.
-    #[error("row `{id}` has `{tokens}` tokens to learn, the model reads at most `{limit}`")]
+    #[error("row `{id}` has `{tokens}` tokens to learn, but the model reads at most `{limit}`")]
     RowTooLong {
         /// The row.
         id: String,
-        /// The length of its target.
+        /// The number of tokens after its prompt.
         tokens: usize,
-        /// The model's longest sequence.
+        /// The longest sequence that the model reads.
         limit: usize,
     },
     /// The model could not be read, written or sampled from.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The observer could not take a record.
+    /// The observer could not write a record.
     #[error("cannot record step {step}")]
     Observe {
         /// The step.
@@ -47,26 +47,26 @@ pub enum TrainError {
         /// The cause.
         source: io::Error,
     },
-    /// The model could not be measured.
-    #[error("cannot measure the model of step {step}")]
+    /// The model could not be evaluated.
+    #[error("cannot evaluate the model of step {step}")]
     Evaluate {
         /// The step.
         step: usize,
         /// The cause.
         source: io::Error,
     },
-    /// The checkpoint whose weights the model is to have cannot be used.
+    /// The checkpoint with the weights of the result cannot be used.
     #[error("the best checkpoint `{}` cannot be used: {reason}", path.display())]
     LoseBest {
         /// Its folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// Too many updates in a row had a loss or a gradient that is no number.
+    /// Too many updates in a row had a loss or a gradient that is not finite.
     #[error("`{count}` updates in a row had no finite loss and gradient, the last in step {step}")]
     Diverged {
-        /// How many.
+        /// The number of updates.
         count: usize,
         /// The step of the last.
         step: usize,

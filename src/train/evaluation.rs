@@ -1,59 +1,66 @@
-//! Measuring the model while it learns.
+//! Evaluating the model while it learns.
 //!
-//! Training knows when to measure, and which model was the best; what is measured and how is its
-//! observer's.
+//! Training decides when to evaluate and knows which model was the best. Its observer decides what
+//! to evaluate, and how.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// When a model is measured while it learns, and on how little; the table `eval` of `[train]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvalSchedule {
-    /// After so many steps each time, and after the last; 0 is never.
-    pub every: usize,
-    /// The benchmark.
-    pub benchmark: String,
-    /// Only its first so many tasks; 0 takes all.
-    pub limit: usize,
-    /// Completions a task.
-    pub samples: usize,
+use crate::settings::{COUNT_OR_ZERO, Kind, settings, whole};
+
+settings! {
+    /// When a model is measured during training, and on how little; the table `eval` of `[train]`.
+    #[derive(Default, Eq)]
+    pub struct EvalSchedule {
+        /// Measures the model after so many steps each time, and after the last; 0 never does.
+        #[key(COUNT_OR_ZERO, default = 0, source = "off")]
+        pub every: usize,
+        /// The benchmark, with the other settings of `[eval]`; the figures of a report show the course.
+        #[key(Kind::Benchmark, default = "code_update_arena")]
+        pub benchmark: String,
+        /// Only the first so many tasks; 0 takes all.
+        #[key(COUNT_OR_ZERO, default = 20)]
+        pub limit: usize,
+        /// Completions a task.
+        #[key(whole(1, 100_000), default = 1)]
+        pub samples: usize,
+    }
 }
 
 impl EvalSchedule {
-    /// Whether nothing is measured.
+    /// Whether there are no evaluations.
     pub fn is_off(&self) -> bool {
         self.every == 0
     }
 
-    /// Whether a model that has taken `step` of `steps` steps is to be measured.
+    /// Whether a model is evaluated after `step` of `steps` steps.
     pub(super) fn is_due(&self, step: usize, steps: usize) -> bool {
         let is_one_of_many = self.every > 0 && step.is_multiple_of(self.every);
         step > 0 && (is_one_of_many || !self.is_off() && step == steps)
     }
 }
 
-/// Which step's weights the trained model has.
+/// The step whose weights the trained model has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinalCheckpoint {
-    /// The last step's.
+    /// The last step.
     #[default]
     Last,
-    /// Those that passed most often when they were measured; of equals the first.
+    /// The first step with the most passed samples in its evaluation.
     Best,
 }
 
 impl FinalCheckpoint {
-    /// Whether it is the last.
+    /// Whether it is the last step.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn is_last(&self) -> bool {
         *self == Self::Last
     }
 }
 
-/// What a model was worth at a step of its training; equal trainings give equal records.
+/// The result of an evaluation during training. Equal trainings have equal records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRecord {
     /// The step, counted from 1.
@@ -61,9 +68,9 @@ pub struct EvaluationRecord {
     /// The share of samples that passed, in 0..=1.
     #[serde(rename = "pass@1")]
     pub pass_at_1: f64,
-    /// Samples that passed.
+    /// The number of samples that passed.
     pub passed: usize,
-    /// How many samples got each verdict, by the verdict's name, and how many there were.
+    /// The number of samples by the name of their verdict, and the number of all samples.
     pub counts: BTreeMap<String, u64>,
 }
 
@@ -71,7 +78,7 @@ pub struct EvaluationRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Best {
     pub(super) step: usize,
-    /// All evaluations of a training have as many samples, so that the number says it all.
+    /// The number of samples that passed; all evaluations of a training have equally many samples.
     pub(super) passed: usize,
 }
 
@@ -80,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_measured_at_multiples_and_at_the_end() {
+    fn evaluations_are_due_at_multiples_and_at_the_end() {
         let due = |every: usize| -> Vec<usize> {
             let schedule = EvalSchedule {
                 every,
@@ -89,7 +96,7 @@ mod tests {
             (0..=7).filter(|step| schedule.is_due(*step, 7)).collect()
         };
 
-        // By hand.
+        // Worked out by hand.
         assert_eq!(due(3), [3, 6, 7]);
         assert_eq!(due(7), [7]);
         assert_eq!(due(50), [7]);

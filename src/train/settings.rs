@@ -1,68 +1,105 @@
-//! What a job of training is told.
+//! The settings of one training.
 //!
-//! In a spec, `[train]` holds what all algorithms share and `[train.sft]`, `[train.grpo]`,
-//! `[train.dapo]` what belongs to one; each of these tables may also repeat any shared key
-//! (`max_steps`, `lr`, ...), which then holds for that algorithm alone. `spec` resolves
-//! that before a job is made: what stands here is final.
-
-use serde::{Deserialize, Serialize};
+//! In a spec, `[train]` holds what all algorithms share, and a table such as `[train.grpo]` what
+//! belongs to one algorithm. That table may also repeat any shared key (`max_steps`, `lr`, ...),
+//! which then holds for that algorithm alone. `spec` resolves this before it makes a job: the values
+//! here are final.
 
 use crate::{
     model::SamplingSettings,
     reward::{RewardSettings, Variant},
+    settings::{COUNT, COUNT_OR_ZERO, Kind, above_to, choice, settings, whole},
     train::{
-        Algorithm, EvalSchedule, FinalCheckpoint, LearningRate, OptimizerSettings, TrainError,
+        algorithm::Algorithm,
+        error::TrainError,
+        evaluation::{EvalSchedule, FinalCheckpoint},
+        learner::{LearningRate, OptimizerSettings},
     },
 };
 
-/// Everything that one training is told, save the model and the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainSettings {
-    /// The algorithm and the settings that it alone has.
-    pub algorithm: Algorithm,
-    /// The reward variant; not used by SFT.
-    pub reward: Variant,
-    /// How the reward prepares code; not used by SFT.
-    pub reward_settings: RewardSettings,
-    /// Optimiser updates for SFT, rollout steps for the others.
-    pub max_steps: usize,
-    /// Rows a step for SFT; prompts a step for the others.
-    pub batch_size: usize,
-    /// Completions a prompt; not used by SFT.
-    pub group_size: usize,
-    /// The step size over time; the key `lr` of a spec.
-    #[serde(rename = "lr")]
-    pub learning_rate: LearningRate,
-    /// The optimiser.
-    pub optimizer: OptimizerSettings,
-    /// How completions are drawn; not used by SFT.
-    pub sampling: SamplingSettings,
-    /// Longer prompts lose tokens on the left.
-    pub max_prompt_tokens: usize,
-    /// The most tokens in one forward and backward pass; changes memory, not results beyond rounding.
-    pub micro_batch_tokens: usize,
-    /// Keeps the graph of one block at a time, and runs each block twice; changes memory and time,
-    /// not results beyond rounding.
-    #[serde(default, skip_serializing_if = "is_off")]
-    pub gradient_checkpointing: bool,
-    /// A checkpoint after so many steps; not part of a job's identity.
-    pub save_every: usize,
-    /// How many checkpoints stay, besides the best; not part of a job's identity.
-    pub keep_checkpoints: usize,
-    /// The completions of every so many steps are told, whole groups of them; 0 tells none. Not part
-    /// of a job's identity.
-    #[serde(default = "each", skip_serializing_if = "is_each")]
-    pub samples_every: usize,
-    /// When the model is measured while it learns.
-    #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
-    pub eval: EvalSchedule,
-    /// Which step's weights the trained model has.
-    #[serde(default, skip_serializing_if = "FinalCheckpoint::is_last")]
-    pub checkpoint: FinalCheckpoint,
+settings! {
+    /// The settings of one training, except the model and the data.
+    pub struct TrainSettings {
+        /// How the model is trained; `none` measures it as it is.
+        #[key(
+            Kind::Choice("algorithm", || [vec!["none"], Algorithm::names()].concat()),
+            default = "grpo"
+        )]
+        pub algorithm: Algorithm,
+        /// The correctness part of the reward (paper, Table 2); not used by SFT.
+        #[key(choice::<Variant>("reward"), default = "es_star", source = "paper, Table 2: the best")]
+        pub reward: Variant,
+        /// How the reward prepares code; the section `[reward]` of a spec.
+        pub reward_settings: RewardSettings,
+        /// Optimiser updates for SFT, rollout steps for the others.
+        #[key(COUNT, default = 5000, source = "paper, set-up")]
+        pub max_steps: usize,
+        /// Rows a step for SFT; prompts a step for the others.
+        #[key(
+            whole(1, 1_000_000),
+            default = 8,
+            source = "paper, set-up: 8 prompts a step of DAPO; for GRPO see below"
+        )]
+        pub batch_size: usize,
+        /// Completions a prompt; not used by SFT.
+        #[key(whole(2, 100_000), default = 8, source = "paper, set-up")]
+        pub group_size: usize,
+        /// The learning rate over time.
+        #[serde(rename = "lr")]
+        #[table(name = "lr")]
+        pub learning_rate: LearningRate,
+        /// AdamW with decoupled weight decay, and one clip of the norm of all gradients.
+        #[table(source = "TRL's defaults, which the script keeps")]
+        pub optimizer: OptimizerSettings,
+        /// How completions are drawn; not used by SFT.
+        #[table(defaults(
+            temperature = 1.0 in above_to(0.0, 100.0), "paper, set-up";
+            top_k = 0, "no filter; TRL's own default would be 50";
+            top_p = 1.0, "paper, set-up";
+            min_p = 0.0, "no filter";
+            max_completion_tokens = 1024, "paper, set-up";
+        ))]
+        pub sampling: SamplingSettings,
+        /// Longer prompts lose tokens on the left.
+        #[key(COUNT, default = 2048, source = "paper, set-up")]
+        pub max_prompt_tokens: usize,
+        /// The most tokens in one forward and backward pass; changes memory, not results beyond
+        /// rounding.
+        #[key(COUNT, default = 8192, source = "ours")]
+        pub micro_batch_tokens: usize,
+        /// Keeps the graph of one block at a time and runs each block twice: less memory, more time,
+        /// the same results up to rounding.
+        #[serde(default, skip_serializing_if = "is_off")]
+        #[key(Kind::Flag, default = false, source = "ours")]
+        pub gradient_checkpointing: bool,
+        /// A checkpoint after so many steps; not part of a job's identity.
+        #[key(COUNT, default = 100, source = "ours")]
+        pub save_every: usize,
+        /// How many checkpoints are kept, in addition to the best; not part of a job's identity.
+        #[key(whole(1, 1_000_000), default = 2, source = "ours")]
+        pub keep_checkpoints: usize,
+        /// Writes all completions of every so many steps to `samples.jsonl`; 0 writes none; not part
+        /// of a job's identity.
+        #[serde(default = "each", skip_serializing_if = "is_each")]
+        #[key(COUNT_OR_ZERO, default = 1, source = "ours; the completions of every step")]
+        pub samples_every: usize,
+        /// When the model is measured during training, and on how little.
+        #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
+        #[table(source = "ours; the paper's Figure 2 also measures during training")]
+        pub eval: EvalSchedule,
+        /// The weights that the trained model has: the `last` step's, or those of the `best`
+        /// evaluation by `eval.every`.
+        #[serde(default, skip_serializing_if = "FinalCheckpoint::is_last")]
+        #[key(
+            choice::<FinalCheckpoint>("checkpoint"),
+            default = "last",
+            source = "the paper does not say that it chose one"
+        )]
+        pub checkpoint: FinalCheckpoint,
+    }
 }
 
-/// What is left out of a job's identity, so that jobs from before the key are the same jobs.
+/// Leaves the default out of a job's identity: jobs from before the key are the same jobs.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_off(flag: &bool) -> bool {
     !flag
@@ -72,7 +109,7 @@ fn each() -> usize {
     1
 }
 
-/// What is left out, so that checkpoints from before the key are those of the same training.
+/// Leaves the default out: checkpoints from before the key are those of the same training.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_each(every: &usize) -> bool {
     *every == each()
@@ -84,14 +121,14 @@ impl TrainSettings {
         self.samples_every > 0 && step.is_multiple_of(self.samples_every)
     }
 
-    /// Looks for values that training cannot work with; `spec` has said so before, with the place.
+    /// Rejects values that training cannot work with. `spec` reports the same, with the place.
     pub(super) fn check(&self) -> Result<(), TrainError> {
         let wrong = |text: &str| Err(TrainError::Settings(text.to_owned()));
         if self.batch_size == 0 {
             return wrong("`batch_size` is `0`, expected `1` or more");
         }
         if self.checkpoint == FinalCheckpoint::Best && self.eval.is_off() {
-            return wrong("`checkpoint` is `best`, and without `eval.every` none is known");
+            return wrong("`checkpoint` is `best`, which needs evaluations: set `eval.every`");
         }
         let Some(objective) = self.algorithm.objective(self.batch_size) else {
             return Ok(());
@@ -100,7 +137,7 @@ impl TrainSettings {
             return wrong("`group_size` is `0`, expected `1` or more");
         }
         if self.sampling.temperature <= 0.0 {
-            return wrong("`sampling.temperature` is not above `0`, and a policy has to explore");
+            return wrong("`sampling.temperature` is not above `0`, but a policy has to explore");
         }
         if self.sampling.max_completion_tokens == 0 {
             return wrong("`sampling.max_completion_tokens` is `0`, expected `1` or more");

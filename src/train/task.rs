@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use crate::model::LanguageModel;
 
-use super::{Algorithm, TrainError, TrainSettings, learner::Sequence};
+use super::{error::TrainError, learner::Sequence};
 
-/// A prompt and what a good answer is.
+/// A prompt and its wanted completion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// What a person would call it.
+    /// A name for messages and records.
     pub id: String,
-    /// The rendered prompt: the model continues this text.
+    /// The rendered prompt, a text that the model continues.
     pub prompt: String,
     /// The code that rewards compare with.
     pub target_code: String,
@@ -19,23 +19,34 @@ pub struct Row {
     pub target_text: String,
 }
 
+/// The source of the completions that a training learns from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CompletionSource {
+    /// The target text of the row.
+    Target,
+    /// The model, which samples at most `max_tokens` tokens.
+    Sampled { max_tokens: usize },
+}
+
 /// Rows with their tokens.
 #[derive(Debug)]
 pub(super) struct Task<'a> {
     pub(super) rows: &'a [Row],
-    /// Each row's prompt, cut on the left, and the completion that SFT learns.
+    /// The prompt of each row, truncated on the left, and the completion if it is the target.
     pub(super) sequences: Vec<Sequence>,
     pub(super) seed: u64,
-    /// How many prompts had to be cut.
-    pub(super) cut: usize,
+    /// The number of prompts that were truncated.
+    pub(super) truncated: usize,
 }
 
 impl<'a> Task<'a> {
-    /// Tokenises all rows once.
+    /// Tokenizes all rows; prompts have at most `max_prompt_tokens` tokens, or fewer where prompt
+    /// and completion would not fit into the model.
     pub(super) fn new(
         model: &LanguageModel,
         rows: &'a [Row],
-        settings: &TrainSettings,
+        max_prompt_tokens: usize,
+        completions: CompletionSource,
         seed: u64,
     ) -> Result<Self, TrainError> {
         if rows.is_empty() {
@@ -44,17 +55,17 @@ impl<'a> Task<'a> {
             ));
         }
         let limit = model.config.max_position_embeddings;
-        let mut cut = 0;
+        let mut truncated = 0;
         let mut sequences = Vec::with_capacity(rows.len());
         for row in rows {
             let mut prompt = model.tokenizer.encode(&row.prompt)?;
-            let (completion, room) = match settings.algorithm {
-                Algorithm::Sft(_) => {
+            let (completion, room) = match completions {
+                CompletionSource::Target => {
                     let completion = target(model, row)?;
                     let room = completion.len();
                     (completion, room)
                 }
-                _ => (Vec::new(), settings.sampling.max_completion_tokens),
+                CompletionSource::Sampled { max_tokens } => (Vec::new(), max_tokens),
             };
             if room >= limit {
                 return Err(TrainError::RowTooLong {
@@ -63,9 +74,9 @@ impl<'a> Task<'a> {
                     limit,
                 });
             }
-            let most = settings.max_prompt_tokens.min(limit - room);
+            let most = max_prompt_tokens.min(limit - room);
             if prompt.len() > most {
-                cut += 1;
+                truncated += 1;
                 prompt.drain(..prompt.len() - most);
             }
             if prompt.is_empty() {
@@ -80,12 +91,12 @@ impl<'a> Task<'a> {
             rows,
             sequences,
             seed,
-            cut,
+            truncated,
         })
     }
 }
 
-/// What SFT learns: the target text and the token that ends it.
+/// The completion that SFT learns: the target text and the token that ends it.
 fn target(model: &LanguageModel, row: &Row) -> Result<Vec<u32>, TrainError> {
     let mut tokens = model.tokenizer.encode(&row.target_text)?;
     tokens.extend(model.stop_tokens.first());

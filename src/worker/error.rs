@@ -5,12 +5,13 @@ use std::{io, path::PathBuf};
 use crate::{
     data::DataError,
     device::Unavailable,
+    disk::DiskError,
     eval::EvalError,
     model::ModelError,
     plan::JobId,
-    python::PythonError,
     remote::NoKey,
     results::{Owner, ResultsError},
+    sandbox::PythonError,
     train::TrainError,
 };
 
@@ -64,6 +65,9 @@ pub enum WorkerError {
     /// A file of the job folder cannot be written or read.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// A log or a view of it cannot be written or read.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The device is not there.
     #[error(transparent)]
     Device(#[from] Unavailable),

@@ -8,26 +8,29 @@ use super::{Context, Reporter, StopFlag, WorkerError, model, remote_eval};
 use crate::{
     data::{Cache, PromptTemplate},
     digest::Digest,
+    disk::{DiskError, JsonLines},
     eval::{
         EvalSettings, Inputs, Observer, SampleRecord, Tally,
         benchmark::{self, Benchmark},
         measure,
     },
-    plan::EvalWork,
-    python::{Pool, Settings, choose_interpreter},
-    results::{EvalOutcome, JsonLines, Outcome, ResultsError, TaskOutcome, UNJUDGED},
+    results::{EvalOutcome, Outcome, TaskOutcome, UNJUDGED},
+    sandbox::{Pool, Settings, choose_interpreter},
 };
 
-/// Measures the model of `work`, from the first task whose samples are not there.
-pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outcome, WorkerError> {
-    let settings = &work.eval;
+/// Measures the job's model, from the first task whose samples are not there.
+pub(super) fn eval_job(
+    mut context: Context<'_>,
+    settings: &EvalSettings,
+) -> Result<Outcome, WorkerError> {
+    let work = &context.job.work;
     // Without a key there is nothing to do: said before anything else is started.
-    let remote = match context.job.work.remote() {
+    let remote = match work.remote() {
         Some(settings) => Some((settings, settings.connect()?)),
         None => None,
     };
     let benchmark = benchmark::open_with(&settings.benchmark, &work.data, &settings.options())?;
-    let template = PromptTemplate::load(work.prompts.of_benchmark(&work.eval.benchmark))?;
+    let template = PromptTemplate::load(work.prompts.of_benchmark(&settings.benchmark))?;
     let pool = judge(&mut context, settings)?;
     let inputs = Inputs {
         settings,
@@ -39,7 +42,7 @@ pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outc
         Some((settings, remote)) => {
             remote_eval::samples(context, settings, &remote, &*benchmark, &inputs)?
         }
-        None => samples(context, work, &*benchmark, &inputs)?,
+        None => samples(context, &*benchmark, &inputs)?,
     };
     Ok(Outcome::Eval(outcome(
         &*benchmark,
@@ -51,19 +54,20 @@ pub(super) fn eval_job(mut context: Context<'_>, work: &EvalWork) -> Result<Outc
 /// The samples of a model that runs here.
 fn samples(
     context: Context<'_>,
-    work: &EvalWork,
     benchmark: &dyn Benchmark,
     inputs: &Inputs<'_>,
 ) -> Result<Vec<SampleRecord>, WorkerError> {
-    let (dir, settings) = (context.dir, &work.eval);
+    let (dir, work, settings) = (context.dir, &context.job.work, inputs.settings);
     let device = work.backend.open()?;
     let path = work.model_path.as_deref();
     let model = model::load(&work.model, path, &work.start, dir, &device)?;
 
-    let total = number_of_samples(work, benchmark);
+    let total = number_of_samples(settings, benchmark);
     let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
     let chunks = done.last().map_or(0, |sample| sample.step + 1) as u64;
-    let lines = JsonLines::resume(&dir.samples(), |step| step < chunks)?;
+    let lines = JsonLines::resume(&dir.samples(), |sample: &SampleRecord| {
+        (sample.step as u64) < chunks
+    })?;
     let mut log = Log::new(lines, &done, context.progress, context.stop);
     Ok(measure(&model, benchmark, inputs, done, &mut log)?)
 }
@@ -94,14 +98,14 @@ pub(super) fn judge(
     Ok(pool)
 }
 
-fn number_of_samples(work: &EvalWork, benchmark: &dyn Benchmark) -> usize {
+fn number_of_samples(settings: &EvalSettings, benchmark: &dyn Benchmark) -> usize {
     let tasks = benchmark.tasks().len();
-    let tasks = if work.eval.limit == 0 {
+    let tasks = if settings.limit == 0 {
         tasks
     } else {
-        tasks.min(work.eval.limit)
+        tasks.min(settings.limit)
     };
-    tasks * work.eval.samples
+    tasks * settings.samples
 }
 
 /// The samples of an earlier attempt, up to the last chunk that is all there.
@@ -109,7 +113,7 @@ fn whole_chunks(
     path: &Path,
     chunk_size: usize,
     total: usize,
-) -> Result<Vec<SampleRecord>, ResultsError> {
+) -> Result<Vec<SampleRecord>, DiskError> {
     let mut samples: Vec<SampleRecord> = JsonLines::read(path)?;
     let in_order = samples
         .iter()

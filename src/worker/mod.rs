@@ -12,6 +12,7 @@ mod stop;
 mod tensorboard;
 mod train_eval;
 mod train_job;
+mod train_log;
 
 use std::{fs, path::Path};
 
@@ -23,7 +24,7 @@ pub use stop::StopFlag;
 
 use crate::{
     model::fallbacks,
-    plan::{Job, Work},
+    plan::{Job, Task},
     results::{Attempt, Claim, JobDir, Note, OperationFallback, Outcome, Owner, Status, Timestamp},
 };
 
@@ -57,9 +58,13 @@ pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
         die_with(parent)?;
     }
     let stop = StopFlag::on_signals().map_err(WorkerError::ListenForSignals)?;
-    run_with(folder, origin, stop, |context| match &context.job.work {
-        Work::Train(work) => train_job::train_job(context, work),
-        Work::Eval(work) => eval_job::eval_job(context, work),
+    run_with(folder, origin, stop, |context| {
+        match &context.job.work.task {
+            Task::Train { train, evaluation } => {
+                train_job::train_job(context, train, evaluation.as_deref())
+            }
+            Task::Eval(eval) => eval_job::eval_job(context, eval),
+        }
     })
 }
 
@@ -159,8 +164,8 @@ fn note(attempt: u32) -> Note {
 mod tests {
     use super::*;
     use crate::{
-        plan::{JobId, example::job},
-        results::{JobState, Store, example},
+        plan::{JobId, tests::fixture::job},
+        results::{JobState, Store, tests::fixture},
     };
 
     const ORIGIN: Origin = Origin {
@@ -171,8 +176,7 @@ mod tests {
     fn folder(after: &[&str]) -> (tempfile::TempDir, JobDir) {
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&JobId("eval-1".into()));
-        dir.prepare(&job("eval-1", after), &serde_json::json!({}))
-            .unwrap();
+        dir.prepare(&job("eval-1", after)).unwrap();
         (root, dir)
     }
 
@@ -192,11 +196,11 @@ mod tests {
                 context.dir.state().unwrap(),
                 JobState::Running { .. }
             ));
-            Ok(example::outcome())
+            Ok(fixture::outcome())
         })
         .unwrap();
 
-        assert_eq!(dir.outcome(), Some(example::outcome()));
+        assert_eq!(dir.outcome(), Some(fixture::outcome()));
         assert_eq!(dir.note().unwrap().status, Status::Done);
         let attempts = dir.provenance().attempts;
         assert_eq!((attempts.len(), attempts[0].attempt), (1, 1));
@@ -207,7 +211,7 @@ mod tests {
     #[test]
     fn a_job_that_is_done_is_not_done_again() {
         let (_root, dir) = folder(&[]);
-        dir.write_outcome(&example::outcome()).unwrap();
+        dir.write_outcome(&fixture::outcome()).unwrap();
 
         run_job(&dir, |_| panic!("it is done")).unwrap();
     }
@@ -229,9 +233,7 @@ mod tests {
     fn a_job_does_not_start_on_half_a_model() {
         let (_root, dir) = folder(&["train-1"]);
         let upstream = dir.sibling(&JobId("train-1".into()));
-        upstream
-            .prepare(&job("train-1", &[]), &serde_json::json!({}))
-            .unwrap();
+        upstream.prepare(&job("train-1", &[])).unwrap();
 
         let error = run_job(&dir, |_| panic!("it has no model")).unwrap_err();
         assert_eq!(
@@ -239,8 +241,8 @@ mod tests {
             "job `train-1`, which this one builds on, is not finished"
         );
 
-        upstream.write_outcome(&example::outcome()).unwrap();
-        run_job(&dir, |_| Ok(example::outcome())).unwrap();
+        upstream.write_outcome(&fixture::outcome()).unwrap();
+        run_job(&dir, |_| Ok(fixture::outcome())).unwrap();
     }
 
     #[test]
@@ -251,7 +253,7 @@ mod tests {
             context.progress.report(3, 10, "loss 1.5");
             let path = context.dir.metrics();
             let source = std::io::Error::from_raw_os_error(28);
-            Err(crate::results::ResultsError::Write { path, source }.into())
+            Err(crate::disk::DiskError::Write { path, source }.into())
         });
 
         assert!(error.is_err());
@@ -281,7 +283,7 @@ mod tests {
     #[test]
     fn an_unreadable_outcome_is_not_reported_as_success() {
         let (_root, dir) = folder(&[]);
-        let Outcome::Eval(mut outcome) = example::outcome() else {
+        let Outcome::Eval(mut outcome) = fixture::outcome() else {
             panic!("an evaluation")
         };
         outcome.metrics.insert("pass@1".into(), f64::INFINITY);

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::WorkerError;
 use crate::{
     model::{Dtype, LanguageModel, ModelSettings},
-    plan::{JobId, Start, Work},
+    plan::{JobId, JobKind, Start},
     results::JobDir,
 };
 
@@ -47,7 +47,8 @@ pub fn trained(
 ) -> Result<LanguageModel, WorkerError> {
     let id: JobId = dir.id();
     let outcome = dir.outcome();
-    let Some(Work::Train(work)) = dir.job()?.map(|job| job.work) else {
+    let work = dir.job()?.map(|job| job.work);
+    let Some(work) = work.filter(|work| work.kind() == JobKind::Train) else {
         return Err(WorkerError::NoModel(id));
     };
     let outcome = outcome
@@ -72,15 +73,12 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::{device::Backend, model::MemorySize, plan::example::job, results::Store};
+    use crate::{device::Backend, model::MemorySize, plan::tests::fixture::job, results::Store};
 
     #[test]
     fn a_model_has_the_room_for_keys_and_values_that_its_job_is_told() {
-        let Work::Eval(work) = job("eval-1", &[]).work else {
-            panic!("an evaluation")
-        };
-        let mut settings = work.model;
-        settings.scratch.tokenizer = PathBuf::from("datasets/quickstart/tokenizer.json");
+        let mut settings = job("eval-1", &[]).work.model;
+        settings.scratch.tokenizer = PathBuf::from("datasets/from_scratch/tokenizer.json");
         settings.kv_cache = MemorySize::parse("3MiB").unwrap();
         let dir = Store::new(Path::new("results")).job_dir(&JobId("eval-1".into()));
         let device = Backend::Cpu.open().unwrap();

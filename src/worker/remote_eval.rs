@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Context, WorkerError, eval_job::Log};
 use crate::{
+    disk::JsonLines,
     eval::{Inputs, SampleRecord, benchmark::Benchmark, measure_remote},
     remote::{Remote, RemoteSettings},
-    results::JsonLines,
 };
 
 /// The samples of a remote model. Those that are there already, each for itself, are asked for no more.
@@ -18,8 +18,8 @@ pub(super) fn samples(
     inputs: &Inputs<'_>,
 ) -> Result<Vec<SampleRecord>, WorkerError> {
     let dir = context.dir;
-    // Whole lines alone, as they will stand there when this attempt adds its own.
-    let lines = JsonLines::resume(&dir.samples(), |_| true)?;
+    // Before they are read: half a line at the end goes.
+    let lines = JsonLines::open(&dir.samples())?;
     let done: Vec<SampleRecord> = JsonLines::read(&dir.samples())?;
     context.attempt.remote = usage(settings, &done);
     dir.write_attempt(context.attempt)?;

@@ -1,4 +1,4 @@
-//! Notes of how far the job is, in `state.json`.
+//! The progress of a job, in `state.json`.
 
 use std::{
     sync::mpsc::{self, RecvTimeoutError, Sender},
@@ -9,16 +9,16 @@ use std::{
 use super::WorkerError;
 use crate::results::{JobDir, Note, Progress, ResultsError, Status, Timestamp, in_words};
 
-/// The least time between two notes.
+/// The shortest time between two notes.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The longest time between two notes, in a step that takes long.
+/// The longest time between two notes, during a long step.
 const PULSE: Duration = Duration::from_secs(10);
 
-/// Tells the scheduler, by way of a file, how far the job is.
+/// Reports the progress of a job to the scheduler through a file.
 ///
-/// A thread writes: a long step shows signs of life, short ones do not wait for a disk, and the
-/// last of many quick steps is told too.
+/// A thread writes the file, so that a long step still updates the heartbeat, short steps do not
+/// wait for the disk, and the last of many short steps is written too.
 #[derive(Debug)]
 pub struct Reporter {
     sender: Option<Sender<Progress>>,
@@ -27,9 +27,9 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Writes a first note, and follows it with others.
+    /// Writes a first note, and starts the thread that writes the others.
     pub(super) fn start(dir: &JobDir, note: Note) -> Result<Self, ResultsError> {
-        // The first one must succeed: a folder that cannot be written is known at once.
+        // The first note must succeed, so that a read-only folder is an error at once.
         dir.write_note(&note)?;
         let (sender, receiver) = mpsc::channel();
         let folder = dir.clone();
@@ -41,10 +41,10 @@ impl Reporter {
         })
     }
 
-    /// Tells that `step` steps of `of` are done, and what a person wants to know of the last one.
+    /// Reports that `step` of `of` steps are done, with a summary of the last one.
     pub fn report(&mut self, step: u64, of: u64, message: impl Into<String>) {
         if let Some(sender) = &self.sender {
-            // It fails only if the writer is gone, and then nobody is told.
+            // This fails only if the writer has ended, and then nobody reads the progress.
             let _ = sender.send(Progress {
                 step,
                 of,
@@ -53,7 +53,7 @@ impl Reporter {
         }
     }
 
-    /// Writes the last note: how the job ended.
+    /// Writes the last note, with the end of the job.
     pub(super) fn finish(mut self, error: Option<&WorkerError>) {
         let Some(mut note) = self.join() else { return };
         note.heartbeat = Timestamp::now();
@@ -63,11 +63,14 @@ impl Reporter {
             Some(error) => (Status::Failed, Some(in_words(error))),
         };
         if let Err(error) = self.dir.write_note(&note) {
-            tracing::warn!(error = in_words(&error), "how the job ended is not on file");
+            tracing::warn!(
+                error = in_words(&error),
+                "the end of the job could not be recorded"
+            );
         }
     }
 
-    /// Ends the writer, and returns what it wrote last with the latest progress.
+    /// Ends the writer, and returns its last note with the latest progress.
     fn join(&mut self) -> Option<Note> {
         self.sender = None;
         self.writer.take()?.join().ok()
@@ -76,13 +79,13 @@ impl Reporter {
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        // No note may follow the end of the job.
+        // No note may be written after the end of the job.
         self.join();
     }
 }
 
 fn write_notes(dir: &JobDir, mut note: Note, receiver: &mpsc::Receiver<Progress>) -> Note {
-    let (mut written, mut is_new, mut is_told) = (Instant::now(), false, false);
+    let (mut written, mut is_new, mut is_reported) = (Instant::now(), false, false);
     loop {
         let pause = if is_new { PAUSE } else { PULSE };
         match receiver.recv_timeout(pause.saturating_sub(written.elapsed())) {
@@ -98,11 +101,14 @@ fn write_notes(dir: &JobDir, mut note: Note, receiver: &mpsc::Receiver<Progress>
             note.heartbeat = Timestamp::now();
             (written, is_new) = (Instant::now(), false);
             if let Err(error) = dir.write_note(&note)
-                && !is_told
+                && !is_reported
             {
-                // The work may well go on without notes; once is enough to say it.
-                tracing::warn!(error = in_words(&error), "progress cannot be written down");
-                is_told = true;
+                // The job does not need the notes, so one warning is enough.
+                tracing::warn!(
+                    error = in_words(&error),
+                    "the progress could not be written"
+                );
+                is_reported = true;
             }
         }
     }

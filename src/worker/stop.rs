@@ -1,4 +1,4 @@
-//! Whether the worker was asked to stop.
+//! A request to stop the worker.
 
 use std::{
     io,
@@ -13,12 +13,12 @@ use signal_hook::{
     flag,
 };
 
-/// A flag that a signal sets, and that the work looks at between steps.
+/// A flag that a signal sets. The job checks it between steps.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// A flag that SIGTERM and SIGINT set from now on, instead of ending the process.
+    /// A flag that SIGTERM and SIGINT set, instead of ending the process.
     pub fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
         for signal in [SIGTERM, SIGINT] {
@@ -32,7 +32,7 @@ impl StopFlag {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Asks to stop.
+    /// Requests a stop.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

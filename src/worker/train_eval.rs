@@ -1,4 +1,4 @@
-//! Measuring a model while it learns.
+//! Evaluating a model while it learns.
 
 use std::io;
 
@@ -14,15 +14,15 @@ use crate::{
         measure,
     },
     model::LanguageModel,
-    plan::{TrainEval, TrainWork},
-    python::Pool,
+    plan::TrainEval,
+    sandbox::Pool,
     seed,
     train::EvaluationRecord,
 };
 
-/// All that it takes to measure the model of a training.
+/// Evaluates the model of a training.
 pub(super) struct Evaluation<'a> {
-    told: &'a TrainEval,
+    planned: &'a TrainEval,
     benchmark: Box<dyn Benchmark>,
     template: PromptTemplate,
     pool: Pool,
@@ -31,39 +31,39 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// Opens the benchmark and starts the judge: what is missing is known before the first step.
+    /// Opens the benchmark and starts the sandbox, so that missing files are reported before the
+    /// first step.
     pub(super) fn start(
         context: &mut Context<'_>,
-        work: &TrainWork,
-        told: &'a TrainEval,
+        planned: &'a TrainEval,
     ) -> Result<Self, WorkerError> {
-        let eval = &told.eval;
+        let (eval, work) = (&planned.eval, &context.job.work);
         Ok(Self {
-            told,
-            benchmark: benchmark::open_with(&eval.benchmark, &told.data, &eval.options())?,
+            planned,
+            benchmark: benchmark::open_with(&eval.benchmark, &planned.data, &eval.options())?,
             template: PromptTemplate::load(work.prompts.of_benchmark(&eval.benchmark))?,
             pool: judge(context, eval)?,
-            // The same draws at every step, so that only the model differs; but not those of the job
-            // that measures the trained model, where one that was chosen for its luck would have
-            // it again.
+            // The same seed at every step, so that only the model differs. It is not the seed of
+            // the final evaluation, or a checkpoint picked by luck would be scored on the same
+            // luck.
             seed: seed::stream(work.seed, "evaluate in training", 0, 0).next_u64(),
             stop: context.stop.clone(),
         })
     }
 
-    /// The benchmark's name.
+    /// The name of the benchmark.
     pub(super) fn name(&self) -> &str {
-        &self.told.eval.benchmark
+        &self.planned.eval.benchmark
     }
 
-    /// Measures the model that has taken `step` steps; none if it was told to stop.
+    /// Evaluates the model after `step` steps; returns `None` if it has to stop.
     pub(super) fn measure(
         &self,
         model: &LanguageModel,
         step: usize,
     ) -> Result<Option<EvaluationRecord>, EvalError> {
         let inputs = Inputs {
-            settings: &self.told.eval,
+            settings: &self.planned.eval,
             template: &self.template,
             pool: &self.pool,
             seed: self.seed,
@@ -85,7 +85,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// Asks whether to stop, and says what could not be judged.
+/// Forwards the wish to stop, and warns about samples that could not be judged.
 struct Watch<'a>(&'a StopFlag);
 
 impl Observer for Watch<'_> {

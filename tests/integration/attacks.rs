@@ -1,4 +1,4 @@
-//! Programs that attack the judge: none may pass, harm a neighbour or leave anything behind.
+//! Programs that attack the judge: none passes, harms another program, or leaves anything on the machine.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recode::python::{Interpreter, Pool, Program, Settings, Verdict};
+use recode::sandbox::{Interpreter, Pool, Program, Settings, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn attacks() -> Vec<Attack> {
     toml::from_str::<Attacks>(text).unwrap().attack
 }
 
-/// What the next program must find.
+/// A program that passes only in a clean environment.
 const AS_NEW: &str = "
 import os, math, random, heapq
 assert os.listdir('.') == [], os.listdir('.')
@@ -82,7 +82,7 @@ fn no_attack_passes_or_touches_the_next_program() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A Python that also those may run who may not look into a home.
+/// A Python that users may run who cannot read a home folder.
 fn python_for_everybody() -> PathBuf {
     let default = Interpreter::find(&Settings::default_interpreter());
     let known = ["/usr/bin/python3", "/usr/local/bin/python3"].map(PathBuf::from);
@@ -101,12 +101,12 @@ fn python_for_everybody() -> PathBuf {
 /// A user that owns nothing.
 const NOBODY: u32 = 65534;
 
-/// A folder with a link to Python that nothing else uses, so that its processes can be told.
+/// A folder with a link to Python that nothing else uses, so that its processes can be found.
 struct Traced {
     folder: tempfile::TempDir,
     python: PathBuf,
     recode: PathBuf,
-    /// Whose rights the judge has, if not those of this test.
+    /// The user that the judge runs as, if it is another one than this test's.
     user: Option<u32>,
 }
 
@@ -116,7 +116,7 @@ impl Traced {
         Self::with(&real.unwrap().path)
     }
 
-    /// For a judge without any rights, whoever runs this test.
+    /// For a judge without any rights, even if root runs this test.
     fn unprivileged() -> Self {
         if !rustix::process::geteuid().is_root() {
             return Self::new();
@@ -162,7 +162,7 @@ impl Traced {
         command
     }
 
-    /// A benchmark of one task whose samples are the given programs.
+    /// The command that judges the given programs as samples of a benchmark with one task.
     fn judge(&self, programs: &[&str]) -> Command {
         let task = json!({
             "task_id": "T/0", "prompt": "", "entry_point": "f", "canonical_solution": "",
@@ -271,7 +271,7 @@ fn assert_harmless(traced: &Traced) {
     traced.assert_nothing_runs_within(Duration::from_secs(5));
 }
 
-/// Reads the nonce and sends the proof of it, as the driver does.
+/// Reads the nonce and sends its proof, as the driver does.
 const KNOWS_THE_DRIVER: &str = "
 import hashlib, os
 def f(x):
@@ -293,7 +293,7 @@ for descriptor in range(3, 64):
 os._exit(0)
 ";
 
-/// Returns what equals everything.
+/// Returns an object that equals everything.
 const EQUALS_EVERYTHING: &str = "
 class Equal:
     def __eq__(self, other): return True
@@ -302,7 +302,7 @@ def f(x):
 ";
 
 #[test]
-fn who_knows_the_driver_fools_the_interpreter_that_it_shares_and_not_strict_mode() {
+fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() {
     let traced = Traced::new();
     let task = json!({
         "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f",
@@ -327,7 +327,7 @@ fn who_knows_the_driver_fools_the_interpreter_that_it_shares_and_not_strict_mode
             .collect()
     };
 
-    // The limit of one interpreter, written down: should this ever be [true, false, …], the better.
+    // This records the limit of sharing one interpreter. [true, false, …] would be better.
     assert_eq!(passed(false), [true, true, true]);
     assert_eq!(passed(true), [true, false, false]);
 }
@@ -388,7 +388,7 @@ fn stopped_by_a_signal_the_same_command_judges_only_the_rest() {
 }
 
 #[test]
-fn lines_that_name_no_task_or_are_no_json_are_told_at_once() {
+fn all_lines_without_a_task_or_valid_json_are_reported_together() {
     let traced = Traced::new();
     let mut command = traced.judge(&[]);
     let lines = "{\"task_id\": \"T/0\", \"solution\": \"\"}\n{\"task_id\": \"T/9\", \"solution\": \"\"}\n\

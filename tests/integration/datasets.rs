@@ -41,7 +41,7 @@ fn every_shipped_file_is_there_with_the_rows_that_the_manifest_says() {
 
     assert_eq!(shipped.len(), 9);
     for entry in shipped {
-        let Resolved::Here(path) = entry.resolve(&cache) else {
+        let Resolved::Here(path) = cache.resolve(entry) else {
             panic!("{}", entry.name())
         };
         let rows = match entry.kind() {
@@ -59,7 +59,7 @@ fn every_shipped_file_is_there_with_the_rows_that_the_manifest_says() {
 
 #[test]
 fn the_arena_has_sixteen_updates_with_three_tests_a_task_or_more() {
-    let tasks = read_code_update_arena(&datasets().join("mini_arena.jsonl")).unwrap();
+    let tasks = read_code_update_arena(&datasets().join("from_scratch/arena.jsonl")).unwrap();
     let updates: std::collections::BTreeSet<_> =
         tasks.iter().map(|task| &task.update.update_id).collect();
 
@@ -69,8 +69,8 @@ fn the_arena_has_sixteen_updates_with_three_tests_a_task_or_more() {
 
 #[test]
 fn no_update_of_the_arena_occurs_in_training() {
-    let tasks = read_code_update_arena(&datasets().join("mini_arena.jsonl")).unwrap();
-    let rows = read_migrations(&datasets().join("quickstart/migrations.jsonl")).unwrap();
+    let tasks = read_code_update_arena(&datasets().join("from_scratch/arena.jsonl")).unwrap();
+    let rows = read_migrations(&datasets().join("from_scratch/migrations.jsonl")).unwrap();
 
     for task in &tasks {
         let call = format!("{}.", task.update.package);
@@ -101,19 +101,19 @@ fn no_update_of_the_arena_occurs_in_training() {
 
 #[test]
 fn the_generators_still_give_these_bytes() {
-    python(&["make.py", "--check"]);
+    python(&["from_scratch/sets.py", "--check"]);
+    python(&["from_scratch/tokenizer.py", "--check"]);
     python(&["multi_update.py", "--check"]);
-    python(&["tokenizer.py", "--check"]);
 }
 
 #[test]
 fn references_pass_with_the_update_only_and_old_calls_fail_with_it() {
-    python(&["check.py"]);
+    python(&["from_scratch/check.py"]);
 }
 
 #[test]
 fn the_judge_passes_every_reference_solution_with_its_update_only() {
-    let data = datasets().join("mini_arena.jsonl");
+    let data = datasets().join("from_scratch/arena.jsonl");
     let tasks = read_code_update_arena(&data).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (samples, out) = (
@@ -160,7 +160,7 @@ fn the_judge_passes_every_reference_solution_with_its_update_only() {
 
 #[test]
 fn the_tokenizer_gives_every_text_back() {
-    let tokenizer = Tokenizer::from_file(datasets().join("quickstart/tokenizer.json")).unwrap();
+    let tokenizer = Tokenizer::from_file(datasets().join("from_scratch/tokenizer.json")).unwrap();
 
     assert_eq!(tokenizer.token_to_id("<|endoftext|>"), Some(0));
     assert_eq!(tokenizer.token_to_id("<|pad|>"), Some(1));
@@ -176,16 +176,17 @@ fn the_tokenizer_gives_every_text_back() {
 }
 
 #[test]
-fn prompts_and_answers_of_the_quickstart_are_short() {
-    let tokenizer = Tokenizer::from_file(datasets().join("quickstart/tokenizer.json")).unwrap();
-    let template = PromptTemplate::load(&datasets().join("prompts/tiny/migration.jinja")).unwrap();
+fn prompts_and_answers_of_from_scratch_are_short() {
+    let tokenizer = Tokenizer::from_file(datasets().join("from_scratch/tokenizer.json")).unwrap();
+    let template =
+        PromptTemplate::load(&datasets().join("from_scratch/prompts/migration.jinja")).unwrap();
     let length = |text: &str| tokenizer.encode(text, false).unwrap().len();
 
-    for row in read_migrations(&datasets().join("quickstart/migrations.jsonl")).unwrap() {
+    for row in read_migrations(&datasets().join("from_scratch/migrations.jsonl")).unwrap() {
         let Prompt::Raw(prompt) = template.render(&row.prompt_fields()).unwrap() else {
             panic!()
         };
-        // What experiments/quickstart.toml leaves room for.
+        // What experiments/from_scratch.toml leaves room for.
         assert!(length(&prompt) <= 96, "{prompt}");
         assert!(
             length(&target_text(&row.new_code)) <= 63,
@@ -197,10 +198,10 @@ fn prompts_and_answers_of_the_quickstart_are_short() {
 
 #[test]
 fn a_tiny_arena_prompt_looks_like_a_migration_that_asks_for_a_function() {
-    let folder = datasets().join("prompts/tiny");
+    let folder = datasets().join("from_scratch/prompts");
     let arena = PromptTemplate::load(&folder.join("code_update_arena.jinja")).unwrap();
     let migration = PromptTemplate::load(&folder.join("migration.jinja")).unwrap();
-    let tasks = read_code_update_arena(&datasets().join("mini_arena.jsonl")).unwrap();
+    let tasks = read_code_update_arena(&datasets().join("from_scratch/arena.jsonl")).unwrap();
 
     for task in tasks {
         let skeleton = format!(
@@ -217,10 +218,10 @@ fn a_tiny_arena_prompt_looks_like_a_migration_that_asks_for_a_function() {
 
 #[test]
 fn the_large_templates_begin_the_turn_of_the_model_with_a_thought() {
-    let task = read_code_update_arena(&datasets().join("mini_arena.jsonl"))
+    let task = read_code_update_arena(&datasets().join("from_scratch/arena.jsonl"))
         .unwrap()
         .swap_remove(0);
-    let row = read_migrations(&datasets().join("quickstart/migrations.jsonl"))
+    let row = read_migrations(&datasets().join("from_scratch/migrations.jsonl"))
         .unwrap()
         .swap_remove(0);
     let problem = json!({"prompt": "def f(x):", "entry_point": "f"});

@@ -8,14 +8,14 @@ use std::{
     process::{Command, Output},
 };
 
-use recode::python::{Interpreter, Pool, Program, PythonError, Settings, Verdict};
+use recode::sandbox::{Interpreter, Pool, Program, PythonError, Settings, Verdict};
 use serde_json::Value;
 
-/// A Python for which the system refuses something: a virtual environment whose start-up file
-/// stands between the driver and the C library.
-struct Crippled(tempfile::TempDir);
+/// A Python for which the system refuses something: the start-up file of its virtual environment intercepts the
+/// driver's calls of the C library.
+struct RestrictedPython(tempfile::TempDir);
 
-const BETWEEN: &str = "
+const INTERCEPTOR: &str = "
 import ctypes, resource, sys
 
 class Library:
@@ -67,7 +67,7 @@ const MISSING: &[(&str, &str)] = &[
     ),
 ];
 
-impl Crippled {
+impl RestrictedPython {
     fn new(refuses: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let real = Interpreter::find(&Settings::default_interpreter()).unwrap();
@@ -82,7 +82,7 @@ impl Crippled {
         fs::write(folder.path().join("pyvenv.cfg"), settings).unwrap();
         fs::write(
             packages.join("sitecustomize.py"),
-            format!("{BETWEEN}\n{refuses}\n"),
+            format!("{INTERCEPTOR}\n{refuses}\n"),
         )
         .unwrap();
         std::os::unix::fs::symlink(home, folder.path().join("bin/python3")).unwrap();
@@ -106,9 +106,9 @@ fn doctor(python: &std::path::Path, arguments: &[&str]) -> Output {
 #[test]
 fn each_missing_safeguard_is_named_and_nothing_is_judged_without_a_flag() {
     for (name, refuses) in MISSING {
-        let crippled = Crippled::new(refuses);
+        let restricted = RestrictedPython::new(refuses);
         let mut settings = Settings {
-            interpreter: crippled.python(),
+            interpreter: restricted.python(),
             workers: 1,
             ..Settings::default()
         };
@@ -136,20 +136,20 @@ fn each_missing_safeguard_is_named_and_nothing_is_judged_without_a_flag() {
 }
 
 #[test]
-fn a_machine_without_a_safeguard_is_told_in_words_and_by_the_exit_code() {
-    let crippled = Crippled::new(MISSING[3].1);
+fn a_missing_safeguard_is_reported_in_words_and_by_the_exit_code() {
+    let restricted = RestrictedPython::new(MISSING[3].1);
 
-    let words = doctor(&crippled.python(), &[]);
-    let json = doctor(&crippled.python(), &["--json"]);
+    let words = doctor(&restricted.python(), &[]);
+    let json = doctor(&restricted.python(), &["--json"]);
 
     assert_eq!(words.status.code(), Some(3));
     let text = String::from_utf8(words.stdout).unwrap();
-    let told: Vec<&str> = text
+    let reported: Vec<&str> = text
         .lines()
         .filter(|line| line.contains("NO   programs"))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             "  files           NO   programs read nothing but Python itself (Landlock): syscall: \
           Operation not permitted"

@@ -1,11 +1,11 @@
-//! A training that measures its model on the way learns the same, killed or not.
+//! Evaluations change nothing in a training, whether it is killed or not.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{fs, path::Path, thread, time::Duration};
 
 use recode::{
-    results::JsonLines,
+    disk::JsonLines,
     seed::stream,
     train::{EvaluationRecord, StepRecord},
 };
@@ -13,9 +13,10 @@ use serde_json::Value as Json;
 
 use crate::kill_training::{SETTINGS, Trace, finish, prepare, start, wait};
 
-/// Twelve steps, measured after 5, 10 and 12, with checkpoints after 3, 6, 9, 12 and the best.
+/// Twelve steps with evaluations after 5, 10 and 12, and checkpoints after 3, 6, 9, 12 and the
+/// best.
 const STEPS: &str = "train.max_steps=12";
-const MEASURED: &[&str] = &[
+const EVALUATED: &[&str] = &[
     STEPS,
     "train.eval.every=5",
     "train.eval.benchmark=\"mini_general\"",
@@ -38,8 +39,8 @@ fn a_training_that_is_measured_learns_the_same_and_comes_to_the_same_after_kills
     };
     let (plain, measured, killed) = (
         job("plain", &[STEPS]),
-        job("measured", MEASURED),
-        job("killed", MEASURED),
+        job("measured", EVALUATED),
+        job("killed", EVALUATED),
     );
     assert_eq!(measured.file_name(), killed.file_name());
     assert_ne!(measured.file_name(), plain.file_name());
@@ -58,7 +59,7 @@ fn a_training_that_is_measured_learns_the_same_and_comes_to_the_same_after_kills
         assert_eq!(record.counts["samples"], 8);
         assert!((record.pass_at_1 - record.passed as f64 / 8.0).abs() < 1e-12);
     }
-    // The base model solves nearly all of these tasks, so that a judge that fails would be seen.
+    // The base model solves nearly all of these tasks, so a judge that fails would be noticed.
     assert!(found.iter().any(|record| record.passed > 4), "{found:?}");
 
     let mut draw = stream(7, "kill", 0, 0);
@@ -78,7 +79,7 @@ fn a_training_that_is_measured_learns_the_same_and_comes_to_the_same_after_kills
     finish(&killed, 8);
 
     assert_eq!(Trace::of(&killed), with);
-    // The best checkpoint, or the first of the best, has stayed beside the last two.
+    // The first of the best checkpoints is kept with the last two.
     let most = found.iter().map(|record| record.passed).max();
     let best = found.iter().find(|record| Some(record.passed) == most);
     let folder = killed.join(format!("checkpoints/step_{:06}", best.unwrap().step));

@@ -211,7 +211,7 @@ impl Here {
         let fetcher = Fetcher::new(endpoints, Cache::at(self.cache()));
         let path = fetcher.fetch(entry, &mut |_: Progress<'_>| {})?;
         assert_eq!(
-            entry.resolve(&Cache::at(self.cache())),
+            Cache::at(self.cache()).resolve(entry),
             Resolved::Here(path.clone())
         );
         Ok(path)

@@ -1,4 +1,4 @@
-//! Whatever interrupts a run, the same command goes on, and the results are those of a quiet run.
+//! After any interruption the same command continues a run, with the results of an undisturbed one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -31,7 +31,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// A run whose events are looked at one by one.
+/// A run whose events are read one by one.
 struct Watched {
     child: Child,
     events: Box<dyn Iterator<Item = Json>>,
@@ -46,7 +46,7 @@ impl Watched {
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        // Other lines are for people.
+        // Other lines are for the user.
         let events = lines.filter_map(|line| serde_json::from_str(&line.unwrap()).ok());
         Self {
             child,
@@ -54,7 +54,8 @@ impl Watched {
         }
     }
 
-    /// Waits for the first event of a kind, of a job whose name begins so, and returns the job.
+    /// Waits for the first event of a kind from a job whose name starts with `job`, and returns the
+    /// name.
     fn wait_for(&mut self, kind: &str, job: &str) -> Option<String> {
         self.events.by_ref().find_map(|event| {
             let name = event["job"].as_str()?;
@@ -80,12 +81,13 @@ fn worker(results: &Path, job: &str) -> Pid {
 }
 
 #[test]
-fn workers_whose_scheduler_was_killed_stop_and_lose_nothing() {
+fn workers_of_a_killed_scheduler_stop_and_lose_nothing() {
     let root = tempfile::tempdir().unwrap();
     let [quiet, interrupted] = ["quiet", "interrupted"].map(|name| root.path().join(name));
     let table = finish(&quiet);
 
-    // Each run goes on where the one before has left off, or waits for the worker that it left.
+    // Each run continues where the previous one stopped, or waits for the worker that it left
+    // behind.
     for (kind, job) in [
         ("started", "eval-"),
         ("started", "train-"),
@@ -119,7 +121,7 @@ fn workers_whose_scheduler_was_killed_stop_and_lose_nothing() {
 }
 
 #[test]
-fn a_run_that_is_asked_to_stop_says_how_to_go_on() {
+fn an_interrupted_run_says_how_to_continue() {
     let root = tempfile::tempdir().unwrap();
     let mut run = Watched::start(root.path());
     run.wait_for("started", "train-").unwrap();
@@ -148,11 +150,11 @@ fn a_run_that_is_asked_to_stop_says_how_to_go_on() {
 }
 
 #[test]
-fn a_worker_that_is_killed_fails_its_job_and_the_rest_goes_on() {
+fn a_killed_worker_fails_its_job_and_the_others_continue() {
     let root = tempfile::tempdir().unwrap();
     let mut run = Watched::start(root.path());
     let job = run.wait_for("started", "train-").unwrap();
-    // The worker writes it once it has the lock.
+    // The worker writes this file once it has the lock.
     let note = root.path().join("jobs").join(&job).join("state.json");
     while !note.exists() {
         thread::sleep(Duration::from_millis(5));
@@ -164,7 +166,7 @@ fn a_worker_that_is_killed_fails_its_job_and_the_rest_goes_on() {
         run.wait_for("failed", "train-").as_deref(),
         Some(job.as_str())
     );
-    // The second training and both evaluations of trained models need it.
+    // The second training and both evaluations of trained models depend on it.
     let blocked = run
         .events
         .by_ref()
@@ -181,7 +183,7 @@ fn a_worker_that_is_killed_fails_its_job_and_the_rest_goes_on() {
 }
 
 #[test]
-fn what_is_missing_is_said_before_anything_starts() {
+fn missing_data_is_reported_before_anything_starts() {
     let root = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_recode"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -13,7 +13,7 @@ use std::{
 
 use crate::tensorboard::scalars_of;
 
-/// The quickstart, made small enough to be run a dozen times.
+/// The settings that make `experiments/from_scratch.toml` small enough to be run a dozen times.
 pub(crate) const SMALLER: &[&str] = &[
     "model.scratch.hidden_size=32",
     "model.scratch.intermediate_size=64",

@@ -1,4 +1,4 @@
-//! One training, killed at many random moments or out of disk, ends as one that nothing disturbed.
+//! A training that is killed at random moments, or runs out of disk, ends like an undisturbed one.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use std::{
 use recode::{
     data::Cache,
     digest::Digest,
-    plan::{Plan, ProjectInputs},
+    plan::{Job, JobKind, Plan, ProjectInputs},
     results::{JobState, Store},
     seed::{Stream, stream},
     spec::{Request, Surroundings, load},
@@ -30,8 +30,8 @@ const STEPS: usize = 30;
 const SAVE_EVERY: usize = 3;
 const KILLS: usize = 20;
 
-/// The quickstart's training, made small, with all that draws random numbers: completions, the order
-/// of rows, dropout.
+/// A small version of the quickstart's training, with everything that draws random numbers:
+/// completions, the order of rows, dropout.
 pub(crate) const SETTINGS: &[&str] = &[
     "model.adapter.kind=\"dora\"",
     "model.adapter.r=4",
@@ -44,7 +44,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "train.save_every=3",
 ];
 
-/// The folder of the quickstart's training below a folder of results, ready to be run.
+/// Prepares the job folder of the quickstart's training in a folder of results.
 pub(crate) fn prepare(results: &Path, settings: &[&str]) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let around = Surroundings::at(root).unwrap();
@@ -59,10 +59,10 @@ pub(crate) fn prepare(results: &Path, settings: &[&str]) -> PathBuf {
     let cache = Cache::at(results.join("cache"));
     let inputs = ProjectInputs::new(around.manifest.as_ref(), cache);
     let plan = Plan::new(&experiment, &inputs).unwrap();
-    let is_training = |id: &str| id.starts_with("train-");
-    let job = plan.jobs.iter().find(|job| is_training(&job.id.0)).unwrap();
+    let is_training = |job: &&Job| job.id.kind() == Some(JobKind::Train);
+    let job = plan.jobs.iter().find(is_training).unwrap();
     let dir = Store::new(results).job_dir(&job.id);
-    dir.prepare(job, &job.work.identity()).unwrap();
+    dir.prepare(job).unwrap();
     dir.path().to_owned()
 }
 
@@ -88,13 +88,13 @@ pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// All that must not depend on what happened on the way.
+/// Everything that must not depend on interruptions.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Trace {
     /// The lines of `metrics.jsonl`, without their times.
     pub(crate) metrics: Vec<String>,
     pub(crate) samples: String,
-    /// The lines of `evaluations.jsonl`, if the model was measured.
+    /// The lines of `evaluations.jsonl`, if there were evaluations.
     pub(crate) evaluations: String,
     pub(crate) outcome: String,
     model: Digest,
@@ -118,7 +118,7 @@ impl Trace {
     }
 }
 
-/// A training that nothing disturbed, and how long it took.
+/// An undisturbed training, and its duration.
 struct Quiet {
     trace: Trace,
     duration: Duration,
@@ -145,12 +145,12 @@ fn assert_quiet(job: &Path) {
     assert_eq!(trace, QUIET.trace);
 }
 
-/// Where a training is to be when it is killed.
+/// The moment at which a training is killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Moment {
-    /// Before it has taken up its checkpoint, or shortly after.
+    /// Before it has read its checkpoint, or shortly after.
     Beginning,
-    /// Anywhere in or between two steps.
+    /// Anywhere within a step or between two.
     Step,
     /// While it writes a checkpoint.
     Checkpoint,
@@ -163,7 +163,7 @@ const MOMENTS: [Moment; 4] = [
     Moment::Checkpoint,
 ];
 
-/// Waits for a moment behind `goal` steps, and kills the training.
+/// Waits for a moment after `goal` steps, and kills the training.
 fn kill_at(moment: Moment, goal: usize, attempt: usize, job: &Path, draw: &mut Stream) {
     let mut child = start(job, attempt);
     let step = QUIET.duration.div_f64(STEPS as f64);
@@ -172,12 +172,12 @@ fn kill_at(moment: Moment, goal: usize, attempt: usize, job: &Path, draw: &mut S
         Moment::Beginning | Moment::Step => goal,
     };
     if moment != Moment::Beginning {
-        // It is there once the records of steps that come again are gone.
+        // The file exists once the records of steps that are repeated have been removed.
         let events = job.join(format!("tb/events.out.tfevents.{attempt:010}.recode"));
         wait(&mut child, || events.exists() && steps(job) >= goal);
     }
     thread::sleep(match moment {
-        // A checkpoint follows at once upon the records of its step.
+        // A checkpoint is written right after the records of its step.
         Moment::Checkpoint => Duration::from_millis(5).mul_f64(draw.uniform()),
         Moment::Beginning | Moment::Step => step.mul_f64(2.0 * draw.uniform()),
     });
@@ -193,7 +193,7 @@ pub(crate) fn wait(child: &mut Child, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Steps that stand in `metrics.jsonl`.
+/// The number of steps in `metrics.jsonl`.
 fn steps(job: &Path) -> usize {
     let text = fs::read(job.join("metrics.jsonl")).unwrap_or_default();
     String::from_utf8_lossy(&text).matches('\n').count()
@@ -203,7 +203,7 @@ fn steps(job: &Path) -> usize {
 fn a_training_killed_twenty_times_ends_with_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
     let job = prepare(results.path(), SETTINGS);
-    // Not while the first training waits to be killed.
+    // Computed first, so that it does not compete with the training that is killed.
     LazyLock::force(&QUIET);
     let mut draw = stream(20, "kill", 0, 0);
     let mut moments = Vec::new();
@@ -222,7 +222,7 @@ fn a_training_killed_twenty_times_ends_with_the_same_bytes() {
 }
 
 #[test]
-fn a_killed_training_that_tells_few_completions_tells_the_same() {
+fn a_killed_training_that_records_few_samples_records_the_same() {
     const EVERY: u64 = 4;
     let results = tempfile::tempdir().unwrap();
     let job = prepare(
@@ -237,13 +237,14 @@ fn a_killed_training_that_tells_few_completions_tells_the_same() {
     }
     finish(&job, 4);
 
-    // Identity: the bytes of a training that tells all, without the lines of the steps between.
-    let is_told = |line: &&str| {
+    // Identity: the bytes of a training that records all samples, without those of the steps
+    // between.
+    let is_recorded = |line: &&str| {
         let line: Json = serde_json::from_str(line).unwrap();
         line["step"].as_u64().unwrap().is_multiple_of(EVERY)
     };
     let all = QUIET.trace.samples.split_inclusive('\n');
-    let expected: String = all.filter(is_told).collect();
+    let expected: String = all.filter(is_recorded).collect();
     let trace = Trace::of(&job);
     assert!(trace.samples == expected, "samples differ");
     assert_eq!(trace.metrics, QUIET.trace.metrics);
@@ -253,7 +254,7 @@ fn a_killed_training_that_tells_few_completions_tells_the_same() {
 
 #[test]
 fn a_training_with_little_room_for_keys_and_values_ends_with_the_same_bytes() {
-    // A token takes 4 KiB, and a sequence has 100 to 126 of them: two of the eight run at once.
+    // A token takes 4 KiB and a sequence has 100 to 126 tokens, so two of the eight run at once.
     let results = tempfile::tempdir().unwrap();
     let narrow = [SETTINGS, &["model.kv_cache=\"1MiB\""]].concat();
     let job = prepare(results.path(), &narrow);
@@ -263,9 +264,9 @@ fn a_training_with_little_room_for_keys_and_values_ends_with_the_same_bytes() {
     assert_quiet(&job);
 }
 
-/// Runs a job of which no file can become larger than some units of 512 bytes.
+/// Runs a job whose files cannot become larger than `blocks` blocks of 512 bytes.
 fn run_cramped(job: &Path, blocks: usize, attempt: usize) -> Output {
-    // The signal of such a limit would end the process before it can say anything.
+    // The signal of this limit would end the process before it can report an error.
     let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
     Command::new("sh")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -279,7 +280,7 @@ fn run_cramped(job: &Path, blocks: usize, attempt: usize) -> Output {
 }
 
 #[test]
-fn a_training_that_cannot_write_says_so_and_goes_on_to_the_same_bytes() {
+fn a_training_that_cannot_write_reports_it_and_resumes_to_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
     let job = prepare(results.path(), SETTINGS);
     let dir = Store::new(results.path()).jobs().remove(0);
@@ -307,7 +308,7 @@ fn a_training_that_cannot_write_says_so_and_goes_on_to_the_same_bytes() {
     assert_quiet(&job);
 }
 
-/// Runs a job twice: on a disk of a megabyte that is full, and when there is more room.
+/// Runs a job twice: on a full disk of one megabyte, and after the disk has grown.
 const ON_A_SMALL_DISK: &str = r#"
 set -e
 mount -t tmpfs -o size=1m none "$1"
@@ -323,7 +324,7 @@ exit "$first"
 
 #[test]
 #[ignore = "needs the right to mount a tmpfs: run as root, or where users have namespaces"]
-fn a_training_on_a_full_disk_says_so_and_goes_on_to_the_same_bytes() {
+fn a_training_on_a_full_disk_reports_it_and_resumes_to_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
     let job = prepare(results.path(), SETTINGS);
     let [disk, after] = ["disk", "after"].map(|name| results.path().join(name));

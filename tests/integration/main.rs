@@ -18,4 +18,4 @@ mod remote;
 mod score;
 mod specs;
 mod tensorboard;
-mod world;
+mod tiny_world;

@@ -85,7 +85,7 @@ fn a_reference_passes_with_all_updates_and_fails_without_any_one() {
 #[test]
 fn both_templates_show_the_note_of_every_update() {
     let tasks = read_code_update_arena(&datasets().join("multi_update.jsonl")).unwrap();
-    for folder in ["prompts", "prompts/tiny"] {
+    for folder in ["prompts", "from_scratch/prompts"] {
         let path = datasets().join(folder).join("code_update_arena.jinja");
         let template = PromptTemplate::load(&path).unwrap();
         for task in &tasks {

@@ -1,4 +1,4 @@
-//! What a training that diverges leaves behind.
+//! The records of a training that diverges.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,13 +8,13 @@ use std::{
 };
 
 use recode::{
-    results::JsonLines,
+    disk::JsonLines,
     train::{NonFiniteRecord, NonFiniteSample},
 };
 
 use crate::kill_training::{SETTINGS, errors, prepare, start, wait};
 
-/// The tiny base model with a weight that is no number.
+/// The tiny base model with a weight that is not a number.
 fn broken_model(folder: &Path) -> PathBuf {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/tiny/base");
     let model = folder.join("broken");
@@ -25,7 +25,7 @@ fn broken_model(folder: &Path) -> PathBuf {
     }
     let weights = model.join("model.safetensors");
     let mut bytes = fs::read(&weights).unwrap();
-    // Any type of weights has all bits of its last one in here.
+    // These bytes contain the last weight, whatever its type.
     let last = bytes.len() - 4;
     bytes[last..].fill(0xff);
     fs::write(&weights, bytes).unwrap();
@@ -33,7 +33,7 @@ fn broken_model(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_training_that_diverges_names_the_samples_and_has_none_twice_after_a_kill() {
+fn a_training_that_diverges_records_its_samples_once_even_after_a_kill() {
     let results = tempfile::tempdir().unwrap();
     let base = format!("model.base={:?}", broken_model(results.path()));
     let more = [
@@ -74,7 +74,7 @@ fn a_training_that_diverges_names_the_samples_and_has_none_twice_after_a_kill() 
             .lines()
             .count()
     };
-    // Behind the first checkpoint, and before the end.
+    // After the first checkpoint, and before the end.
     wait(&mut child, || lines() >= 5);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! `recode score`, as people use it.
+//! `recode score`, as a user runs it.
 
 use std::{
     io::Write as _,
@@ -16,7 +16,7 @@ fn score(lines: &str, arguments: &[&str]) -> Output {
         .spawn()
         .expect("the program was built for this test");
     let mut stdin = child.stdin.take().expect("the input is a pipe");
-    // Wrong arguments end the program before it reads.
+    // With wrong arguments the program ends before it reads.
     let _ = stdin.write_all(lines.as_bytes());
     drop(stdin);
     child.wait_with_output().expect("the program ends")
@@ -54,7 +54,7 @@ fn bad_lines_are_all_named_and_nothing_is_scored() {
     error: bad lines, nothing was scored
     line 2: `completion` is missing
     line 4: expected ident at line 1 column 2
-    help: a line is a JSON object with the texts `completion` and `target`
+    help: a line is a JSON object with the strings `completion` and `target`
     ");
 }
 

@@ -49,7 +49,7 @@ baseline = { method = \"untrained\" }
         ("small.toml", spec),
         ("rows.jsonl", ""),
         ("arena.jsonl", ""),
-        ("datasets/quickstart/tokenizer.json", "{}"),
+        ("datasets/from_scratch/tokenizer.json", "{}"),
         ("datasets/prompts/migration.jinja", ""),
         ("datasets/prompts/code_update_arena.jinja", ""),
     ] {

@@ -1,4 +1,4 @@
-//! Event files, read by the format's documents alone: `TFRecord`, CRC-32C and protocol buffers.
+//! Event files, read only by the documented formats: `TFRecord`, CRC-32C and protocol buffers.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,8 +13,9 @@ use serde_json::Value as Json;
 /// The scalars of a training, by step and name.
 type Scalars = BTreeMap<(u64, String), f32>;
 
-/// The scalars of all trainings below a folder of results, each held against its `metrics.jsonl`;
-/// speed is left out, since it differs from run to run.
+/// The scalars of all trainings in a folder of results, each compared with its `metrics.jsonl`.
+///
+/// Speed is left out, since it differs from run to run.
 pub(crate) fn scalars_of(results: &Path) -> BTreeMap<String, Scalars> {
     let jobs = fs::read_dir(results.join("jobs")).unwrap();
     jobs.map(|job| job.unwrap().path())
@@ -32,7 +33,7 @@ pub(crate) fn scalars_of(results: &Path) -> BTreeMap<String, Scalars> {
         .collect()
 }
 
-/// Each scalar stands in the line of its step, and each step has its scalars.
+/// Fails unless each scalar is in the line of its step, and each step has its scalars.
 fn compare(scalars: &Scalars, metrics: &str) {
     let lines: Vec<Json> = metrics
         .lines()
@@ -58,7 +59,7 @@ fn compare(scalars: &Scalars, metrics: &str) {
             );
             count += 1;
         }
-        // SFT: loss, gradient norm, rate, speed; GRPO: three rewards, length, spread as well.
+        // SFT has loss, gradient norm, rate and speed; GRPO also three rewards, length and spread.
         let least = if line["rollout"].is_null() { 4 } else { 8 };
         assert!(count >= least, "step {step} has {count} scalars");
     }
@@ -88,7 +89,7 @@ fn read(folder: &Path) -> Scalars {
             let tag = String::from_utf8(value[&1][0].to_vec()).unwrap();
             let number = f32::from_le_bytes(value[&2][0].try_into().unwrap());
             let before = scalars.insert((step, tag), number);
-            assert_eq!(before, None, "step {step} stands there twice");
+            assert_eq!(before, None, "step {step} is there twice");
         }
     }
     scalars
@@ -111,7 +112,7 @@ fn records(mut bytes: &[u8]) -> Vec<&[u8]> {
     records
 }
 
-/// CRC-32C bit by bit, as the division by its polynomial, and the mask of `TFRecord`.
+/// CRC-32C bit by bit, as a division by its polynomial, with the mask of `TFRecord`.
 fn masked(data: &[u8]) -> u32 {
     let mut sum = u32::MAX;
     for bit in data
@@ -136,7 +137,7 @@ fn fields(mut message: &[u8]) -> BTreeMap<u64, Vec<&[u8]>> {
             1 => 8,
             5 => 4,
             2 => usize::try_from(varint(&mut message)).unwrap(),
-            // A step below 128 is its only byte; others have no place in this test.
+            // A step below 128 is a single byte; this test has no larger ones.
             0 => {
                 assert!(message[0] < 128);
                 1

@@ -84,14 +84,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         template: PromptTemplate::load(&arguments.prompt).map_err(missing)?,
         remote: arguments.remote()?,
         queue: Queue::open(&arguments.queue).map_err(missing)?,
-        told: Told::default(),
+        counts: Counts::default(),
     };
     builder.draft_all(&passages(&notes))?;
-    let Told {
+    let Counts {
         drafts,
         without,
         failed,
-    } = builder.told;
+    } = builder.counts;
     let drafts = count(drafts, "new draft");
     let without = count(without, "passage");
     let failed_passages = count(failed, "passage");
@@ -135,7 +135,7 @@ impl Arguments {
 
 /// How many passages ended in which way.
 #[derive(Debug, Default)]
-struct Told {
+struct Counts {
     drafts: usize,
     without: usize,
     failed: usize,
@@ -148,7 +148,7 @@ struct Builder<'a> {
     template: PromptTemplate,
     remote: Remote,
     queue: Queue,
-    told: Told,
+    counts: Counts,
 }
 
 impl Builder<'_> {
@@ -182,7 +182,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Asks about one passage and keeps what comes back; an answer of no use is told and counted.
+    /// Sends one passage and keeps the draft; a useless answer is reported and counted.
     fn draft(&mut self, passage: &Passage, earlier: Option<usize>) -> Result<(), Failure> {
         let rejected = earlier.and_then(|position| self.queue.drafts().get(position));
         let chat = self.chat(passage, rejected)?;
@@ -192,7 +192,7 @@ impl Builder<'_> {
             // A refusal of the key or the model would meet every passage.
             Err(error @ RemoteError::Answer { .. }) => {
                 failed(&error).report();
-                self.told.failed += 1;
+                self.counts.failed += 1;
                 return Ok(());
             }
             Err(error) => {
@@ -204,8 +204,8 @@ impl Builder<'_> {
         match Draft::of_answer(passage, &self.library, &origin, &answer.text) {
             Ok(draft) => {
                 match draft.state {
-                    DraftState::NoMigration => self.told.without += 1,
-                    _ => self.told.drafts += 1,
+                    DraftState::NoMigration => self.counts.without += 1,
+                    _ => self.counts.drafts += 1,
                 }
                 let kept = match earlier {
                     Some(position) => self.queue.replace(position, draft),
@@ -216,7 +216,7 @@ impl Builder<'_> {
             Err(reason) => {
                 let line = passage.line;
                 output::error_line(&format!("warning: {origin}:{line}: {reason}"));
-                self.told.failed += 1;
+                self.counts.failed += 1;
                 Ok(())
             }
         }

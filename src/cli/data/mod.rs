@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use clap::Subcommand;
 
 use super::exit::{Exit, Failure};
-use crate::python::{Grammar, check_syntax};
+use crate::syntax::{Grammar, check_syntax};
 
 /// Subcommands of `recode data`.
 #[derive(Debug, Subcommand)]

@@ -170,7 +170,7 @@ impl Review<'_> {
         }
     }
 
-    /// What the check says of the row beside those that are accepted already.
+    /// The problems of the row, given the rows that are accepted already.
     fn problems(&self, row: &Map<String, Value>) -> Result<Vec<(Severity, String)>, Failure> {
         let mut checker = MigrationChecker::new(&syntax);
         let into = &self.arguments.into;
@@ -179,13 +179,13 @@ impl Review<'_> {
         }
         let line = Value::Object(row.clone()).to_string();
         let report = checker.check("draft", line.as_bytes());
-        let told = report.problems.into_iter().map(|problem| {
+        let problems = report.problems.into_iter().map(|problem| {
             let field = problem
                 .field
                 .map_or_else(String::new, |field| format!("`{field}`: "));
             (problem.severity, format!("{field}{}", problem.problem))
         });
-        Ok(told.collect())
+        Ok(problems.collect())
     }
 
     /// Adds the row to the data, unless something is wrong with it.

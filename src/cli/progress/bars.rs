@@ -142,7 +142,7 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{plan::example::job, results::Store};
+    use crate::{plan::tests::fixture::job, results::Store};
 
     #[test]
     fn the_time_left_counts_from_the_first_step_that_was_seen() {

@@ -143,8 +143,8 @@ pub(in crate::cli) fn duration(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::{
-        plan::example::job,
-        results::{Owner, Timestamp, example},
+        plan::tests::fixture::job,
+        results::{Owner, Timestamp, tests::fixture},
     };
 
     #[test]
@@ -153,8 +153,8 @@ mod tests {
         let store = Store::new(root.path());
         let jobs = [job("eval-1", &[]), job("eval-2", &["train-1"])];
         let dir = store.job_dir(&jobs[0].id);
-        dir.prepare(&jobs[0], &serde_json::json!({})).unwrap();
-        dir.write_outcome(&example::outcome()).unwrap();
+        dir.prepare(&jobs[0]).unwrap();
+        dir.write_outcome(&fixture::outcome()).unwrap();
 
         let words = Words::new(&jobs, &store);
         let lines = events().map(|event| words.line(&event).unwrap());

@@ -11,7 +11,7 @@ use crate::{
         progress::{duration, progress_in_words},
         tail::Tail,
     },
-    plan::Work,
+    plan::JobKind,
     results::{JobDir, JobState, Note, Progress},
     train::{EvaluationRecord, StepRecord},
 };
@@ -51,10 +51,8 @@ impl View {
         // A folder of an earlier version of this program may still be watched.
         let job = dir.job().ok().flatten();
         let near_end = |path: PathBuf| Tail::near_end(path, MOST_BYTES);
-        let samples_every = job.as_ref().and_then(|job| match &job.work {
-            Work::Train(work) => Some(work.train.samples_every),
-            Work::Eval(_) => None,
-        });
+        let train = job.as_ref().and_then(|job| job.work.as_train());
+        let samples_every = train.map(|train| train.samples_every);
         Self {
             samples_every,
             what: job.map_or_else(String::new, |job| job.what()),
@@ -179,7 +177,7 @@ impl View {
     }
 
     fn is_training(&self) -> bool {
-        self.dir.id().0.starts_with("train-")
+        self.dir.id().kind() == Some(JobKind::Train)
     }
 
     fn progress(&self) -> Option<&Progress> {
@@ -240,11 +238,12 @@ impl View {
 mod tests {
     use std::{fs, ops::RangeInclusive};
 
-    use serde_json::json;
-
     use super::*;
     use crate::{
-        plan::{JobId, example::job, tests::plan_of},
+        plan::{
+            JobId,
+            tests::fixture::{job, plan_of},
+        },
         results::{Owner, Status, Store, Timestamp},
         train::{RewardRecord, RolloutRecord, SampleRecord, Timing},
     };
@@ -252,7 +251,7 @@ mod tests {
     fn folder(name: &str) -> (tempfile::TempDir, JobDir) {
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&JobId(name.into()));
-        dir.prepare(&job(name, &[]), &json!({})).unwrap();
+        dir.prepare(&job(name, &[])).unwrap();
         (root, dir)
     }
 
@@ -367,7 +366,7 @@ mod tests {
         let job = plan_of(&format!("name = \"t\"\n{line}\n")).jobs.remove(0);
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&job.id);
-        dir.prepare(&job, &job.work.identity()).unwrap();
+        dir.prepare(&job).unwrap();
         (root, dir)
     }
 

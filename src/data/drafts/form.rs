@@ -1,4 +1,4 @@
-//! A row as a text that people can edit: code stands there as code.
+//! A row as a text that people can edit, with code as code and not as escaped JSON.
 
 use serde_json::{Map, Value};
 
@@ -59,9 +59,7 @@ pub fn from_form(form: &str) -> Result<Map<String, Value>, String> {
             (None, None) if line.trim().is_empty() => {}
             (None, None) => {
                 let number = index + 1;
-                return Err(format!(
-                    "line {number} stands before the first `=== field ===`"
-                ));
+                return Err(format!("line {number} is before the first `=== field ===`"));
             }
         }
     }
@@ -81,7 +79,7 @@ pub fn from_form(form: &str) -> Result<Map<String, Value>, String> {
             Value::from(value)
         };
         if row.insert(name.clone(), value).is_some() {
-            return Err(format!("`{name}` stands there twice"));
+            return Err(format!("`{name}` is there twice"));
         }
     }
     Ok(row)
@@ -122,12 +120,8 @@ mod tests {
 
     #[test]
     fn a_form_that_cannot_be_read_says_why() {
-        assert!(
-            from_form("x\n")
-                .unwrap_err()
-                .contains("line 1 stands before")
-        );
+        assert!(from_form("x\n").unwrap_err().contains("line 1 is before"));
         let twice = "=== a ===\n1\n=== a ===\n2\n";
-        assert_eq!(from_form(twice).unwrap_err(), "`a` stands there twice");
+        assert_eq!(from_form(twice).unwrap_err(), "`a` is there twice");
     }
 }

@@ -1,11 +1,10 @@
-//! Drafts of migrations that wait for a person's judgement, as the paper's authors gathered theirs.
+//! Drafts of migrations that a person has to judge, as the paper's authors gathered theirs.
 
 mod form;
 mod passages;
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -13,18 +12,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{error::DataError, jsonl::read_json_lines};
-use crate::digest::Digest;
+use crate::{
+    digest::Digest,
+    disk::{
+        self,
+        atomic::{self, Flush},
+    },
+};
 
 pub use form::{as_form, from_form};
 pub use passages::{Passage, passages};
 
-/// A draft of a migration, and what became of it.
+/// A draft of a migration, and what has become of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
-    /// Stands for the passage, the library and the version.
+    /// Follows from the passage, the library and the version.
     pub id: String,
-    /// What became of it.
+    /// What has become of it.
     pub state: DraftState,
     /// The release notes and the line at which the passage begins.
     pub origin: String,
@@ -38,7 +43,7 @@ pub struct Draft {
     pub remark: Option<String>,
 }
 
-/// What became of a draft.
+/// What has become of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DraftState {
@@ -168,35 +173,24 @@ impl Queue {
         Ok(())
     }
 
-    /// Replaces the draft at a position, in the file too: the old file stays until the new is whole.
+    /// Replaces the draft at a position, in the file too.
     pub fn replace(&mut self, position: usize, draft: Draft) -> Result<(), DataError> {
         if let Some(old) = self.drafts.get_mut(position) {
             *old = draft;
         }
-        let text: String = self.drafts.iter().map(json_line).collect();
-        let beside = self.path.with_extension("jsonl.new");
-        fs::write(&beside, text)
-            .and_then(|()| fs::rename(&beside, &self.path))
+        let lines = self.drafts.iter().map(json_line).collect::<String>();
+        atomic::write(&self.path, lines.as_bytes(), Flush::Now)
             .map_err(|source| write_error(&self.path, source))
     }
 }
 
 /// Adds a value as a line at the end of a file.
 pub fn append_json_line(path: &Path, value: &impl Serialize) -> Result<(), DataError> {
-    let mut options = OpenOptions::new();
-    options
-        .create(true)
-        .append(true)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(json_line(value).as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(|source| write_error(path, source))
+    Ok(disk::append_json_line(path, value)?)
 }
 
-fn json_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("rows have text keys") + "\n"
+fn json_line(draft: &Draft) -> String {
+    serde_json::to_string(draft).expect("rows have text keys") + "\n"
 }
 
 fn write_error(path: &Path, source: io::Error) -> DataError {

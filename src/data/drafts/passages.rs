@@ -1,4 +1,4 @@
-//! Release notes, cut into passages that each tell of one change.
+//! Release notes, cut into passages of one change each.
 
 /// A piece of release notes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,9 +13,12 @@ use sha2::{Digest as _, Sha256};
 use ureq::{Body, http::Response};
 
 use super::{Progress, error::FetchError, host::Client};
-use crate::data::{cache::LockedFile, manifest::Remote};
+use crate::{
+    data::{download_lock::LockedFile, manifest::Remote},
+    disk::atomic::{self, Flush},
+};
 
-/// Attempts that may bring nothing before the download is given up.
+/// Attempts without a single new byte before the download fails.
 const ATTEMPTS: u32 = 4;
 
 /// Between attempts, times their number.
@@ -32,7 +35,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Brings the file into `folder` and says what it is.
+    /// Downloads the file into `folder` and returns its size and digest.
     pub(super) fn download(
         &self,
         client: &Client,
@@ -44,13 +47,14 @@ impl Wanted<'_> {
             let part = with_suffix(&target, ".part");
             let parent = target.parent().unwrap_or(folder);
             fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
-            let found = if let Some(found) = self.taken(client, &part)? {
+            let found = if let Some(found) = self.copied(client, &part)? {
                 found
             } else {
                 self.bring(client, &part, on_progress)?;
                 self.verified(&part)?
             };
-            fs::rename(&part, &target).map_err(|source| write_error(&target, source))?;
+            atomic::rename(&part, &target, Flush::Later)
+                .map_err(|source| write_error(&target, source))?;
             on_progress(Progress::Finished { file: self.name });
             return Ok(found);
         }
@@ -58,7 +62,7 @@ impl Wanted<'_> {
     }
 
     /// Copies what another program has downloaded, if it is what was announced.
-    fn taken(&self, client: &Client, part: &Path) -> Result<Option<LockedFile>, FetchError> {
+    fn copied(&self, client: &Client, part: &Path) -> Result<Option<LockedFile>, FetchError> {
         let other = client.other_download(self.remote);
         let Some(found) = other.and_then(|other| other.file(self.revision, self.name)) else {
             return Ok(None);
@@ -88,7 +92,7 @@ impl Wanted<'_> {
             }
             let response = client.get(self.remote, &url, start)?;
             if response.status().as_u16() == 416 {
-                // What is there is not the beginning of this file.
+                // The part that is there does not belong to this file.
                 fs::remove_file(part).map_err(|source| write_error(part, source))?;
                 failures += 1;
             } else {
@@ -141,7 +145,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Writes the body behind what is there; whether it came to its end.
+/// Adds the body to the part that is there; returns whether it was complete.
 fn append(
     response: Response<Body>,
     part: &Path,

@@ -16,7 +16,7 @@ pub enum FetchError {
         #[source]
         source: Box<ureq::Error>,
     },
-    /// The host wants to know who asks.
+    /// The host wants a token.
     #[error("`{host}` does not give `{repository}` to this account (status {status})")]
     Refused {
         /// The name of the host.
@@ -79,7 +79,7 @@ pub enum FetchError {
         /// Their names.
         found: String,
     },
-    /// A name of a file that would lie outside its folder.
+    /// The name of a file that would be outside its folder.
     #[error("`{repository}` has a file with the unusable name `{file}`")]
     UnusableName {
         /// The repository.

@@ -4,21 +4,25 @@ use std::{
     collections::BTreeMap,
     env,
     fmt::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use serde::Deserialize;
 use ureq::{Agent, Body, http::Response};
 
-use super::{error::FetchError, hub_cache};
+use super::{
+    error::FetchError,
+    hub_cache,
+    listing::{Announced, Listing, is_usable},
+};
 use crate::data::{
     Kind,
-    cache::matches,
     manifest::{Entry, Host, Remote},
+    pattern::matches,
 };
 
-/// Where the hosts are, and who asks.
+/// The addresses of the hosts, and the user's token.
 #[derive(Clone)]
 pub struct Endpoints {
     /// The Hugging Face hub, without a slash at the end.
@@ -98,26 +102,11 @@ pub(super) struct Client {
     endpoints: Endpoints,
 }
 
-/// What is to be downloaded.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listing {
-    /// The commit that the revision stands for, where the host tells.
-    pub(super) commit: Option<String>,
-    pub(super) files: BTreeMap<String, Announced>,
-}
-
-/// What the host says about a file before it is downloaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Announced {
-    pub(super) bytes: Option<u64>,
-    pub(super) sha256: Option<String>,
-}
-
 impl Client {
     pub(super) fn new(endpoints: Endpoints) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // Bytes as they lie on the host: a resumed download counts them.
+            // The bytes as they are on the host, since a resumed download counts them.
             .accept_encoding("identity")
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
@@ -278,12 +267,6 @@ fn chosen(entry: &Entry, remote: &Remote, answer: HubAnswer) -> ListingResult {
     })
 }
 
-/// Whether a path from elsewhere stays below the folder that it is joined to.
-pub(super) fn is_usable(name: &str) -> bool {
-    let is_normal = |part| matches!(part, std::path::Component::Normal(_));
-    !name.is_empty() && !name.contains('\\') && Path::new(name).components().all(is_normal)
-}
-
 /// The path with everything but the harmless characters written as `%20`.
 fn escaped(path: &str) -> String {
     path.bytes().fold(String::new(), |mut text, byte| {
@@ -305,14 +288,6 @@ fn host_of(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_lead_out_of_the_folder_are_not_usable() {
-        for name in ["../a", "/a", "a/../../b", "", "a\\b", "./a"] {
-            assert!(!is_usable(name), "{name}");
-        }
-        assert!(is_usable("data/a b.jsonl") && is_usable("..a"));
-    }
 
     #[test]
     fn addresses_are_those_of_the_hosts() {

@@ -6,28 +6,25 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
-use super::host::{Announced, Listing, is_usable};
-use crate::data::{
-    cache::matches,
-    manifest::{Host, Remote},
+use super::listing::{Announced, Listing, is_usable};
+use crate::{
+    data::{
+        manifest::{Host, Remote},
+        pattern::matches,
+    },
+    disk::folders,
 };
 
 /// The folder that `huggingface_hub` uses by this environment, if it is there.
 pub(super) fn from_environment() -> Option<PathBuf> {
-    let folder = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
     let home = || {
-        let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-        folder("HF_HOME").or_else(|| Some(caches?.join("huggingface")))
+        folders::named_by("HF_HOME").or_else(|| Some(folders::user_caches()?.join("huggingface")))
     };
-    let chosen = folder("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")));
+    let chosen = folders::named_by("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")));
     chosen.filter(|folder| folder.is_dir())
 }
 

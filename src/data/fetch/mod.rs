@@ -1,9 +1,15 @@
 //! Downloads of what the manifest names: resumable, verified, complete or not there at all.
+//!
+//! The crate `hf-hub` does less than is needed here: it takes files from the Hugging Face hub alone,
+//! not from GitHub, compares no digest with what was announced or recorded, does not ask whether the
+//! disk has room, and has a cache of its own in place of a folder with a record. What the hub's own
+//! programs have downloaded is used by `hub_cache`.
 
 mod download;
 mod error;
 mod host;
 mod hub_cache;
+mod listing;
 mod space;
 
 use std::{
@@ -12,12 +18,15 @@ use std::{
 };
 
 use download::{Wanted, write_error};
-use host::{Announced, Client, Listing};
+use host::Client;
+use listing::{Announced, Listing};
 
 use super::{
-    cache::{Cache, Lock, Resolved},
+    cache::{Cache, Resolved},
+    download_lock::Lock,
     manifest::{Entry, Remote, Source},
 };
+use crate::disk::atomic::{self, Flush, folder_of};
 
 pub use error::FetchError;
 pub use host::Endpoints;
@@ -32,13 +41,13 @@ pub struct Fetcher {
 /// What a download is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress<'a> {
-    /// A file begins, or goes on after an interruption.
+    /// A file begins, or continues after an interruption.
     Started {
         /// The file.
         file: &'a str,
         /// How many bytes are there already.
         at: u64,
-        /// Its size, where the host told.
+        /// Its size, if the host says so.
         of: Option<u64>,
     },
     /// Some bytes have come.
@@ -62,7 +71,7 @@ impl Fetcher {
         }
     }
 
-    /// Brings an entry here unless it is, and says where it lies.
+    /// Downloads an entry unless it is here, and returns where it is.
     ///
     /// The first download records the digests; a later one must give the same bytes.
     pub fn fetch(
@@ -70,12 +79,12 @@ impl Fetcher {
         entry: &Entry,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<PathBuf, FetchError> {
-        if let Resolved::Here(path) = entry.resolve(&self.cache) {
+        if let Resolved::Here(path) = self.cache.resolve(entry) {
             return Ok(path);
         }
         let remote = match entry.source() {
             Source::Remote(remote) => remote,
-            // A file of this project cannot be downloaded: it stands in the way by its absence.
+            // A file of this project cannot be downloaded.
             Source::Shipped(path) => {
                 let path = path.clone();
                 return Err(match entry.made_by() {
@@ -92,15 +101,15 @@ impl Fetcher {
             return Err(FetchError::InTheWay { path: complete });
         }
         let _guard = self.guard(entry.name())?;
-        let lock = self.cache.lock(entry.name(), remote);
+        let record = self.cache.lock_path(entry.name());
+        let lock = Lock::read(&record, remote);
         let listing = self.listing(entry, remote, lock.as_ref())?;
         let partial = self.partial(entry, remote, &listing)?;
         let new = self.bring_all(remote, &listing, &partial, on_progress)?;
-        self.cache
-            .write_lock(entry.name(), &new)
-            .and_then(|()| fs::rename(&partial, &complete))
+        new.write(&record)
+            .and_then(|()| atomic::rename(&partial, &complete, Flush::Now))
             .map_err(|source| write_error(&complete, source))?;
-        match entry.resolve(&self.cache) {
+        match self.cache.resolve(entry) {
             Resolved::Here(path) => Ok(path),
             Resolved::Missing { .. } => Err(FetchError::InTheWay { path: complete }),
         }
@@ -114,7 +123,7 @@ impl Fetcher {
         lock: Option<&Lock>,
     ) -> Result<Listing, FetchError> {
         let mut listing = if let Some(lock) = lock {
-            // The names are known: what was once taken is taken again, from the same commit.
+            // The names are known: the same files are downloaded again, from the same commit.
             let files = lock
                 .files
                 .keys()
@@ -138,8 +147,8 @@ impl Fetcher {
         Ok(listing)
     }
 
-    /// The files of a revision, as the hub says, or, without a connection, as they lie in the folder
-    /// of the hub's own programs.
+    /// The files of a revision: as the hub lists them or, without a connection, as the hub's own
+    /// programs have downloaded them.
     fn list(&self, entry: &Entry, remote: &Remote) -> Result<Listing, FetchError> {
         match self.client.list(entry, remote, &remote.revision) {
             Err(error @ FetchError::Unreachable { .. }) => {
@@ -196,11 +205,10 @@ impl Fetcher {
         Ok(lock)
     }
 
-    /// Keeps other processes from downloading the same entry; the file is left behind.
+    /// Keeps other processes from downloading the same entry. The file stays.
     fn guard(&self, name: &str) -> Result<File, FetchError> {
         let path = self.cache.guard(name);
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file = fs::create_dir_all(folder)
+        let file = fs::create_dir_all(folder_of(&path))
             .and_then(|()| File::create(&path))
             .map_err(|source| write_error(&path, source))?;
         match file.try_lock() {

@@ -1,8 +1,8 @@
-//! Whether a disk has room for a download, asked before it begins.
+//! Checks that the disk has room for a download before it begins.
 
 use std::{fs, path::Path};
 
-use super::{error::FetchError, host::Listing};
+use super::{error::FetchError, listing::Listing};
 
 /// Refuses a download into `folder` that the host announces as larger than what is free there.
 ///
@@ -16,7 +16,7 @@ pub(super) fn check(listing: &Listing, folder: &Path) -> Result<(), FetchError> 
     let needed = announced
         .map(|(name, file)| missing((name, file.bytes)))
         .fold(0, u64::saturating_add);
-    // A file system that does not tell is trusted: writing fails soon enough.
+    // If the file system does not say, the download is tried: writing fails soon enough.
     let Ok(found) = rustix::fs::statvfs(folder) else {
         return Ok(());
     };
@@ -39,7 +39,7 @@ fn length(path: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fetch::host::Announced;
+    use crate::data::fetch::listing::Announced;
 
     fn listing(sizes: &[(&str, u64)]) -> Listing {
         let file = |bytes| Announced {

@@ -162,7 +162,7 @@ fn patterns(row: &mut Row, object: &Map<String, Value>, field: &str) -> Vec<(Str
     patterns
 }
 
-/// Warns if the new code has none of the names that stand in backticks in the note.
+/// Warns if the new code has none of the names that the note has in backticks.
 fn speaks_of(row: &mut Row, note: Option<&str>, new: Option<&str>) {
     let (Some(note), Some(new)) = (note, new) else {
         return;

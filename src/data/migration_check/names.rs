@@ -111,7 +111,7 @@ impl Names {
     }
 }
 
-/// What the names that imports bind stand for.
+/// What the names that imports bind refer to.
 #[derive(Debug, Default)]
 struct Imports {
     aliases: BTreeMap<String, Vec<String>>,

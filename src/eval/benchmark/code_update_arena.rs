@@ -15,7 +15,7 @@ use super::{Benchmark, Options, Repairs, Task, row_of};
 use crate::{
     data::{ArenaTask, ArenaUpdate, read_code_update_arena},
     eval::{EvalError, Judgement, extract, judgement::letters},
-    python::{Pool, Program, PythonError, Verdict},
+    sandbox::{Pool, Program, PythonError, Verdict},
 };
 
 /// The benchmark's own limit a test.
@@ -314,7 +314,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::python::Settings;
+    use crate::sandbox::Settings;
 
     fn update(update_type: &str, path: &str, implementation: &str) -> ArenaUpdate {
         serde_json::from_value(json!({

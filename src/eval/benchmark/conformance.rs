@@ -15,7 +15,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{Benchmark, Options, Repairs, Task, code_update_arena, open_with};
 use crate::{
     data::read_json_lines,
-    python::{Modules, Pool, Settings},
+    sandbox::{Modules, Pool, Settings},
 };
 
 fn shared(name: &str) -> PathBuf {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EvalError, Judgement};
-use crate::{data::is_human_eval, python::Pool};
+use crate::{data::is_human_eval, sandbox::Pool};
 
 /// A set of tasks, and how a solution is judged.
 pub trait Benchmark: fmt::Debug + Send + Sync {

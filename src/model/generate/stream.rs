@@ -137,10 +137,10 @@ mod tests {
 
     #[test]
     fn a_character_of_several_tokens_is_returned_once_it_is_whole() {
-        // The quickstart's tokenizer falls back to bytes: `é` and `漢` are several tokens.
+        // The tokenizer falls back to bytes: `é` and `漢` are several tokens.
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/datasets/quickstart/tokenizer.json"
+            "/datasets/from_scratch/tokenizer.json"
         );
         let tokenizer = Tokenizer::from_file(path.as_ref()).unwrap();
         let text = "def café(x):\n    return \"漢字\"  # naïve";

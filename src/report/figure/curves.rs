@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::{
+    disk::JsonLines,
     plan::Plan,
     report::{ReportError, gather::labels},
-    results::{JsonLines, Store},
+    results::Store,
 };
 
 /// What a curve is of.
@@ -90,7 +91,7 @@ pub(super) struct Logs {
     pub(super) evaluations: BTreeMap<u64, Vec<Json>>,
 }
 
-/// What the finished trainings behind each row logged, in the order of the table.
+/// What the finished trainings of each row logged, in the order of the table.
 pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError> {
     let mut rows: Vec<Logs> = Vec::new();
     for cell in &plan.cells {

@@ -1,5 +1,5 @@
-//! Figures of what trainings logged: the paper's Figures 2 and 5, with the evaluations on the way of
-//! trainings that have them.
+//! Figures of what trainings logged: the paper's Figures 2 and 5, and the evaluations during a
+//! training.
 
 mod curves;
 mod svg;
@@ -16,7 +16,7 @@ pub(super) struct Figure {
     pub(super) svg: String,
 }
 
-/// The figures of a plan's finished trainings; none of what no training logged.
+/// The figures of a plan's finished trainings; a quantity that no training logged has none.
 pub(super) fn figures(plan: &Plan, store: &Store) -> Result<Vec<Figure>, ReportError> {
     let logs = curves::logs(plan, store)?;
     let mut figures = Vec::new();

@@ -47,7 +47,7 @@ fn draw(
     let high = points()
         .map(|point| point.highest)
         .fold(f64::NEG_INFINITY, f64::max);
-    // A flat curve needs a height of its own.
+    // A flat curve has no range of values to draw over.
     let margin = ((high - low) * 0.05).max(0.01);
     let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
     area.fill(&WHITE)?;

@@ -6,15 +6,17 @@ use crate::report::table::{Cell, Heading, Row, Table};
 pub(in crate::report) fn csv(table: &Table) -> String {
     let mut names: Vec<String> = table.axes.clone();
     names.extend(FIGURES.map(str::to_owned));
-    let mut lines = vec![line(names)];
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    write(&mut writer, &names);
     for row in &table.rows {
         for (column, cell) in table.columns.iter().zip(&row.cells) {
             let mut fields = row.labels.clone();
             fields.extend(figures(row, column, cell));
-            lines.push(line(fields));
+            write(&mut writer, &fields);
         }
     }
-    lines.concat()
+    let bytes = writer.into_inner().expect("a vector takes all bytes");
+    String::from_utf8(bytes).expect("it was written from texts")
 }
 
 const FIGURES: [&str; 17] = [
@@ -77,15 +79,7 @@ fn text<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn line(fields: impl IntoIterator<Item = String>) -> String {
-    let fields: Vec<String> = fields.into_iter().map(quoted).collect();
-    fields.join(",") + "\n"
-}
-
-fn quoted(field: String) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field
-    }
+fn write(writer: &mut csv::Writer<Vec<u8>>, fields: &[String]) {
+    let written = writer.write_record(fields);
+    written.expect("a vector takes all bytes, and all records are of one length");
 }

@@ -115,7 +115,7 @@ fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
 
     error[E102]: unknown algorithm `grppo`
     --> command line: --set train.algoritm=grppo
-     = note: expected `none`, `sft`, `grpo`, `dapo`, `gspo` or `cispo`
+     = note: expected `none`, `sft`, `grpo`, `dapo`, `gspo`, `cispo`, `rloo` or `reinforce_plus_plus`
      = help: did you mean `grpo`?
 
     error[E115]: `--set` needs `key=value`

@@ -48,7 +48,7 @@ fn project() -> tempfile::TempDir {
         ("datasets/prompts/migration.jinja", ""),
         ("datasets/prompts/code_update_arena.jinja", ""),
         ("datasets/prompts/human_eval.jinja", ""),
-        ("datasets/quickstart/tokenizer.json", "{}"),
+        ("datasets/from_scratch/tokenizer.json", "{}"),
     ] {
         write(folder.path(), name, text);
     }

@@ -136,7 +136,7 @@ name = \"x\"
 [model]
 base = \"scratch\"
 [model.scratch]
-tokenizer = \"datasets/quickstart/tokeniser.json\"
+tokenizer = \"datasets/from_scratch/tokeniser.json\"
 hidden_size = 100
 num_attention_heads = 8
 num_key_value_heads = 3
@@ -150,16 +150,16 @@ sampling = { max_completion_tokens = 64 }
 "
         ),
         @r#"
-    error[E106]: the tokenizer `datasets/quickstart/tokeniser.json` is not there
+    error[E106]: the tokenizer `datasets/from_scratch/tokeniser.json` is not there
      --> x.toml:5:13
       |
-    5 | tokenizer = "datasets/quickstart/tokeniser.json"
-      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ no file datasets/quickstart/tokeniser.json
+    5 | tokenizer = "datasets/from_scratch/tokeniser.json"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ no file datasets/from_scratch/tokeniser.json
       |
-    help: did you mean `datasets/quickstart/tokenizer.json`?
+    help: did you mean `datasets/from_scratch/tokenizer.json`?
       |
-    5 - tokenizer = "datasets/quickstart/tokeniser.json"
-    5 + tokenizer = "datasets/quickstart/tokenizer.json"
+    5 - tokenizer = "datasets/from_scratch/tokeniser.json"
+    5 + tokenizer = "datasets/from_scratch/tokenizer.json"
       |
 
     error[E112]: a width of 100 cannot be split into 8 heads of even width

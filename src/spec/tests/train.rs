@@ -34,7 +34,7 @@ clip = 0.2
      --> x.toml:3:12
       |
     3 | algoritm = "grppo"
-      |            ^^^^^^^ expected `none`, `sft`, `grpo`, `dapo`, `gspo` or `cispo`
+      |            ^^^^^^^ expected `none`, `sft`, `grpo`, `dapo`, `gspo`, `cispo`, `rloo` or `reinforce_plus_plus`
       |
     help: did you mean `grpo`?
       |
@@ -136,7 +136,7 @@ clip = 0.2
     12 | [train.ppo]
        |        ^^^ not a section of [train]
        |
-       = help: [train] has `algorithm`, `batch_size`, `checkpoint`, `cispo`, `dapo`, `eval`, `gradient_checkpointing`, `group_size`, `grpo`, `gspo`, `keep_checkpoints`, `lr`, `max_prompt_tokens`, `max_steps`, `micro_batch_tokens`, `optimizer`, `reward`, `samples_every`, `sampling`, `save_every` and `sft`
+       = help: [train] has `algorithm`, `batch_size`, `checkpoint`, `cispo`, `dapo`, `eval`, `gradient_checkpointing`, `group_size`, `grpo`, `gspo`, `keep_checkpoints`, `lr`, `max_prompt_tokens`, `max_steps`, `micro_batch_tokens`, `optimizer`, `reinforce_plus_plus`, `reward`, `rloo`, `samples_every`, `sampling`, `save_every` and `sft`
 
     x.toml: 12 problems
     "#);

@@ -1,41 +1,49 @@
 //! Clipped importance-sampling policy optimisation (arXiv 2506.13585): every token keeps its
-//! gradient, and only the weight of it is bounded.
+//! gradient, and only the weight of that gradient is bounded.
 
-use serde::{Deserialize, Serialize};
-
-use crate::train::{
-    AdvantageScale, Aggregation,
-    loss::Surrogate,
-    objective::{Objective, Overlong},
+use crate::{
+    settings::{above_to, from_to, settings, whole},
+    train::{
+        algorithm::AlgorithmSettings,
+        loss::{Aggregation, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::Objective,
+        },
+    },
 };
 
-/// What CISPO alone is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CispoSettings {
-    /// The largest ratio that a token is weighted with.
-    pub largest_ratio: f64,
-    /// Added to the divisor of the advantages.
-    pub advantage_epsilon: f64,
-    /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
-    pub mini_batch_size: usize,
+settings! {
+    /// The settings of CISPO alone.
+    pub struct CispoSettings {
+        /// The largest ratio of the policies that a token is weighted with.
+        #[key(above_to(0.0, 1e3), default = 5.0, source = "TRL")]
+        pub largest_ratio: f64,
+        /// Added to the divisor of the advantages.
+        #[key(from_to(0.0, 1.0), default = 1e-6, source = "as dapo")]
+        pub advantage_epsilon: f64,
+        /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
+        #[key(whole(1, 1_000_000), default = 4, source = "as dapo")]
+        pub mini_batch_size: usize,
+    }
 }
 
-impl CispoSettings {
+impl AlgorithmSettings for CispoSettings {
+    const SOURCE: Option<&'static str> = Some("not in the paper");
+
     /// Several updates a rollout, without a reference.
-    pub(in crate::train) fn objective(&self) -> Objective {
-        Objective {
-            surrogate: Surrogate::Weight {
+    fn objective(&self, _: usize) -> Option<Objective> {
+        Some(Objective::new(
+            Surrogate::Weight {
                 most: self.largest_ratio,
             },
-            aggregation: Aggregation::Token,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: self.mini_batch_size,
-        }
+            Aggregation::Token,
+            AdvantageRule {
+                baseline: Baseline::Group,
+                scale: AdvantageScale::Group,
+                epsilon: self.advantage_epsilon,
+            },
+            self.mini_batch_size,
+        ))
     }
 }

@@ -3,60 +3,76 @@
 //! # Differences
 //!
 //! Where the budget of generation batches ends before there are enough groups, verl raises; here
-//! the step goes on with the groups that there are and says so, and makes no update with none.
+//! the step continues with the groups that it has and reports that, and makes no update with none.
 
-use serde::{Deserialize, Serialize};
-
-use crate::train::{
-    AdvantageScale, Aggregation,
-    loss::{ClipRange, Surrogate},
-    objective::{Objective, Overlong},
+use crate::{
+    settings::{COUNT_OR_ZERO, Kind, above_to, from_to, settings, whole},
+    train::{
+        algorithm::AlgorithmSettings,
+        loss::{Aggregation, ClipRange, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::{Objective, Overlong},
+        },
+    },
 };
 
-/// What DAPO alone is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DapoSettings {
-    /// The ratio is clipped to `1 - clip_low ..= 1 + clip_high`.
-    pub clip_low: f64,
-    /// See `clip_low`.
-    pub clip_high: f64,
-    /// Bound `c` of the dual clip: where the advantage is negative the loss is at most `-c A`.
-    pub clip_ratio_c: f64,
-    /// Added to the divisor of the advantages.
-    pub advantage_epsilon: f64,
-    /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
-    pub mini_batch_size: usize,
-    /// Whether groups without a spread of rewards are replaced by sampling more prompts.
-    pub dynamic_sampling: bool,
-    /// The most generation batches a step.
-    pub max_generation_batches: usize,
-    /// Tokens before the limit over which the overlong penalty grows; 0 turns it off.
-    pub overlong_buffer: usize,
-    /// The penalty at the limit.
-    pub overlong_factor: f64,
+settings! {
+    /// The settings of DAPO alone.
+    pub struct DapoSettings {
+        /// The ratio of the policies is clipped below at 1 minus this.
+        #[key(from_to(0.0, 1.0), default = 0.2, source = "paper, set-up")]
+        pub clip_low: f64,
+        /// The ratio of the policies is clipped above at 1 plus this.
+        #[key(from_to(0.0, 1e3), default = 0.28, source = "paper, set-up")]
+        pub clip_high: f64,
+        /// The bound of the dual clip: with a negative advantage the loss is at most this times it.
+        #[key(above_to(1.0, 1e6), default = 10.0, source = "scripts/dapo.sh")]
+        pub clip_ratio_c: f64,
+        /// Added to the divisor of the advantages.
+        #[key(from_to(0.0, 1.0), default = 1e-6, source = "verl")]
+        pub advantage_epsilon: f64,
+        /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
+        #[key(whole(1, 1_000_000), default = 4, source = "paper, set-up")]
+        pub mini_batch_size: usize,
+        /// Whether groups without a spread of rewards are replaced by sampling more prompts.
+        #[key(Kind::Flag, default = true, source = "paper, set-up")]
+        pub dynamic_sampling: bool,
+        /// The most generation batches a step.
+        #[key(whole(1, 100_000), default = 10, source = "scripts/dapo.sh")]
+        pub max_generation_batches: usize,
+        /// Tokens before the limit over which the overlong penalty grows; 0 turns it off.
+        #[key(COUNT_OR_ZERO, default = 0, source = "scripts/dapo.sh: off")]
+        pub overlong_buffer: usize,
+        /// The penalty at the limit.
+        #[key(from_to(0.0, 1e3), default = 1.0, source = "verl")]
+        pub overlong_factor: f64,
+    }
 }
 
-impl DapoSettings {
-    /// Several updates a rollout, from groups whose rewards differ, without a reference.
-    pub(in crate::train) fn objective(&self) -> Objective {
-        Objective {
-            surrogate: Surrogate::Token(ClipRange {
-                low: self.clip_low,
-                high: self.clip_high,
-                dual: Some(self.clip_ratio_c),
-            }),
-            aggregation: Aggregation::Token,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
+impl AlgorithmSettings for DapoSettings {
+    /// Several updates a rollout, from groups with a spread of rewards, without a reference.
+    fn objective(&self, _: usize) -> Option<Objective> {
+        Some(Objective {
             overlong: Overlong {
                 buffer: self.overlong_buffer,
                 factor: self.overlong_factor,
             },
             dynamic_sampling: self.dynamic_sampling.then_some(self.max_generation_batches),
-            mini_batch_size: self.mini_batch_size,
-        }
+            ..Objective::new(
+                Surrogate::Token(ClipRange {
+                    low: self.clip_low,
+                    high: self.clip_high,
+                    dual: Some(self.clip_ratio_c),
+                }),
+                Aggregation::Token,
+                AdvantageRule {
+                    baseline: Baseline::Group,
+                    scale: AdvantageScale::Group,
+                    epsilon: self.advantage_epsilon,
+                },
+                self.mini_batch_size,
+            )
+        })
     }
 }

@@ -1,44 +1,53 @@
 //! Group sequence policy optimisation (arXiv 2507.18071): the ratio is that of a whole completion.
 
-use serde::{Deserialize, Serialize};
-
-use crate::train::{
-    AdvantageScale, Aggregation,
-    loss::{ClipRange, Surrogate},
-    objective::{Objective, Overlong},
+use crate::{
+    settings::{from_to, settings, whole},
+    train::{
+        algorithm::AlgorithmSettings,
+        loss::{Aggregation, ClipRange, Surrogate},
+        rollout::{
+            advantage::{AdvantageRule, AdvantageScale, Baseline},
+            objective::Objective,
+        },
+    },
 };
 
-/// What GSPO alone is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GspoSettings {
-    /// The completion's ratio is clipped to `1 - clip_low ..= 1 + clip_high`.
-    pub clip_low: f64,
-    /// See `clip_low`.
-    pub clip_high: f64,
-    /// Added to the divisor of the advantages.
-    pub advantage_epsilon: f64,
-    /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
-    pub mini_batch_size: usize,
+settings! {
+    /// The settings of GSPO alone.
+    pub struct GspoSettings {
+        /// The ratio of the policies for a whole completion is clipped below at 1 minus this.
+        #[key(from_to(0.0, 1.0), default = 3e-4, source = "arXiv 2507.18071, section 5.1")]
+        pub clip_low: f64,
+        /// The ratio of the policies for a whole completion is clipped above at 1 plus this.
+        #[key(from_to(0.0, 1e3), default = 4e-4, source = "arXiv 2507.18071, section 5.1")]
+        pub clip_high: f64,
+        /// Added to the divisor of the advantages.
+        #[key(from_to(0.0, 1.0), default = 1e-6, source = "as dapo")]
+        pub advantage_epsilon: f64,
+        /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
+        #[key(whole(1, 1_000_000), default = 4, source = "as dapo")]
+        pub mini_batch_size: usize,
+    }
 }
 
-impl GspoSettings {
+impl AlgorithmSettings for GspoSettings {
+    const SOURCE: Option<&'static str> = Some("not in the paper");
+
     /// Several updates a rollout, each completion as one action, without a reference.
-    pub(in crate::train) fn objective(&self) -> Objective {
-        Objective {
-            surrogate: Surrogate::Sequence(ClipRange {
+    fn objective(&self, _: usize) -> Option<Objective> {
+        Some(Objective::new(
+            Surrogate::Sequence(ClipRange {
                 low: self.clip_low,
                 high: self.clip_high,
                 dual: None,
             }),
-            aggregation: Aggregation::Sequence,
-            advantage_scale: AdvantageScale::Group,
-            advantage_epsilon: self.advantage_epsilon,
-            kl_weight: 0.0,
-            mask_truncated: false,
-            overlong: Overlong::default(),
-            dynamic_sampling: None,
-            mini_batch_size: self.mini_batch_size,
-        }
+            Aggregation::Sequence,
+            AdvantageRule {
+                baseline: Baseline::Group,
+                scale: AdvantageScale::Group,
+                epsilon: self.advantage_epsilon,
+            },
+            self.mini_batch_size,
+        ))
     }
 }

@@ -1,122 +1,149 @@
-//! The algorithms: one file each.
+//! The algorithms: one file each, and one line in `algorithms!` below.
+//!
+//! The file of an algorithm has its settings and says with [`AlgorithmSettings::objective`] how a
+//! policy learns from its own completions. The line gives it its name in specs, in messages and in
+//! the help.
 
 mod cispo;
 mod dapo;
 mod grpo;
 mod gspo;
+mod reinforce_plus_plus;
+mod rloo;
 mod sft;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::Decoder,
-    train::{
-        TrainError, TrainSettings,
-        method::Method,
-        objective::Objective,
-        policy::Policy,
-        rollout::{Collector, Judge},
-        task::Task,
-    },
+    settings::{Field, Kind, Preset, Settings, keys},
+    train::rollout::objective::Objective,
 };
 
-pub use cispo::CispoSettings;
-pub use dapo::DapoSettings;
-pub use grpo::GrpoSettings;
-pub use gspo::GspoSettings;
-pub use sft::SftSettings;
+/// The settings that one algorithm has for itself.
+pub(in crate::train) trait AlgorithmSettings: Settings {
+    /// Whether it learns from its own completions, and so has a reward.
+    const HAS_REWARD: bool = true;
 
-/// An algorithm with its own settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    /// Supervised fine-tuning on completions.
-    Sft(SftSettings),
-    /// Group relative policy optimisation (arXiv 2402.03300).
-    Grpo(GrpoSettings),
-    /// Decoupled clip and dynamic sampling policy optimisation (arXiv 2503.14476).
-    Dapo(DapoSettings),
-    /// Group sequence policy optimisation (arXiv 2507.18071).
-    Gspo(GspoSettings),
-    /// Clipped importance-sampling policy optimisation (arXiv 2506.13585).
-    Cispo(CispoSettings),
+    /// Its defaults of settings that all algorithms share, where they differ.
+    const PRESETS: &'static [Preset] = &[];
+
+    /// Where its defaults come from that name no source.
+    const SOURCE: Option<&'static str> = None;
+
+    /// How a policy learns from its own completions; `None` for what learns from given ones.
+    fn objective(&self, batch_size: usize) -> Option<Objective>;
 }
+
+/// What the registry says about an algorithm.
+#[derive(Clone, Copy, Debug)]
+pub struct AlgorithmInfo {
+    /// Its name, as a spec writes it.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// The settings that it has for itself.
+    pub fields: &'static [Field],
+    /// Its defaults of settings that all algorithms share, where they differ.
+    pub presets: &'static [Preset],
+    /// Where its defaults come from that name no source.
+    pub source: Option<&'static str>,
+    /// Whether it learns from its own completions, and so has a reward.
+    pub has_reward: bool,
+}
+
+/// Makes the enum of the algorithms, and what the registry says about each.
+macro_rules! algorithms {
+    ($(#[doc = $summary:literal] $variant:ident $name:literal => $module:ident::$settings:ident,)*) => {
+        $(pub use $module::$settings;)*
+
+        /// An algorithm with its own settings.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Algorithm {
+            $(#[doc = $summary] #[serde(rename = $name)] $variant($settings),)*
+        }
+
+        impl Algorithm {
+            /// All algorithms.
+            pub const ALL: &[AlgorithmInfo] = &[$(AlgorithmInfo {
+                name: $name,
+                summary: $summary.trim_ascii_start(),
+                fields: $settings::FIELDS,
+                presets: $settings::PRESETS,
+                source: $settings::SOURCE,
+                has_reward: $settings::HAS_REWARD,
+            }),*];
+
+            /// Its name, as a spec writes it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name),* }
+            }
+
+            /// Whether it learns from its own completions, and so has a reward.
+            pub fn has_reward(&self) -> bool {
+                match self { $(Self::$variant(_) => $settings::HAS_REWARD),* }
+            }
+
+            /// How a policy learns from its own completions; `None` for what learns from given ones.
+            pub(in crate::train) fn objective(&self, batch_size: usize) -> Option<Objective> {
+                match self { $(Self::$variant(settings) => settings.objective(batch_size)),* }
+            }
+        }
+    };
+}
+
+algorithms! {
+    /// Supervised fine-tuning on completions.
+    Sft "sft" => sft::SftSettings,
+    /// Group relative policy optimisation (arXiv 2402.03300).
+    Grpo "grpo" => grpo::GrpoSettings,
+    /// Decoupled clip and dynamic sampling policy optimisation (arXiv 2503.14476).
+    Dapo "dapo" => dapo::DapoSettings,
+    /// Group sequence policy optimisation (arXiv 2507.18071).
+    Gspo "gspo" => gspo::GspoSettings,
+    /// Clipped importance-sampling policy optimisation (arXiv 2506.13585).
+    Cispo "cispo" => cispo::CispoSettings,
+    /// REINFORCE leave-one-out (arXiv 2402.14740).
+    Rloo "rloo" => rloo::RlooSettings,
+    /// REINFORCE with advantages normalised over the batch (REINFORCE++, arXiv 2501.03262).
+    ReinforcePlusPlus "reinforce_plus_plus" => reinforce_plus_plus::ReinforcePlusPlusSettings,
+}
+
+/// The settings that a spec, and no job, has of every algorithm with a reward.
+pub const STAGE_FIELDS: &[Field] = keys! {
+    /// With `sft`, SFT runs first, as `[train.sft]` says, and this algorithm starts from its result.
+    #[key(Kind::Choice("stage", || vec!["none", "sft"]), default = "none")]
+    after,
+};
 
 impl Algorithm {
-    /// How a policy learns from its own completions; none for what learns from given ones.
-    pub(super) fn objective(&self, batch_size: usize) -> Option<Objective> {
-        match self {
-            Self::Sft(_) => None,
-            Self::Grpo(settings) => Some(settings.objective(batch_size)),
-            Self::Dapo(settings) => Some(settings.objective()),
-            Self::Gspo(settings) => Some(settings.objective()),
-            Self::Cispo(settings) => Some(settings.objective()),
-        }
+    /// The names of all algorithms.
+    pub fn names() -> Vec<&'static str> {
+        Self::ALL.iter().map(|algorithm| algorithm.name).collect()
     }
 
-    /// Its name, as a spec writes it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sft(_) => "sft",
-            Self::Grpo(_) => "grpo",
-            Self::Dapo(_) => "dapo",
-            Self::Gspo(_) => "gspo",
-            Self::Cispo(_) => "cispo",
-        }
+    /// Prompts an update of a policy; `None` for what learns from given completions.
+    pub fn mini_batch_size(&self, batch_size: usize) -> Option<usize> {
+        Some(self.objective(batch_size)?.mini_batch_size)
     }
 
-    /// Whether it learns from its own completions, and so has a reward.
-    pub fn has_reward(&self) -> bool {
-        !matches!(self, Self::Sft(_))
-    }
-
-    /// Prompts an update, where a rollout may serve several.
-    pub fn mini_batch_size(&self) -> Option<usize> {
-        match self {
-            Self::Sft(_) | Self::Grpo(_) => None,
-            Self::Dapo(settings) => Some(settings.mini_batch_size),
-            Self::Gspo(settings) => Some(settings.mini_batch_size),
-            Self::Cispo(settings) => Some(settings.mini_batch_size),
-        }
+    /// Whether the loss compares the policy with the frozen model at the start.
+    pub fn needs_reference(&self) -> bool {
+        self.objective(1)
+            .is_some_and(|objective| objective.kl_weight > 0.0)
     }
 }
 
-/// Runs `body` with the method that the settings name; `start` is the frozen model at the start.
-pub(super) fn with_method<T>(
-    task: &Task<'_>,
-    settings: &TrainSettings,
-    judge: &dyn Judge,
-    start: Decoder,
-    body: impl FnOnce(&mut dyn Method) -> Result<T, TrainError>,
-) -> Result<T, TrainError> {
-    if let Algorithm::Sft(SftSettings {
-        prompt_weight,
-        order,
-    }) = settings.algorithm
-    {
-        return body(&mut sft::Sft {
-            task,
-            batch_size: settings.batch_size,
-            prompt_weight,
-            order,
-        });
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::settings::variants;
+
+    #[test]
+    fn the_registry_has_the_names_that_serde_reads() {
+        assert_eq!(Algorithm::names(), variants::<Algorithm>());
+        let unique: BTreeSet<_> = Algorithm::names().into_iter().collect();
+        assert_eq!(unique.len(), Algorithm::ALL.len());
     }
-    let Some(objective) = settings.algorithm.objective(settings.batch_size) else {
-        return Err(TrainError::Settings(
-            "the algorithm has no objective".to_owned(),
-        ));
-    };
-    let collector = Collector {
-        task,
-        objective: &objective,
-        sampling: &settings.sampling,
-        judge,
-        batch_size: settings.batch_size,
-        group_size: settings.group_size,
-    };
-    let reference = (objective.kl_weight > 0.0).then_some(start);
-    body(&mut Policy {
-        collector,
-        reference,
-    })
 }

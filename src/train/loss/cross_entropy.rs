@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
-/// The weights of a row's tokens before they are divided by the batch's total.
+/// The weight of each token of a row, before it is divided by the total of the batch.
 ///
-/// The prompt counts `prompt_weight` each, the completion 1 each.
+/// A token of the prompt has `prompt_weight`, a token of the completion 1.
 pub(in crate::train) fn token_weights(
     prompt_tokens: usize,
     completion_tokens: usize,
@@ -15,7 +15,7 @@ pub(in crate::train) fn token_weights(
     weights
 }
 
-/// Weighted sum of the negative log-probabilities: a batch's loss, or a micro-batch's part of it.
+/// Weighted sum of the negative log-probabilities: the loss of a batch, or a micro-batch's share.
 ///
 /// # Shapes
 ///
@@ -30,7 +30,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::train::learner::narrow;
+    use crate::model::to_f32;
 
     #[test]
     fn the_mean_is_over_weighted_tokens() {
@@ -40,7 +40,7 @@ mod tests {
         let total: f64 = weights.iter().sum();
         let shares: Vec<f32> = weights
             .iter()
-            .map(|weight| narrow(weight / total))
+            .map(|weight| to_f32(weight / total))
             .collect();
         let shares = Tensor::<1>::from_floats(shares.as_slice(), &device).unsqueeze();
 

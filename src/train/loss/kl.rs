@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
-/// The estimator k3 of the divergence of the policy from the reference, for each token.
+/// The estimator k3 of the KL divergence of the policy from the reference, for each token.
 ///
-/// `exp(d) - d - 1` with `d = reference - log_prob`: never negative, and without bias under samples
+/// `exp(d) - d - 1` with `d = reference - log_prob`. It is never negative, and unbiased for samples
 /// of the policy (GRPO, arXiv 2402.03300, eq. 4).
 ///
 /// # Shapes
@@ -23,9 +23,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn k3_is_that_of_the_golden_values() {
-        // Oracle: tests/golden/rl/logprobs_masks_kl.json, made by make/misc.py. k1 and k2 lie in
-        // the same file; no objective offers them.
+    fn k3_has_the_golden_values() {
+        // Oracle: tests/golden/rl/logprobs_masks_kl.json, made by make/misc.py. The file also has
+        // k1 and k2, which no objective uses.
         let golden: Value = serde_json::from_str(include_str!(
             "../../../tests/golden/rl/logprobs_masks_kl.json"
         ))
@@ -43,7 +43,7 @@ mod tests {
 
         assert_eq!(ours.len(), 9);
         for (ours, expected) in ours.iter().zip(read("k3")) {
-            // 2e-7: f32, and the three terms are near 1.
+            // 2e-7: f32, and the three terms are close to 1.
             assert!((ours - expected).abs() < 2e-7, "{ours} {expected}");
         }
     }

@@ -2,33 +2,36 @@
 
 use burn::tensor::Tensor;
 
-/// Beyond this the logarithm of a ratio is cut off, as verl does, so that no ratio is infinite.
+/// The logarithm of a ratio is clamped to this magnitude, as in verl, so that no ratio is infinite.
 const LOG_RATIO_BOUND: f64 = 20.0;
 
-/// How far one update may move the probability of a token.
+/// The range to which the ratio of new to old probability is clipped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::train) struct ClipRange {
-    /// The ratio stays above `1 - low`.
+    /// The lower bound is `1 - low`.
     pub(in crate::train) low: f64,
-    /// The ratio stays below `1 + high`.
+    /// The upper bound is `1 + high`.
     pub(in crate::train) high: f64,
-    /// Where the advantage is negative, the loss stays below `-dual * advantage`.
+    /// Where the advantage is negative, the loss is at most `-dual * advantage`.
     pub(in crate::train) dual: Option<f64>,
 }
 
-/// What stands for the gain of a token, or of a whole completion, in a policy-gradient loss.
+/// The gain that a policy-gradient loss assigns to a token or to a whole completion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::train) enum Surrogate {
     /// The ratio of each token, clipped (PPO, GRPO, DAPO).
     Token(ClipRange),
-    /// The geometric mean of a completion's ratios, clipped; its tokens share it (GSPO).
+    /// The geometric mean of the ratios of a completion, clipped and shared by its tokens (GSPO).
     Sequence(ClipRange),
-    /// The log-probability of each token, weighted by its ratio up to a bound, without a gradient
-    /// through that weight (CISPO).
+    /// The log-probability of each token, weighted by its bounded ratio. The weight has no gradient
+    /// (CISPO).
     Weight {
         /// The largest ratio.
         most: f64,
     },
+    /// The log-probability of each token, without a ratio (REINFORCE). It does not correct for an
+    /// old policy, so there must be one update a rollout.
+    LogProb,
 }
 
 impl Surrogate {
@@ -37,7 +40,7 @@ impl Surrogate {
     /// # Shapes
     ///
     /// - `log_prob`, `old_log_prob`, output: `[batch, time]`
-    /// - `mask`: `[batch, time]`, 1 at the tokens of the completion and 0 behind
+    /// - `mask`: `[batch, time]`, 1 at the tokens of the completion and 0 after them
     /// - `advantage`: `[batch, 1]`, constant over a completion
     pub(in crate::train) fn token_loss(
         self,
@@ -52,6 +55,7 @@ impl Surrogate {
                 sequence_surrogate(log_prob, old_log_prob, advantage, mask, clip)
             }
             Self::Weight { most } => weighted_log_prob(log_prob, old_log_prob, advantage, most),
+            Self::LogProb => (log_prob * advantage).neg(),
         }
     }
 }
@@ -71,7 +75,7 @@ fn sequence_surrogate(
     let shape = log_prob.dims();
     let length = mask.clone().sum_dim(1).clamp_min(1.0);
     let mean = ((log_prob - old_log_prob) * mask).sum_dim(1) / length;
-    // The old mean is a part of the difference: nothing is left to subtract.
+    // The old mean is already part of the difference.
     let nothing = mean.clone().zeros_like();
     clipped_surrogate(mean, nothing, advantage, clip).expand(shape)
 }
@@ -94,9 +98,9 @@ fn weighted_log_prob(
 
 /// Clipped policy-gradient loss of each token, to be minimised.
 ///
-/// The two bounds differ in DAPO, so that unlikely tokens may grow (arXiv 2503.14476, eq. 10); the
-/// dual clip bounds the loss of a token that the policy has made much more likely against its
-/// advantage (arXiv 1912.09729, eq. 4).
+/// In DAPO the upper bound is wider, so that unlikely tokens can become more likely (arXiv
+/// 2503.14476, eq. 10). The dual clip bounds the loss of a token that has become much more likely
+/// although its advantage is negative (arXiv 1912.09729, eq. 4).
 ///
 /// # Shapes
 ///
@@ -115,8 +119,8 @@ pub(in crate::train) fn clipped_surrogate(
     let Some(bound) = clip.dual else {
         return gain.neg();
     };
-    // A gain of at least `bound * A` is a loss of at most `-bound * A`; where A is positive the
-    // bound must not act.
+    // A gain of at least `bound * A` is a loss of at most `-bound * A`. The bound must not act
+    // where A is positive.
     let floor = (advantage.clone() * bound).expand(gain.dims());
     let negative = advantage.lower_elem(0.0).expand(gain.dims());
     let bounded = gain.clone().max_pair(floor);

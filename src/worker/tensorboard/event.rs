@@ -1,18 +1,20 @@
 //! Events as TensorBoard stores them: records of `TFRecord`, each a protocol buffer.
 //!
-//! Fields and their numbers are those of `event.proto` and `summary.proto` of TensorFlow; only
-//! what a scalar needs is here.
+//! The fields and their numbers are those of TensorFlow's `event.proto` and `summary.proto`. Only
+//! those that a scalar needs are here.
 
-/// What the first event of a file says about those that follow.
+use crc32c::crc32c;
+
+/// The version of the format, which the first event of a file declares.
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// The kinds of a field that occur, as the low bits of its key.
+/// The wire types of the fields, as in the low bits of their keys.
 const VARINT: u64 = 0;
 const EIGHT_BYTES: u64 = 1;
 const BYTES: u64 = 2;
 const FOUR_BYTES: u64 = 5;
 
-/// The record that a file begins with.
+/// The first record of a file.
 pub(super) fn file_version(wall_time: f64) -> Vec<u8> {
     let mut event = Vec::new();
     put_f64(&mut event, 1, wall_time);
@@ -20,7 +22,7 @@ pub(super) fn file_version(wall_time: f64) -> Vec<u8> {
     framed(&event)
 }
 
-/// The record of a step: a name and a value of each scalar.
+/// The record of a step, with the name and the value of each scalar.
 pub(super) fn scalars(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<u8> {
     let mut summary = Vec::new();
     for (tag, value) in values {
@@ -37,7 +39,7 @@ pub(super) fn scalars(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<
     framed(&event)
 }
 
-/// A record: the length, the data, and a checksum of either.
+/// A record: the length and the data, each with its checksum.
 fn framed(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(data.len() + 16);
@@ -48,41 +50,17 @@ fn framed(data: &[u8]) -> Vec<u8> {
     record
 }
 
-/// The checksum of the format, masked because the checksum of data that holds its own is weak.
+/// The checksum of the format: CRC-32C, masked because a checksum of data that contains its own
+/// checksum is weak.
 fn masked_checksum(data: &[u8]) -> u32 {
-    checksum(data).rotate_right(15).wrapping_add(0xa282_ead8)
+    crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
-
-/// CRC-32C (Castagnoli).
-fn checksum(data: &[u8]) -> u32 {
-    !data.iter().fold(!0, |sum, byte| {
-        let [low, ..] = (sum ^ u32::from(*byte)).to_le_bytes();
-        TABLE[usize::from(low)] ^ (sum >> 8)
-    })
-}
-
-/// What each byte adds to the checksum.
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut sum = byte;
-        let mut bit = 0;
-        while bit < 8 {
-            sum = (sum >> 1) ^ (0x82f6_3b78 * (sum & 1));
-            bit += 1;
-        }
-        table[byte as usize] = sum;
-        byte += 1;
-    }
-    table
-};
 
 fn put_key(message: &mut Vec<u8>, field: u64, kind: u64) {
     put_varint(message, field << 3 | kind);
 }
 
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
+/// Seven bits a byte, the lowest first. The high bit means that more bytes follow.
 fn put_varint(message: &mut Vec<u8>, mut value: u64) {
     while value > 0x7f {
         let [low, ..] = value.to_le_bytes();
@@ -124,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_those_that_tensorboard_writes() {
+    fn records_are_those_of_tensorboard() {
         // Oracle: TensorBoard 2.21.0, `RecordWriter.write(event.SerializeToString())` of
         // Event(wall_time=1.5, file_version="brain.Event:2") and of Event(wall_time=1.5, step=300)
         // with Value(tag="a/b", simple_value=0.25) and Value(tag="c", simple_value=-2).
@@ -140,19 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn checksums_are_those_of_the_standard() {
-        // Oracle: RFC 3720, B.4, and the check value of the catalogue of checksums.
-        let ascending: Vec<u8> = (0..32).collect();
-        assert_eq!(checksum(b"123456789"), 0xe306_9283);
-        assert_eq!(checksum(&[0; 32]), 0x8a91_36aa);
-        assert_eq!(checksum(&[0xff; 32]), 0x62a8_ab43);
-        assert_eq!(checksum(&ascending), 0x46dd_794e);
-        assert_eq!(checksum(b""), 0);
-    }
-
-    #[test]
-    fn numbers_take_a_byte_for_seven_bits() {
-        // Oracle: the examples of the protocol buffers' documentation (150), and by hand.
+    fn integers_take_a_byte_for_seven_bits() {
+        // Oracle: the example of the protocol buffers' documentation (150), the others worked out
+        // by hand.
         for (value, bytes) in [
             (0, vec![0]),
             (127, vec![0x7f]),

@@ -1,7 +1,7 @@
-//! What a training's steps measured, as TensorBoard reads it.
+//! The metrics of a training for TensorBoard.
 //!
-//! The file is a view of `metrics.jsonl`: whenever a training begins or goes on, it is made anew
-//! from the steps that count, so that it has none twice, whatever killed the last attempt.
+//! The event file is a view of `metrics.jsonl`. Each attempt rewrites it from the steps that count,
+//! so that no step is in it twice, however the last attempt ended.
 
 mod event;
 
@@ -13,14 +13,17 @@ use std::{
 };
 
 use crate::{
-    results::{ResultsError, write_durably},
+    disk::{
+        DiskError,
+        atomic::{self, Flush},
+    },
     train::{EvaluationRecord, StepRecord},
 };
 
-/// How the names of event files begin; TensorBoard knows them by it.
+/// The prefix by which TensorBoard recognises event files.
 const PREFIX: &str = "events.out.tfevents.";
 
-/// A file of events that grows at its end.
+/// An event file that is open for appending.
 #[derive(Debug)]
 pub(super) struct EventFile {
     file: File,
@@ -28,22 +31,20 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Replaces the event files of a folder by one of this attempt, with the steps so far.
+    /// Replaces the event files of a folder with one of this attempt, which has the steps so far.
     ///
-    /// When they were taken is not on file: they are dated as if taken without a pause until now.
+    /// The records do not say when a step was taken, so the steps are dated as if they had followed
+    /// each other without a pause until now.
     pub(super) fn begin(
         folder: &Path,
         attempt: u32,
         records: &[StepRecord],
         evaluations: &[EvaluationRecord],
-    ) -> Result<Self, ResultsError> {
-        // A TensorBoard that looks on reads a file from where it stopped, so that what begins anew
-        // needs a new name.
+    ) -> Result<Self, DiskError> {
+        // A running TensorBoard continues from its last offset, so a restarted run needs a new file
+        // name.
         let path = folder.join(format!("{PREFIX}{attempt:010}.recode"));
-        let write = |source| ResultsError::Write {
-            path: path.clone(),
-            source,
-        };
+        let write = DiskError::write(&path);
         fs::create_dir_all(folder).map_err(write)?;
         remove_events(folder).map_err(write)?;
         let seconds: f64 = records.iter().map(|record| record.timing.seconds).sum();
@@ -58,32 +59,26 @@ impl EventFile {
                 bytes.extend(event::scalars(time, step, &scalars_of_evaluation(found)));
             }
         }
-        write_durably(&path, &bytes)?;
+        atomic::write(&path, &bytes, Flush::Now).map_err(write)?;
         let file = OpenOptions::new().append(true).open(&path).map_err(write)?;
         Ok(Self { file, path })
     }
 
-    /// Adds a step, taken now.
-    pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), ResultsError> {
+    /// Appends a step that ended now.
+    pub(super) fn append(&mut self, record: &StepRecord) -> Result<(), DiskError> {
         self.add(record.step, &scalars(record))
     }
 
-    /// Adds what came out when the model was measured, now.
-    pub(super) fn append_evaluation(
-        &mut self,
-        found: &EvaluationRecord,
-    ) -> Result<(), ResultsError> {
+    /// Appends an evaluation that ended now.
+    pub(super) fn append_evaluation(&mut self, found: &EvaluationRecord) -> Result<(), DiskError> {
         self.add(found.step, &scalars_of_evaluation(found))
     }
 
-    fn add(&mut self, step: usize, values: &[(&str, f64)]) -> Result<(), ResultsError> {
+    fn add(&mut self, step: usize, values: &[(&str, f64)]) -> Result<(), DiskError> {
         let bytes = event::scalars(now(), step as u64, values);
-        // One write a step, so that only the last one can be cut, which readers skip.
+        // With one write a step, only the last record can be incomplete, and readers skip it.
         let written = self.file.write_all(&bytes);
-        written.map_err(|source| ResultsError::Write {
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(DiskError::write(&self.path))
     }
 }
 
@@ -91,13 +86,13 @@ fn scalars_of_evaluation(found: &EvaluationRecord) -> [(&'static str, f64); 1] {
     [("eval/pass@1", found.pass_at_1)]
 }
 
-/// Removes the event files of earlier attempts, and what a killed one left half-written.
+/// Removes the event files of earlier attempts, and temporary files of killed ones.
 fn remove_events(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_half_written = name.starts_with('.') && path.extension() == Some("tmp".as_ref());
-        if name.starts_with(PREFIX) || is_half_written {
+        let is_temporary = name.starts_with('.') && path.extension() == Some("tmp".as_ref());
+        if name.starts_with(PREFIX) || is_temporary {
             fs::remove_file(&path)?;
         }
     }
@@ -112,7 +107,7 @@ fn now() -> f64 {
         .as_secs_f64()
 }
 
-/// The scalars of a step, by names that TensorBoard groups at the slash.
+/// The scalars of a step. TensorBoard groups them by the part of the name before the slash.
 fn scalars(record: &StepRecord) -> Vec<(&'static str, f64)> {
     let mut values = vec![
         ("train/learning_rate", Some(record.learning_rate)),
@@ -182,7 +177,7 @@ mod tests {
         names
     }
 
-    /// The bytes of the only file, without the times, which are at the same place in all records.
+    /// The records of the only file without the times, which are at the same offset in all records.
     fn timeless(folder: &Path) -> Vec<Vec<u8>> {
         let [name] = &files(folder)[..] else {
             panic!("one file, not {:?}", files(folder))
@@ -193,7 +188,7 @@ mod tests {
         while !rest.is_empty() {
             let length = u64::from_le_bytes(rest[..8].try_into().unwrap());
             let end = 12 + usize::try_from(length).unwrap();
-            // Behind the length and its checksum, a key and the time.
+            // A key and the time follow the length and its checksum.
             records.push(rest[21..end].to_vec());
             rest = &rest[end + 4..];
         }
@@ -201,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_training_that_goes_on_has_the_events_of_one_that_was_never_killed() {
+    fn a_resumed_training_has_the_events_of_an_uninterrupted_one() {
         let whole = tempfile::tempdir().unwrap();
         let mut events = EventFile::begin(whole.path(), 1, &[], &[]).unwrap();
         for step in 1..=5 {
@@ -239,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_begins_twice_has_one_file() {
+    fn an_attempt_that_starts_twice_has_one_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut events = EventFile::begin(folder.path(), 1, &[], &[]).unwrap();
         events.append(&record(1)).unwrap();
@@ -250,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_has_the_scalars_that_it_measured() {
+    fn a_step_has_the_scalars_of_its_record() {
         let sft = record(1);
         let rollout = RolloutRecord {
             reward: RewardRecord {

@@ -12,7 +12,7 @@ use super::{Benchmark, Options, Task, row_of};
 use crate::{
     data::{HumanEvalTask, read_human_eval},
     eval::{EvalError, Judgement, extract},
-    python::{Pool, Program, PythonError, Verdict},
+    sandbox::{Pool, Program, PythonError, Verdict},
 };
 use strict::Calls;
 
@@ -151,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::python::Settings;
+    use crate::sandbox::Settings;
 
     /// Counts a list; the tests draw one at random, and go on from what they were answered.
     const TEST: &str = "

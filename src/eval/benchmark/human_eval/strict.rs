@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     data::HumanEvalTask,
-    python::{Call, Harness, Modules, Pool, PythonError, Role, Verdict},
+    sandbox::{Call, Harness, Modules, Pool, PythonError, Role, Verdict},
 };
 
 pub(super) const HARNESS: &str =

@@ -15,7 +15,7 @@ use super::{Benchmark, Flavour, Options, Task, human_eval, row_of};
 use crate::{
     data::read_human_eval,
     eval::{EvalError, Judgement, extract},
-    python::{Call, Modules, Pool, PythonError, Role, Verdict},
+    sandbox::{Call, Modules, Pool, PythonError, Role, Verdict},
 };
 use prepare::{ANSWER_BYTES, HARNESS, REFERENCE_TIMEOUT, Row};
 
@@ -199,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::python::Settings;
+    use crate::sandbox::Settings;
 
     /// Halves the numbers of a list, or looks for a zero of `x`.
     fn benchmark(entry_point: &str, options: &Options) -> Box<dyn Benchmark> {

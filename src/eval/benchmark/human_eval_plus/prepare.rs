@@ -13,7 +13,7 @@ use super::{Flavour, Options, PARTS, cache};
 use crate::{
     data::{HumanEvalTask, PlusInputs},
     digest::Digest,
-    python::{Call, Harness, Modules, Pool, PythonError, Role},
+    sandbox::{Call, Harness, Modules, Pool, PythonError, Role},
 };
 
 pub(super) const HARNESS: &str = concat!(

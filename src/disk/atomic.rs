@@ -1,0 +1,390 @@
+//! Replacing files, so that a reader finds the old content or the new and never a part.
+//!
+//! The new content is written to a hidden file in the same folder, `.<random>.tmp`, which is then
+//! renamed. The result looks as if the file had been written in place:
+//! - a new file has mode 0666 less the user's mask; an old one keeps its mode, and its owner where
+//!   the system permits that;
+//! - a symbolic link stays, and the file that it names is replaced;
+//! - a device, a pipe or a socket is written to, and so is the file that stdout or stderr goes to;
+//! - a file that cannot be replaced, because it is a mount point or because its folder is
+//!   read-only, is overwritten. A crash can cut this one.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions, Permissions},
+    io::{self, Seek as _, Write as _},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{MetadataExt as _, PermissionsExt as _, fchown},
+    },
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+/// When the new content reaches the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// Before the call returns: the file survives a power cut.
+    Now,
+    /// When the system likes; after a power cut the file may be empty.
+    Later,
+}
+
+/// Replaces a file by these bytes.
+pub fn write(path: &Path, bytes: &[u8], flush: Flush) -> io::Result<()> {
+    write_with(path, flush, |file| file.write_all(bytes))
+}
+
+/// Replaces a file by what `fill` writes; if `fill` fails, the old file stays.
+pub fn write_with(
+    path: &Path,
+    flush: Flush,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let before = metadata(path)?;
+    if let Some(mut stream) = stream_at(path, before.as_ref())? {
+        return fill(&mut stream);
+    }
+    let path = follow_links(path)?;
+    let mut new = match temporary_file(&path) {
+        Ok(new) => new,
+        Err(error) if before.is_some() && error.kind() == io::ErrorKind::PermissionDenied => {
+            let mut file = OpenOptions::new().write(true).truncate(true).open(&path)?;
+            fill(&mut file)?;
+            return file.sync_all();
+        }
+        Err(error) => return Err(error),
+    };
+    fill(new.as_file_mut())?;
+    persist(new, &path, before.as_ref(), flush)
+}
+
+/// Replaces a file by what `fill` puts at the path that it is given.
+///
+/// For libraries that take a path; such a library may replace the file at that path, too.
+pub fn write_at(
+    path: &Path,
+    flush: Flush,
+    fill: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let before = metadata(path)?;
+    if let Some(mut stream) = stream_at(path, before.as_ref())? {
+        let whole = NamedTempFile::new()?;
+        fill(whole.path())?;
+        io::copy(&mut File::open(whole.path())?, &mut stream)?;
+        return Ok(());
+    }
+    let path = follow_links(path)?;
+    let new = temporary_file(&path)?;
+    let mode = new.as_file().metadata()?.permissions();
+    fill(new.path())?;
+    let file = OpenOptions::new().read(true).write(true).open(new.path())?;
+    file.set_permissions(mode)?;
+    persist(
+        NamedTempFile::from_parts(file, new.into_temp_path()),
+        &path,
+        before.as_ref(),
+        flush,
+    )
+}
+
+/// Gives a finished file or folder its name; a file of that name is replaced.
+pub fn rename(from: &Path, to: &Path, flush: Flush) -> io::Result<()> {
+    if flush == Flush::Now {
+        File::open(from)?.sync_all()?;
+    }
+    fs::rename(from, to)?;
+    sync_folder(folder_of(to), flush)
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// What is at a path, links followed; nothing if nothing is there.
+fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What must be written to in place, opened for that: no regular file, or where our own output goes.
+fn stream_at(path: &Path, found: Option<&Metadata>) -> io::Result<Option<File>> {
+    let Some(found) = found else { return Ok(None) };
+    for own in [
+        io::stdout().as_fd().try_clone_to_owned(),
+        io::stderr().as_fd().try_clone_to_owned(),
+    ] {
+        // A copy of the descriptor shares its position: what is printed next comes after.
+        let own = File::from(own?);
+        let is_same = |own: Metadata| {
+            (own.dev(), own.ino(), own.rdev()) == (found.dev(), found.ino(), found.rdev())
+        };
+        if own.metadata().is_ok_and(is_same) {
+            return Ok(Some(own));
+        }
+    }
+    if found.is_file() {
+        return Ok(None);
+    }
+    OpenOptions::new().write(true).open(path).map(Some)
+}
+
+/// The path that a chain of symbolic links ends at; there need be nothing.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    // As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".tmp")
+        // The system takes the user's mask from it, as from any new file.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder_of(path))
+}
+
+/// Gives a filled file the rights of the old one, and its name.
+fn persist(
+    new: NamedTempFile,
+    path: &Path,
+    before: Option<&Metadata>,
+    flush: Flush,
+) -> io::Result<()> {
+    if let Some(before) = before {
+        // Only root may do so; for anybody else a file that they write anew is theirs.
+        let _ = fchown(new.as_file(), Some(before.uid()), Some(before.gid()));
+        let mode = before.permissions().mode() & 0o777;
+        new.as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
+    }
+    if flush == Flush::Now {
+        new.as_file().sync_all()?;
+    }
+    match new.persist(path) {
+        Ok(_) => sync_folder(folder_of(path), flush),
+        Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => {
+            overwrite(path, error.file.as_file())
+        }
+        Err(error) => Err(error.error),
+    }
+}
+
+/// Copies a file over one that cannot be replaced.
+fn overwrite(path: &Path, mut new: &File) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+    new.rewind()?;
+    io::copy(&mut new, &mut file)?;
+    file.sync_all()
+}
+
+fn sync_folder(folder: &Path, flush: Flush) -> io::Result<()> {
+    match flush {
+        // A name is data of the folder, not of the file.
+        Flush::Now => File::open(folder)?.sync_all(),
+        Flush::Later => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    /// The mode that the system gives to a new file here.
+    fn usual_mode(folder: &Path) -> u32 {
+        let path = folder.join("usual");
+        File::create(&path).unwrap();
+        let mode = mode(&path);
+        fs::remove_file(path).unwrap();
+        mode
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_stays() {
+        let folder = folder();
+        let path = folder.path().join("a.json");
+
+        for flush in [Flush::Now, Flush::Later] {
+            write(&path, b"1", flush).unwrap();
+            write(&path, b"2", flush).unwrap();
+
+            assert_eq!(fs::read(&path).unwrap(), b"2");
+            assert_eq!(names(folder.path()), ["a.json"]);
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file() {
+        let folder = folder();
+        let path = folder.path().join("a.json");
+        write(&path, b"old", Flush::Later).unwrap();
+
+        let error = write_with(&path, Flush::Now, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("no more"))
+        });
+
+        assert_eq!(error.unwrap_err().to_string(), "no more");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn a_new_file_has_the_mode_of_any_new_file() {
+        let folder = folder();
+        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+
+        write(&one, b"1", Flush::Later).unwrap();
+        write_at(&two, Flush::Now, |path| {
+            // As a library that replaces the file by a private one of its own.
+            let own = NamedTempFile::new_in(folder.path())?;
+            fs::write(own.path(), "2")?;
+            own.persist(path)?;
+            Ok(())
+        })
+        .unwrap();
+
+        let usual = usual_mode(folder.path());
+        assert_eq!([mode(&one), mode(&two)], [usual; 2]);
+        assert_eq!(fs::read(&two).unwrap(), b"2");
+        assert_eq!(names(folder.path()), ["one", "two"]);
+    }
+
+    #[test]
+    fn an_old_file_keeps_its_mode() {
+        let folder = folder();
+        let path = folder.path().join("a.json");
+        fs::write(&path, "1").unwrap();
+        for kept in [0o600, 0o640, 0o664] {
+            fs::set_permissions(&path, Permissions::from_mode(kept)).unwrap();
+
+            write(&path, b"2", Flush::Later).unwrap();
+
+            assert_eq!(mode(&path), kept, "{kept:o}");
+        }
+    }
+
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced() {
+        let folder = folder();
+        let real = folder.path().join("real");
+        fs::create_dir(&real).unwrap();
+        fs::write(real.join("old"), "1").unwrap();
+        for target in ["real/old", "real/new"] {
+            let link = folder.path().join("link");
+            symlink(target, &link).unwrap();
+            let second = folder.path().join("second");
+            symlink("link", &second).unwrap();
+
+            write(&second, b"2", Flush::Now).unwrap();
+
+            assert!(link.is_symlink() && second.is_symlink());
+            assert_eq!(fs::read(folder.path().join(target)).unwrap(), b"2");
+            fs::remove_file(link).unwrap();
+            fs::remove_file(second).unwrap();
+        }
+        assert_eq!(names(&real), ["new", "old"]);
+    }
+
+    #[test]
+    fn links_in_a_ring_are_an_error() {
+        let folder = folder();
+        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+        symlink(&two, &one).unwrap();
+        symlink(&one, &two).unwrap();
+
+        assert!(write(&one, b"1", Flush::Now).is_err());
+        assert!(one.is_symlink() && two.is_symlink());
+    }
+
+    #[test]
+    fn a_pipe_is_written_to_and_stays() {
+        let folder = folder();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
+        for name in ["pipe", "link"] {
+            let named = folder.path().join(name);
+            if name == "link" {
+                symlink(&path, &named).unwrap();
+            }
+            let read = path.clone();
+            let reader = std::thread::spawn(move || fs::read(read).unwrap());
+
+            write(&named, b"1", Flush::Now).unwrap();
+
+            assert_eq!(reader.join().unwrap(), b"1");
+        }
+        assert!(!fs::metadata(&path).unwrap().is_file());
+        assert_eq!(names(folder.path()), ["link", "pipe"]);
+    }
+
+    #[test]
+    fn a_device_is_written_to() {
+        let folder = folder();
+        // A link, so that a fault in this code replaces the link and not the device.
+        let link = folder.path().join("null");
+        symlink("/dev/null", &link).unwrap();
+
+        write(&link, b"1", Flush::Now).unwrap();
+        write_at(&link, Flush::Now, |path| fs::write(path, "1")).unwrap();
+
+        assert!(link.is_symlink());
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        assert_eq!(names(folder.path()), ["null"]);
+    }
+
+    #[test]
+    fn a_folder_is_no_place_for_a_file() {
+        let folder = folder();
+
+        assert!(write(folder.path(), b"1", Flush::Now).is_err());
+        assert!(write(&folder.path().join("missing/a"), b"1", Flush::Now).is_err());
+    }
+
+    #[test]
+    fn a_renamed_folder_replaces_nothing_that_is_full() {
+        let folder = folder();
+        let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
+        fs::create_dir(&new).unwrap();
+        fs::write(new.join("a"), "1").unwrap();
+
+        rename(&new, &old, Flush::Now).unwrap();
+
+        assert_eq!(names(folder.path()), ["old"]);
+        assert_eq!(fs::read(old.join("a")).unwrap(), b"1");
+    }
+}

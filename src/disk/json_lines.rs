@@ -1,0 +1,304 @@
+//! Logs of JSON, a value a line.
+//!
+//! A line counts once its line break is written. A process that dies while it writes leaves a last
+//! line without one: nobody reads that line, and whoever goes on with the log cuts it off first.
+//!
+//! Several processes may append to one log: each holds the file's lock while it writes a line, and
+//! while it cuts one off.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    DiskError,
+    atomic::{self, Flush},
+};
+
+/// A log that grows at its end.
+#[derive(Debug)]
+pub struct JsonLines {
+    file: File,
+    path: PathBuf,
+}
+
+impl JsonLines {
+    /// Opens a log to go on with it, or begins one.
+    pub fn open(path: &Path) -> Result<Self, DiskError> {
+        let options = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path);
+        let file = options.map_err(DiskError::write(path))?;
+        locked(&file, cut_torn_line).map_err(DiskError::write(path))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a log without the lines that `keep` refuses, or that hold no `K`.
+    ///
+    /// What a resumed job does again must not be there twice. `K` is the part of a value that
+    /// decides, such as a struct with the step alone.
+    pub fn resume<K: DeserializeOwned>(
+        path: &Path,
+        keep: impl Fn(&K) -> bool,
+    ) -> Result<Self, DiskError> {
+        let bytes = read_bytes(path)?;
+        let stays = |line: &&[u8]| serde_json::from_slice::<K>(line).is_ok_and(|key| keep(&key));
+        let kept: Vec<&[u8]> = whole_lines(&bytes).filter(stays).collect();
+        let kept = kept.concat();
+        if kept.len() != bytes.len() {
+            tracing::debug!(path = %path.display(), bytes = bytes.len() - kept.len(), "dropped");
+            atomic::write(path, &kept, Flush::Now).map_err(DiskError::write(path))?;
+        }
+        Self::open(path)
+    }
+
+    /// Adds a value as a line.
+    pub fn append<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), DiskError> {
+        let line = line(&self.path, value)?;
+        locked(&self.file, |mut file| {
+            let before = file.metadata()?.len();
+            // One write a line, so that only the last one can be cut.
+            let written = file.write_all(&line);
+            if written.is_err() {
+                // A full disk may have taken a part of it, and the next line must not follow that.
+                let _ = file.set_len(before);
+            }
+            written
+        })
+        .map_err(DiskError::write(&self.path))
+    }
+
+    /// Returns once the disk has all lines, as a checkpoint that relies on them needs.
+    pub fn sync(&self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(DiskError::write(&self.path))
+    }
+
+    /// Removes the first lines of a log that has more than `most`.
+    pub fn keep_last(path: &Path, most: usize) -> Result<(), DiskError> {
+        let bytes = read_bytes(path)?;
+        let lines: Vec<&[u8]> = whole_lines(&bytes).collect();
+        match lines.len().checked_sub(most) {
+            None | Some(0) => Ok(()),
+            Some(surplus) => {
+                let kept: Vec<&[u8]> = lines.into_iter().skip(surplus).collect();
+                atomic::write(path, &kept.concat(), Flush::Now).map_err(DiskError::write(path))
+            }
+        }
+    }
+
+    /// The values of a log; none if there is no such file.
+    pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DiskError> {
+        let bytes = read_bytes(path)?;
+        let values: Result<_, _> = whole_lines(&bytes).map(serde_json::from_slice).collect();
+        values.map_err(DiskError::damaged(path))
+    }
+}
+
+/// Adds a value as a line at the end of a file that people edit as well, and returns once the disk
+/// has it. A last line without a line break is theirs: it stays, and gets one.
+pub fn append_json_line<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), DiskError> {
+    let mut line = line(path, value)?;
+    let bytes = read_bytes(path)?;
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        line.insert(0, b'\n');
+    }
+    let mut options = OpenOptions::new();
+    options
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(&line)?;
+            file.sync_all()
+        })
+        .map_err(DiskError::write(path))
+}
+
+fn line<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<Vec<u8>, DiskError> {
+    let mut line = serde_json::to_vec(value).map_err(DiskError::damaged(path))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Runs `act` while no other process writes to the log.
+fn locked<T>(file: &File, act: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+    // A file system without locks has no rivals that could be kept out.
+    let is_locked = file.lock().is_ok();
+    let done = act(file);
+    if is_locked {
+        let _ = file.unlock();
+    }
+    done
+}
+
+/// Cuts off a last line that has no line break.
+fn cut_torn_line(mut file: &File) -> io::Result<()> {
+    // A device or a pipe has nothing to be cut, and reading one may never end.
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = whole_lines(&bytes).map(<[u8]>::len).sum::<usize>();
+    if whole == bytes.len() {
+        return Ok(());
+    }
+    file.set_len(whole as u64)
+}
+
+/// The lines that end with a line break, with it.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| line.ends_with(b"\n"))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DiskError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(DiskError::read(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Line {
+        step: u64,
+        loss: f64,
+    }
+
+    #[derive(Deserialize)]
+    struct Step {
+        step: u64,
+    }
+
+    fn line(step: u64) -> Line {
+        Line { step, loss: 0.5 }
+    }
+
+    fn log() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        (folder, path)
+    }
+
+    fn read(path: &Path) -> Vec<Line> {
+        JsonLines::read(path).unwrap()
+    }
+
+    #[test]
+    fn lines_after_the_checkpoint_are_dropped_on_resuming() {
+        let (_folder, path) = log();
+        let mut lines = JsonLines::open(&path).unwrap();
+        for step in 1..=5 {
+            lines.append(&line(step)).unwrap();
+        }
+
+        let mut lines = JsonLines::resume(&path, |line: &Step| line.step <= 3).unwrap();
+        lines.append(&line(4)).unwrap();
+
+        assert_eq!(read(&path), [1, 2, 3, 4].map(line));
+    }
+
+    #[test]
+    fn a_line_without_the_key_is_dropped_on_resuming() {
+        let (_folder, path) = log();
+        let whole = "{\"step\":1,\"loss\":0.5}\n";
+        fs::write(&path, format!("{{\"loss\":1.0}}\nno JSON\n{whole}")).unwrap();
+
+        JsonLines::resume(&path, |_: &Step| true).unwrap();
+
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn half_a_line_at_the_end_is_neither_read_nor_kept() {
+        let (_folder, path) = log();
+        let whole = "{\"step\":1,\"loss\":0.5}\n";
+        let opened: [fn(&Path) -> JsonLines; 2] = [
+            |path| JsonLines::open(path).unwrap(),
+            |path| JsonLines::resume(path, |_: &Step| true).unwrap(),
+        ];
+        for open in opened {
+            for cut in ["{", "{\"step\":2,\"loss\":0.", "{\"step\":2,\"loss\":0.5}"] {
+                fs::write(&path, format!("{whole}{cut}")).unwrap();
+
+                assert_eq!(read(&path), [line(1)], "{cut}");
+                open(&path).append(&line(2)).unwrap();
+                assert_eq!(read(&path), [1, 2].map(line), "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_may_append_to_one_log() {
+        let (_folder, path) = log();
+        let text = "x".repeat(10_000);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        JsonLines::open(&path).unwrap().append(&text).unwrap();
+                    }
+                });
+            }
+        });
+
+        let read: Vec<String> = JsonLines::read(&path).unwrap();
+        assert_eq!(read.len(), 80);
+        assert!(read.iter().all(|line| *line == text));
+    }
+
+    #[test]
+    fn a_bounded_log_keeps_its_last_lines() {
+        let (_folder, path) = log();
+        for step in 1..=5 {
+            let mut lines = JsonLines::open(&path).unwrap();
+            lines.append(&line(step)).unwrap();
+            JsonLines::keep_last(&path, 3).unwrap();
+        }
+
+        assert_eq!(read(&path), [3, 4, 5].map(line));
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_in_words() {
+        let error = JsonLines::open(Path::new("/dev/full"))
+            .unwrap()
+            .append(&line(1))
+            .unwrap_err();
+
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("No space left on device"), "{cause}");
+    }
+
+    #[test]
+    fn a_line_that_a_person_wrote_without_a_break_stays() {
+        let (_folder, path) = log();
+        for (before, after) in [
+            ("", "{\"step\":2,\"loss\":0.5}\n"),
+            ("{}\n", "{}\n{\"step\":2,\"loss\":0.5}\n"),
+            ("{}", "{}\n{\"step\":2,\"loss\":0.5}\n"),
+        ] {
+            fs::write(&path, before).unwrap();
+
+            append_json_line(&path, &line(2)).unwrap();
+
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Helpers for tests of what uses launchers.
+
+pub(crate) mod fixture;

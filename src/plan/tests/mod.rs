@@ -1,0 +1,5 @@
+//! Plans of specs in a small project, and of the experiments of this one.
+
+pub(crate) mod fixture;
+mod jobs;
+mod shipped;

@@ -1,0 +1,4 @@
+//! Tables as people read them.
+
+mod fixture;
+mod tables;

@@ -1,0 +1,106 @@
+//! The files of a job folder that hold one value each.
+
+use super::{JobDir, create_folder};
+use crate::{
+    disk::{Timestamp, atomic::Flush, lock::Owner},
+    plan::Job,
+    results::{Attempt, Note, Outcome, Provenance, ResultsError, Status, json},
+};
+
+impl JobDir {
+    /// Makes the folder and writes the job, and what was hashed for its name.
+    pub fn prepare(&self, job: &Job) -> Result<(), ResultsError> {
+        create_folder(&self.path)?;
+        let path = self.identity_path();
+        let before: Option<serde_json::Value> = json::read_or_warn(&path);
+        if before
+            .as_ref()
+            .is_some_and(|before| *before != job.identity)
+        {
+            return Err(ResultsError::OtherJob {
+                path: self.path.clone(),
+            });
+        }
+        if before.is_none() {
+            json::write(&path, &job.identity, Flush::Now)?;
+        }
+        let path = self.job_path();
+        json::write(&path, job, Flush::Now)
+    }
+
+    /// The job with its identity, or nothing if the folder was never prepared.
+    pub fn job(&self) -> Result<Option<Job>, ResultsError> {
+        let Some(mut job) = json::read::<Job>(&self.job_path())? else {
+            return Ok(None);
+        };
+        job.identity = self.identity()?.unwrap_or_default();
+        Ok(Some(job))
+    }
+
+    /// What was hashed for the job's name, if it is there.
+    pub fn identity(&self) -> Result<Option<serde_json::Value>, ResultsError> {
+        Ok(json::read(&self.identity_path())?)
+    }
+
+    /// The outcome, if the job is done; a damaged one counts as absent, with a warning.
+    pub fn outcome(&self) -> Option<Outcome> {
+        json::read_or_warn(&self.outcome_path())
+    }
+
+    /// Writes the outcome. The job is done once it is there.
+    pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), ResultsError> {
+        let path = self.outcome_path();
+        let bytes = json::to_json(&path, outcome)?;
+        // JSON has no infinity: it would be written as `null`, and the job would never be done.
+        if serde_json::from_slice::<Outcome>(&bytes).ok().as_ref() != Some(outcome) {
+            return Err(ResultsError::NotFinite { path });
+        }
+        Ok(json::write_bytes(&path, &bytes, Flush::Now)?)
+    }
+
+    /// The last worker's note about itself; a damaged one counts as absent.
+    pub fn note(&self) -> Option<Note> {
+        json::read_or_warn(&self.state_path())
+    }
+
+    /// Replaces the worker's note about itself.
+    pub fn write_note(&self, note: &Note) -> Result<(), ResultsError> {
+        let path = self.state_path();
+        json::write(&path, note, Flush::Later)
+    }
+
+    /// Records why a worker failed that has died, unless it has recorded a reason itself.
+    pub fn record_failure(&self, attempt: u32, reason: &str) -> Result<(), ResultsError> {
+        let note = self.note();
+        let is_recorded = |note: &Note| note.attempt == attempt && note.status == Status::Failed;
+        if note.as_ref().is_some_and(is_recorded) {
+            return Ok(());
+        }
+        self.write_note(&Note {
+            status: Status::Failed,
+            attempt,
+            owner: note
+                .as_ref()
+                .map_or_else(Owner::this_process, |note| note.owner.clone()),
+            heartbeat: Timestamp::now(),
+            progress: note.and_then(|note| note.progress),
+            reason: Some(reason.to_owned()),
+        })
+    }
+
+    /// The history of the job; a damaged one counts as absent.
+    pub fn provenance(&self) -> Provenance {
+        json::read_or_warn(&self.provenance_path()).unwrap_or_default()
+    }
+
+    /// Adds an attempt to the history, or replaces the one of the same number.
+    pub fn write_attempt(&self, attempt: &Attempt) -> Result<(), ResultsError> {
+        let mut provenance = self.provenance();
+        provenance
+            .attempts
+            .retain(|other| other.attempt != attempt.attempt);
+        provenance.attempts.push(attempt.clone());
+        let path = self.provenance_path();
+        json::write(&path, &provenance, Flush::Now)
+    }
+}

@@ -1,0 +1,25 @@
+//! An outcome for tests that do not read what is in it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    digest::Digest,
+    results::{EvalOutcome, Outcome, TaskOutcome},
+};
+
+/// What the job of `plan::tests::fixture` might give.
+pub(crate) fn outcome() -> Outcome {
+    Outcome::Eval(EvalOutcome {
+        benchmark: "small_arena".into(),
+        tasks: vec![TaskOutcome {
+            task_id: "arena/0".into(),
+            group: None,
+            kind: None,
+            passed: vec![true, false],
+            verdicts: vec!["passed".into(), "wrong".into()],
+        }],
+        metrics: BTreeMap::from([("pass@1".into(), 0.5)]),
+        counts: BTreeMap::from([("passed".into(), 1), ("wrong".into(), 1)]),
+        samples_digest: Digest::of_bytes(b""),
+    })
+}

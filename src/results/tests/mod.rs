@@ -1,0 +1,4 @@
+//! Job folders as schedulers, workers and crashes leave them.
+
+pub(crate) mod fixture;
+mod job_dir;

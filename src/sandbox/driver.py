@@ -1,0 +1,357 @@
+"""A warm server that runs one program after the other, each in a fork.
+
+Three descriptors connect it with the client: a socket for requests and replies, a pipe for nonces, and a pipe
+for the messages of programs. A request is a letter, four bytes of length and a text; a reply is four bytes of
+length and JSON. All permissions of a program are decided before its first line runs.
+
+A pass is the hash of a nonce. The client puts the nonce into its pipe, so that it is neither in the program's
+memory nor in a Python frame; the child reads it only after the program has ended without an exception. No other
+message is a pass, nor is silence: not the nonce itself, which a program can find by reading all its descriptors,
+and not a guess. The client decides what a message is worth and when a program is late, and kills late programs.
+Nothing that a program does to the two pipes affects the next program, because the client empties both.
+"""
+
+import builtins
+import gc
+import importlib
+import json
+import select
+import stat
+from _signal import default_int_handler, signal as handle_signal
+try:
+    # `hashlib` loads a library of megabytes, which would make every fork slower.
+    from _sha2 import sha256
+except ImportError:
+    from _sha256 import sha256
+
+NONCE_BYTES = 32
+PROOF_BYTES = 32
+# An honest message is not longer.
+MESSAGE_BYTES = 4096
+TEXT = 500
+# The letters of requests.
+PROGRAM, CALL, HARNESS = b"p", b"c", b"h"
+# The limit that is set only in programs.
+PROCESSES = getattr(resource, "RLIMIT_NPROC", None)
+
+
+def main():
+    settings = json.loads(sys.argv[1])
+    sys.argv[:] = [""]
+    watched, alive, channel, nonces, messages = descriptors()
+    states = {}
+    if LINUX:
+        states.update(enter_namespaces())
+    else:
+        states.update(user_namespace=f"{sys.platform} has none", namespaces=f"{sys.platform} has none")
+    child = os.fork()
+    if child != 0:
+        os.close(alive)
+        watch(child, watched, channel)
+    os.close(watched)
+    if LINUX:
+        die_with_parent()
+    try:
+        server = Server(settings, (alive, channel), nonces, messages, states)
+        server.serve()
+    except EOFError:
+        pass
+    except BaseException:
+        import traceback
+        send(channel, {"fatal": traceback.format_exc()[-2000:]})
+        os._exit(1)
+    os._exit(0)
+
+
+def watch(child, watched, channel):
+    """Ends when the server ends; kills the server and its program when the client has closed the socket."""
+    poll = select.poll()
+    poll.register(watched, 0)
+    poll.register(channel, 0)
+    for descriptor, _ in poll.poll():
+        if descriptor == channel:
+            # The watcher, the server and its program; when process 1 dies, so does its whole namespace.
+            os.killpg(0, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    os._exit(0 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+
+
+def descriptors():
+    """Moves the socket and the two pipes, so that programs find nothing on descriptors 0, 1 and 2.
+
+    Closes everything else that was open when the judge was started. The result begins with the ends of a pipe by
+    which the watcher sees whether the server lives; its second end and the socket have adjacent numbers.
+    """
+    os.closerange(3, 1 << 20)
+    watched, alive = os.pipe()
+    moved = [os.dup(descriptor) for descriptor in (0, 1, 2)]
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    return [watched, alive, *moved]
+
+
+def framed(value):
+    data = json.dumps(value).encode()
+    return len(data).to_bytes(4, "little") + data
+
+
+def send(descriptor, value):
+    write_all(descriptor, framed(value))
+
+
+def write_all(descriptor, data, write=os.write):
+    data = memoryview(data)
+    while data:
+        data = data[write(descriptor, data):]
+
+
+def receive(descriptor, read=os.read, number=int.from_bytes):
+    """The text of a request whose letter has been read."""
+    size = number(read(descriptor, 4), "little")
+    text = read(descriptor, size)
+    if len(text) < size:
+        text = bytearray(text)
+        while len(text) < size:
+            part = read(descriptor, min(size - len(text), 1 << 20))
+            if not part:
+                raise EOFError
+            text += part
+    return text.decode()
+
+
+class Server:
+    """The state that programs share."""
+
+    def __init__(self, settings, private, nonces, messages, states):
+        # Programs do not have the descriptors from the first to the last of these.
+        self.private, self.channel = private, private[-1]
+        self.nonces, self.messages = nonces, messages
+        # A nonce is in the pipe before its program starts; if the program has removed it, nobody waits for it.
+        os.set_blocking(nonces, False)
+        os.set_blocking(self.channel, True)
+        # Process 1 of a namespace receives no signal that it does not handle.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        imported = self.import_modules(settings["modules"])
+        without_tracing()
+        self.scratch = settings["scratch"]
+        self.limits = limits(settings)
+        details = self.protect(settings, states)
+        os.chdir(self.scratch)
+        os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
+        os.umask(0o077)
+        self.limit()
+        warm_up()
+        # All objects of now are kept: a collection in a child would write to, and so copy, every page.
+        gc.collect()
+        gc.freeze()
+        send(self.channel, {
+            "ready": sys.version.split()[0],
+            "modules": imported,
+            "safeguards": states,
+            "details": details,
+        })
+
+    def import_modules(self, names):
+        """Loads the modules that most programs import; a missing one fails in the program instead."""
+        imported = {}
+        for name in names:
+            try:
+                module = importlib.import_module(name)
+            except Exception:
+                continue
+            imported[name] = str(getattr(module, "__version__", ""))
+        return imported
+
+    def protect(self, settings, states):
+        """Applies the safeguards of all programs, notes which ones the system refuses, and returns details."""
+        self.filter = None
+        if not LINUX:
+            for name in ("scratch", "files", "system_calls", "limits"):
+                states[name] = f"{sys.platform} has none"
+            return {}
+        try:
+            write("/proc/self/oom_score_adj", "1000")
+        except OSError:
+            pass
+        no_new_privileges()
+        details = {}
+        states["scratch"] = states["namespaces"]
+        if states["namespaces"] is None:
+            try:
+                self.scratch = mount_scratch(settings["scratch_bytes"])
+                details["scratch"] = f"{settings['scratch_bytes'] >> 20} MiB in memory"
+            except Refused as refusal:
+                states["scratch"] = str(refusal)
+            limit_processes(settings["processes"])
+            drop_capabilities()
+        states["files"] = states["system_calls"] = states["limits"] = None
+        try:
+            details["files"] = f"Landlock version {restrict_files(self.scratch)}"
+        except Refused as refusal:
+            states["files"] = str(refusal)
+        try:
+            SystemCallFilter(bytes.fromhex(settings["server_filter"])).install()
+            self.filter = SystemCallFilter(bytes.fromhex(settings["program_filter"]))
+            self.filter.probe()
+        except Refused as refusal:
+            self.filter, states["system_calls"] = None, str(refusal)
+        try:
+            probe_limits(self.limits, settings["memory_bytes"])
+            details["limits"] = f"{settings['memory_bytes'] >> 20} MiB"
+        except Refused as refusal:
+            states["limits"] = str(refusal)
+        return details
+
+    def limit(self):
+        """Sets the limits of programs in the server already, except the number of processes.
+
+        Old kernels count all processes of a user in the whole system, so this server could not fork any more.
+        """
+        for which, value in self.limits:
+            if which != PROCESSES:
+                resource.setrlimit(which, value)
+
+    def serve(self):
+        """Runs one program after the other, each in a fork, and replies how each ended.
+
+        In a fork, and in the server while a fork lives, the first write to a page of memory copies the page,
+        and counting a reference is a write. So everything is in the local variables of this one call (every
+        extra function, attribute or global touches more pages), a child reads its program itself, and the
+        server does nothing until the child has ended.
+        """
+        (first, channel), scratch = self.private, self.scratch
+        nonces, messages = self.nonces, self.messages
+        read, write, close_range, wait, listdir = os.read, os.write, os.closerange, os.waitpid, os.listdir
+        exit_now, reseed, run, mode = os._exit, reseeding(), exec, os.chmod
+        fork, take, unblock, left = fork_of_one_thread(), receive, os.set_blocking, self.leftovers()
+        sigint, interrupt = signal.SIGINT.value, default_int_handler
+        limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
+        restrict = self.filter.install_now if self.filter else None
+        tell_error, prove = tell, tell_pass
+        ended = framed({"status": 0, "is_spent": False})
+        while True:
+            kind = read(channel, 1)
+            if not kind:
+                raise EOFError
+            if kind == HARNESS:
+                send(channel, self.prepare(**json.loads(take(channel))))
+                continue
+            child = fork()
+            if child == 0:
+                try:
+                    text = take(channel)
+                    close_range(first, channel + 1)
+                    # An earlier program may have changed the state of the pipe, which all programs share.
+                    unblock(messages, True)
+                    reseed()
+                    handle_signal(sigint, interrupt)
+                    if most is not None:
+                        limit(PROCESSES, most)
+                    if restrict is not None and restrict() != 0:
+                        exit_now(70)
+                    # What is needed later is bound before: the program may replace `os.write`. One line runs it
+                    # and proves it, because by tracing it can make this frame jump to any line.
+                    try:
+                        if kind == PROGRAM:
+                            prove(messages, nonces, run(compile(text, "<string>", "exec"), {}))
+                        else:
+                            prove(messages, nonces, self.harness["run"](text))
+                    except BaseException as error:
+                        tell_error(messages, error)
+                    else:
+                        # Ends the program, threads included.
+                        exit_now(0)
+                finally:
+                    exit_now(70)
+            _, status = wait(child, 0)
+            try:
+                mode(scratch, 0o700)
+                is_clean = not listdir(scratch)
+            except OSError:
+                is_clean = False
+            if is_clean and status == 0:
+                write(channel, ended)
+                continue
+            if left():
+                raise RuntimeError("the system ended a program before it had read its text")
+            # Folders that are too deep to be removed vanish with the server's own file system.
+            is_spent = not (is_clean or self.clean_scratch())
+            send(channel, {"status": os.waitstatus_to_exitcode(status), "is_spent": is_spent})
+
+    def leftovers(self):
+        """A function that returns whether there is something to read before the reply to a request."""
+        poll = select.poll()
+        poll.register(self.channel, select.POLLIN)
+        return lambda: bool(poll.poll(0))
+
+    def prepare(self, code, data):
+        """Loads a harness: trusted code of ours that runs programs in another way."""
+        # It has its own builtins, which a program cannot replace.
+        self.harness = {"__builtins__": dict(vars(builtins))}
+        exec(compile(code, "<harness>", "exec"), self.harness)
+        self.harness["prepare"](data)
+        gc.freeze()
+        return {"prepared": True}
+
+    def clean_scratch(self):
+        """Empties the folder for the next program, and returns whether it could."""
+        try:
+            if not os.listdir(self.scratch):
+                return True
+            empty(self.scratch)
+            return not os.listdir(self.scratch)
+        except (OSError, RecursionError):
+            return False
+
+
+def describe(kind, error):
+    name = type.__dict__["__name__"].__get__(kind)
+    try:
+        text = str(error)[:TEXT]
+    except BaseException:
+        text = ""
+    return f"{name}\n{text}"
+
+
+def proof(nonce, sha256=sha256):
+    """What the message of a pass must contain."""
+    return sha256(b"the last assertion holds" + nonce).digest()
+
+
+def tell_pass(messages, nonces, answer, read=os.read, write=os.write, send_all=write_all, prove=proof,
+              header=b"P" + PROOF_BYTES.to_bytes(4, "little")):
+    """Sends the one message of a program that has passed, with the answer of the harness around it."""
+    if answer:
+        answer = answer.encode()
+        send_all(messages, b"P" + (PROOF_BYTES + len(answer)).to_bytes(4, "little"))
+        send_all(messages, prove(read(nonces, NONCE_BYTES)) + answer)
+    else:
+        write(messages, header + prove(read(nonces, NONCE_BYTES)))
+
+
+def tell(messages, error, kind_of=type, describe=describe, send_all=write_all):
+    """Sends the one message of a program that has not passed."""
+    kind = kind_of(error)
+    letter = b"A" if issubclass(kind, AssertionError) else b"E"
+    data = describe(kind, error).encode("utf-8", "replace")[:MESSAGE_BYTES]
+    send_all(messages, letter + len(data).to_bytes(4, "little") + data)
+
+
+def empty(folder):
+    """Removes everything in a folder, whatever its modes are."""
+    for root, folders, _ in os.walk(folder):
+        for name in folders:
+            path = os.path.join(root, name)
+            if not stat.S_ISLNK(os.lstat(path).st_mode):
+                os.chmod(path, 0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            import shutil
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
+
+
+main()

@@ -1,0 +1,153 @@
+//! Several warm servers, used from several threads.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use super::{
+    Call, Interpreter, Modules, Program, PythonError, Role, Safeguards, Settings, Verdict,
+    server::{DRIVER, Server},
+};
+
+/// Warm Python servers: as many programs run at the same time as there are workers.
+#[derive(Debug)]
+pub struct Pool {
+    settings: Settings,
+    interpreter: Interpreter,
+    safeguards: Safeguards,
+    idle: Mutex<Vec<Worker>>,
+    returned: Condvar,
+}
+
+/// The servers of one worker, by what they have loaded; all except the smallest start when they are first needed.
+type Worker = BTreeMap<(Role, Modules), Server>;
+
+impl Pool {
+    /// Finds Python, starts a server for each worker, and checks the protections of this system.
+    pub fn start(settings: &Settings) -> Result<Self, PythonError> {
+        let interpreter = Interpreter::find(&settings.interpreter)?;
+        let start = || Server::start(&interpreter, settings, Modules::Standard);
+        let (first, others) = thread::scope(|scope| {
+            let others: Vec<_> = (1..settings.workers).map(|_| scope.spawn(start)).collect();
+            let first = start();
+            let others = others.into_iter().map(|one| one.join().ok()?.ok());
+            (first, others.collect::<Vec<_>>())
+        });
+        let first = first?;
+        let safeguards = first.safeguards().clone();
+        if !safeguards.is_complete() && !settings.is_unsandboxed_allowed {
+            return Err(PythonError::Unprotected {
+                missing: safeguards,
+            });
+        }
+        // A server that did not start now may start when it is needed, or its error is returned then.
+        let servers = others.into_iter().chain([Some(first)]);
+        let kind = (Role::Candidate, Modules::Standard);
+        let workers = servers
+            .map(|server| server.map(|server| (kind, server)).into_iter().collect())
+            .collect();
+        Ok(Self {
+            settings: settings.clone(),
+            interpreter,
+            safeguards,
+            idle: Mutex::new(workers),
+            returned: Condvar::new(),
+        })
+    }
+
+    /// Runs a program; waits for a worker if all are busy.
+    ///
+    /// An error is a failure to judge, never a failure of the program.
+    pub fn run(&self, program: &Program) -> Result<Verdict, PythonError> {
+        let modules = Modules::of_program(&program.source);
+        self.with_server((Role::Candidate, modules), |server| {
+            server.run(&program.source, program.timeout)
+        })
+    }
+
+    /// Runs a program by a harness: the verdict, and the harness's answer if the program passes.
+    ///
+    /// An error is a failure to judge, never a failure of the program.
+    pub fn call(&self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
+        self.with_server((call.role, call.modules), |server| server.call(call))
+    }
+
+    /// The protections of this system.
+    pub fn safeguards(&self) -> &Safeguards {
+        &self.safeguards
+    }
+
+    /// The Python that runs the programs.
+    pub fn interpreter(&self) -> &Interpreter {
+        &self.interpreter
+    }
+
+    /// The text of the driver that runs the programs: with another one, verdicts may differ.
+    pub fn driver(&self) -> &'static str {
+        DRIVER
+    }
+
+    /// The number of programs that run at the same time.
+    pub fn workers(&self) -> usize {
+        self.settings.workers.max(1)
+    }
+
+    /// The modules that a server loads beforehand, with their versions where they have one.
+    pub fn modules(&self, modules: Modules) -> Result<BTreeMap<String, String>, PythonError> {
+        self.with_server((Role::Candidate, modules), |server| {
+            Ok(server.modules().clone())
+        })
+    }
+
+    fn with_server<T>(
+        &self,
+        kind: (Role, Modules),
+        work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let mut worker = self.take();
+        let result = self.work(&mut worker, kind, work);
+        self.lock().push(worker);
+        self.returned.notify_one();
+        result
+    }
+
+    fn work<T>(
+        &self,
+        worker: &mut Worker,
+        kind: (Role, Modules),
+        work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let mut server = match worker.remove(&kind) {
+            Some(server) => server,
+            None => Server::start(&self.interpreter, &self.settings, kind.1)?,
+        };
+        let result = work(&mut server)?;
+        // A server that failed is dropped, which kills it: its next reply might be to this request.
+        if !server.is_spent() {
+            worker.insert(kind, server);
+        }
+        Ok(result)
+    }
+
+    fn take(&self) -> Worker {
+        let mut idle = self.lock();
+        loop {
+            match idle.pop() {
+                Some(worker) => return worker,
+                None => {
+                    idle = self
+                        .returned
+                        .wait(idle)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Worker>> {
+        // A worker is consistent between two calls, even if a thread has panicked.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,220 @@
+//! One warm Python process that runs one program after the other.
+
+mod command;
+mod contention;
+mod poll;
+mod process;
+mod program_pipes;
+mod protocol;
+mod time_limit;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    os::fd::OwnedFd,
+    process::Child,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::sandbox::{
+    Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict,
+    proof::{MAX_MESSAGE_BYTES, Nonce},
+};
+
+use poll::wait_for;
+use program_pipes::ProgramPipes;
+use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared, no_answer};
+use time_limit::{End, GRACE, await_end};
+
+pub(super) use command::DRIVER;
+pub use contention::are_time_limits_exact;
+
+/// The time that Python may take to start and to load its modules; torch needs several seconds.
+const START: Duration = Duration::from_mins(1);
+/// The time that a server may take to notice that its program has ended.
+const NOTICE: Duration = Duration::from_millis(100);
+
+/// A warm Python process with some modules loaded; killed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    process: Child,
+    channel: Channel,
+    pipes: ProgramPipes,
+    random: File,
+    safeguards: Safeguards,
+    modules: BTreeMap<String, String>,
+    /// Whether it could not clean up after a program.
+    is_spent: bool,
+    /// The key of the harness that is loaded.
+    harness: Option<String>,
+    /// The folder that programs write to if the system grants no file system in memory.
+    _scratch: TempDir,
+}
+
+impl Server {
+    /// Starts Python and waits until its modules are loaded.
+    pub(super) fn start(
+        interpreter: &Interpreter,
+        settings: &Settings,
+        modules: Modules,
+    ) -> Result<Self, PythonError> {
+        let scratch = tempfile::Builder::new()
+            .prefix("recode-")
+            .tempdir()
+            .map_err(PythonError::Lost)?;
+        let (channel, theirs) = Channel::pair().map_err(PythonError::Lost)?;
+        let (pipes, nonces, messages) = ProgramPipes::new().map_err(PythonError::Lost)?;
+        let process = command::command(interpreter, settings, modules, scratch.path())
+            .stdin(OwnedFd::from(theirs))
+            .stdout(nonces)
+            .stderr(messages)
+            .spawn()
+            .map_err(|source| PythonError::Start {
+                interpreter: interpreter.path.clone(),
+                source,
+            })?;
+        let mut server = Self {
+            process,
+            channel,
+            pipes,
+            random: File::open("/dev/urandom").map_err(PythonError::Lost)?,
+            safeguards: Safeguards::of_report(&BTreeMap::new(), &BTreeMap::new()),
+            modules: BTreeMap::new(),
+            is_spent: false,
+            harness: None,
+            _scratch: scratch,
+        };
+        server.await_hello()?;
+        let hello: Hello = server.channel.receive(START)?;
+        server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
+        server.modules = hello.modules;
+        server.pipes.drain_messages(&mut Vec::new(), 0)?;
+        Ok(server)
+    }
+
+    /// Waits for the first reply; what Python or a library writes to stderr before it is not a message.
+    fn await_hello(&mut self) -> Result<(), PythonError> {
+        let deadline = Instant::now() + START;
+        loop {
+            let mut ends = [self.channel.polled(), self.pipes.polled()];
+            if !wait_for(&mut ends, deadline)? {
+                return Err(no_answer());
+            }
+            let [has_replied, has_written] = ends.map(|end| !end.revents().is_empty());
+            if has_replied {
+                return Ok(());
+            }
+            if has_written {
+                self.pipes.read_message(&mut Vec::new(), 0)?;
+            }
+        }
+    }
+
+    /// Whether it must run no other program.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent
+    }
+
+    /// Which protections hold.
+    pub(super) fn safeguards(&self) -> &Safeguards {
+        &self.safeguards
+    }
+
+    /// The modules that are loaded, with their versions where they have one.
+    pub(super) fn modules(&self) -> &BTreeMap<String, String> {
+        &self.modules
+    }
+
+    /// Runs a program to its end or to the end of its time.
+    pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
+        let (verdict, _) = self.exchange(PROGRAM, source, timeout, 0)?;
+        Ok(verdict)
+    }
+
+    /// Runs a program by a harness, and returns the harness's answer if the program passes.
+    pub(super) fn call(&mut self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
+        let harness = call.harness;
+        if self.harness.as_ref() != Some(&harness.key) {
+            self.harness = None;
+            let request = json!({ "code": harness.code, "data": harness.data });
+            self.channel.send(HARNESS, &request.to_string())?;
+            let _: Prepared = self.channel.receive(START)?;
+            self.harness = Some(harness.key.clone());
+        }
+        self.exchange(CALL, call.argument, call.timeout, call.answer_bytes)
+    }
+
+    /// Sends a program with its nonce, waits for its end, and weighs its message.
+    fn exchange(
+        &mut self,
+        kind: u8,
+        text: &str,
+        timeout: Duration,
+        answer_bytes: usize,
+    ) -> Result<(Verdict, String), PythonError> {
+        let nonce = Nonce::new(&mut self.random).map_err(PythonError::Lost)?;
+        self.pipes.put_nonce(&nonce)?;
+        self.channel.send(kind, text)?;
+        let mut message = Vec::new();
+        let most = answer_bytes + MAX_MESSAGE_BYTES;
+        let end = await_end(
+            self.process.id(),
+            &self.channel,
+            &mut self.pipes,
+            timeout,
+            &mut message,
+            most,
+        )?;
+        let without_message = (end.verdict(), String::new());
+        if end != End::ByItself && !self.kill_program()? {
+            // A program that cannot be killed ends with its server.
+            self.is_spent = true;
+            return Ok(without_message);
+        }
+        let ended: Ended = match self.channel.receive(GRACE) {
+            Ok(ended) => ended,
+            Err(error) if end == End::ByItself => return Err(error),
+            // It was killed before it had read its text.
+            Err(_) => {
+                self.is_spent = true;
+                return Ok(without_message);
+            }
+        };
+        self.is_spent = ended.is_spent;
+        self.pipes.drain_messages(&mut message, most)?;
+        self.pipes.drain_nonces()?;
+        if message.len() > most {
+            return Ok((Verdict::Forged, String::new()));
+        }
+        let verified = nonce.verify(&message, ended.status);
+        // A program whose message is complete has ended, even if the system was still freeing its memory.
+        let is_complete = !matches!(verified.0, Verdict::Died { .. } | Verdict::Forged);
+        Ok(if end == End::ByItself || is_complete {
+            verified
+        } else {
+            without_message
+        })
+    }
+
+    /// Kills the program, and returns whether it has ended, be it by itself.
+    fn kill_program(&self) -> Result<bool, PythonError> {
+        let has_ended = |within| wait_for(&mut [self.channel.polled()], Instant::now() + within);
+        Ok(process::kill(self.process.id()) || has_ended(NOTICE)?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The watcher, the server and its program are one process group. Where there are namespaces, the kernel also
+        // kills every other process in the server's namespace.
+        let leader = i32::try_from(self.process.id()).ok();
+        if let Some(leader) = leader.and_then(Pid::from_raw) {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,62 @@
+//! A program does not see or change what belongs to another one.
+
+use super::fixture::{pool, program};
+use crate::sandbox::Verdict;
+
+#[test]
+fn programs_do_not_see_what_earlier_ones_did() {
+    let pool = pool(1);
+    let leave = "import math; math.pi = 3; open('left', 'w').write('x')";
+    let look = "import math, os; assert math.pi > 3 and os.listdir('.') == [], os.listdir('.')";
+
+    assert_eq!(pool.run(&program(leave)).unwrap(), Verdict::Pass);
+    assert_eq!(pool.run(&program(look)).unwrap(), Verdict::Pass);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_that_a_program_does_to_the_pipes_reaches_the_next_one() {
+    let pool = pool(1);
+    let each = "import fcntl, os
+for number in range(3, 64):
+    for way in (os.O_RDONLY, os.O_WRONLY):
+        try:
+            {}
+        except (OSError, ValueError):
+            pass
+";
+    let open = "end = os.open(f'/proc/self/fd/{number}', way | os.O_NONBLOCK)";
+    for (deed, verdicts) in [
+        // What stays readable in the one pipe would be the next program's nonce.
+        (
+            format!("{open}; os.write(end, b'x' * 1000)"),
+            ["pass", "forged"].as_slice(),
+        ),
+        (format!("{open}; os.read(end, 1000)"), &["error"]),
+        ("os.set_blocking(number, False)".to_owned(), &["pass"]),
+        // Pipes of packets.
+        (
+            "fcntl.fcntl(number, fcntl.F_SETFL, os.O_DIRECT | os.O_NONBLOCK)".to_owned(),
+            &["pass"],
+        ),
+        ("os.close(number)".to_owned(), &["died"]),
+        ("os.write(number, b'')".to_owned(), &["pass"]),
+    ] {
+        let verdict = pool.run(&program(&each.replace("{}", &deed))).unwrap();
+        assert!(verdicts.contains(&verdict.name()), "{deed}: {verdict:?}");
+        assert_eq!(pool.run(&program("pass")).unwrap(), Verdict::Pass, "{deed}");
+        let long = format!("raise ValueError('{}')", "y".repeat(2000));
+        assert_eq!(pool.run(&program(&long)).unwrap().name(), "error", "{deed}");
+    }
+}
+
+#[test]
+fn every_program_draws_random_numbers_of_its_own() {
+    let pool = pool(1);
+    let draw = program("import random; raise ValueError(random.random(), random.gauss(0, 1))");
+
+    let (one, other) = (pool.run(&draw).unwrap(), pool.run(&draw).unwrap());
+
+    assert_eq!((one.name(), other.name()), ("error", "error"));
+    assert_ne!(one, other);
+}

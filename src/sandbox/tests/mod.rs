@@ -1,0 +1,7 @@
+//! The whole sandbox, with the Python of this machine.
+
+mod fixture;
+mod isolation;
+mod time_limits;
+mod verdicts;
+mod workers;

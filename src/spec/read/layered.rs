@@ -1,0 +1,211 @@
+//! Layers put on top of each other by figment, and which of them set a value.
+
+use std::sync::Arc;
+
+use figment::{
+    Error, Figment, Metadata, Profile, Provider,
+    value::{Dict, Map, Value},
+};
+use serde_json::Value as Json;
+
+use super::{
+    node::{Data, Entry, Node},
+    source::Place,
+};
+
+/// Settings from several layers; later ones win, tables are merged, lists are replaced.
+#[derive(Clone, Debug)]
+pub(in crate::spec) struct Layered {
+    figment: Figment,
+    merged: Value,
+    trees: Vec<Arc<Node>>,
+}
+
+/// A setting of some layer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::spec) struct Setting<'a> {
+    /// The number of the layer, from the weakest.
+    pub(in crate::spec) layer: usize,
+    pub(in crate::spec) entry: &'a Entry,
+}
+
+impl Setting<'_> {
+    /// Where the value stands.
+    pub(in crate::spec) fn place(self) -> Place {
+        self.entry.node.place
+    }
+}
+
+/// One layer, as figment wants it. Its name is its number.
+struct Layer<'a> {
+    number: usize,
+    tree: &'a Node,
+}
+
+impl Provider for Layer<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.number.to_string())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        let dict = Value::serialize(self.tree.to_json())?
+            .into_dict()
+            .unwrap_or_default();
+        Ok(Map::from([(Profile::Default, dict)]))
+    }
+}
+
+impl Layered {
+    /// Puts layers on top of each other, the weakest first.
+    pub(in crate::spec) fn new(trees: impl IntoIterator<Item = Node>) -> Self {
+        let bottom = Self {
+            figment: Figment::new(),
+            merged: Value::from(Dict::new()),
+            trees: Vec::new(),
+        };
+        trees
+            .into_iter()
+            .fold(bottom, |below, tree| below.with(tree))
+    }
+
+    /// The same with one more layer on top.
+    pub(in crate::spec) fn with(&self, tree: Node) -> Self {
+        let layer = Layer {
+            number: self.trees.len(),
+            tree: &tree,
+        };
+        let figment = self.figment.clone().merge(layer);
+        let merged = figment
+            .find_value("")
+            .unwrap_or_else(|_| Value::from(Dict::new()));
+        let mut trees = self.trees.clone();
+        trees.push(Arc::new(tree));
+        Self {
+            figment,
+            merged,
+            trees,
+        }
+    }
+
+    /// The value at a path of keys, whoever set it.
+    pub(in crate::spec) fn json(&self, path: &str) -> Option<Json> {
+        self.merged.find_ref(path)?.deserialize().ok()
+    }
+
+    /// The setting at a path, with its place. Only a leaf has one: a table may come from many
+    /// layers.
+    pub(in crate::spec) fn get(&self, path: &str) -> Option<Setting<'_>> {
+        let segments: Vec<&str> = path.split('.').collect();
+        self.at(&segments)
+    }
+
+    /// The settings directly in a table, whose keys may have dots in them.
+    pub(in crate::spec) fn entries(&self, table: &str) -> Vec<Setting<'_>> {
+        let Some(dict) = self.merged.find_ref(table).and_then(Value::as_dict) else {
+            return Vec::new();
+        };
+        let at = |key: &String| {
+            let mut segments: Vec<&str> = table.split('.').collect();
+            segments.push(key);
+            self.at(&segments)
+        };
+        let mut entries: Vec<Setting<'_>> = dict.keys().filter_map(at).collect();
+        entries.sort_by_key(|setting| setting.entry.place);
+        entries
+    }
+
+    /// Every leaf with its path, in alphabetical order.
+    pub(in crate::spec) fn leaves(&self) -> Vec<(String, Setting<'_>)> {
+        let mut found = Vec::new();
+        let mut open = vec![(Vec::new(), &self.merged)];
+        while let Some((segments, value)) = open.pop() {
+            match value {
+                Value::Dict(_, dict) => {
+                    for (key, value) in dict {
+                        let mut below: Vec<&str> = segments.clone();
+                        below.push(key);
+                        open.push((below, value));
+                    }
+                }
+                _ => found.extend(self.at(&segments).map(|leaf| (segments.join("."), leaf))),
+            }
+        }
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found
+    }
+
+    fn at(&self, segments: &[&str]) -> Option<Setting<'_>> {
+        let mut value = &self.merged;
+        for segment in segments {
+            value = value.as_dict()?.get(*segment)?;
+        }
+        let layer: usize = self.figment.get_metadata(value.tag())?.name.parse().ok()?;
+        let (last, tables) = segments.split_last()?;
+        let table = tables
+            .iter()
+            .try_fold(self.trees.get(layer)?.as_ref(), |node, key| node.get(key))?;
+        Some(Setting {
+            layer,
+            entry: table.entry(last)?,
+        })
+    }
+}
+
+/// A layer that sets some paths, as the points of a grid do.
+pub(in crate::spec) fn layer_of<'a>(
+    assignments: impl IntoIterator<Item = &'a Entry>,
+    place: Place,
+) -> Node {
+    let mut tree = Node {
+        data: Data::Table(Vec::new()),
+        place,
+    };
+    for assignment in assignments {
+        let segments: Vec<&str> = assignment.key.split('.').collect();
+        tree.insert(&segments, assignment.place, assignment.node.clone());
+    }
+    tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(source: usize, text: &str) -> Node {
+        Node::parse(source, text).unwrap()
+    }
+
+    #[test]
+    fn later_layers_win_and_every_value_knows_its_layer() {
+        let layered = Layered::new([
+            tree(
+                0,
+                "[train]\nmax_steps = 1\nlr.peak = 0.1\n[run]\nseeds = [1, 2]",
+            ),
+            tree(1, "train.max_steps = 2\nrun.seeds = [3]"),
+        ]);
+
+        let steps = layered.get("train.max_steps").unwrap();
+        assert_eq!((steps.layer, &steps.entry.node.data), (1, &Data::Whole(2)));
+        assert_eq!(layered.get("train.lr.peak").unwrap().layer, 0);
+        assert_eq!(layered.json("run.seeds"), Some(serde_json::json!([3])));
+        assert_eq!(
+            layered.json("train"),
+            Some(serde_json::json!({"max_steps": 2, "lr": {"peak": 0.1}}))
+        );
+        let paths: Vec<String> = layered.leaves().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, ["run.seeds", "train.lr.peak", "train.max_steps"]);
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_the_text_and_may_have_dots() {
+        let layered = Layered::new([tree(0, "[grid]\n\"z.b\" = [1]\n\"a.b\" = [2]\n")]);
+
+        let keys: Vec<&str> = layered
+            .entries("grid")
+            .iter()
+            .map(|setting| setting.entry.key.as_str())
+            .collect();
+        assert_eq!(keys, ["z.b", "a.b"]);
+    }
+}

@@ -1,0 +1,309 @@
+//! Reading the layers of an experiment: defaults, includes, the file, environment, command line.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    node::{Data, Node},
+    source::{Kind, Place, Source, Sources},
+};
+use crate::spec::{
+    code::Code,
+    problem::Problem,
+    schema,
+    suggest::{nearest, similar_file},
+};
+
+/// What holds where a spec says nothing.
+const DEFAULTS: &str = include_str!("../defaults.toml");
+
+/// How a message calls the built-in defaults.
+const DEFAULTS_NAME: &str = "built-in defaults (src/spec/defaults.toml)";
+
+/// The prefix of the environment's variables that are settings.
+const PREFIX: &str = "RECODE_";
+
+/// Variables with the prefix that are not settings, but the program's own, or its tests' and
+/// benchmarks'.
+const OWN_VARIABLES: [&str; 9] = [
+    "RECODE_SHARED",
+    "RECODE_CACHE",
+    "RECODE_PYTHON",
+    "RECODE_RESULTS",
+    "RECODE_PARITY_VENV",
+    "RECODE_BENCH_PYTHON",
+    "RECODE_FUZZ_CASES",
+    "RECODE_FUZZ_FIRST",
+    "RECODE_CASES",
+];
+
+/// Files that include each other deeper than this are a mistake too.
+const MAX_DEPTH: usize = 32;
+
+/// The layers as they were read, the weakest first, and what could not be read.
+#[derive(Debug, Default)]
+pub(in crate::spec) struct Layers {
+    pub(in crate::spec) sources: Sources,
+    pub(in crate::spec) trees: Vec<Node>,
+    pub(in crate::spec) problems: Vec<Problem>,
+    /// The places of `include`, from the spec inwards.
+    including: Vec<PathBuf>,
+}
+
+impl Layers {
+    /// Reads all layers. The second is the place of the spec itself, at its first character.
+    pub(in crate::spec) fn read(
+        file: &Path,
+        environment: &[(String, String)],
+        overrides: &[String],
+    ) -> (Self, Place) {
+        let mut layers = Self::default();
+        let name = file.display().to_string();
+        let kind = Kind::File {
+            included_from: None,
+        };
+        // The spec comes first among the sources, so that its mistakes are told first.
+        let spec = layers.sources.add(Source {
+            name,
+            text: String::new(),
+            kind,
+        });
+        let top = Place {
+            source: spec,
+            start: 0,
+            end: 0,
+        };
+        layers.defaults();
+        match fs::read_to_string(file) {
+            Ok(text) => layers.file(spec, file, text),
+            Err(error) => {
+                layers.problems.push(cannot_read(file, top, &error));
+            }
+        }
+        layers.environment(environment);
+        for text in overrides {
+            layers.command_line(text);
+        }
+        (layers, top)
+    }
+
+    fn defaults(&mut self) {
+        let source = Source {
+            name: DEFAULTS_NAME.to_owned(),
+            text: DEFAULTS.to_owned(),
+            kind: Kind::Defaults,
+        };
+        let source = self.sources.add(source);
+        self.parse(source);
+    }
+
+    /// Parses a source that is wholly TOML, and adds it as a layer.
+    fn parse(&mut self, source: usize) {
+        match Node::parse(source, &self.sources.get(source).text) {
+            Ok(tree) => self.trees.push(tree),
+            Err(error) => self.problems.push(Problem::new(
+                Code::E100,
+                error.place,
+                "this is not TOML",
+                error.message,
+            )),
+        }
+    }
+
+    fn file(&mut self, source: usize, path: &Path, text: String) {
+        self.sources.set_text(source, text);
+        let before = self.trees.len();
+        self.parse(source);
+        let Some(tree) = self.trees.get(before) else {
+            return;
+        };
+        let includes: Vec<Node> = match tree.get("include") {
+            Some(
+                node @ Node {
+                    data: Data::List(_),
+                    ..
+                },
+            ) => node.items().to_vec(),
+            _ => Vec::new(),
+        };
+        // Includes are weaker than the file that names them: they go below it.
+        let tree = self.trees.split_off(before);
+        self.including.push(canonical(path));
+        for include in &includes {
+            self.include(path, include);
+        }
+        self.including.pop();
+        self.trees.extend(tree);
+    }
+
+    fn include(&mut self, from: &Path, node: &Node) {
+        let Some(text) = node.as_text() else { return };
+        let path = from.parent().unwrap_or(Path::new("")).join(text);
+        let key = canonical(&path);
+        if self.including.contains(&key) || self.including.len() >= MAX_DEPTH {
+            let mut circle: Vec<String> = self
+                .including
+                .iter()
+                .skip_while(|file| **file != key)
+                .map(|file| short(file))
+                .collect();
+            circle.push(short(&key));
+            let title = "files include each other in a circle";
+            let problem = Problem::new(Code::E110, node.place, title, circle.join(" -> "));
+            self.problems
+                .push(problem.help("remove one of these includes"));
+            return;
+        }
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let name = path.display().to_string();
+                let kind = Kind::File {
+                    included_from: Some(node.place),
+                };
+                let source = self.sources.add(Source {
+                    name,
+                    text: String::new(),
+                    kind,
+                });
+                self.file(source, &path, text);
+            }
+            Err(error) => self.problems.push(cannot_include(&path, node, &error)),
+        }
+    }
+
+    fn environment(&mut self, variables: &[(String, String)]) {
+        for (name, value) in variables {
+            let Some(path) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if OWN_VARIABLES.contains(&name.as_str()) {
+                continue;
+            }
+            let text = format!("{name}={value}");
+            let source = self.sources.add(Source {
+                name: format!("environment: {name}"),
+                text: text.clone(),
+                kind: Kind::Environment,
+            });
+            let path = path.to_lowercase().replace("__", ".");
+            let place = Place {
+                source,
+                start: 0,
+                end: name.len(),
+            };
+            if schema::find(&path).is_none() && !(path != "grid" && schema::is_section(&path)) {
+                self.problems.push(unknown_variable(name, &path, place));
+                continue;
+            }
+            let node = Node::parse_value(source, value, name.len() + 1);
+            let mut tree = Node::empty(Place {
+                source,
+                start: 0,
+                end: text.len(),
+            });
+            tree.insert(&path.split('.').collect::<Vec<_>>(), place, node);
+            self.trees.push(tree);
+        }
+    }
+
+    fn command_line(&mut self, text: &str) {
+        let source = self.sources.add(Source {
+            name: "command line".to_owned(),
+            text: text.to_owned(),
+            kind: Kind::CommandLine,
+        });
+        let place = Place {
+            source,
+            start: 0,
+            end: text.len(),
+        };
+        let parsed = text.split_once('=').and_then(|(path, value)| {
+            let mut tree = Node::parse(source, &format!("{path}=0")).ok()?;
+            let leaf = only_leaf(&mut tree)?;
+            *leaf = Node::parse_value(source, value, path.len() + 1);
+            Some(tree)
+        });
+        match parsed {
+            Some(tree) => self.trees.push(tree),
+            None => self.problems.push(
+                Problem::new(
+                    Code::E115,
+                    place,
+                    "`--set` needs `key=value`",
+                    "no key and value",
+                )
+                .help("for instance `--set train.max_steps=100`"),
+            ),
+        }
+    }
+}
+
+/// The value at the end of a tree that has no branches.
+fn only_leaf(tree: &mut Node) -> Option<&mut Node> {
+    let mut node = tree;
+    while let Node {
+        data: Data::Table(entries),
+        ..
+    } = node
+    {
+        let [entry] = entries.as_mut_slice() else {
+            return None;
+        };
+        node = &mut entry.node;
+    }
+    Some(node)
+}
+
+fn unknown_variable(name: &str, path: &str, place: Place) -> Problem {
+    let title = format!("the environment has `{name}`, which is no setting");
+    let label = "variables that begin with RECODE_ set keys, with `__` for a dot";
+    let problem = Problem::new(Code::E114, place, title, label);
+    match nearest(path, schema::paths()) {
+        Some(guess) => {
+            let variable = guess.to_uppercase().replace('.', "__");
+            problem.help(format!("did you mean `{PREFIX}{variable}`? Else unset it"))
+        }
+        None => problem.help(format!("unset it: `unset {name}`")),
+    }
+}
+
+fn cannot_include(path: &Path, node: &Node, error: &std::io::Error) -> Problem {
+    let title = format!("the included file `{}` cannot be read", path.display());
+    let problem = Problem::new(Code::E109, node.place, title, error.to_string());
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    match similar_file(path, "toml") {
+        Some(name) => {
+            let written = node.as_text().unwrap_or_default();
+            let start = written.strip_suffix(wanted.as_ref()).unwrap_or_default();
+            let text = format!("\"{start}{name}\"");
+            problem.replace(node.place, text, format!("did you mean `{start}{name}`?"))
+        }
+        None => problem.help("paths in `include` are relative to the file that has the `include`"),
+    }
+}
+
+fn cannot_read(file: &Path, top: Place, error: &std::io::Error) -> Problem {
+    let title = format!("the spec `{}` cannot be read", file.display());
+    let problem = Problem::new(Code::E113, top, title, error.to_string());
+    match similar_file(file, "toml") {
+        Some(name) => problem.help(format!(
+            "did you mean `{}`?",
+            file.with_file_name(name).display()
+        )),
+        None => problem.help("give the path of a spec, such as `experiments/quickstart.toml`"),
+    }
+}
+
+/// A path by which the same file is recognised.
+fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn short(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,4 @@
+//! The whole module against recorded and living oracles.
+
+mod conformance;
+mod golden;

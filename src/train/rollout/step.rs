@@ -1,0 +1,225 @@
+//! A step of an algorithm that learns from its own completions: sample, score, compare, update.
+
+use std::time::Instant;
+
+use crate::{
+    model::{Decoder, to_f32},
+    train::{
+        context::{StepContext, UpdateContext},
+        error::TrainError,
+        learner::{Diagnostics, Learner, Sequence, Update},
+        loss::sequence_weights,
+        observer::{RewardRecord, RolloutRecord},
+        step::{Method, ShouldStop, SkippedSample, SkippedUpdate, StepOutput},
+    },
+};
+
+use super::{
+    advantage::{deviation, has_spread, mean},
+    collect::{Collector, Rollout, Sample},
+    mini_batch::MiniBatch,
+    objective::Objective,
+};
+
+/// Samples groups of completions and learns from them.
+pub(in crate::train) struct RolloutStep<'a> {
+    pub(in crate::train) collector: Collector<'a>,
+    /// The frozen start of the training, if the objective needs a reference.
+    pub(in crate::train) reference: Option<Decoder>,
+}
+
+impl Method for RolloutStep<'_> {
+    fn step(
+        &mut self,
+        learner: &mut Learner,
+        context: StepContext,
+        should_stop: &mut ShouldStop<'_>,
+    ) -> Result<Option<StepOutput>, TrainError> {
+        let rollout = self
+            .collector
+            .collect(learner.model(), context, should_stop)?;
+        let Some(rollout) = rollout else {
+            return Ok(None);
+        };
+        let clock = Instant::now();
+        let kept: Vec<&Sample> = rollout
+            .samples
+            .iter()
+            .filter(|sample| sample.advantage.is_some())
+            .collect();
+        let learned = self.learn(learner, context, &kept);
+        let tokens = kept.iter().map(|sample| sample.sequence.len()).sum();
+        let kept_groups = kept.len() / self.collector.group_size;
+        let mut notes = Vec::new();
+        if kept_groups < self.collector.batch_size {
+            notes.push(self.shortage(context.step, kept_groups, &rollout));
+        }
+        Ok(Some(StepOutput {
+            prompts: rollout.prompts,
+            updates: learned.updates,
+            skipped: learned.skipped,
+            tokens,
+            rollout: Some(self.record(&rollout, kept_groups, &learned.diagnostics)),
+            notes,
+            sampling_seconds: rollout.sampling_seconds,
+            reward_seconds: rollout.reward_seconds,
+            update_seconds: clock.elapsed().as_secs_f64(),
+            samples: rollout.samples,
+        }))
+    }
+}
+
+/// The updates of a step.
+#[derive(Default)]
+struct Learned {
+    updates: Vec<Update>,
+    skipped: Vec<SkippedUpdate>,
+    diagnostics: Diagnostics,
+}
+
+impl RolloutStep<'_> {
+    fn objective(&self) -> &Objective {
+        &self.collector.objective
+    }
+
+    /// Makes the updates of a step, each from its own prompts.
+    fn learn(&self, learner: &mut Learner, context: StepContext, kept: &[&Sample]) -> Learned {
+        let sequences: Vec<Sequence> = kept.iter().map(|one| one.sequence.clone()).collect();
+        let size = self.objective().mini_batch_size.max(1) * self.collector.group_size;
+        let temperature = self.collector.sampling.temperature;
+        let mut learned = Learned::default();
+        // With a single update the old policy is the one that learns.
+        let old = (sequences.len() > size).then(|| learner.log_probs(&sequences, temperature));
+        learned.diagnostics.known_gap = old.as_ref().and_then(|old| largest_gap(kept, old));
+        for (update, first) in (0..sequences.len()).step_by(size).enumerate() {
+            let range = first..(first + size).min(sequences.len());
+            let samples = &kept[range.clone()];
+            let batch = MiniBatch {
+                objective: self.objective(),
+                reference: self.reference.as_ref(),
+                samples,
+                old_log_probs: old.as_ref().map(|old| &old[range.clone()]),
+                weights: self.weights(samples),
+                temperature,
+                device: learner.device(),
+            };
+            let context = UpdateContext {
+                step: context,
+                update,
+                temperature,
+            };
+            let (made, diagnostics) =
+                learner.update(&sequences[range], context, &|scores| batch.loss(scores));
+            if !made.is_finite() {
+                learned.skipped.push(SkippedUpdate {
+                    index: update,
+                    update: made,
+                    samples: samples.iter().map(|sample| skipped(sample)).collect(),
+                });
+            }
+            learned.updates.push(made);
+            learned.diagnostics.add(diagnostics);
+            if learner.has_diverged() {
+                break;
+            }
+        }
+        learned
+    }
+
+    /// The weight of each token of each completion.
+    fn weights(&self, samples: &[&Sample]) -> Vec<Vec<f32>> {
+        let is_masked = |sample: &Sample| self.objective().mask_truncated && sample.is_truncated;
+        let length = |sample: &&Sample| {
+            if is_masked(sample) {
+                0
+            } else {
+                sample.sequence.completion.len()
+            }
+        };
+        let lengths: Vec<usize> = samples.iter().map(length).collect();
+        let limit = self.collector.sampling.max_completion_tokens;
+        let weights = sequence_weights(self.objective().aggregation, &lengths, limit);
+        let rows = weights.into_iter().zip(lengths);
+        rows.map(|(weight, length)| vec![to_f32(weight); length])
+            .collect()
+    }
+
+    /// The message that there were fewer groups to learn from than wanted.
+    fn shortage(&self, step: usize, kept: usize, rollout: &Rollout) -> String {
+        let groups = rollout.samples.len() / self.collector.group_size;
+        let wanted = self.collector.batch_size;
+        let end = if kept == 0 {
+            "the step made no update"
+        } else {
+            "the step went on with these"
+        };
+        format!(
+            "step {}: {kept} of {groups} groups had rewards that differ, {wanted} were wanted; after \
+             {} generation batches {end}",
+            step + 1,
+            rollout.generation_batches
+        )
+    }
+
+    fn record(
+        &self,
+        rollout: &Rollout,
+        kept_groups: usize,
+        diagnostics: &Diagnostics,
+    ) -> RolloutRecord {
+        let samples = &rollout.samples;
+        let part = |part: fn(&RewardRecord) -> f64| -> Vec<f64> {
+            samples.iter().map(|sample| part(&sample.reward)).collect()
+        };
+        let totals = part(|reward| reward.total);
+        let groups = totals.chunks(self.collector.group_size);
+        let flat = groups.clone().filter(|group| !has_spread(group)).count();
+        let truncated = samples.iter().filter(|sample| sample.is_truncated).count();
+        let tokens = samples
+            .iter()
+            .map(|sample| sample.sequence.completion.len())
+            .sum();
+        RolloutRecord {
+            reward: RewardRecord {
+                total: mean(&totals),
+                format: mean(&part(|reward| reward.format)),
+                correctness: mean(&part(|reward| reward.correctness)),
+                overlong: mean(&part(|reward| reward.overlong)),
+            },
+            reward_spread: deviation(&totals, 0.0),
+            zero_spread_share: share(flat, groups.len()),
+            completions: samples.len(),
+            completion_tokens: share(tokens, samples.len()),
+            truncated_share: share(truncated, samples.len()),
+            generation_batches: rollout.generation_batches,
+            kept_groups,
+            kl: diagnostics.mean_kl(),
+            entropy: diagnostics.mean_entropy(),
+            log_prob_gap: diagnostics.largest_log_prob_gap(),
+        }
+    }
+}
+
+/// `count` as a share of `of`, or 0 of nothing.
+fn share(count: usize, of: usize) -> f64 {
+    count as f64 / of.max(1) as f64
+}
+
+fn skipped(sample: &Sample) -> SkippedSample {
+    SkippedSample {
+        row: sample.row,
+        completion: sample.text.clone(),
+        reward: Some(sample.reward),
+        advantage: sample.advantage,
+    }
+}
+
+/// The largest difference between a token's log-probability in the sampler and in the trainer.
+fn largest_gap(samples: &[&Sample], trainer: &[Vec<f32>]) -> Option<f64> {
+    samples
+        .iter()
+        .zip(trainer)
+        .flat_map(|(sample, trainer)| sample.log_probs.iter().zip(trainer))
+        .map(|(sampled, trained)| f64::from((sampled - trained).abs()))
+        .reduce(f64::max)
+}

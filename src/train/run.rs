@@ -1,0 +1,323 @@
+//! A training from its first step, or its last checkpoint, to its last step.
+
+use std::{path::Path, time::Instant};
+
+use serde_json::json;
+
+use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
+
+use super::{
+    context::StepContext,
+    error::TrainError,
+    evaluation::{Best, FinalCheckpoint},
+    learner::{Learner, Named},
+    method::method,
+    observer::Observer,
+    records::FinishedStep,
+    rollout::reward::RewardFn,
+    settings::TrainSettings,
+    state::{Checkpoint, Progress, Store},
+    step::{Method, StepOutput},
+    task::{CompletionSource, Row, Task},
+};
+
+/// Everything that a training reads, except the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The settings.
+    pub settings: &'a TrainSettings,
+    /// The data.
+    pub rows: &'a [Row],
+    /// The seed of all random numbers.
+    pub seed: u64,
+    /// The folder of checkpoints. An interrupted training continues from the newest one.
+    pub checkpoints: &'a Path,
+}
+
+/// The result of a training.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The trained model.
+    pub model: LanguageModel,
+    /// Steps done, including those before an interruption.
+    pub steps: usize,
+    /// The step whose weights the model has.
+    pub weights: usize,
+    /// Whether all steps are done.
+    pub ended: Ended,
+}
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All steps are done.
+    Done,
+    /// The observer stopped it; the same call continues from here.
+    Stopped,
+}
+
+/// Trains a model that has trainable parameters, from the newest checkpoint if there is one.
+pub fn train(
+    model: LanguageModel,
+    inputs: &Inputs<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let settings = inputs.settings;
+    let scorer = Scorer::new(settings.reward, &settings.reward_settings);
+    train_with(model, inputs, observer, &scorer)
+}
+
+/// [`train`] with any reward.
+pub(super) fn train_with(
+    model: LanguageModel,
+    inputs: &Inputs<'_>,
+    observer: &mut dyn Observer,
+    reward_fn: &dyn RewardFn,
+) -> Result<Outcome, TrainError> {
+    let settings = inputs.settings;
+    settings.check()?;
+    let task = task(&model, inputs)?;
+    if task.truncated > 0 {
+        observer.on_note(&format!(
+            "{} of {} prompts were too long and are cut at their beginning",
+            task.truncated,
+            inputs.rows.len()
+        ));
+    }
+    let start = model.decoder.without_adapter();
+    let identity = identity(inputs, &model.decoder.trainable());
+    let learner = Learner::new(
+        model,
+        settings.optimizer.clone(),
+        settings.micro_batch_tokens,
+        settings.gradient_checkpointing,
+        inputs.seed,
+    );
+    let mut method = method(&task, settings, reward_fn, start)?;
+    let mut run = Run {
+        settings,
+        rows: inputs.rows,
+        store: Store::new(inputs.checkpoints, settings.keep_checkpoints),
+        identity,
+        learner,
+        progress: Progress::default(),
+        saved: 0,
+    };
+    run.resume(observer)?;
+    let ended = run.steps(&mut *method, observer)?;
+    let wants_best = settings.checkpoint == FinalCheckpoint::Best;
+    let weights = match run.progress.best {
+        Some(best) if wants_best && ended == Ended::Done => run.load_best(best)?,
+        _ => run.progress.step,
+    };
+    Ok(Outcome {
+        model: run.learner.into_model(),
+        steps: run.progress.step,
+        weights,
+        ended,
+    })
+}
+
+/// Tokenizes the rows.
+fn task<'a>(model: &LanguageModel, inputs: &Inputs<'a>) -> Result<Task<'a>, TrainError> {
+    let settings = inputs.settings;
+    let completions = if settings.algorithm.has_reward() {
+        CompletionSource::Sampled {
+            max_tokens: settings.sampling.max_completion_tokens,
+        }
+    } else {
+        CompletionSource::Target
+    };
+    Task::new(
+        model,
+        inputs.rows,
+        settings.max_prompt_tokens,
+        completions,
+        inputs.seed,
+    )
+}
+
+/// A digest of everything that determines what a training computes; a checkpoint must have the
+/// same.
+fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
+    // How often checkpoints and completions are written changes nothing that is computed.
+    let settings = TrainSettings {
+        save_every: 0,
+        keep_checkpoints: 0,
+        samples_every: 1,
+        ..inputs.settings.clone()
+    };
+    let digests: Vec<(&String, Digest)> = initial
+        .iter()
+        .map(|(name, tensor)| (name, Digest::of_bytes(tensor.to_data().as_bytes())))
+        .collect();
+    Digest::of_json(&json!({
+        "settings": settings,
+        "rows": inputs.rows,
+        "seed": inputs.seed,
+        "initial": digests,
+    }))
+}
+
+/// A training in progress.
+struct Run<'a> {
+    settings: &'a TrainSettings,
+    rows: &'a [Row],
+    store: Store,
+    identity: Digest,
+    learner: Learner,
+    progress: Progress,
+    /// The step of the last checkpoint.
+    saved: usize,
+}
+
+impl Run<'_> {
+    /// Loads the newest checkpoint, if there is one.
+    fn resume(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let device = self.learner.device();
+        let found = self
+            .store
+            .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
+        if let Some(checkpoint) = found {
+            self.progress = checkpoint.progress;
+            self.saved = checkpoint.progress.step;
+            self.learner.restore(checkpoint.learner);
+        }
+        let Progress {
+            step, evaluated, ..
+        } = self.progress;
+        observer
+            .on_resume(step, evaluated)
+            .map_err(|source| TrainError::Observe { step, source })
+    }
+
+    /// Takes all steps that are left, until the observer stops them.
+    fn steps(
+        &mut self,
+        method: &mut dyn Method,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, TrainError> {
+        loop {
+            if !self.evaluate(observer)? {
+                self.save()?;
+                return Ok(Ended::Stopped);
+            }
+            let is_last = self.progress.step >= self.settings.max_steps;
+            if is_last || self.is_worth_saving() {
+                self.save()?;
+            }
+            if is_last {
+                return Ok(Ended::Done);
+            }
+            let start = Instant::now();
+            let context = self.context();
+            let output = if observer.should_stop() {
+                None
+            } else {
+                method.step(&mut self.learner, context, &mut || observer.should_stop())?
+            };
+            let Some(output) = output else {
+                self.save()?;
+                return Ok(Ended::Stopped);
+            };
+            self.finish(output, context, start, observer)?;
+            if self.learner.has_diverged() {
+                return Err(TrainError::Diverged {
+                    count: self.learner.skipped().in_a_row,
+                    step: self.progress.step,
+                });
+            }
+        }
+    }
+
+    fn context(&self) -> StepContext {
+        let step = self.progress.step;
+        StepContext {
+            step,
+            first_row: self.progress.rows,
+            learning_rate: self
+                .settings
+                .learning_rate
+                .at(step, self.settings.max_steps),
+        }
+    }
+
+    /// Counts a step and reports it to the observer.
+    fn finish(
+        &mut self,
+        output: StepOutput,
+        context: StepContext,
+        start: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        self.progress.step += 1;
+        self.progress.rows += output.prompts;
+        if output.updates.is_empty() {
+            self.progress.empty_steps += 1;
+        }
+        let step = self.progress.step;
+        let finished = FinishedStep {
+            step,
+            epoch: self.progress.rows as f64 / self.rows.len() as f64,
+            learning_rate: context.learning_rate,
+            skipped_updates: self.learner.skipped().total + self.progress.empty_steps,
+            start,
+            has_samples: self.settings.tells_samples(step),
+            rows: self.rows,
+        };
+        finished
+            .report(output, observer)
+            .map_err(|source| TrainError::Observe { step, source })
+    }
+
+    fn is_worth_saving(&self) -> bool {
+        let (step, every) = (self.progress.step, self.settings.save_every);
+        let is_due = every > 0 && step.is_multiple_of(every);
+        is_due || self.progress.best.is_some_and(|best| best.step == step)
+    }
+
+    /// Has the observer evaluate the model if that is due; returns false if it was stopped.
+    ///
+    /// If no later checkpoint is written, the evaluation is repeated on resume.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<bool, TrainError> {
+        let step = self.progress.step;
+        let is_due = self.settings.eval.is_due(step, self.settings.max_steps);
+        if !is_due || self.progress.evaluated == step {
+            return Ok(true);
+        }
+        let found = observer.evaluate(self.learner.model(), step);
+        let Some(found) = found.map_err(|source| TrainError::Evaluate { step, source })? else {
+            return Ok(false);
+        };
+        self.progress.evaluated = step;
+        let passed = found.passed;
+        if self.progress.best.is_none_or(|best| passed > best.passed) {
+            self.progress.best = Some(Best { step, passed });
+        }
+        Ok(true)
+    }
+
+    /// Loads the weights of the best evaluation, and returns their step.
+    fn load_best(&mut self, best: Best) -> Result<usize, TrainError> {
+        if best.step != self.progress.step {
+            let device = self.learner.device();
+            let checkpoint = self.store.of_step(best.step, &self.identity, &device)?;
+            self.learner.set_trainable(checkpoint.learner.trainable);
+        }
+        Ok(best.step)
+    }
+
+    /// Writes a checkpoint, unless the one of this step is already written.
+    fn save(&mut self) -> Result<(), TrainError> {
+        if self.progress.step == self.saved {
+            return Ok(());
+        }
+        self.store.save(&Checkpoint {
+            identity: self.identity.clone(),
+            progress: self.progress,
+            learner: self.learner.snapshot(),
+        })?;
+        self.saved = self.progress.step;
+        Ok(())
+    }
+}

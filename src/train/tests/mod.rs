@@ -1,0 +1,10 @@
+//! Whole trainings of a micro model.
+
+mod dapo;
+mod diverging;
+mod evaluating;
+pub(super) mod fixture;
+mod learning;
+mod loss_golden;
+mod micro_batches;
+mod resuming;
