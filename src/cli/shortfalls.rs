@@ -7,8 +7,8 @@ use super::exit::{Exit, Failure};
 use crate::{
     device::{Backend, Unavailable},
     plan::{Job, Missing, Plan, Task},
-    python::{Interpreter, PythonError, Settings},
     remote::NoKey,
+    sandbox::{Interpreter, PythonError, Settings},
 };
 
 /// Something that jobs need and that is not here.

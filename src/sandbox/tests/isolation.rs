@@ -27,7 +27,7 @@ for number in range(3, 64):
 ";
     let open = "end = os.open(f'/proc/self/fd/{number}', way | os.O_NONBLOCK)";
     for (deed, verdicts) in [
-        // What stays readable in the one pipe would be the next program's nonce.
+        // Bytes that remain in the pipe of nonces would be read as the next nonce.
         (
             format!("{open}; os.write(end, b'x' * 1000)"),
             ["pass", "forged"].as_slice(),

@@ -53,7 +53,7 @@ fn mask_strings(code: &str) -> (String, Vec<&str>) {
     (masked, literals)
 }
 
-/// The length in bytes of the literal that starts `text`, which begins with a quote; escapes are not heeded.
+/// The length in bytes of the literal that starts `text`, which begins with a quote; escapes are ignored.
 fn literal_length(text: &str) -> Option<usize> {
     let quote = text.get(..1)?;
     let triple = quote.repeat(3);
