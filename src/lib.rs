@@ -5,7 +5,6 @@
 //! 2506.20495). `ARCHITECTURE.md` explains how the modules fit together and who may import whom.
 
 pub mod answer;
-pub mod calendar;
 pub mod cli;
 pub mod data;
 pub mod device;

@@ -26,22 +26,18 @@ use source::{SourceFile, all_files, root};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("answer", &[]),
     ("seed", &[]),
-    ("calendar", &[]),
     ("settings", &[]),
     ("digest", &[]),
     ("disk", &[]),
     ("device", &[]),
-    ("sandbox", &[]),
+    ("sandbox", &["disk"]),
     ("syntax", &[]),
     ("launch", &[]),
     ("remote", &["settings"]),
     ("data", &["digest", "disk", "settings"]),
     ("memory", &[]),
     ("reward", &["answer", "settings", "syntax"]),
-    (
-        "model",
-        &["calendar", "device", "disk", "remote", "seed", "settings"],
-    ),
+    ("model", &["device", "disk", "remote", "seed", "settings"]),
     (
         "train",
         &["digest", "disk", "model", "reward", "seed", "settings"],
@@ -49,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "data", "digest", "model", "sandbox", "remote", "seed", "settings",
+            "answer", "data", "digest", "disk", "model", "sandbox", "remote", "seed", "settings",
         ],
     ),
     (
@@ -64,7 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "disk", "plan"]),
+    ("results", &["digest", "disk", "eval", "plan"]),
     (
         "report",
         &["digest", "disk", "eval", "model", "plan", "results", "spec"],

@@ -13,7 +13,7 @@ use signal_hook::{consts::SIGINT, flag};
 
 use super::{
     exit::{Exit, Failure},
-    generate::{SamplingArguments, tell},
+    generate::{SamplingArguments, print_as_drawn},
     model_arguments::ModelArguments,
     output,
 };
@@ -23,9 +23,9 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Each line is something that the user says; the model sees the whole conversation. Ctrl-C stops an
-answer, and between answers it ends the program. `/reset` begins anew, `/quit` ends. Without a
-terminal the lines come from the standard input, and only the answers are printed.";
+Each line is a message from the user; the model sees the whole conversation. Ctrl-C stops an answer;
+between answers it ends the program. `/reset` starts a new conversation, `/quit` ends the program.
+Without a terminal, lines are read from the standard input and only the answers are printed.";
 
 /// Arguments of `recode chat`.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ terminal the lines come from the standard input, and only the answers are printe
 pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// What the system says before the conversation
+    /// A system message before the conversation
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let prompt = prompt(&model, &conversation)?;
         let mut answer = String::new();
         let outcome = interrupt.during(|should_stop| {
-            tell(
+            print_as_drawn(
                 &model,
                 &prompt,
                 &settings,
@@ -99,7 +99,7 @@ fn prompt(model: &LanguageModel, conversation: &[Message]) -> Result<Vec<u32>, F
         .map_err(|error| Failure::new(Exit::Usage, &error))
 }
 
-/// What Ctrl-C does: within an answer it ends that, and else the program.
+/// The effect of Ctrl-C: it ends an answer, or between answers the program.
 struct Interrupt {
     is_idle: Arc<AtomicBool>,
     is_asked: Arc<AtomicBool>,

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     data::Cache,
     device::Backend,
+    eval::benchmark::all_libraries,
     results::Store,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
@@ -80,16 +81,6 @@ struct Disk {
     free_bytes: Option<u64>,
 }
 
-/// The libraries that the programs of CodeUpdateArena import, and the servers that load them.
-const LIBRARIES: &[(&str, Modules)] = &[
-    ("numpy", Modules::Scientific),
-    ("pandas", Modules::Scientific),
-    ("scipy", Modules::Scientific),
-    ("sympy", Modules::Scientific),
-    ("pytest", Modules::Scientific),
-    ("torch", Modules::Torch),
-];
-
 /// Programs that show whether verdicts are right: a check, a program, and its expected verdict.
 const PROBES: &[(&str, &str, &str)] = &[
     ("an honest program passes", "assert 1 + 1 == 2", "pass"),
@@ -142,10 +133,10 @@ fn python() -> Result<Python, PythonError> {
         is_unsandboxed_allowed: true,
         ..Settings::default()
     })?;
-    let mut libraries = BTreeMap::new();
-    for (name, modules) in LIBRARIES {
-        libraries.insert(*name, pool.modules(*modules)?.get(*name).cloned());
-    }
+    let mut installed = pool.modules(Modules::Scientific)?;
+    installed.extend(pool.modules(Modules::Torch)?);
+    let needed = all_libraries().into_iter();
+    let libraries = needed.map(|name| (name, installed.get(name).cloned()));
     let mut verdicts = Vec::new();
     for (name, source, expected) in PROBES {
         let program = Program {
@@ -161,7 +152,7 @@ fn python() -> Result<Python, PythonError> {
         safeguards: pool.safeguards().clone(),
         verdicts,
         has_exact_time_limits: are_time_limits_exact(),
-        libraries,
+        libraries: libraries.collect(),
     })
 }
 

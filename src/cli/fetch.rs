@@ -1,21 +1,17 @@
-//! `recode fetch`: downloads what an experiment names.
+//! `recode fetch`: downloads the models and data of an experiment.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use clap::Args;
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::{
     exit::{Exit, Failure},
     output,
+    progress::DownloadProgress,
     spec_arguments::{failure, load_file},
 };
 use crate::{
-    data::{Cache, Endpoints, Entry, FetchError, Fetcher, Kind, Manifest, Progress, Resolved},
+    data::{Cache, Endpoints, Entry, FetchError, Fetcher, Kind, Manifest, Resolved},
     spec::{Experiment, Surroundings},
 };
 
@@ -36,8 +32,8 @@ pub(super) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Downloads go to $RECODE_CACHE, else to `recode` in your cache folder. HF_ENDPOINT names another
-Hugging Face hub, HF_TOKEN an account of it. A download that was cut off is continued. Files that
-the hub's own programs have downloaded (HF_HOME, HF_HUB_CACHE) are copied, and do offline.";
+Hugging Face hub, HF_TOKEN an account of it. An interrupted download continues. Files that the
+hub's own programs have downloaded (HF_HOME, HF_HUB_CACHE) are copied, which works offline.";
 
 /// Runs `recode fetch`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -84,7 +80,7 @@ fn names_of(experiment: &Experiment) -> BTreeSet<String> {
     names
 }
 
-/// Fetches every entry, and goes on after a failure: the others are wanted all the same.
+/// Fetches every entry; a failure does not keep the others from being fetched.
 fn fetch_all(
     manifest: &Manifest,
     names: &BTreeSet<String>,
@@ -92,9 +88,9 @@ fn fetch_all(
 ) -> Result<Exit, Failure> {
     let fetcher = Fetcher::new(Endpoints::from_environment(), cache.clone());
     let mut failures = Vec::new();
-    // What is no name of the manifest is a path of the user's own.
+    // Anything else is a path of the user.
     for entry in names.iter().filter_map(|name| manifest.get(name)) {
-        let mut display = Display::default();
+        let mut display = DownloadProgress::default();
         match fetcher.fetch(entry, &mut |progress| display.show(progress)) {
             Ok(path) => output::result(&format!("{}  {}", entry.name(), path.display())),
             Err(error) => failures.push(explained(&error, entry, cache)),
@@ -171,75 +167,5 @@ fn size(entry: &Entry) -> String {
         (Kind::Model, Some(size), _) => format!("{size:.1} GB"),
         (_, _, Some(rows)) => format!("{rows} rows"),
         _ => String::new(),
-    }
-}
-
-/// A bar on a terminal; a line a file, and one a minute, elsewhere.
-#[derive(Default)]
-struct Display {
-    bar: Option<ProgressBar>,
-    file: String,
-    received: u64,
-    total: Option<u64>,
-    last_line: Option<Instant>,
-}
-
-const BETWEEN_LINES: Duration = Duration::from_mins(1);
-
-impl Display {
-    fn show(&mut self, progress: Progress<'_>) {
-        match progress {
-            Progress::Started { file, at, of } => self.start(file, at, of),
-            Progress::Received { bytes } => {
-                self.received += bytes;
-                match &self.bar {
-                    Some(bar) => bar.set_position(self.received),
-                    None => self.line_now_and_then(),
-                }
-            }
-            Progress::Finished { .. } => {
-                if let Some(bar) = self.bar.take() {
-                    bar.finish_and_clear();
-                }
-                self.line("done");
-            }
-        }
-    }
-
-    fn start(&mut self, file: &str, at: u64, of: Option<u64>) {
-        file.clone_into(&mut self.file);
-        (self.received, self.total) = (at, of);
-        if output::is_stderr_colourful() {
-            let bar = of.map_or_else(ProgressBar::no_length, ProgressBar::new);
-            let template = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  left {eta}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_message(file.to_owned());
-            bar.set_position(at);
-            bar.reset_eta();
-            self.bar = Some(bar);
-        } else {
-            self.last_line = Some(Instant::now());
-            self.line(if at > 0 { "continues" } else { "starts" });
-        }
-    }
-
-    fn line_now_and_then(&mut self) {
-        if self
-            .last_line
-            .is_none_or(|last| last.elapsed() >= BETWEEN_LINES)
-        {
-            self.last_line = Some(Instant::now());
-            self.line("goes on");
-        }
-    }
-
-    fn line(&self, what: &str) {
-        let of = self
-            .total
-            .map_or_else(String::new, |total| format!(" of {}", HumanBytes(total)));
-        let received = HumanBytes(self.received);
-        output::error_line(&format!("{what}  {}  {received}{of}", self.file));
     }
 }

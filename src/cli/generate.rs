@@ -1,4 +1,4 @@
-//! `recode generate`: completions of prompts, for people to look at a model.
+//! `recode generate`: completes prompts, so that people can look at a model.
 
 use std::path::PathBuf;
 
@@ -20,10 +20,10 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-The prompt file is a text, or with the ending `.jsonl` has a line a prompt:
+The prompt file is a text or, if its name ends in `.jsonl`, has one prompt per line:
   {\"prompt\": \"def fib(n):\"}   {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}   {\"tokens\": [1, 2]}
-A single answer is printed as it is written. All lines run in one batch; each draws from its own
-random numbers, so that an answer depends on the seed, the prompt and its place, not on the others.";
+A single answer is printed while it is generated. All lines run in one batch; each has its own random
+numbers, so an answer depends on the seed, the prompt and its line number, not on other prompts.";
 
 /// Arguments of `recode generate`.
 #[derive(Debug, Args)]
@@ -31,23 +31,23 @@ random numbers, so that an answer depends on the seed, the prompt and its place,
 pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// A text, or JSON lines (`.jsonl`); `-` is the standard input
+    /// A text, or JSON lines (`.jsonl`); `-` reads the standard input
     #[arg(long, value_name = "FILE")]
     prompt_file: PathBuf,
-    /// Take a plain text for what a user says, in the model's chat template
+    /// Treat a plain text as a message from the user, in the chat template of the model
     #[arg(long)]
     chat: bool,
-    /// Print the text that the model would go on with, and nothing else
+    /// Print only the text that the model would continue
     #[arg(long)]
     show_prompt: bool,
     #[command(flatten)]
     sampling: SamplingArguments,
-    /// Print a JSON line a prompt: completion, tokens, log-probabilities, and why it ends
+    /// Print one JSON line per prompt: completion, tokens, log-probabilities and finish reason
     #[arg(long)]
     json: bool,
 }
 
-/// How tokens are drawn.
+/// How tokens are sampled.
 #[derive(Debug, Args)]
 pub(super) struct SamplingArguments {
     /// The longest answer, in tokens
@@ -62,7 +62,7 @@ pub(super) struct SamplingArguments {
     /// Keeps the smallest set of tokens whose probabilities sum to this
     #[arg(long, default_value_t = 1.0)]
     top_p: f64,
-    /// Keeps tokens that are at least this likely in comparison with the likeliest
+    /// Keeps tokens that are at least this likely relative to the most likely one
     #[arg(long, default_value_t = 0.0)]
     min_p: f64,
     /// Seed of the random numbers
@@ -113,7 +113,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let numbers = |index| seed::stream(arguments.sampling.seed, "generate", 0, index);
     let outcome = if let ([prompt], false) = (prompts.as_slice(), arguments.json) {
         let stop = || stop.is_set();
-        let told = tell(
+        let outcome = print_as_drawn(
             &model,
             prompt,
             &settings,
@@ -122,7 +122,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             &mut String::new(),
         );
         output::result("");
-        told
+        outcome
     } else {
         let streams = (0..prompts.len() as u64).map(numbers).collect();
         generate(&model, &prompts, &settings, streams, &mut || stop.is_set())
@@ -135,8 +135,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// Prints a completion while it is drawn, and adds it to `answer`, until `should_stop` says so.
-pub(super) fn tell(
+/// Prints a completion while it is generated and appends it to `answer`, until `should_stop` is true.
+pub(super) fn print_as_drawn(
     model: &LanguageModel,
     prompt: &[u32],
     settings: &SamplingSettings,
@@ -146,22 +146,22 @@ pub(super) fn tell(
 ) -> Result<(), ModelError> {
     let mut text = TextStream::new(&model.tokenizer);
     let mut failure = None;
-    let mut say = |piece: &str| {
+    let mut print = |piece: &str| {
         answer.push_str(piece);
         output::piece(piece);
     };
     let outcome = stream(model, prompt, settings, numbers, &mut |token| {
         match text.push(token) {
-            Ok(piece) => say(&piece),
+            Ok(piece) => print(&piece),
             Err(error) => failure = Some(error),
         }
         failure.is_none() && !should_stop()
     });
-    say(&text.finish()?);
+    print(&text.finish()?);
     failure.map_or(outcome.map(|_| ()), Err)
 }
 
-/// Prints completions, each below a line with its number, or as a line of JSON.
+/// Prints completions, each after a line with its number, or as a line of JSON.
 fn print(
     model: &LanguageModel,
     completions: &[Completion],

@@ -1,4 +1,4 @@
-//! `recode log-probs`: what a model thinks of given completions.
+//! `recode log-probs`: the log-probabilities of given completions.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::model::{LanguageModel, TokenBatch};
 const AFTER_HELP: &str = "\
 A line in:   {\"prompt\": \"def f(\", \"completion\": \"x):\"}  (or \"messages\", \"tokens\"; \"completion_tokens\")
 A line out:  {\"index\": 0, \"completion_tokens\": [..], \"log_probs\": [..]}
-All lines run in one batch, as in training: memory grows with their number and length.";
+All lines run in one batch, as in training, so memory grows with their number and length.";
 
 /// Arguments of `recode log-probs`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Divides the logits
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
-    /// Print the logits behind every token too, those of the prompt included: a row a position
+    /// Also print the logits after every token, including those of the prompt: one row per position
     #[arg(long)]
     logits: bool,
 }
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         completions.push(completion);
     }
     let batch = TokenBatch::new(&prompts, &completions);
-    // Prompts alone have logits, and no log-probabilities.
+    // Prompts without completions have logits, but no log-probabilities.
     let log_probs = (batch.completion_time() > 0).then(|| {
         let output = model.decoder.log_probs(&batch, arguments.temperature, None);
         output.log_probs.inner()
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Refuses what the model cannot read, by the number of its line.
+/// Refuses a line that the model cannot read.
 fn check(
     model: &LanguageModel,
     index: usize,
@@ -103,7 +103,7 @@ fn check(
     Err(Failure::text(Exit::Usage, text))
 }
 
-/// The logits of each position of each row, padding left out.
+/// The logits of each position of each row, without padding.
 fn logits(model: &LanguageModel, batch: &TokenBatch) -> Vec<Vec<Value>> {
     let hidden = model.decoder.hidden(batch, None, None).inner();
     let width = hidden.dims()[2];

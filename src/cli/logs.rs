@@ -1,4 +1,4 @@
-//! `recode logs`: prints what a job's worker wrote.
+//! `recode logs`: prints the logs of a job's worker.
 
 use std::{io, thread, time::Instant};
 
@@ -15,15 +15,15 @@ use crate::results::{JobDir, Store};
 /// Arguments of `recode logs`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A job, such as `train-7c1e9a02`, a beginning of its name, or its folder
+    /// A job, such as `train-7c1e9a02`, the beginning of its name, or its folder
     job: String,
 
-    /// Go on until the job is over, from attempt to attempt
+    /// Print new lines until the job is over, also of later attempts
     #[arg(long, short)]
     follow: bool,
 }
 
-/// The files of an attempt; nearly all is in the first one.
+/// The log files of an attempt; nearly all lines are in the first one.
 const FILES: [&str; 2] = ["stderr.log", "stdout.log"];
 
 /// Runs `recode logs`.
@@ -44,9 +44,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Failure::text(Exit::Missing, text)
     };
     loop {
-        // Asked first: what is written between the two looks is not to be missed.
+        // The state is read first, so that nothing written before the job ended is missed.
         let is_over = match &mut vigil {
-            Some(vigil) => vigil.look(Instant::now())?.1,
+            Some(vigil) => vigil.poll(Instant::now())?.1,
             None => true,
         };
         let mut text = logs.more().map_err(read)?;
@@ -60,12 +60,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// The logs of a job from its last attempt on.
+/// The logs of a job, starting with its last attempt.
 struct Logs {
     dir: JobDir,
     attempt: u32,
     tails: [Tail; 2],
-    /// The attempt and the file that the last text came from.
+    /// The attempt and the file of the last text.
     from: (u32, &'static str),
 }
 
@@ -80,12 +80,12 @@ impl Logs {
         }
     }
 
-    /// What was added since the last time.
+    /// What was added since the last call.
     fn more(&mut self) -> io::Result<String> {
         let last = self.dir.last_attempt();
         let mut text = self.added()?;
         if last != self.attempt {
-            // The earlier attempt was over before this one began.
+            // The earlier attempt ended before this one started.
             text.push_str(&self.rest());
             if self.attempt == 0 {
                 self.from.0 = last;
@@ -100,12 +100,12 @@ impl Logs {
     fn added(&mut self) -> io::Result<String> {
         let mut texts = Vec::new();
         for tail in &mut self.tails {
-            texts.push(tail.look()?.text);
+            texts.push(tail.read_new()?.text);
         }
         Ok(self.headed(texts))
     }
 
-    /// The lines without an end, once nothing more is to come.
+    /// The last lines, if they have no line break; called when the files no longer grow.
     fn rest(&mut self) -> String {
         let texts = self.tails.iter_mut().map(Tail::rest).collect();
         let text = self.headed(texts);
@@ -116,7 +116,7 @@ impl Logs {
         }
     }
 
-    /// The texts of the files, each under its name where the one before came from elsewhere.
+    /// The texts of the files, each with a heading if the previous text came from another file.
     fn headed(&mut self, texts: Vec<String>) -> String {
         let mut whole = String::new();
         for (file, text) in FILES.into_iter().zip(texts) {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_attempt_is_printed_and_the_rarer_file_is_named() {
+    fn the_last_attempt_is_printed_and_the_second_file_has_a_heading() {
         let (_root, dir) = folder();
         for attempt in 1..=2 {
             dir.new_attempt().unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn who_follows_sees_the_end_of_an_attempt_and_then_the_next_one() {
+    fn following_prints_the_end_of_an_attempt_and_then_the_next_one() {
         let (_root, dir) = folder();
         let mut logs = Logs::new(dir.clone());
         assert_eq!(logs.more().unwrap(), "");

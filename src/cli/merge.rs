@@ -1,4 +1,4 @@
-//! `recode merge`: an adapter and its model as one plain model.
+//! `recode merge`: folds an adapter into its base model.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::model::DecoderConfig;
 pub(super) struct Arguments {
     /// A folder with a PEFT adapter, or a finished training, such as `train-7c1e9a02`
     adapter: String,
-    /// The folder to write, in the Hugging Face layout; it must not exist, or be empty
+    /// The folder to write, in the Hugging Face layout; it must be empty or not exist yet
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// The model that the adapter belongs to, where it does not say so itself: a folder, or a name
-    /// of `datasets/manifest.toml`
+    /// The base model, if the adapter does not name it: a folder, or a name of
+    /// `datasets/manifest.toml`
     #[arg(long, value_name = "MODEL")]
     base: Option<String>,
-    /// Write the adapter alone, with the keys that PEFT expects
+    /// Write only the adapter, with the keys that PEFT expects
     #[arg(long)]
     adapter_only: bool,
-    /// The type of the weights that are written: by default that of the base model's files
+    /// The type of the written weights [default: that of the files of the base model]
     #[arg(long, value_parser = PossibleValuesParser::new(DTYPES))]
     dtype: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let place = match &arguments.base {
         Some(base) => Place::Adapter(PathBuf::from(&arguments.adapter), folder(base)?),
-        None => Place::find(&arguments.adapter)?,
+        None => Place::find(&arguments.adapter, "name it with `--base`")?,
     };
     if let Place::Folder(path) = &place {
         let text = format!("`{}` has no adapter to merge", path.display());
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A folder, or that of a name.
+/// A folder, or the folder of a name.
 fn folder(base: &str) -> Result<PathBuf, Failure> {
     if Path::new(base).is_dir() {
         Ok(PathBuf::from(base))

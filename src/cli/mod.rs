@@ -11,7 +11,6 @@ mod fetch;
 mod generate;
 mod job;
 mod judge;
-mod judge_progress;
 mod log_probs;
 mod logs;
 mod merge;
@@ -71,11 +70,11 @@ enum Command {
     Check(check::Arguments),
     /// Print the table from what is there, holes marked; runs nothing
     Report(report::Arguments),
-    /// Print what runs, is done or has failed; reads only files
+    /// Print the state of jobs: done, running, failed, interrupted or waiting
     Status(status::Arguments),
-    /// Print what a job's last attempt wrote to its logs
+    /// Print the logs of a job's last attempt
     Logs(logs::Arguments),
-    /// Show a job's steps and completions while it works
+    /// Show a job's steps and completions while it runs
     Watch(watch::Arguments),
     /// Download the models and data sets that an experiment names
     Fetch(fetch::Arguments),

@@ -30,10 +30,10 @@ pub(super) struct ModelArguments {
     /// A folder with a PEFT adapter to put on the model
     #[arg(long, value_name = "FOLDER")]
     adapter: Option<PathBuf>,
-    /// The type of the weights in memory: of a training its own, else f32 on the processor
+    /// The type of the weights in memory [default: the one that a training used, or f32]
     #[arg(long, value_parser = PossibleValuesParser::new(DTYPES))]
     dtype: Option<String>,
-    /// What computes
+    /// The backend that computes
     #[arg(long, default_value = "cpu", value_parser = PossibleValuesParser::new(Backend::NAMES))]
     backend: String,
 }
@@ -45,25 +45,28 @@ pub(super) const DTYPES: [&str; 3] = ["f32", "f16", "bf16"];
 const ADAPTER: &str = "adapter_config.json";
 
 impl ModelArguments {
+    /// What to do with an adapter that does not name its base.
+    const HINT: &str = "pass the base model instead, and this folder with `--adapter`";
+
     /// Reads the model, with its adapter if there is one.
     pub(super) fn open(&self) -> Result<LanguageModel, Failure> {
         let device = open_backend(&self.backend)?;
-        let place = Place::find(&self.model)?;
+        let place = Place::find(&self.model, Self::HINT)?;
         let dtype = self.dtype.as_deref().and_then(dtype);
         let mut model = place.open(dtype, &device)?;
         if let Some(adapter) = &self.adapter {
             model.load_adapter(adapter).map_err(unreadable)?;
         }
-        model.chat.tell_date(SystemTime::now());
+        model.chat.set_date(SystemTime::now());
         Ok(model)
     }
 }
 
-/// Where a model lies.
+/// Where a model is.
 pub(super) enum Place {
     /// In a folder of the Hugging Face layout.
     Folder(PathBuf),
-    /// In a folder with an adapter, and where its base lies.
+    /// In a folder with an adapter, and the folder of its base.
     Adapter(PathBuf, PathBuf),
     /// In the folder of a finished training.
     Job(JobDir),
@@ -71,13 +74,15 @@ pub(super) enum Place {
 
 impl Place {
     /// Finds a model by its folder, its name, or the training that made it.
-    pub(super) fn find(model: &str) -> Result<Self, Failure> {
+    ///
+    /// `hint` says what to do with an adapter that does not name its base.
+    pub(super) fn find(model: &str, hint: &str) -> Result<Self, Failure> {
         let path = Path::new(model);
         if path.join("job.json").is_file() {
             return Ok(Self::Job(JobDir::new(path)));
         }
         if path.join(ADAPTER).is_file() && !path.join("config.json").is_file() {
-            let base = base_of(path)?;
+            let base = base_of(path, hint)?;
             return Ok(Self::Adapter(path.to_owned(), base));
         }
         if path.is_dir() {
@@ -91,7 +96,8 @@ impl Place {
         named(model).map(Self::Folder)
     }
 
-    /// Reads the model; without a `dtype`, a training's in its own, and others in 32 bits.
+    /// Reads the model; without a `dtype`, the result of a training in the type that it used, and others
+    /// in 32 bits.
     pub(super) fn open(
         &self,
         dtype: Option<Dtype>,
@@ -121,14 +127,14 @@ impl Place {
     }
 }
 
-/// The base model that an adapter says it belongs to.
-fn base_of(adapter: &Path) -> Result<PathBuf, Failure> {
+/// The folder of the base model that an adapter names.
+fn base_of(adapter: &Path, hint: &str) -> Result<PathBuf, Failure> {
     let path = adapter.join(ADAPTER);
     let text = fs::read_to_string(&path).unwrap_or_default();
     let json: Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(base) = json.get("base_model_name_or_path").and_then(Value::as_str) else {
         let text = format!("`{}` does not name its base model", path.display());
-        return Err(Failure::text(Exit::Missing, text).hint("name it with `--base`"));
+        return Err(Failure::text(Exit::Missing, text).hint(hint));
     };
     let is_folder = Path::new(base).join("config.json").is_file();
     if is_folder {
@@ -138,7 +144,7 @@ fn base_of(adapter: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The folder of a name of the manifest, or of the repository behind it.
+/// The folder of a model, by its name in the manifest or by its repository.
 pub(super) fn named(name: &str) -> Result<PathBuf, Failure> {
     let around =
         Surroundings::find(Path::new(".")).map_err(|error| Failure::new(Exit::Missing, &error))?;
@@ -166,18 +172,42 @@ pub(super) fn named(name: &str) -> Result<PathBuf, Failure> {
 pub(super) fn open_backend(name: &str) -> Result<Device, Failure> {
     let backend = Backend::ALL.into_iter().find(|one| one.name() == name);
     backend
-        .expect("clap lets only names of backends pass")
+        .expect("clap accepts only the names of backends")
         .open()
         .map_err(|error| Failure::new(Exit::Missing, &error))
 }
 
-/// The type of a name.
+/// The type with a name.
 pub(super) fn dtype(name: &str) -> Option<Dtype> {
     serde_json::from_value(name.into()).ok()
 }
 
-/// A failure of a model's files.
+/// A failure to read or write the files of a model.
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 pub(super) fn unreadable(error: ModelError) -> Failure {
     Failure::new(Exit::Missing, &error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_for_an_adapter_without_a_base_names_an_argument_of_the_command() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(ADAPTER), "{}").unwrap();
+        let arguments = ModelArguments {
+            model: folder.path().display().to_string(),
+            adapter: None,
+            dtype: None,
+            backend: "cpu".to_owned(),
+        };
+
+        let hint = arguments.open().unwrap_err().into_hint().unwrap();
+
+        assert_eq!(
+            hint,
+            "pass the base model instead, and this folder with `--adapter`"
+        );
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     spec::nearest,
 };
 
-/// What to do where no job is meant for certain.
+/// What to do if it is not clear which job is meant.
 const HINT: &str = "`recode status` lists the jobs";
 
 /// The least characters of a name that are compared.
@@ -46,7 +46,7 @@ pub(super) fn find(name: &str, store: &Store) -> Result<JobDir, Failure> {
 
 /// The job with the name most like `name`, if one is similar enough to be meant.
 fn meant(name: &str, jobs: &[JobDir]) -> Option<JobId> {
-    // A beginning is compared with beginnings, unless it says next to nothing.
+    // A beginning of a name is compared with beginnings, unless it is very short.
     let length = name.chars().count().max(LEAST_TOLD);
     let beginning = |job: &JobDir| job.id().0.chars().take(length).collect::<String>();
     let beginnings: Vec<String> = jobs.iter().map(beginning).collect();

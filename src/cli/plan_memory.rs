@@ -1,4 +1,4 @@
-//! The memory that an experiment's trainings take, as `recode plan` shows it.
+//! The memory of the trainings of an experiment, as `recode plan` shows it.
 
 use crate::{
     data::Manifest,
@@ -7,17 +7,28 @@ use crate::{
     train::TrainSettings,
 };
 
-/// A training, and the arithmetic of it; none where nothing tells the shape of its model.
+/// A training, and the memory that it needs by arithmetic.
 pub(super) struct Estimate<'a> {
     pub(super) job: &'a JobId,
     work: &'a Work,
     train: &'a TrainSettings,
     config: DecoderConfig,
+    processors: usize,
     pub(super) memory: Memory,
 }
 
-/// The estimates of a plan's trainings, one for all that are alike.
+impl Estimate<'_> {
+    /// The memory of a variant of the training.
+    fn with(&self, work: &Work, train: &TrainSettings) -> Memory {
+        Memory::of(work, train, &self.config, self.processors)
+    }
+}
+
+/// The estimates of a plan's trainings for this machine, one for all that are equal.
+///
+/// A training is left out if the shape of its model is not known here.
 pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<Estimate<'a>> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut estimates: Vec<Estimate<'a>> = Vec::new();
     for job in &plan.jobs {
         let work = &job.work;
@@ -27,13 +38,14 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
         let Some(config) = shape(work, manifest) else {
             continue;
         };
-        let memory = Memory::of(work, train, &config);
+        let memory = Memory::of(work, train, &config, processors);
         if estimates.iter().all(|one| one.memory != memory) {
             estimates.push(Estimate {
                 job: &job.id,
                 work,
                 train,
                 config,
+                processors,
                 memory,
             });
         }
@@ -41,7 +53,7 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
     estimates
 }
 
-/// The shape of a training's model: from its folder, from the spec, or from the manifest.
+/// The shape of the model of a training: from its folder, from the spec, or from the manifest.
 fn shape(work: &Work, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     let Some(folder) = &work.model_path else {
         let settings = &work.model.scratch;
@@ -56,7 +68,7 @@ fn shape(work: &Work, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     DecoderConfig::from_json(shape.clone()).ok()
 }
 
-/// The table for people; `asked` are the bytes that the spec asks for, or 0.
+/// The table for people; `asked` is the number of bytes that the spec asks for, or 0.
 pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
     let mut lines = Vec::new();
     for one in estimates {
@@ -91,7 +103,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
     lines
 }
 
-/// Whether it fits what the spec asks for, and what would.
+/// Whether a training fits what the spec asks for; if not, which settings would fit.
 fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     let asked = usize::try_from(asked).ok().filter(|asked| *asked > 0)?;
     let room = size(asked);
@@ -99,7 +111,7 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
         return Some(format!("  fits the {room} that the spec asks for"));
     }
     let (mut work, mut train) = (one.work.clone(), one.train.clone());
-    let less_cache = less_cache(&mut work, &train, &one.config, asked);
+    let less_cache = less_cache(&mut work, one, asked);
     let mut ways = Vec::new();
     for checkpointing in [false, true] {
         train.gradient_checkpointing = checkpointing;
@@ -107,7 +119,7 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
             break;
         }
         train.micro_batch_tokens = one.train.micro_batch_tokens;
-        let peak = |train: &TrainSettings| Memory::of(&work, train, &one.config).peak();
+        let peak = |train: &TrainSettings| one.with(&work, train).peak();
         while train.micro_batch_tokens > 0 && peak(&train) > asked {
             train.micro_batch_tokens /= 2;
         }
@@ -131,15 +143,11 @@ fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     ))
 }
 
-/// Lowers the bound of keys and values until sampling fits, and says so; nothing if it fits already.
-fn less_cache(
-    work: &mut Work,
-    train: &TrainSettings,
-    config: &DecoderConfig,
-    asked: usize,
-) -> String {
+/// Lowers the limit of keys and values until sampling fits, and returns the new limit in words; empty
+/// if sampling fits already.
+fn less_cache(work: &mut Work, one: &Estimate<'_>, asked: usize) -> String {
     let bound = work.model.kv_cache;
-    while Memory::of(work, train, config).sampling() > asked {
+    while one.with(work, one.train).sampling() > asked {
         let Some(half) = work.model.kv_cache.half() else {
             break;
         };
@@ -183,12 +191,14 @@ mod tests {
         let plan = plan_of(text);
         let work = &plan.jobs[0].work;
         let train = work.as_train().unwrap();
-        let memory = Memory::of(work, train, &config);
+        let processors = 1;
+        let memory = Memory::of(work, train, &config, processors);
         let one = Estimate {
             job: &plan.jobs[0].id,
             work,
             train,
             config,
+            processors,
             memory,
         };
 

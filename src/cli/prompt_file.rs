@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::exit::{Exit, Failure};
 use crate::model::{LanguageModel, Message, ModelError};
 
-/// One prompt, in one of the forms that it may have, and what it may be followed by.
+/// One prompt in any of its forms, with an optional completion.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PromptLine {
@@ -59,7 +59,7 @@ fn text(path: &Path) -> io::Result<String> {
 }
 
 impl PromptLine {
-    /// The tokens of the prompt; with `is_chat` a plain text is what a user says.
+    /// The tokens of the prompt; with `is_chat` a plain text is a user's message.
     pub(super) fn tokens(&self, model: &LanguageModel, is_chat: bool) -> Result<Vec<u32>, Failure> {
         if let (Some(tokens), None, None) = (&self.tokens, &self.messages, &self.prompt) {
             return Ok(tokens.clone());

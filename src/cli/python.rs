@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     data::Cache,
-    eval::benchmark,
+    eval::benchmark::{BENCHMARKS, Descriptor},
     sandbox::{Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter},
 };
 
@@ -63,8 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         base.and_then(|base| environment.make(&base, arguments.torch))
             .map_err(|error| failure(&error))?;
     }
-    let found: Vec<BenchmarkPython> = benchmark::names()
-        .map(|name| BenchmarkPython::of(name, &cache))
+    let found: Vec<BenchmarkPython> = BENCHMARKS
+        .iter()
+        .map(|benchmark| BenchmarkPython::of(benchmark, &cache))
         .collect();
     output::result(&if arguments.json {
         json!(found.iter().map(BenchmarkPython::json).collect::<Vec<_>>()).to_string()
@@ -107,8 +108,8 @@ struct BenchmarkPython {
 }
 
 impl BenchmarkPython {
-    fn of(benchmark: &'static str, cache: &Cache) -> Self {
-        let needed = benchmark::libraries(benchmark);
+    fn of(benchmark: &Descriptor, cache: &Cache) -> Self {
+        let needed = benchmark.libraries;
         let path = choose_interpreter(None, !needed.is_empty(), cache.folder());
         let interpreter = Interpreter::find(&path).map_err(|error| error.to_string());
         let libraries = interpreter
@@ -118,7 +119,7 @@ impl BenchmarkPython {
         let is_lacking = |name: &&&str| !libraries.contains_key(**name);
         let lacking = needed.iter().filter(is_lacking).copied().collect();
         Self {
-            benchmark,
+            benchmark: benchmark.name,
             interpreter,
             libraries,
             lacking,

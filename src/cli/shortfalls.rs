@@ -35,7 +35,7 @@ impl Shortfall<'_> {
         match self {
             Self::Input(missing) => Failure::text(Exit::Missing, &missing.what).hint(&missing.how),
             Self::Key { no_key, address } => Failure::new(Exit::Missing, no_key).hint(format!(
-                "put the key of {address} there, or name another variable: \
+                "put the key of {address} there, or name another: \
                  model.remote.key_variable"
             )),
             Self::Backend(reason) => Failure::new(Exit::Missing, reason)

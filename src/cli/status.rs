@@ -1,4 +1,4 @@
-//! `recode status`: prints what runs, is done or has failed, from files alone.
+//! `recode status`: prints the state of jobs, from their files.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::{
 /// Arguments of `recode status`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A spec whose jobs to tell of; all that are there by default
+    /// Print only the jobs of this spec [default: all jobs]
     spec: Option<PathBuf>,
 
     /// Change a setting of the spec, as for `run`
@@ -39,7 +39,7 @@ struct Row {
     #[serde(flatten)]
     state: JobState,
     attempts: u32,
-    /// When its worker last showed signs of life.
+    /// When its worker last reported that it runs.
     heartbeat: Option<Timestamp>,
 }
 
@@ -77,7 +77,7 @@ fn row(dir: &JobDir, job: Option<&Job>) -> Result<Row, Failure> {
     let failure = |error| Failure::new(Exit::Missing, &error);
     let what = match job {
         Some(job) => job.what(),
-        // A folder of an earlier version of this program still has a state.
+        // None for a folder of an earlier version of this program, which has a state as well.
         None => dir
             .job()
             .ok()
@@ -93,7 +93,7 @@ fn row(dir: &JobDir, job: Option<&Job>) -> Result<Row, Failure> {
     })
 }
 
-/// The rows for a person, and how many there are of each kind.
+/// A line for each job, and the number of jobs in each state.
 fn text(rows: &[Row]) -> String {
     let job = rows.iter().map(|row| row.job.0.len()).max().unwrap_or(0);
     let what = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
@@ -121,12 +121,12 @@ fn text(rows: &[Row]) -> String {
     lines.join("\n")
 }
 
-/// The name of a state, and what is to be said about it.
+/// The name of a state, and details.
 fn in_words(row: &Row) -> (&'static str, String) {
     match &row.state {
         JobState::Done => ("done", String::new()),
         JobState::Running { owner, progress } => {
-            let age = |beat: Timestamp| format!("heard of {} ago", duration(beat.age()));
+            let age = |beat: Timestamp| format!("updated {} ago", duration(beat.age()));
             let more = [
                 progress.as_ref().map(progress_in_words),
                 owner.as_ref().map(ToString::to_string),
@@ -141,7 +141,7 @@ fn in_words(row: &Row) -> (&'static str, String) {
             let first = reason.lines().next().unwrap_or_default();
             ("failed", format!("attempt {}: {first}", row.attempts))
         }
-        JobState::Resumable { step } => ("interrupted", format!("goes on after step {step}")),
+        JobState::Resumable { step } => ("interrupted", format!("continues after step {step}")),
         JobState::New => ("waiting", String::new()),
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_told_in_a_line() {
+    fn every_state_has_a_line() {
         let progress = Some(Progress {
             step: 3,
             of: 10,
@@ -188,7 +188,7 @@ mod tests {
         eval-1   done         small_arena on base s42
         eval-2   running      small_arena on base s42  step 3/10  pass 2
         eval-3   failed       small_arena on base s42  attempt 2: error: cannot write `x`: no space left
-        train-4  interrupted  small_arena on base s42  goes on after step 40
+        train-4  interrupted  small_arena on base s42  continues after step 40
         eval-5   waiting      small_arena on base s42
         1 done · 1 running · 1 failed · 1 interrupted · 1 waiting
         ");

@@ -1,4 +1,4 @@
-//! What is added to a file while somebody looks on.
+//! Reading a file that grows.
 
 use std::{
     fs::File,
@@ -7,32 +7,32 @@ use std::{
     path::PathBuf,
 };
 
-/// A file that grows, and how much of it was seen.
+/// A file that grows, and how much of it was read.
 #[derive(Debug)]
 pub(super) struct Tail {
     path: PathBuf,
-    /// How much of the end to begin with; all if it is not given.
+    /// How many bytes before its end to start; at its beginning if none.
     most: Option<u64>,
-    /// The file that the name meant at the last look.
+    /// The inode of the file at the last read.
     inode: Option<u64>,
     offset: u64,
-    /// The beginning of a line whose end is not there yet.
+    /// The beginning of a line that is not complete yet.
     half: Vec<u8>,
-    /// Whether the next line was begun before what is read, and says nothing.
+    /// Whether the first line was cut off at its beginning, and must be skipped.
     is_cut: bool,
 }
 
-/// What a look found.
+/// What was added to a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Added {
     /// Whole lines.
     pub(super) text: String,
-    /// Whether the file was replaced or cut since the last look: what was seen of it is void.
-    pub(super) is_anew: bool,
+    /// Whether the file was replaced or truncated, so that what was read before is void.
+    pub(super) is_replaced: bool,
 }
 
 impl Tail {
-    /// A file from its beginning on; it need not be there yet.
+    /// Reads a file from its beginning; the file need not exist yet.
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -44,7 +44,7 @@ impl Tail {
         }
     }
 
-    /// A file from `most` bytes before its end on.
+    /// Reads a file from `most` bytes before its end.
     pub(super) fn near_end(path: PathBuf, most: u64) -> Self {
         Self {
             most: Some(most),
@@ -52,16 +52,16 @@ impl Tail {
         }
     }
 
-    /// The lines that were added since the last look.
-    pub(super) fn look(&mut self) -> io::Result<Added> {
+    /// The whole lines that were added since the last call.
+    pub(super) fn read_new(&mut self) -> io::Result<Added> {
         let mut file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Added::default()),
             opened => opened?,
         };
         let metadata = file.metadata()?;
         let is_other = self.inode.is_some_and(|inode| inode != metadata.ino());
-        let is_anew = is_other || metadata.len() < self.offset;
-        if is_anew || self.inode.is_none() {
+        let is_replaced = is_other || metadata.len() < self.offset;
+        if is_replaced || self.inode.is_none() {
             self.offset = self
                 .most
                 .map_or(0, |most| metadata.len().saturating_sub(most));
@@ -74,16 +74,16 @@ impl Tail {
         self.offset += read as u64;
         Ok(Added {
             text: self.whole_lines(),
-            is_anew,
+            is_replaced,
         })
     }
 
-    /// The line at the end that has no line break, once nothing more is to come.
+    /// The last line, if it has no line break; called when the file no longer grows.
     pub(super) fn rest(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.half)).into_owned()
     }
 
-    /// Takes the whole lines out of what was read.
+    /// Removes the whole lines from what was read, and returns them.
     fn whole_lines(&mut self) -> String {
         let is_end = |byte: &u8| *byte == b'\n';
         if self.is_cut {
@@ -120,50 +120,53 @@ mod tests {
     fn added(text: &str) -> Added {
         Added {
             text: text.into(),
-            is_anew: false,
+            is_replaced: false,
         }
     }
 
     #[test]
-    fn a_line_is_seen_once_and_only_when_it_is_whole() {
+    fn a_line_is_read_once_and_only_when_it_is_whole() {
         let (_folder, path) = file("one\ntw");
         let mut tail = Tail::new(path.clone());
 
-        assert_eq!(tail.look().unwrap(), added("one\n"));
-        assert_eq!(tail.look().unwrap(), added(""));
+        assert_eq!(tail.read_new().unwrap(), added("one\n"));
+        assert_eq!(tail.read_new().unwrap(), added(""));
         add(&path, "o\nthree");
-        assert_eq!(tail.look().unwrap(), added("two\n"));
+        assert_eq!(tail.read_new().unwrap(), added("two\n"));
         assert_eq!(tail.rest(), "three");
         assert_eq!(tail.rest(), "");
     }
 
     #[test]
-    fn a_file_that_comes_later_is_waited_for() {
+    fn a_file_may_be_created_later() {
         let (folder, path) = file("");
         fs::remove_file(&path).unwrap();
         let mut tail = Tail::new(path.clone());
 
-        assert_eq!(tail.look().unwrap(), added(""));
+        assert_eq!(tail.read_new().unwrap(), added(""));
         fs::write(folder.path().join("log"), "one\n").unwrap();
-        assert_eq!(tail.look().unwrap(), added("one\n"));
+        assert_eq!(tail.read_new().unwrap(), added("one\n"));
     }
 
     #[test]
-    fn a_file_that_is_replaced_or_cut_is_seen_anew() {
+    fn a_file_that_is_replaced_or_truncated_is_read_again() {
         let (folder, path) = file("one\ntwo\nth");
         let mut tail = Tail::new(path.clone());
-        tail.look().unwrap();
+        tail.read_new().unwrap();
 
-        // Longer than what was seen, as a resumed job's may be.
+        // Longer than what was read, as the file of a resumed job may be.
         let other = folder.path().join("other");
         fs::write(&other, "one\n2\nthree\nfour\n").unwrap();
         fs::rename(other, &path).unwrap();
-        let seen = tail.look().unwrap();
-        assert_eq!((&*seen.text, seen.is_anew), ("one\n2\nthree\nfour\n", true));
+        let added = tail.read_new().unwrap();
+        assert_eq!(
+            (&*added.text, added.is_replaced),
+            ("one\n2\nthree\nfour\n", true)
+        );
 
         fs::write(&path, "one\n").unwrap();
-        let seen = tail.look().unwrap();
-        assert_eq!((&*seen.text, seen.is_anew), ("one\n", true));
+        let added = tail.read_new().unwrap();
+        assert_eq!((&*added.text, added.is_replaced), ("one\n", true));
     }
 
     #[test]
@@ -171,11 +174,11 @@ mod tests {
         let (_folder, path) = file("one\ntwo\nthree\n");
         let mut tail = Tail::near_end(path.clone(), 8);
 
-        assert_eq!(tail.look().unwrap(), added("three\n"));
+        assert_eq!(tail.read_new().unwrap(), added("three\n"));
         add(&path, "four\n");
-        assert_eq!(tail.look().unwrap(), added("four\n"));
+        assert_eq!(tail.read_new().unwrap(), added("four\n"));
         assert_eq!(
-            Tail::near_end(path, 99).look().unwrap().text,
+            Tail::near_end(path, 99).read_new().unwrap().text,
             "one\ntwo\nthree\nfour\n"
         );
     }

@@ -1,4 +1,4 @@
-//! Whether a job that somebody looks on at is over.
+//! Waiting for the end of a job.
 
 use std::time::{Duration, Instant};
 
@@ -8,23 +8,23 @@ use super::{
 };
 use crate::results::{JobDir, JobState};
 
-/// The time between two looks.
+/// The time between two polls.
 pub(super) const PAUSE: Duration = Duration::from_millis(300);
 
-/// For so long a job that nobody runs may yet be taken up: a worker that has failed is started
-/// again, and a new one needs a moment to take the lock.
+/// How long to wait for a job that no worker runs: a failed worker may be started again, and a new
+/// one needs a moment to take the lock.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Looks at a job again and again.
+/// Polls the state of a job.
 #[derive(Debug)]
 pub(super) struct Vigil {
     dir: JobDir,
-    /// Since when nobody was seen to run it.
+    /// Since when no worker has run it.
     idle: Option<Instant>,
 }
 
 impl Vigil {
-    /// Begins a vigil; that it waits for a job to be started at all is said aloud.
+    /// Starts to wait. If the job was never started, a line on stderr says so.
     pub(super) fn begin(dir: JobDir) -> Self {
         if dir.last_attempt() == 0 {
             let text = format!("`{}` has not been started; waiting for it", dir.id());
@@ -33,9 +33,8 @@ impl Vigil {
         Self { dir, idle: None }
     }
 
-    /// The job's state, and whether nothing more will come of it; one that was never started is
-    /// waited for.
-    pub(super) fn look(&mut self, now: Instant) -> Result<(JobState, bool), Failure> {
+    /// The job's state, and whether the job is over. A job that was never started is not over.
+    pub(super) fn poll(&mut self, now: Instant) -> Result<(JobState, bool), Failure> {
         let state = self.dir.state();
         let state = state.map_err(|error| Failure::new(Exit::Missing, &error))?;
         let is_over = match &state {
@@ -60,13 +59,13 @@ mod tests {
     };
 
     #[test]
-    fn a_job_is_over_when_it_is_done_or_nobody_takes_it_up() {
+    fn a_job_is_over_when_it_is_done_or_no_worker_runs_it() {
         let root = tempfile::tempdir().unwrap();
         let dir = Store::new(root.path()).job_dir(&JobId("eval-1".into()));
         dir.prepare(&job("eval-1", &[])).unwrap();
         let start = Instant::now();
         let mut vigil = Vigil::begin(dir.clone());
-        let mut is_over = |second| vigil.look(start + Duration::from_secs(second)).unwrap().1;
+        let mut is_over = |second| vigil.poll(start + Duration::from_secs(second)).unwrap().1;
 
         assert!(!is_over(0));
         assert!(!is_over(60), "it waits for its turn");

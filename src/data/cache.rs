@@ -89,7 +89,7 @@ impl Cache {
         }
     }
 
-    /// The folder or file of a download, or of files that were put there by hand.
+    /// The folder or file of a download, or of files that a person has put there.
     fn downloaded(&self, entry: &Entry, remote: &Remote) -> Option<PathBuf> {
         let folder = self.complete(entry.name());
         let present = match Lock::read(&self.lock_path(entry.name()), remote) {

@@ -2,18 +2,13 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
     error::DataError,
     jsonl::{self, json_reason},
 };
-
-/// Whether the tasks of a benchmark are rows of HumanEval.
-pub fn is_human_eval(benchmark: &str) -> bool {
-    benchmark.starts_with("humaneval") || benchmark == "mini_general"
-}
 
 /// A function to complete.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -99,12 +94,13 @@ fn parse_line(line: &str) -> Result<Vec<HumanEvalTask>, String> {
 fn inputs(member: &RawValue, name: &str) -> Result<Vec<String>, String> {
     let written: Result<String, _> = serde_json::from_str(member.get());
     let text = written.as_deref().unwrap_or(member.get());
+    let _: IgnoredAny =
+        serde_json::from_str(text).map_err(|error| format!("in `{name}`: {error}"))?;
     let is_list = |item: &&RawValue| item.get().starts_with('[');
     match serde_json::from_str::<Vec<&RawValue>>(text) {
         Ok(items) if items.iter().all(is_list) => {
             Ok(items.iter().map(|item| item.get().to_owned()).collect())
         }
-        Err(error) if !error.is_data() => Err(format!("in `{name}`: {error}")),
         _ => Err(format!("`{name}` is not a list of lists of arguments")),
     }
 }

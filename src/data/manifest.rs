@@ -84,7 +84,7 @@ pub(super) enum Host {
     GithubRelease,
 }
 
-/// What people want to know before they download.
+/// What people see before they download.
 #[derive(Clone, Debug)]
 struct Facts {
     description: String,
@@ -129,7 +129,7 @@ impl Manifest {
         self.entries.values()
     }
 
-    /// The names of one kind, for a message that says what could have been meant.
+    /// The names of one kind, for suggestions.
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.entries()
             .filter(move |entry| entry.kind == kind)
@@ -158,7 +158,7 @@ impl Entry {
         &self.facts.licence
     }
 
-    /// The number of rows or tasks, where the manifest says so.
+    /// The number of rows or tasks, if the manifest says so.
     pub fn rows(&self) -> Option<usize> {
         self.facts.rows
     }
@@ -168,7 +168,7 @@ impl Entry {
         self.facts.gigabytes
     }
 
-    /// The command that makes the content, where it is too large to be shipped.
+    /// The command that makes the content, if it is too large to be shipped.
     pub fn made_by(&self) -> Option<&str> {
         self.facts.made_by.as_deref()
     }
@@ -191,10 +191,10 @@ impl Entry {
         }
     }
 
-    /// Stands for the content in the identity of a job when the bytes are elsewhere.
+    /// Represents the content of a download in the identity of a job.
     ///
-    /// It is made of the place and the revision, and so does not change with a download. The
-    /// content of a shipped file is the digest of its bytes: this is not it.
+    /// It is made of the repository and the revision, so a download does not change it. A shipped
+    /// file is represented by the digest of its bytes instead.
     pub fn identity(&self) -> Digest {
         match &self.source {
             Source::Shipped(_) => Digest::of_json(&("shipped", &self.name)),

@@ -15,7 +15,7 @@ use super::{
 pub struct Migration {
     /// The library that has changed.
     pub dependency: String,
-    /// The version that brought the change, with its operator (`==2.2.0`).
+    /// The version with the change, with its operator (`==2.2.0`).
     pub new_version: String,
     /// What the code does.
     #[serde(default)]
@@ -37,7 +37,7 @@ impl Migration {
         without_operator(&self.new_version).unwrap_or(&self.new_version)
     }
 
-    /// What a prompt template may show: all but the target.
+    /// What a prompt template may show: everything except the target.
     pub fn prompt_fields(&self) -> Value {
         json!({
             "dependency": self.dependency,

@@ -24,11 +24,11 @@ pub use drafts::{
 };
 pub use error::{BadLine, BadLines, DataError};
 pub use fetch::{Endpoints, FetchError, Fetcher, Progress};
-pub use human_eval::{HumanEvalTask, PlusInputs, is_human_eval, read_human_eval};
+pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
 pub use jsonl::{read_json_lines, read_json_lines_with, read_json_value};
 pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};
 pub use migration_check::{CheckSyntax, FileReport, MigrationChecker, Problem, Severity};
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};
-pub use settings::{DataSettings, PromptSettings};
+pub use settings::{DataSettings, PromptSettings, TaskFormat};
 pub use training::{Text, TrainingRow, read_training_rows};

@@ -1,4 +1,4 @@
-//! Prompts: templates in files, and the text that a supervised model learns to answer.
+//! Prompts: templates in files, and the completion that supervised fine-tuning teaches.
 
 use std::{
     fs,
@@ -14,39 +14,39 @@ use super::error::DataError;
 /// A minijinja template that renders a task into a prompt.
 ///
 /// Lines `--- system ---`, `--- user ---` and `--- assistant ---` begin the messages of a
-/// conversation; without any, the whole text is the prompt. The last message is the turn of the
-/// assistant, already begun, and by the paper's structure ends in `<think>`.
+/// conversation; without them, the whole text is the prompt. The last message is the beginning of the
+/// assistant's turn, which ends in `<think>` in the paper's structure.
 #[derive(Debug)]
 pub struct PromptTemplate {
     path: PathBuf,
     environment: Environment<'static>,
 }
 
-/// What a model is asked.
+/// The prompt of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
     /// A text that the model continues.
     Raw(String),
-    /// A conversation, to be laid out as the model was trained on.
+    /// A conversation, to be laid out by the model's chat template.
     Messages(Vec<Message>),
 }
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
-    /// What is said.
+    /// The text.
     pub content: String,
 }
 
-/// Who speaks in a conversation.
+/// A speaker of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Whoever set the model up.
+    /// The system prompt.
     System,
-    /// Whoever asks.
+    /// The user.
     User,
     /// The model.
     Assistant,
@@ -64,8 +64,8 @@ impl Role {
         }
     }
 
-    /// Stands for this role's section line while a template is rendered, so that data that contain
-    /// such a line do not begin a message.
+    /// Replaces this role's section line while a template is rendered, so that data with such a line
+    /// do not begin a message.
     fn marker(self) -> String {
         format!("\u{0}{}\u{0}", self.as_str())
     }
@@ -135,8 +135,8 @@ const NAME: &str = "prompt";
 ///
 /// # Differences
 ///
-/// The paper does not say what its supervised runs learnt to write; this is the shortest text that
-/// its format reward accepts, with no thought in it.
+/// The paper does not say which text its supervised runs learn; this is the shortest text that its
+/// format reward accepts, with an empty thought.
 pub fn target_text(code: &str) -> String {
     format!(
         "\n</think>\n<answer>\n```python\n{}\n```\n</answer>",

@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::human_eval::is_human_eval;
 use crate::settings::{Key, Kind, settings};
 
 settings! {
@@ -50,13 +49,21 @@ settings! {
     }
 }
 
+/// The format of a benchmark's tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskFormat {
+    /// Rows of CodeUpdateArena.
+    CodeUpdateArena,
+    /// Rows of HumanEval.
+    HumanEval,
+}
+
 impl PromptSettings {
-    /// The template of the prompts for the tasks of a benchmark.
-    pub fn of_benchmark(&self, benchmark: &str) -> &Path {
-        if is_human_eval(benchmark) {
-            &self.human_eval
-        } else {
-            &self.code_update_arena
+    /// The template for the tasks of a benchmark.
+    pub fn of_tasks(&self, format: TaskFormat) -> &Path {
+        match format {
+            TaskFormat::CodeUpdateArena => &self.code_update_arena,
+            TaskFormat::HumanEval => &self.human_eval,
         }
     }
 }

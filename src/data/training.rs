@@ -20,18 +20,18 @@ pub enum TrainingRow {
     Text(Text),
 }
 
-/// A prompt and what follows it.
+/// A prompt and its completion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     /// What the model is shown.
     pub prompt: String,
-    /// What it shall write.
+    /// What it learns to write.
     pub completion: String,
 }
 
-/// Reads a file of rows to train on, or a folder of such files: each line with `prompt` and `completion` is a text, any other
-/// a migration.
+/// Reads a file of rows to train on, or a folder of such files: a line with `prompt` and
+/// `completion` is a text, any other a migration.
 pub fn read_training_rows(path: &Path) -> Result<Vec<TrainingRow>, DataError> {
     read_files(path, |line| Ok(vec![row(line)?]))
 }
@@ -45,7 +45,7 @@ fn row(line: &str) -> Result<TrainingRow, String> {
         }
         return Ok(TrainingRow::Text(text));
     }
-    // From the text, so that a reason names its column.
+    // Parsed from the text, so that an error names its column.
     Migration::parse(line).map(TrainingRow::Migration)
 }
 

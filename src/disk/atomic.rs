@@ -114,7 +114,8 @@ fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// What must be written to in place, opened for that: no regular file, or where our own output goes.
+/// A target that must be written to in place, opened: no regular file, or the file that the output of
+/// this process goes to.
 fn stream_at(path: &Path, found: Option<&Metadata>) -> io::Result<Option<File>> {
     let Some(found) = found else { return Ok(None) };
     for own in [
@@ -136,9 +137,9 @@ fn stream_at(path: &Path, found: Option<&Metadata>) -> io::Result<Option<File>> 
     OpenOptions::new().write(true).open(path).map(Some)
 }
 
-/// The path that a chain of symbolic links ends at; there need be nothing.
+/// The path at the end of a chain of symbolic links, which need not exist.
 fn follow_links(path: &Path) -> io::Result<PathBuf> {
-    // As many as Linux follows.
+    // The limit of Linux.
     const MOST_LINKS: usize = 40;
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -154,7 +155,7 @@ fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".")
         .suffix(".tmp")
-        // The system takes the user's mask from it, as from any new file.
+        // The system removes the bits of the user's mask, as for any new file.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder_of(path))
 }
@@ -167,7 +168,7 @@ fn persist(
     flush: Flush,
 ) -> io::Result<()> {
     if let Some(before) = before {
-        // Only root may do so; for anybody else a file that they write anew is theirs.
+        // Only root may do so; for other users the new file is their own.
         let _ = fchown(new.as_file(), Some(before.uid()), Some(before.gid()));
         let mode = before.permissions().mode() & 0o777;
         new.as_file()
@@ -270,7 +271,7 @@ mod tests {
 
         write(&one, b"1", Flush::Later).unwrap();
         write_at(&two, Flush::Now, |path| {
-            // As a library that replaces the file by a private one of its own.
+            // As a library does that replaces the file by a private one.
             let own = NamedTempFile::new_in(folder.path())?;
             fs::write(own.path(), "2")?;
             own.persist(path)?;

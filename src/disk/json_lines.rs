@@ -1,7 +1,7 @@
 //! Logs of JSON, a value a line.
 //!
 //! A line counts once its line break is written. A process that dies while it writes leaves a last
-//! line without one: nobody reads that line, and whoever goes on with the log cuts it off first.
+//! line without one. That line is not read, and it is cut off before the log grows again.
 //!
 //! Several processes may append to one log: each holds the file's lock while it writes a line, and
 //! while it cuts one off.
@@ -27,7 +27,7 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens a log to go on with it, or begins one.
+    /// Opens a log to add lines to it, or begins one.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let options = OpenOptions::new()
             .read(true)
@@ -44,7 +44,7 @@ impl JsonLines {
 
     /// Opens a log without the lines that `keep` refuses, or that hold no `K`.
     ///
-    /// What a resumed job does again must not be there twice. `K` is the part of a value that
+    /// Steps that a resumed job repeats must not be in the log twice. `K` is the part of a value that
     /// decides, such as a struct with the step alone.
     pub fn resume<K: DeserializeOwned>(
         path: &Path,
@@ -69,7 +69,7 @@ impl JsonLines {
             // One write a line, so that only the last one can be cut.
             let written = file.write_all(&line);
             if written.is_err() {
-                // A full disk may have taken a part of it, and the next line must not follow that.
+                // A full disk may have taken a part of the line, which must not stay before the next.
                 let _ = file.set_len(before);
             }
             written
@@ -104,7 +104,7 @@ impl JsonLines {
 }
 
 /// Adds a value as a line at the end of a file that people edit as well, and returns once the disk
-/// has it. A last line without a line break is theirs: it stays, and gets one.
+/// has it. A last line without a line break is a person's: it stays, and gets one.
 pub fn append_json_line<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), DiskError> {
     let mut line = line(path, value)?;
     let bytes = read_bytes(path)?;
@@ -131,7 +131,7 @@ fn line<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<Vec<u8>, DiskEr
 
 /// Runs `act` while no other process writes to the log.
 fn locked<T>(file: &File, act: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
-    // A file system without locks has no rivals that could be kept out.
+    // Some file systems have no locks; then several processes are at their own risk.
     let is_locked = file.lock().is_ok();
     let done = act(file);
     if is_locked {
@@ -142,7 +142,7 @@ fn locked<T>(file: &File, act: impl FnOnce(&File) -> io::Result<T>) -> io::Resul
 
 /// Cuts off a last line that has no line break.
 fn cut_torn_line(mut file: &File) -> io::Result<()> {
-    // A device or a pipe has nothing to be cut, and reading one may never end.
+    // A device or a pipe has no torn line, and reading one may never end.
     if !file.metadata()?.is_file() {
         return Ok(());
     }

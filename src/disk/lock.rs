@@ -1,6 +1,6 @@
 //! A lock file that says which process holds it.
 //!
-//! Whoever holds the lock of a job folder runs the job.
+//! The process that holds the lock of a job folder runs the job.
 
 use std::{
     fmt,
@@ -54,7 +54,7 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A held lock; the system releases it when the process ends, however it ends.
+/// A held lock. The system releases it when the process ends, even by a crash.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -67,7 +67,7 @@ impl Drop for Lock {
     }
 }
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// It is free.
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_the_owner_turns_nobody_away() {
+    fn asking_for_the_owner_turns_no_process_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         fs::write(&path, "").unwrap();

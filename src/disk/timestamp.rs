@@ -15,8 +15,7 @@ impl Timestamp {
         Self::from_unix_seconds(jiff::Timestamp::now().as_second().unsigned_abs())
     }
 
-    /// The moment so many seconds after the beginning of 1970; the last one that a year of four
-    /// digits has if they are too many.
+    /// The moment this many seconds after the beginning of 1970, at most the end of the year 9999.
     pub fn from_unix_seconds(seconds: u64) -> Self {
         let moment = i64::try_from(seconds).map(jiff::Timestamp::from_second);
         Self(match moment {
@@ -59,7 +58,7 @@ impl TryFrom<String> for Timestamp {
 
     fn try_from(text: String) -> Result<Self, String> {
         let moment = text.parse().map(Self);
-        // One spelling a moment: what is read is written again as it was.
+        // One spelling a moment, so that a file that is read and written again stays the same.
         match moment {
             Ok(moment) if moment.to_string() == text => Ok(moment),
             _ => Err(format!(

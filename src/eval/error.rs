@@ -1,4 +1,4 @@
-//! What can go wrong when a model is measured.
+//! Errors of an evaluation.
 
 use std::{io, path::PathBuf};
 
@@ -6,15 +6,15 @@ use thiserror::Error;
 
 use crate::{data::DataError, model::ModelError, remote::RemoteError, sandbox::PythonError};
 
-/// Why a benchmark could not be used; a wrong solution is none of these.
+/// Why an evaluation failed. A wrong solution is not an error.
 #[derive(Debug, Error)]
 pub enum EvalError {
     /// There is no such benchmark.
     #[error("unknown benchmark `{name}`, expected one of {expected}")]
     UnknownBenchmark {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
-        /// The names there are.
+        /// The known names.
         expected: String,
     },
     /// The benchmark's file could not be read.
@@ -31,19 +31,19 @@ pub enum EvalError {
     Tasks {
         /// The file.
         path: PathBuf,
-        /// What is wrong, a text a task.
+        /// What is wrong, by task.
         reasons: Vec<String>,
     },
-    /// A file of samples could not be read, or names tasks that are not there.
+    /// A file of samples could not be read, or names unknown tasks.
     #[error("cannot read the samples")]
     Samples(#[source] DataError),
     /// The benchmark has no such task.
     #[error("unknown task `{task}`")]
     UnknownTask {
-        /// The identifier that was asked for.
+        /// The unknown task.
         task: String,
     },
-    /// No verdict could be reached.
+    /// A solution could not be judged.
     #[error("cannot judge a solution of `{task}`")]
     Judge {
         /// The task.
@@ -52,8 +52,8 @@ pub enum EvalError {
         #[source]
         source: PythonError,
     },
-    /// A task could not be put to the model.
-    #[error("cannot put task `{task}` to the model")]
+    /// The prompt of a task could not be rendered.
+    #[error("cannot render the prompt of task `{task}`")]
     Prompt {
         /// The task.
         task: String,
@@ -61,22 +61,22 @@ pub enum EvalError {
         #[source]
         source: DataError,
     },
-    /// The model could not answer.
+    /// The model could not generate completions.
     #[error("the model cannot complete the prompts")]
     Model(#[source] ModelError),
-    /// A remote model gave no answer to a task.
+    /// A remote model did not answer.
     #[error("no completion of `{task}`")]
     Remote {
         /// The task.
         task: String,
-        /// Why not; it does not show the key.
+        /// Why not; the text does not contain the key.
         #[source]
         source: RemoteError,
     },
-    /// The samples could not be kept.
-    #[error("cannot keep the samples")]
+    /// The samples could not be written.
+    #[error("cannot write the samples")]
     Keep(#[source] io::Error),
-    /// It was asked to stop.
+    /// The evaluation was stopped on request.
     #[error("stopped on request")]
     Stopped,
 }

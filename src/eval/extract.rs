@@ -1,16 +1,17 @@
-//! The code in what a model answered.
+//! The code in a model's answer.
 
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;
 
-/// The code of an answer to a task of an arena.
+use crate::answer::without_thinking;
+
+/// The code in an answer to a task of `CodeUpdateArena`.
 ///
-/// The thinking is skipped where it ends, then the `<answer>` is looked into if there is one: the
-/// first fence marked `python` counts, as for the reward. Where there is none, the first fence of
-/// any kind does, then a fence that never closes (the answer was cut), then the whole text if it is
-/// Python.
+/// Text up to `</think>` is skipped. Within `<answer>`, if there is one, the first fenced block marked
+/// `python` counts, as for the reward. Without one, the first fenced block of any kind counts, then a
+/// block that is not closed (the answer was truncated), then the whole text if it is Python.
 pub fn answer(text: &str) -> Option<String> {
-    let text = text.split_once("</think>").map_or(text, |(_, rest)| rest);
+    let text = without_thinking(text);
     let text = text.split_once("<answer>").map_or(text, |(_, rest)| rest);
     let text = text
         .split_once("</answer>")
@@ -28,13 +29,13 @@ pub fn answer(text: &str) -> Option<String> {
         .filter(|code| !code.trim().is_empty())
 }
 
-/// The program in an answer that was asked to complete `prompt`, which defines `entry_point`.
+/// The program in a completion of `prompt`, which defines `entry_point`.
 ///
-/// The longest run of lines that parses is looked for in the fence that defines the function, else
-/// in the whole text; of it remain the imports and whatever the function reaches, so that examples
-/// of its use do not run. An answer that only goes on where the prompt ends is put behind it.
+/// The program is the longest run of lines that parses, in the fenced block that defines the function
+/// or else in the whole text. Only its imports and the definitions that the function uses are kept, so
+/// that usage examples do not run. If the answer only continues the prompt, it is appended to it.
 pub fn function(text: &str, entry_point: &str, prompt: &str) -> Option<String> {
-    let text = text.split_once("</think>").map_or(text, |(_, rest)| rest);
+    let text = without_thinking(text);
     let fences = fences(text);
     let fenced = fences.iter().map(|fence| fence.code);
     for source in fenced.chain([text]) {
@@ -44,7 +45,7 @@ pub fn function(text: &str, entry_point: &str, prompt: &str) -> Option<String> {
         }
     }
     let body = fences.first().map_or(text, |fence| fence.code);
-    // A body's last lines may be cut or be talk.
+    // The last lines of a body may be truncated or be prose.
     let lines: Vec<&str> = body.lines().collect();
     (1..=lines.len())
         .rev()
@@ -90,7 +91,7 @@ fn parses(source: &str) -> bool {
 
 /// The longest run of lines that parses, counted in lines that are not blank.
 fn longest_program(source: &str) -> String {
-    /// Parsing every run of more lines than this would take seconds.
+    /// Parsing every run of more lines would take seconds.
     const LINES: usize = 200;
     if parses(source) {
         return source.to_owned();
@@ -114,7 +115,7 @@ fn longest_program(source: &str) -> String {
     best.1
 }
 
-/// The imports of a program, and its definitions that `entry_point` reaches, if it is defined.
+/// The imports of a program and the definitions that `entry_point` uses; none if it is not defined.
 fn reachable(source: &str, entry_point: &str) -> Option<String> {
     let module = parse_module(source).ok()?;
     let statements: Vec<Statement<'_>> = module
@@ -149,10 +150,10 @@ fn reachable(source: &str, entry_point: &str) -> Option<String> {
     })
 }
 
-/// A statement at the top of a program that may be worth keeping.
+/// A top-level statement that may be kept.
 struct Statement<'a> {
     text: &'a str,
-    /// What it defines.
+    /// The names that it defines.
     names: Vec<String>,
     is_import: bool,
 }
@@ -191,7 +192,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The identifiers of a text; those in comments and strings do no harm.
+/// The identifiers in a text. Those in comments and strings only keep more definitions.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
         .filter(|word| !word.is_empty())
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_chat_answer_the_function_and_what_it_reaches_remain() {
+    fn of_a_chat_answer_the_function_and_what_it_uses_remain() {
         let text = "Here it is:\n```python\nimport math\nLIMIT = 3\n\ndef helper(x):\n    \
                     return x + LIMIT\n\ndef f(x):\n    return helper(x)\n\ndef unused(): pass\n\
                     print(f(1))\nassert f(1) == 5\n```\nDone.";
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn talk_around_the_function_is_cut_off() {
+    fn prose_around_the_function_is_removed() {
         let text = "Sure, I can do it.\ndef f(x):\n    return x\nThis works well, since";
         assert_eq!(
             function(text, "f", "").unwrap(),
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_goes_on_where_the_prompt_ends_is_put_behind_it() {
+    fn an_answer_that_continues_the_prompt_is_appended_to_it() {
         let program = function("    return x\nThat was", "f", "def f(x):\n").unwrap();
         assert_eq!(program, "def f(x):\n    return x\n");
     }

@@ -1,4 +1,4 @@
-//! What a judge says of one solution.
+//! The result of running a solution's tests.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::Verdict;
 
-/// What a judge says of one solution.
+/// The verdict of a sample that could not be judged, as outcomes name it.
+pub const UNJUDGED: &str = "unjudged";
+
+/// The result of running a solution's tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
     /// Whether the benchmark counts it as solved.
     pub passed: bool,
-    /// How the first test ended that did not pass; a pass if there is none.
+    /// The verdict of the first test that did not pass; a pass if all passed.
     pub verdict: Verdict,
-    /// What the benchmark counts besides, by name (`upass`, `base`).
+    /// Other measures of the benchmark, by name (`upass`, `base`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub measures: BTreeMap<String, bool>,
-    /// How each test ended, by the name of the run and a letter a test ([`Verdict::letter`]).
+    /// The verdicts of each run by its name, with a letter for each test ([`Verdict::letter`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tests: BTreeMap<String, String>,
     /// The number of the input that did not pass, by the name of the run.
@@ -25,7 +28,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The judgement of one run of some tests that must all pass.
+    /// The judgement of a run of tests that must all pass.
     pub fn of_tests(run: &str, verdicts: &[Verdict]) -> Self {
         let failed = verdicts.iter().find(|verdict| !verdict.is_pass());
         Self {
@@ -37,14 +40,14 @@ impl Judgement {
         }
     }
 
-    /// Whether another run would come to the same: a timeout or a death may be the machine's doing.
+    /// Whether another run would give the same result: a busy machine can cause timeouts and crashes.
     pub fn is_lasting(&self) -> bool {
         let may_pass_elsewhere = |letters: &String| letters.contains(['T', 'D']);
         !matches!(self.verdict, Verdict::Timeout | Verdict::Died { .. })
             && !self.tests.values().any(may_pass_elsewhere)
     }
 
-    /// The judgement of a completion in which there is no code.
+    /// The judgement of a completion without code.
     pub fn of_no_code() -> Self {
         let exception = "NoCode".to_owned();
         let message = "the completion holds no code".to_owned();
@@ -59,7 +62,7 @@ impl Judgement {
     }
 }
 
-/// One letter a test.
+/// A letter for each test.
 pub(super) fn letters(verdicts: &[Verdict]) -> String {
     verdicts.iter().map(Verdict::letter).collect()
 }

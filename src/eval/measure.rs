@@ -1,9 +1,6 @@
-//! The loop of an evaluation: complete every task, judge every completion.
+//! The evaluation of a model that runs here: complete every task, judge every completion.
 
 use std::io;
-
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     data::PromptTemplate,
@@ -13,64 +10,39 @@ use crate::{
 };
 
 use super::{
-    EvalError, EvalSettings, Judgement,
+    EvalError, EvalSettings, SampleRecord,
     benchmark::{Benchmark, Task},
+    judging::judge_records,
     prompt_text,
 };
 
-/// What an evaluation works with, besides the model.
+/// The inputs of an evaluation except the model and the benchmark.
 #[derive(Debug)]
 pub struct Inputs<'a> {
-    /// How to measure.
+    /// The settings.
     pub settings: &'a EvalSettings,
-    /// How a task is put to the model.
+    /// The template of the prompts.
     pub template: &'a PromptTemplate,
-    /// Where completions are judged.
+    /// The pool that runs the tests.
     pub pool: &'a Pool,
     /// The seed of the run.
     pub seed: u64,
 }
 
-/// One completion and what the judge says of it: a line of `samples.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SampleRecord {
-    /// The chunk of completions that were generated side by side, and resuming repeats whole chunks;
-    /// for a remote model the place of the completion among all, each by itself.
-    pub step: usize,
-    /// The task.
-    pub task_id: String,
-    /// Which of the task's completions this is, from 0.
-    pub index: usize,
-    /// The text.
-    pub completion: String,
-    /// How many tokens it has; 0 where a remote model does not count them.
-    pub tokens: usize,
-    /// How many tokens a remote model counts in the prompt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_tokens: Option<usize>,
-    /// Whether it was cut at the limit.
-    pub is_truncated: bool,
-    /// What the judge says, or nothing if it could not judge.
-    pub judgement: Option<Judgement>,
-    /// Why the judge could not judge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// Whoever is told of samples as they come.
+/// Receives the samples of an evaluation as they are judged.
 pub trait Observer {
-    /// Takes the samples of one chunk, in order.
+    /// Takes the samples of one chunk, in order; the evaluation has `total` samples.
     fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()>;
 
-    /// Whether to stop as soon as may be.
+    /// Whether to stop as soon as possible.
     fn should_stop(&self) -> bool;
 }
 
 /// Measures a model: `settings.samples` completions of each task, judged.
 ///
-/// Samples come in the order of the tasks, in chunks of `settings.batch_size`. `done` are the samples
-/// of an earlier attempt, whole chunks; they are taken as they are. The random numbers of a
-/// completion follow from the seed, the task and its index alone.
+/// Samples are made in the order of the tasks, in chunks of `settings.batch_size`. `done` are the
+/// complete chunks of an earlier attempt, which are kept as they are. The random numbers of a
+/// completion depend on the seed, the task and its index alone.
 pub fn measure(
     model: &LanguageModel,
     benchmark: &dyn Benchmark,
@@ -88,37 +60,22 @@ pub fn measure(
         .collect();
     let mut records = done;
     let chunk_size = inputs.settings.batch_size.max(1);
-    for (step, chunk) in work
+    for (number, chunk) in work
         .chunks(chunk_size)
         .enumerate()
         .skip(records.len() / chunk_size)
     {
         let completions = complete(model, inputs, &prompts, chunk, observer)?;
-        let texts = completions
-            .iter()
-            .map(|completion| model.tokenizer.decode(&without_stop(model, completion)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let judged = judge_all(benchmark, inputs.pool, tasks, chunk, &texts);
-        let samples: Vec<SampleRecord> = chunk
+        let unjudged = chunk
             .iter()
             .zip(completions)
-            .zip(texts)
-            .zip(judged)
-            .map(|(((&(task, index), completion), text), judged)| {
-                let (judgement, error) = parts(judged);
-                SampleRecord {
-                    step,
-                    task_id: tasks[task].id.clone(),
-                    index,
-                    completion: text,
-                    tokens: completion.tokens.len(),
-                    prompt_tokens: None,
-                    is_truncated: completion.finish == Finish::Length,
-                    judgement,
-                    error,
-                }
+            .map(|(&(task, index), completion)| {
+                let task = &tasks[task];
+                let record = record(model, number, task, index, &completion)?;
+                Ok((task, record))
             })
-            .collect();
+            .collect::<Result<Vec<_>, EvalError>>()?;
+        let samples = judge_records(benchmark, unjudged, inputs.pool);
         observer
             .on_chunk(&samples, work.len())
             .map_err(EvalError::Keep)?;
@@ -127,12 +84,26 @@ pub fn measure(
     Ok(records)
 }
 
-/// What the judge says, or why it could not judge.
-pub(super) fn parts(judged: Result<Judgement, EvalError>) -> (Option<Judgement>, Option<String>) {
-    match judged {
-        Ok(judgement) => (Some(judgement), None),
-        Err(error) => (None, Some(error.to_string())),
-    }
+/// The record of a completion that is still to be judged.
+fn record(
+    model: &LanguageModel,
+    chunk: usize,
+    task: &Task,
+    index: usize,
+    completion: &Completion,
+) -> Result<SampleRecord, EvalError> {
+    let text = model.tokenizer.decode(&without_stop(model, completion))?;
+    Ok(SampleRecord {
+        chunk,
+        task_id: task.id.clone(),
+        index,
+        completion: text,
+        tokens: completion.tokens.len(),
+        prompt_tokens: None,
+        is_truncated: completion.finish == Finish::Length,
+        judgement: None,
+        error: None,
+    })
 }
 
 /// The first tasks of a benchmark; all if the limit is 0.
@@ -145,7 +116,7 @@ pub(super) fn chosen(tasks: &[Task], limit: usize) -> &[Task] {
     tasks.get(..count).unwrap_or(tasks)
 }
 
-/// The prompt of a task, cut on the left so that prompt and completion fit the model.
+/// The prompt of a task, truncated on the left so that prompt and completion fit the model.
 fn prompt_tokens(
     model: &LanguageModel,
     inputs: &Inputs<'_>,
@@ -166,13 +137,14 @@ fn prompt_tokens(
             task = task.id,
             tokens = tokens.len(),
             most,
-            "a prompt was cut on the left"
+            "a prompt is too long and was truncated on the left"
         );
         tokens.drain(..tokens.len() - most);
     }
     Ok(tokens)
 }
 
+/// Generates the completions of a chunk.
 fn complete(
     model: &LanguageModel,
     inputs: &Inputs<'_>,
@@ -199,6 +171,7 @@ fn complete(
     )?)
 }
 
+/// The tokens of a completion without the stop token at its end.
 fn without_stop(model: &LanguageModel, completion: &Completion) -> Vec<u32> {
     let mut tokens = completion.tokens.clone();
     if tokens
@@ -210,33 +183,16 @@ fn without_stop(model: &LanguageModel, completion: &Completion) -> Vec<u32> {
     tokens
 }
 
-/// Judges the completions of a chunk side by side; the pool lets in as many as it has workers.
-pub(super) fn judge_all(
-    benchmark: &dyn Benchmark,
-    pool: &Pool,
-    tasks: &[Task],
-    chunk: &[(usize, usize)],
-    texts: &[String],
-) -> Vec<Result<Judgement, EvalError>> {
-    chunk
-        .par_iter()
-        .zip(texts)
-        .map(
-            |(&(task, _), text)| match benchmark.extract(&tasks[task], text) {
-                Some(solution) => benchmark.judge(&tasks[task], &solution, pool),
-                None => Ok(Judgement::of_no_code()),
-            },
-        )
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::{
-        eval::benchmark::{Flavour, Repairs},
+        eval::{
+            Judgement,
+            benchmark::{Flavour, Repairs},
+        },
         model::{SamplingSettings, fixture},
         sandbox::{Settings, Verdict},
     };
@@ -335,7 +291,7 @@ mod tests {
         let path = folder.path().join("prompt.jinja");
         std::fs::write(&path, "{{ text }}").unwrap();
         let template = PromptTemplate::load(&path).unwrap();
-        // Nothing untrusted is run: the judge of these tests never asks the pool.
+        // Nothing untrusted runs: the benchmark of these tests does not use the pool.
         let unused = Settings {
             workers: 1,
             is_unsandboxed_allowed: true,
@@ -366,7 +322,7 @@ mod tests {
         assert_eq!(chunks.0, [4, 4, 4, 3]);
         for (place, sample) in samples.iter().enumerate() {
             assert_eq!(sample.task_id, format!("task/{}", place / 3));
-            assert_eq!((sample.index, sample.step), (place % 3, place / 4));
+            assert_eq!((sample.index, sample.chunk), (place % 3, place / 4));
             assert_eq!(sample.judgement.is_none(), place / 3 == 2);
             assert_eq!(sample.error.is_some(), place / 3 == 2);
             assert!((1..=6).contains(&sample.tokens));
@@ -395,7 +351,7 @@ mod tests {
 
         let samples = run(&limited, Vec::new(), &mut Chunks::default()).unwrap();
 
-        // Only the chunk differs: a completion follows from seed, task and index.
+        // Only the chunk differs: a completion depends on seed, task and index.
         let texts = |samples: &[SampleRecord]| -> Vec<String> {
             samples
                 .iter()

@@ -1,8 +1,9 @@
 //! Measuring a model.
 //!
-//! A [benchmark](benchmark::Benchmark) is tasks and a judge: the code of a completion
-//! ([`extract`]) is judged by running its tests ([`Judgement`]), and the share of tasks solved is
-//! [`pass_at_k`].
+//! A [benchmark](benchmark::Benchmark) has tasks and judges solutions. A completion is generated
+//! ([`measure`]) or requested ([`measure_remote`]), its code is found ([`extract`]) and judged by
+//! running the task's tests ([`judge_each`], [`Judgement`]). The [`EvalOutcome`] reports the share of
+//! tasks that are solved ([`pass_at_k`]).
 
 pub mod benchmark;
 mod error;
@@ -11,23 +12,25 @@ pub mod extract;
 mod judgement;
 mod judging;
 mod measure;
+mod outcome;
 mod pass_at_k;
 mod prompt;
 mod remote;
-mod sample;
+mod sample_record;
 mod settings;
 mod tally;
-mod verdict_log;
+#[cfg(test)]
+mod tests;
 
 pub use error::EvalError;
-pub use evalplus::{evalplus_results, read_evalplus_results};
-pub use judgement::Judgement;
-pub use judging::judge_samples;
-pub use measure::{Inputs, Observer, SampleRecord, measure};
+pub use evalplus::{Sample, VerdictLog, evalplus_results, read_evalplus_results, read_samples};
+pub use judgement::{Judgement, UNJUDGED};
+pub use judging::{Submission, Text, judge_each};
+pub use measure::{Inputs, Observer, measure};
+pub use outcome::{EvalOutcome, TaskOutcome};
 pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};
 pub use prompt::prompt_text;
 pub use remote::measure_remote;
-pub use sample::{Sample, read_samples};
+pub use sample_record::SampleRecord;
 pub use settings::EvalSettings;
 pub use tally::Tally;
-pub use verdict_log::VerdictLog;

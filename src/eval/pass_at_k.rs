@@ -1,9 +1,9 @@
-//! The chance that one of k samples solves a task.
+//! The probability that at least one of k samples solves a task.
 
 /// The unbiased estimate of pass@k from `samples` drawn, of which `correct` solve the task.
 ///
 /// `1 - C(n - c, k) / C(n, k)`, as a product that does not overflow (arXiv:2107.03374, eq. 1 and
-/// fig. 3). There is none for more than `samples`.
+/// fig. 3). None if `k` exceeds `samples`.
 pub fn pass_at_k(samples: usize, correct: usize, k: usize) -> Option<f64> {
     if k == 0 || k > samples || correct > samples {
         return None;
@@ -18,9 +18,9 @@ pub fn pass_at_k(samples: usize, correct: usize, k: usize) -> Option<f64> {
     Some(1.0 - none)
 }
 
-/// The mean of pass@k over tasks, each with its samples and how many of them are correct.
+/// The mean of pass@k over tasks, each given as its number of samples and of correct ones.
 ///
-/// There is none if some task has fewer than `k` samples.
+/// None if some task has fewer than `k` samples.
 pub fn pass_at_k_of_tasks(tasks: &[(usize, usize)], k: usize) -> Option<f64> {
     let each: Option<Vec<f64>> = tasks
         .iter()

@@ -5,7 +5,7 @@ use crate::{
     model::{Chat, Message, ModelError},
 };
 
-/// The text of a prompt: as it stands, or a conversation as the model's `chat` lays it out.
+/// The text of a prompt: unchanged, or a conversation in the model's chat format.
 pub fn prompt_text(prompt: Prompt, chat: &Chat) -> Result<String, ModelError> {
     match prompt {
         Prompt::Raw(text) => Ok(text),

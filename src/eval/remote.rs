@@ -1,13 +1,14 @@
-//! The loop of an evaluation whose model answers elsewhere.
+//! The evaluation of a model behind an endpoint.
 //!
-//! Each completion is a request of its own and is kept as soon as it is judged: an answer may have
-//! been paid for, so that resuming asks for none again.
+//! Each completion is a request and is written to disk as soon as it is judged. Answers may cost
+//! money, so a resumed evaluation requests only those that are missing.
 //!
-//! # Differences
+//! # Differences from the evaluation of a model that runs here
 //!
-//! - A template's begun turn of the assistant is left out: such an endpoint begins a turn of its own,
-//!   and what it is to begin with stands in the user's turn too.
-//! - Prompts are not cut: only the server knows its tokens. A prompt that is too long fails the job.
+//! - If a template begins the assistant's turn, that beginning is left out, because an endpoint always
+//!   starts a new turn. The user's turn also says what the answer should begin with.
+//! - Prompts are not truncated, because only the server can count its tokens. A prompt that is too long
+//!   fails the job.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,8 @@ use std::{
 use super::{
     EvalError, Inputs, Observer, SampleRecord,
     benchmark::{Benchmark, Task},
-    measure::{chosen, judge_all, parts},
+    judging::judge_records,
+    measure::chosen,
 };
 use crate::{
     data::{Prompt, Role},
@@ -32,24 +34,24 @@ use crate::{
     seed,
 };
 
-/// How long to wait for an answer before looking whether to stop.
+/// How long to wait for an answer before checking whether to stop.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A completion that is still to be asked for.
+/// A completion that is still to be requested.
 struct Question {
-    /// Its place among all completions.
+    /// Its position among all completions.
     place: usize,
     chat: Chat,
 }
 
-/// What a thread that asks tells.
-type Told = (usize, Result<Answer, RemoteError>);
+/// The position of a completion, and the answer or why there is none.
+type Reply = (usize, Result<Answer, RemoteError>);
 
 /// Measures a remote model: `settings.samples` completions of each task, judged.
 ///
-/// At most `concurrency` requests are in flight. `done` are the samples of an earlier attempt, in any
-/// order; they are taken as they are. After a failure nothing more is asked for, but what is under way
-/// is awaited and kept. The samples are returned in the order of the tasks.
+/// At most `concurrency` requests are in flight. `done` are the samples of an earlier attempt in any
+/// order, which are kept as they are. After a failure no further request is sent, but the answers to
+/// those in flight are awaited and kept. The samples are returned in the order of the tasks.
 pub fn measure_remote(
     remote: &Remote,
     concurrency: usize,
@@ -62,7 +64,7 @@ pub fn measure_remote(
     let samples = inputs.settings.samples;
     let mut records: BTreeMap<usize, SampleRecord> = done
         .into_iter()
-        .map(|sample| (sample.step, sample))
+        .map(|sample| (sample.chunk, sample))
         .collect();
     let mut questions = Vec::new();
     for place in (0..tasks.len() * samples).filter(|place| !records.contains_key(place)) {
@@ -70,51 +72,54 @@ pub fn measure_remote(
         let chat = chat(&tasks[task], task, index, inputs)?;
         questions.push(Question { place, chat });
     }
-    let asking = Asking::start(remote, concurrency, questions);
+    let requests = Requests::start(remote, concurrency, questions);
     let mut failure = None;
     loop {
         if observer.should_stop() {
-            // Those under way are given up: the process ends before they do.
+            // The requests in flight are abandoned: the process ends before they do.
             return Err(EvalError::Stopped);
         }
-        let first = match asking.answers.recv_timeout(PAUSE) {
+        let first = match requests.replies.recv_timeout(PAUSE) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        let mut answers = Vec::new();
-        for (place, told) in std::iter::once(first).chain(asking.answers.try_iter()) {
-            match told {
-                Ok(answer) => answers.push(((place / samples, place % samples), answer)),
+        let mut unjudged = Vec::new();
+        for (place, reply) in std::iter::once(first).chain(requests.replies.try_iter()) {
+            let task = &tasks[place / samples];
+            match reply {
+                Ok(answer) => {
+                    unjudged.push((task, record(place, place % samples, task, answer)));
+                }
                 Err(source) => {
-                    let task = tasks[place / samples].id.clone();
+                    let task = task.id.clone();
                     failure.get_or_insert(EvalError::Remote { task, source });
                 }
             }
         }
-        let judged = judged(benchmark, inputs, tasks, answers);
+        let judged = judge_records(benchmark, unjudged, inputs.pool);
         observer
             .on_chunk(&judged, tasks.len() * samples)
             .map_err(EvalError::Keep)?;
-        records.extend(judged.into_iter().map(|sample| (sample.step, sample)));
+        records.extend(judged.into_iter().map(|sample| (sample.chunk, sample)));
     }
-    asking.join();
+    requests.join();
     match failure {
         Some(failure) => Err(failure),
         None => Ok(records.into_values().collect()),
     }
 }
 
-/// The threads that ask, and what they tell.
-struct Asking {
-    answers: Receiver<Told>,
+/// The threads that send requests, and the channel of their replies.
+struct Requests {
+    replies: Receiver<Reply>,
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Asking {
+impl Requests {
     fn start(remote: &Remote, concurrency: usize, questions: Vec<Question>) -> Self {
-        let (sender, answers) = mpsc::channel();
+        let (sender, replies) = mpsc::channel();
         let is_over = Arc::new(AtomicBool::new(false));
         let count = concurrency.clamp(1, questions.len().max(1));
         let queue = Arc::new(Mutex::new(questions.into_iter()));
@@ -122,18 +127,18 @@ impl Asking {
             .map(|_| {
                 let (remote, queue) = (remote.clone(), Arc::clone(&queue));
                 let (sender, is_over) = (sender.clone(), Arc::clone(&is_over));
-                // Not scoped: a thread that waits for an answer must not hold up a stop.
+                // Not scoped: a thread that waits for an answer must not delay a stop.
                 thread::spawn(move || ask(&remote, &queue, &sender, &is_over))
             })
             .collect();
         Self {
-            answers,
+            replies,
             is_over,
             threads,
         }
     }
 
-    /// Ends the threads, which have nothing left to do.
+    /// Joins the threads, which have finished their work.
     fn join(mut self) {
         for thread in self.threads.drain(..) {
             if let Err(panic) = thread.join() {
@@ -143,7 +148,7 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for Requests {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
@@ -152,7 +157,7 @@ impl Drop for Asking {
 fn ask(
     remote: &Remote,
     queue: &Mutex<impl Iterator<Item = Question>>,
-    sender: &Sender<Told>,
+    sender: &Sender<Reply>,
     is_over: &AtomicBool,
 ) {
     while !is_over.load(Ordering::Relaxed) {
@@ -160,19 +165,19 @@ fn ask(
         let Some(Question { place, chat }) = next else {
             return;
         };
-        let told = remote.ask(&chat);
-        if told.is_err() {
-            // Here and at once: whoever listens may be busy judging.
+        let reply = remote.ask(&chat);
+        if reply.is_err() {
+            // Set here and not by the receiver, which may be busy judging.
             is_over.store(true, Ordering::Relaxed);
         }
-        if sender.send((place, told)).is_err() {
+        if sender.send((place, reply)).is_err() {
             return;
         }
     }
 }
 
-/// What a task is asked with. The seed follows from the run's seed, the task and the completion's
-/// index; it has 31 bits, which every server takes.
+/// The conversation for one completion of a task. Its seed depends on the run's seed, the task and
+/// the completion's index; it has 31 bits, which every server accepts.
 fn chat(task: &Task, place: usize, index: usize, inputs: &Inputs<'_>) -> Result<Chat, EvalError> {
     let rendered = inputs.template.render(&task.fields);
     let prompt = rendered.map_err(|source| EvalError::Prompt {
@@ -190,7 +195,7 @@ fn chat(task: &Task, place: usize, index: usize, inputs: &Inputs<'_>) -> Result<
     })
 }
 
-/// The turns of a prompt without the one that the assistant has begun; a text is the user's turn.
+/// The turns of a prompt without a begun turn of the assistant; a plain text is the user's turn.
 fn turns(prompt: Prompt) -> Vec<Turn> {
     let mut turns: Vec<Turn> = match prompt {
         Prompt::Raw(content) => vec![Turn {
@@ -209,34 +214,17 @@ fn turns(prompt: Prompt) -> Vec<Turn> {
     turns
 }
 
-fn judged(
-    benchmark: &dyn Benchmark,
-    inputs: &Inputs<'_>,
-    tasks: &[Task],
-    answers: Vec<((usize, usize), Answer)>,
-) -> Vec<SampleRecord> {
-    let chunk: Vec<(usize, usize)> = answers.iter().map(|(whose, _)| *whose).collect();
-    let texts: Vec<String> = answers
-        .iter()
-        .map(|(_, answer)| answer.text.clone())
-        .collect();
-    let judged = judge_all(benchmark, inputs.pool, tasks, &chunk, &texts);
-    answers
-        .into_iter()
-        .zip(judged)
-        .map(|(((task, index), answer), judged)| {
-            let (judgement, error) = parts(judged);
-            SampleRecord {
-                step: task * inputs.settings.samples + index,
-                task_id: tasks[task].id.clone(),
-                index,
-                completion: answer.text,
-                tokens: answer.completion_tokens.unwrap_or(0),
-                prompt_tokens: answer.prompt_tokens,
-                is_truncated: answer.finish_reason.as_deref() == Some("length"),
-                judgement,
-                error,
-            }
-        })
-        .collect()
+/// The record of an answer that is still to be judged; `place` is its position among all.
+fn record(place: usize, index: usize, task: &Task, answer: Answer) -> SampleRecord {
+    SampleRecord {
+        chunk: place,
+        task_id: task.id.clone(),
+        index,
+        completion: answer.text,
+        tokens: answer.completion_tokens.unwrap_or(0),
+        prompt_tokens: answer.prompt_tokens,
+        is_truncated: answer.finish_reason.as_deref() == Some("length"),
+        judgement: None,
+        error: None,
+    }
 }

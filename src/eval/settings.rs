@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::benchmark::{self, Flavour, Options, Repairs};
+use super::{
+    EvalError,
+    benchmark::{self, Choice, Descriptor, Flavour, Options, Repairs},
+};
 use crate::{
     model::SamplingSettings,
-    settings::{
-        COUNT, COUNT_OR_ZERO, Field, Key, Kind, Preset, choice, keys, presets, settings, whole,
-    },
+    settings::{COUNT, COUNT_OR_ZERO, Field, Kind, choice, keys, settings, whole},
 };
 
 settings! {
@@ -17,7 +18,7 @@ settings! {
         pub benchmark: String,
         /// Completions a task.
         pub samples: usize,
-        /// How completions are drawn.
+        /// How completions are sampled.
         #[table(defaults(
             temperature = 0.8, "CodeUpdateArena's own";
             top_k = 0;
@@ -26,10 +27,10 @@ settings! {
             max_completion_tokens = 1024, "as in training (the benchmark's own 512 has no room to think)";
         ))]
         pub sampling: SamplingSettings,
-        /// Longer prompts lose tokens on the left.
+        /// Longer prompts are truncated on the left.
         #[key(COUNT, default = 2048, source = "as in training")]
         pub max_prompt_tokens: usize,
-        /// How many completions are generated side by side; part of a job's identity, because it can
+        /// How many completions are generated as one batch; part of a job's identity, because it can
         /// change the last bit of a logit.
         #[key(whole(1, 100_000), default = 32, source = "ours")]
         pub batch_size: usize,
@@ -88,41 +89,32 @@ impl EvalSettings {
         benchmarks,
     };
 
-    /// The key that every benchmark has in `[eval.samples]`, under its own name.
-    pub const SAMPLES_KEY: Key = Key {
-        name: "",
-        kind: whole(1, 100_000),
-        default: None,
-        source: None,
-        doc: "Completions a task of this benchmark.",
-    };
+    /// The benchmark.
+    pub fn descriptor(&self) -> Result<&'static Descriptor, EvalError> {
+        benchmark::find(&self.benchmark)
+    }
 
-    /// The defaults of `[eval.samples]`, one for each benchmark.
-    pub const SAMPLES: &[Preset] = presets! {
-        code_update_arena = 5, "paper: n = 5, for pass@1 and pass@5";
-        mini_arena = 5, "as code_update_arena";
-        mini_general = 1, "as humaneval";
-        mini_multi = 5, "as multi_update";
-        mini_other_note = 1, "as humaneval";
-        multi_update = 5, "paper, Table 3: pass@1 and pass@5";
-        humaneval = 1, "paper: pass@1";
-        humaneval_plus = 1, "paper: pass@1";
-    };
-
-    /// The settings without those that this benchmark does not read: they are no part of its jobs.
+    /// The settings with the default for each choice that the benchmark does not offer, so that such
+    /// a choice does not change the identity of its jobs.
     #[must_use]
     pub fn of_its_benchmark(mut self) -> Self {
-        self.strict &= benchmark::has_strict_mode(&self.benchmark);
-        if self.benchmark != "humaneval_plus" {
+        let reads = |choice| {
+            self.descriptor()
+                .is_ok_and(|benchmark| benchmark.reads(choice))
+        };
+        let is_strict = self.strict && reads(Choice::Strict);
+        let (evalplus, repairs) = (reads(Choice::EvalPlus), reads(Choice::Repairs));
+        self.strict = is_strict;
+        if !evalplus {
             self.evalplus = Flavour::default();
         }
-        if self.benchmark != "code_update_arena" {
+        if !repairs {
             self.repairs = Repairs::default();
         }
         self
     }
 
-    /// The interpreter that is named, if one is.
+    /// The interpreter that the user has named, if any.
     pub fn named_python(&self) -> Option<&Path> {
         (!is_auto(&self.python)).then(|| Path::new(&self.python))
     }

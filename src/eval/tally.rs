@@ -1,4 +1,4 @@
-//! What many judgements amount to.
+//! Counts and rates over many judgements.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Judgement, pass_at_k::pass_at_k_of_tasks};
 
-/// The k for which pass@k is told, where there are as many samples.
+/// The values of k for which pass@k is reported, if there are as many samples.
 const KS: &[usize] = &[1, 2, 3, 5, 10, 20, 50, 100];
 
 /// Counts and rates over the samples of a benchmark.
@@ -14,23 +14,23 @@ const KS: &[usize] = &[1, 2, 3, 5, 10, 20, 50, 100];
 pub struct Tally {
     /// Tasks of the benchmark.
     pub tasks: usize,
-    /// Tasks that have a sample; the rates are over these.
+    /// Tasks that have samples; the rates are means over these.
     pub tasks_with_samples: usize,
     /// Samples.
     pub samples: usize,
-    /// Samples that could not be judged; they count as not solved.
+    /// Samples that could not be judged; they count as failed.
     pub failures: usize,
     /// Samples by the name of their verdict.
     pub verdicts: BTreeMap<String, usize>,
-    /// `pass@1` and so on, for each k of which every one of these tasks has the samples.
+    /// `pass@1` and so on, for each k for which every task with samples has enough of them.
     pub pass_at_k: BTreeMap<String, f64>,
-    /// The same for what the benchmark counts besides.
+    /// The same rates for each other measure of the benchmark.
     pub measures: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl Tally {
-    /// Counts judgements, each with the position of its task of `tasks`; none is a sample that
-    /// could not be judged.
+    /// Counts judgements, each given with the position of its task among `tasks`. A sample that could
+    /// not be judged has none.
     pub fn new(tasks: usize, judged: &[(usize, Option<&Judgement>)]) -> Self {
         let mut tally = Self {
             tasks,
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-/// How many tasks have samples, and pass@k over them.
+/// The number of tasks with samples, and pass@k over them.
 fn rates(
     judged: &[(usize, Option<&Judgement>)],
     holds: impl Fn(&Judgement) -> bool,
@@ -87,7 +87,7 @@ mod tests {
     use crate::sandbox::Verdict;
 
     #[test]
-    fn rates_are_told_for_the_samples_that_every_task_has() {
+    fn rates_are_reported_for_the_samples_that_every_task_has() {
         let pass = Judgement::of_tests("tests", &[Verdict::Pass]);
         let fail = Judgement::of_tests("tests", &[Verdict::Pass, Verdict::Timeout]);
         let judged = [

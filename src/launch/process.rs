@@ -27,7 +27,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts workers by this very program.
+    /// Starts workers by this program.
     pub fn this_program() -> Result<Self, LaunchError> {
         Ok(Self::new(
             env::current_exe().map_err(LaunchError::FindProgram)?,
@@ -81,7 +81,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// The worker's number, while it surely still is the worker's.
+    /// The worker's process number, while no other process can have it.
     fn pid(&self) -> Option<Pid> {
         let pid = i32::try_from(self.child.id()).ok()?;
         if self.ended.is_none() {
@@ -104,7 +104,7 @@ impl Started for Worker {
 
     fn stop(&mut self) {
         if let Some(pid) = self.pid() {
-            // It fails only if the worker has just ended, which is what was wanted.
+            // It fails only if the worker has just ended.
             let _ = kill_process(pid, Signal::TERM);
         }
     }

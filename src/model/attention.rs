@@ -5,8 +5,15 @@ use std::cell::OnceCell;
 use burn::tensor::Tensor;
 
 use super::{
-    TokenBatch, adapter::Dropout, kv_cache::KvCache, ops, parameter::Visit, projection::Projection,
+    adapter::Dropout,
+    config::DecoderConfig,
+    kv_cache::KvCache,
+    norm::RmsNorm,
+    ops,
+    parameter::{HEAD_NORMS, ParameterValues, Visit},
+    projection::Projection,
     rope::Rotation,
+    token_batch::TokenBatch,
 };
 
 /// Attention with its four projections.
@@ -16,10 +23,12 @@ pub(super) struct Attention {
     pub(super) k_proj: Projection,
     pub(super) v_proj: Projection,
     pub(super) o_proj: Projection,
-    pub(super) kv_heads: usize,
-    /// Query heads that share a key head.
-    pub(super) group_size: usize,
-    pub(super) head_dim: usize,
+    /// The norms of each head of queries and of keys, if the family has them.
+    head_norms: [Option<RmsNorm>; 2],
+    kv_heads: usize,
+    /// The number of query heads that share a key head.
+    group_size: usize,
+    head_dim: usize,
 }
 
 /// What all blocks need to know about the tokens of a pass.
@@ -75,6 +84,24 @@ pub(super) struct Pass<'a, 't> {
 }
 
 impl Attention {
+    /// Builds the attention `name` of the checkpoint.
+    pub(super) fn build(config: &DecoderConfig, name: &str, values: &mut ParameterValues) -> Self {
+        let layer = |short: &str| format!("{name}.{short}");
+        let head_norms =
+            HEAD_NORMS.map(|short| RmsNorm::build_if_listed(config, &layer(short), values));
+        let mut projection = |short: &str| Projection::build(&layer(short), values);
+        Self {
+            q_proj: projection("q_proj"),
+            k_proj: projection("k_proj"),
+            v_proj: projection("v_proj"),
+            o_proj: projection("o_proj"),
+            head_norms,
+            kv_heads: config.num_key_value_heads,
+            group_size: config.group_size(),
+            head_dim: config.head_dim,
+        }
+    }
+
     /// # Shapes
     ///
     /// - `x`, output: `[batch · time, d]`
@@ -119,6 +146,8 @@ impl Attention {
         pass: &mut Pass<'_, '_>,
     ) -> Tensor<2> {
         let columns = pass.columns;
+        let [q_norm, k_norm] = self.head_norms.each_ref().map(Option::as_ref);
+        let (q, k) = (norm_heads(q_norm, q), norm_heads(k_norm, k));
         let (b, time, d) = (columns.tokens.batch(), columns.tokens.time(), self.head_dim);
         let (kv, g, t) = (self.kv_heads, self.group_size, q.dims()[0] / b);
         let q = columns.rotation.apply(q.reshape([b, t, kv * g, d]));
@@ -149,5 +178,17 @@ impl Attention {
         for (short, projection) in self.projections() {
             projection.each_parameter(&format!("{name}.{short}"), visit);
         }
+        for (short, norm) in HEAD_NORMS.into_iter().zip(&mut self.head_norms) {
+            if let Some(norm) = norm {
+                norm.each_parameter(&format!("{name}.{short}"), visit);
+            }
+        }
+    }
+}
+
+fn norm_heads(norm: Option<&RmsNorm>, x: Tensor<2>) -> Tensor<2> {
+    match norm {
+        Some(norm) => norm.forward_heads(x),
+        None => x,
     }
 }

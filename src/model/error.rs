@@ -21,7 +21,7 @@ pub enum ModelError {
         /// The cause.
         source: std::io::Error,
     },
-    /// A JSON file of the model is not what it should be.
+    /// A JSON file of the model is malformed, or has an unexpected value.
     #[error("cannot understand `{}`: {problem}", path.display())]
     Json {
         /// The file.
@@ -29,7 +29,7 @@ pub enum ModelError {
         /// What is wrong, and what was expected.
         problem: String,
     },
-    /// A file of tensors is damaged.
+    /// A file of tensors is malformed.
     #[error("cannot understand the tensors of `{}`", path.display())]
     Tensors {
         /// The file.
@@ -45,14 +45,14 @@ pub enum ModelError {
     CutOff {
         /// The file.
         path: PathBuf,
-        /// The first tensor that is not all there.
+        /// The first tensor that is incomplete.
         name: String,
-        /// Where that tensor ends.
+        /// The offset of the end of that tensor.
         expected: usize,
         /// The length of the file.
         found: usize,
     },
-    /// A tensor is not in the files.
+    /// A tensor is missing.
     #[error("`{}` has no tensor `{name}`, expected one of shape {expected:?}", path.display())]
     MissingTensor {
         /// The file or folder.
@@ -62,7 +62,7 @@ pub enum ModelError {
         /// The shape that the configuration asks for.
         expected: Vec<usize>,
     },
-    /// A tensor has another shape than the configuration says.
+    /// A tensor does not have the shape that the configuration asks for.
     #[error("tensor `{name}` of `{}` has shape {found:?}, expected {expected:?}", path.display())]
     Shape {
         /// The file.
@@ -74,7 +74,7 @@ pub enum ModelError {
         /// The shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor has a type that no weight has.
+    /// A tensor has a type that is not supported for weights.
     #[error(
         "tensor `{name}` of `{}` has type `{found}`, expected `F32`, `F16` or `BF16`",
         path.display()
@@ -93,24 +93,24 @@ pub enum ModelError {
         /// The type.
         dtype: &'static str,
     },
-    /// The tokenizer's file is damaged.
+    /// The file of the tokenizer is malformed.
     #[error("cannot understand the tokenizer `{}`: {problem}", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// What the tokenizer's library says.
+        /// The message of the tokenizer's library.
         problem: String,
     },
-    /// A text has no encoding, or tokens no text.
+    /// A text cannot be encoded, or tokens cannot be decoded.
     #[error("cannot tokenize: {0}")]
     Tokenize(String),
-    /// The shape of the model makes no sense.
+    /// The settings do not describe a decoder.
     #[error("the model's shape makes no sense: {0}")]
     Configuration(String),
-    /// A conversation cannot be laid out.
+    /// A conversation cannot be rendered as text.
     #[error("cannot lay out a conversation: {0}")]
     Chat(String),
-    /// The adapter's settings or files do not fit the model.
+    /// The settings or files of the adapter do not fit the model.
     #[error("the adapter does not fit: {0}")]
     Adapter(String),
     /// A prompt cannot be continued.

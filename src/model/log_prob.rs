@@ -1,13 +1,8 @@
-//! Log-probabilities of given completions.
+//! Log-probabilities of given tokens, from logits.
 
-use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
-use super::{
-    Decoder, TokenBatch,
-    adapter::Dropout,
-    ops,
-    token_batch::{Target, indices},
-};
+use super::token_batch::{Target, indices};
 
 /// The log-probabilities of the tokens of some completions, under a model.
 #[derive(Clone, Debug)]
@@ -19,69 +14,7 @@ pub struct LogProbs {
     pub entropy: Tensor<2>,
 }
 
-impl Decoder {
-    /// Computes the log-probability of each token of each completion, at a temperature.
-    ///
-    /// The output head runs over the completions' real tokens alone.
-    ///
-    /// # Panics
-    ///
-    /// If the temperature is not positive.
-    pub fn log_probs(
-        &self,
-        tokens: &TokenBatch,
-        temperature: f64,
-        dropout: Option<&mut Dropout>,
-    ) -> LogProbs {
-        assert!(
-            temperature > 0.0,
-            "log-probabilities need a positive temperature"
-        );
-        let [batch, time] = [tokens.batch(), tokens.time()];
-        let hidden = self.hidden(tokens, None, dropout);
-        let d = hidden.dims()[2];
-        let hidden = hidden.reshape([batch * time, d]);
-        self.log_probs_of(&hidden, tokens, temperature)
-    }
-
-    /// [`Self::log_probs`] from what the final norm gives.
-    ///
-    /// # Shapes
-    ///
-    /// - `hidden`: `[batch · time, d]`
-    pub(super) fn log_probs_of(
-        &self,
-        hidden: &Tensor<2>,
-        tokens: &TokenBatch,
-        temperature: f64,
-    ) -> LogProbs {
-        let device = self.device();
-        let [batch, width] = [tokens.batch(), tokens.completion_time()];
-        let mut log_probs = Tensor::zeros([batch * width, 1], (&device, DType::F32));
-        let mut entropy = log_probs.clone();
-        for targets in tokens.targets().chunks(self.head_rows()) {
-            let places = Places::new(targets, &device);
-            let chunk = hidden.clone().select(0, places.predictors);
-            let scores = ops::log_softmax(self.logits(chunk), temperature);
-            let add = IndexingUpdateOp::Add;
-            entropy = entropy.select_assign(0, places.slots.clone(), scores.entropy(), add);
-            let values = scores.of(places.tokens);
-            log_probs = log_probs.select_assign(0, places.slots, values, add);
-        }
-        LogProbs {
-            log_probs: log_probs.reshape([batch, width]),
-            entropy: entropy.reshape([batch, width]),
-        }
-    }
-
-    /// The rows that the head scores at a time.
-    pub(super) fn head_rows(&self) -> usize {
-        self.engine().head_rows_at_once(self.vocab_size())
-    }
-}
-
-/// Where the tokens of some completions are predicted, which they are, and where their scores
-/// belong.
+/// Where some completions' tokens are predicted, which they are, and where their scores belong.
 pub(super) struct Places {
     /// See [`Target`], `[rows]`.
     pub(super) predictors: Tensor<1, Int>,
@@ -109,7 +42,9 @@ mod tests {
 
     use super::*;
     use crate::model::{
+        TokenBatch,
         fixture::{self, distance, values},
+        ops,
         rounding::to_f32,
     };
 

@@ -1,4 +1,4 @@
-//! An amount of memory as people write it.
+//! Amounts of memory, as people write them.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ const UNITS: [(&str, u64); 6] = [
 ];
 
 impl MemorySize {
-    /// An amount of so many GiB.
+    /// An amount in GiB.
     pub const fn gib(count: u32) -> Self {
         Self {
             bytes: (count as u64) << 30,
@@ -34,7 +34,7 @@ impl MemorySize {
         }
     }
 
-    /// The amount that a text names; none if it is no whole number with a unit.
+    /// Reads an amount; none if the text is not a whole number with a unit.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, factor) = UNITS
             .iter()
@@ -48,7 +48,7 @@ impl MemorySize {
         self.bytes
     }
 
-    /// Half of it, in whole MiB; none below that.
+    /// Half of the amount, rounded down to whole MiB; none if that is zero.
     pub fn half(self) -> Option<Self> {
         let mebibytes = (self.bytes / 2) >> 20;
         (mebibytes > 0).then_some(Self {
@@ -56,7 +56,7 @@ impl MemorySize {
         })
     }
 
-    /// How many things of so many bytes fit.
+    /// How many items of `bytes` bytes fit.
     pub fn holds(self, bytes: usize) -> usize {
         let count = self.bytes / (bytes as u64).max(1);
         usize::try_from(count).unwrap_or(usize::MAX)
@@ -67,15 +67,16 @@ impl TryFrom<String> for MemorySize {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or_else(|| format!("`{text}` is no amount such as `4GiB`"))
+        Self::parse(&text)
+            .ok_or_else(|| format!("`{text}` is not an amount of memory such as `4GiB`"))
     }
 }
 
 impl From<MemorySize> for String {
-    /// The same text for the same amount, in the largest unit that makes a whole number.
+    /// The amount in the largest unit that gives a whole number, so that it has one spelling.
     fn from(size: MemorySize) -> Self {
         let whole = |(_, factor): &&(&str, u64)| size.bytes.is_multiple_of(*factor);
-        // Every amount was a whole number of the last or the last but one.
+        // Every amount is a whole number of MB or of MiB.
         let (unit, factor) = UNITS.iter().find(whole).unwrap_or(&("B", 1));
         format!("{}{unit}", size.bytes / factor)
     }

@@ -2,7 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use super::{adapter::Dropout, ops, parameter::Visit, projection::Projection};
+use super::{
+    adapter::Dropout,
+    ops,
+    parameter::{ParameterValues, Visit},
+    projection::Projection,
+};
 
 /// `down(silu(gate(x)) · up(x))`.
 #[derive(Clone, Debug)]
@@ -14,6 +19,16 @@ pub(super) struct Mlp {
 }
 
 impl Mlp {
+    /// Builds the layer `name` of the checkpoint.
+    pub(super) fn build(name: &str, values: &mut ParameterValues) -> Self {
+        let mut projection = |short: &str| Projection::build(&format!("{name}.{short}"), values);
+        Self {
+            gate_proj: projection("gate_proj"),
+            up_proj: projection("up_proj"),
+            down_proj: projection("down_proj"),
+        }
+    }
+
     /// # Shapes
     ///
     /// - `x`, output: `[rows, d]`

@@ -3,8 +3,9 @@
 use burn::tensor::Tensor;
 
 use super::{
+    config::DecoderConfig,
     ops,
-    parameter::{self, Layout, Visit},
+    parameter::{self, Layout, ParameterValues, Visit},
 };
 
 /// Scales each row to a mean square of one, then each column by a weight.
@@ -15,11 +16,33 @@ pub(super) struct RmsNorm {
 }
 
 impl RmsNorm {
+    /// Builds the norm `name` of the checkpoint.
+    pub(super) fn build(config: &DecoderConfig, name: &str, values: &mut ParameterValues) -> Self {
+        let weight = values.take(&parameter::weight(name));
+        let epsilon = config.rms_norm_eps;
+        Self { weight, epsilon }
+    }
+
+    /// Builds the norm `name` of the checkpoint, if the list of parameters has it.
+    pub(super) fn build_if_listed(
+        config: &DecoderConfig,
+        name: &str,
+        values: &mut ParameterValues,
+    ) -> Option<Self> {
+        let weight = values.take_if_listed(&parameter::weight(name))?;
+        let epsilon = config.rms_norm_eps;
+        Some(Self { weight, epsilon })
+    }
+
+    /// Normalises each head on its own.
+    ///
     /// # Shapes
     ///
-    /// - `weight`: `[1, d]`
-    pub(super) fn new(weight: Tensor<2>, epsilon: f64) -> Self {
-        Self { weight, epsilon }
+    /// - `x`, output: `[rows, heads · d]`
+    pub(super) fn forward_heads(&self, x: Tensor<2>) -> Tensor<2> {
+        let ([rows, width], d) = (x.dims(), self.weight.dims()[1]);
+        let heads = x.reshape([rows * width / d, d]);
+        self.forward(heads).reshape([rows, width])
     }
 
     /// # Shapes
@@ -30,11 +53,7 @@ impl RmsNorm {
     }
 
     pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
-        parameter::base(
-            format!("{name}.weight"),
-            Layout::Vector,
-            &mut self.weight,
-            visit,
-        );
+        let name = parameter::weight(name);
+        parameter::base(name, Layout::Vector, &mut self.weight, visit);
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::{
     adapter::{Adapter, Dropout},
     ops,
-    parameter::{self, Layout, Visit},
+    parameter::{self, Layout, ParameterValues, Visit},
 };
 
 /// `x·W + b`, with an adapter or without one.
@@ -17,6 +17,13 @@ pub(super) struct Projection {
 }
 
 impl Projection {
+    /// Builds the projection `name` of the checkpoint, with a bias if the list has one.
+    pub(super) fn build(name: &str, values: &mut ParameterValues) -> Self {
+        let weight = values.take(&parameter::weight(name));
+        let bias = values.take_if_listed(&parameter::bias(name));
+        Self::new(weight, bias)
+    }
+
     /// # Shapes
     ///
     /// - `weight`: `[in, out]`
@@ -102,14 +109,10 @@ impl Projection {
     }
 
     pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
-        parameter::base(
-            format!("{name}.weight"),
-            Layout::Matrix,
-            &mut self.weight,
-            visit,
-        );
+        let weight = &mut self.weight;
+        parameter::base(parameter::weight(name), Layout::Matrix, weight, visit);
         if let Some(bias) = &mut self.bias {
-            parameter::base(format!("{name}.bias"), Layout::Vector, bias, visit);
+            parameter::base(parameter::bias(name), Layout::Vector, bias, visit);
         }
         if let Some(adapter) = &mut self.adapter {
             adapter.each_parameter(name, visit);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use super::{ChatFormat, MemorySize};
+use super::memory_size::MemorySize;
 use crate::{
     remote::RemoteSettings,
     settings::{
@@ -62,7 +62,7 @@ settings! {
 }
 
 impl ModelSettings {
-    /// What `base` is for a model behind an endpoint.
+    /// The value of `base` for a model at an endpoint.
     pub const REMOTE: &'static str = "remote";
 
     /// The memory for keys and values in jobs from before the key.
@@ -79,12 +79,25 @@ impl ModelSettings {
         self
     }
 
-    /// What a table calls the base: its name, or that which a remote model has at its endpoint.
+    /// The name of the base in a table; for a remote model, its name at the endpoint.
     pub fn name(&self) -> &str {
         self.remote
             .as_ref()
             .map_or(self.base.as_str(), |remote| remote.model.as_str())
     }
+}
+
+/// How a conversation becomes the text that a model reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatFormat {
+    /// `ChatML`, whatever the model was trained on, as in the paper's reference code.
+    #[default]
+    Chatml,
+    /// The chat template of the model.
+    Template,
+    /// The texts alone, separated by blank lines: for models that were not trained on conversations.
+    None,
 }
 
 /// A type of floating-point numbers.
@@ -100,7 +113,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// The name that `config.json` has for it.
+    /// Its name in `config.json`.
     pub(super) fn torch_name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -109,7 +122,7 @@ impl Dtype {
         }
     }
 
-    /// The tensors' name for it.
+    /// The type of tensors.
     pub(super) fn of_tensors(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -163,8 +176,9 @@ pub enum AdapterKind {
 pub struct Targets(pub Vec<String>);
 
 impl Targets {
-    /// The projections of a decoder's block.
-    const PROJECTIONS: [&str; 7] = [
+    /// The projections of a decoder's block: those of the attention, then those of the feed-forward
+    /// layer.
+    pub const PROJECTIONS: [&'static str; 7] = [
         "q_proj",
         "k_proj",
         "v_proj",
@@ -174,8 +188,14 @@ impl Targets {
         "down_proj",
     ];
 
+    /// How many of the projections, from the first, belong to the attention.
+    pub const ATTENTION: usize = 4;
+
     /// The named sets: how many of the projections, from the first.
-    const SETS: &[(&'static str, usize)] = &[("attention", 4), ("all_linear", 7)];
+    const SETS: &[(&'static str, usize)] = &[
+        ("attention", Self::ATTENTION),
+        ("all_linear", Self::PROJECTIONS.len()),
+    ];
 
     /// What a spec may write.
     const KIND: Kind = Kind::Subset {

@@ -17,13 +17,13 @@ pub struct TokenBatch {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     pub(super) token: i64,
-    /// The place in `[batch, time]` of the position that predicts it.
+    /// The index in `[batch, time]` of the position that predicts it.
     pub(super) predictor: i64,
-    /// Its place in `[batch, completion_time]`.
+    /// Its index in `[batch, completion_time]`.
     pub(super) slot: i64,
 }
 
-/// What padding holds. No real token sees it, so that any token would do.
+/// The token of padding. No real token attends to it, so any token would do.
 const PADDING: u32 = 0;
 
 impl TokenBatch {
@@ -31,7 +31,7 @@ impl TokenBatch {
     ///
     /// # Panics
     ///
-    /// If there is another number of completions than of prompts, or a prompt is empty.
+    /// If the numbers of prompts and completions differ, or a prompt is empty.
     pub fn new(prompts: &[Vec<u32>], completions: &[Vec<u32>]) -> Self {
         assert_eq!(
             prompts.len(),
@@ -71,7 +71,7 @@ impl TokenBatch {
         Self::new(prompts, &vec![Vec::new(); prompts.len()])
     }
 
-    /// One more token of each row, behind those that a cache holds.
+    /// One more token of each row, after those that a cache holds.
     pub(super) fn of_next(tokens: Vec<u32>, left_padding: Vec<usize>) -> Self {
         Self {
             completion_lengths: vec![0; tokens.len()],
@@ -134,8 +134,9 @@ impl TokenBatch {
         indices(self.ids.iter().map(|id| i64::from(*id)), device)
     }
 
-    /// The position of each token in its own sequence, behind `past` columns; padding before it is
-    /// at 0, and padding behind it where its last token is, so that no row seems longer than it is.
+    /// The position of each token in its own sequence, after `past` columns. Padding before a sequence
+    /// has position 0, and padding after it the position of its last token, so that no row seems longer
+    /// than it is.
     pub(super) fn positions(&self, past: usize, device: &Device) -> Tensor<1, Int> {
         let rows = self.left_padding.iter().zip(&self.completion_lengths);
         let positions = rows.flat_map(|(padding, length)| {
@@ -160,10 +161,10 @@ impl TokenBatch {
         targets
     }
 
-    /// What is added to attention scores: 0 where a token sees another, minus infinity elsewhere.
+    /// The mask that is added to attention scores: 0 if a token sees another one, else minus infinity.
     ///
-    /// A token sees itself and what lies before it in its own sequence. Padding sees itself too, so
-    /// that no row of scores is minus infinity throughout. None, if every token sees everything.
+    /// A token sees itself and the tokens before it in its own sequence. Padding sees itself too, so
+    /// that no row of scores is minus infinity throughout. None if every token sees everything.
     ///
     /// # Shapes
     ///
@@ -213,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_count_from_a_rows_first_token_and_end_at_its_last() {
+    fn positions_count_from_the_first_token_of_a_row_and_end_at_its_last() {
         let batch = TokenBatch::new(&[vec![7, 7], vec![7]], &[vec![7], vec![7, 7, 7]]);
 
         let positions = batch.positions(0, &Device::flex()).into_data();

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ModelError;
+use super::error::ModelError;
 
 /// A tokenizer in the format of the Hugging Face `tokenizers` library.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    /// The bytes of `tokenizer.json`: they are written as they were read.
+    /// The bytes of `tokenizer.json`, which are written back unchanged.
     source: Vec<u8>,
 }
 
@@ -32,7 +32,7 @@ impl Tokenizer {
                 path,
                 problem: error.to_string(),
             })?;
-        // Lengths are ours to limit: a file that truncates would do so unseen.
+        // This program limits lengths itself; a tokenizer would truncate silently.
         inner
             .with_truncation(None)
             .map_err(|error| ModelError::Tokenize(error.to_string()))?
@@ -40,7 +40,7 @@ impl Tokenizer {
         Ok(Self { inner, source })
     }
 
-    /// The tokens of a text; names of special tokens become these, and none is added.
+    /// The tokens of a text. Names of special tokens become these tokens, and none is added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let encoding = self
             .inner
@@ -49,14 +49,14 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of some tokens, without the special ones.
+    /// The text of some tokens, without special tokens.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
         self.inner
             .decode(tokens, true)
             .map_err(|error| ModelError::Tokenize(error.to_string()))
     }
 
-    /// The token of a name such as `<|im_end|>`, if there is one.
+    /// The token with a name such as `<|im_end|>`, if there is one.
     pub fn token(&self, name: &str) -> Option<u32> {
         self.inner.token_to_id(name)
     }
@@ -79,7 +79,7 @@ mod tests {
     use crate::model::fixture;
 
     #[test]
-    fn names_of_special_tokens_become_these_and_are_left_out_of_texts() {
+    fn names_of_special_tokens_become_tokens_that_texts_omit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         fixture::write_tokenizer(&path);

@@ -155,7 +155,8 @@ impl Builder<'_> {
         };
         let data = self.take(&format!("{prefix}data"), data, digests);
         let prompts = &settings.data.prompts;
-        let prompt = self.inputs.file(prompts.of_benchmark(&eval.benchmark))?;
+        let format = eval.descriptor()?.format;
+        let prompt = self.inputs.file(prompts.of_tasks(format))?;
         self.take(&format!("{prefix}prompt"), prompt, digests);
         if let Some(digest) = eval.repairs.digest() {
             digests.insert(format!("{prefix}repairs"), digest);

@@ -1,88 +1,99 @@
-//! How much memory a training takes, by arithmetic.
+//! The memory that a training needs, by arithmetic.
 //!
-//! Nothing is measured here: the numbers follow from the shape of the model and from which tensors
-//! the program keeps, and `benches/memory.py` compares them with a measured peak. What a driver, an
-//! allocator's pool or the program itself take comes on top.
+//! Nothing is measured here: the numbers follow from the shape of the model and from the tensors that the
+//! program keeps, and `benches/memory.py` compares them with a measured peak. They do not include the
+//! memory of a driver, of an allocator's pool, or of the program itself.
 
 use serde::Serialize;
 
 use crate::{
     device::Backend,
-    model::{AdapterKind, DecoderConfig, Dtype, Engine, KvCache, ModelSettings},
+    model::{
+        AdapterKind, DecoderConfig, Dtype, Engine, KvCache, ModelSettings, ParameterShape, Role,
+    },
     train::TrainSettings,
 };
 
 use super::Work;
 
-/// The bytes of a training at its largest, by what they are for.
+/// The largest number of bytes that a training needs, by purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// The weights, in their type in memory.
     pub weights: usize,
-    /// The adapter's numbers, 32 bits each.
+    /// The parameters of the adapter, 32 bits each.
     pub adapter: usize,
-    /// The gradient of all that is trained, while it is summed.
+    /// The gradients of all trained parameters, while they are summed.
     pub gradients: usize,
-    /// Both moments of all that is trained, 32 bits each.
+    /// Both moments of all trained parameters, 32 bits each.
     pub optimizer: usize,
-    /// The frozen start that a divergence is measured from, where it is not the base of an adapter.
+    /// The frozen initial model that a divergence is measured from; none if it is the base of an
+    /// adapter.
     pub reference: usize,
-    /// While sampling: copies of the weights that adapters are folded into.
+    /// During sampling: copies of the weights with adapters folded in.
     pub merged: usize,
-    /// While sampling: keys and values, with their room to grow.
+    /// During sampling: keys and values, with the room that they grow into.
     pub kv_cache: usize,
-    /// While updating: what the graph of a micro-batch keeps, and the gradients on the way back.
+    /// During an update: the tensors that the graph of a micro-batch keeps, and the gradients of the
+    /// backward pass.
     pub activations: usize,
-    /// While updating: logits, and what their gradient needs.
+    /// During an update: logits, and what their gradient needs.
     pub head: usize,
-    /// While the optimiser steps: the new values, in addition to the old ones.
+    /// During a step of the optimiser: the new values, in addition to the old ones.
     pub step: usize,
 }
 
 impl Memory {
-    /// The memory of a training of a model of this shape.
-    pub fn of(work: &Work, settings: &TrainSettings, config: &DecoderConfig) -> Self {
-        let shape = Shape {
+    /// The memory of the training of a model of this shape on a machine with `processors` processors.
+    pub fn of(
+        work: &Work,
+        settings: &TrainSettings,
+        config: &DecoderConfig,
+        processors: usize,
+    ) -> Self {
+        let training = Training {
             config,
             settings,
             model: &work.model,
             backend: work.backend,
+            processors,
         };
-        shape.memory()
+        training.memory()
     }
 
-    /// What is there all the time.
+    /// What is needed at all times.
     pub fn standing(&self) -> usize {
         self.weights + self.adapter + self.gradients + self.optimizer + self.reference
     }
 
-    /// The most at any time: sampling, the gradient and the optimiser take turns.
+    /// The most at any time: sampling, updates and the optimiser take turns.
     pub fn peak(&self) -> usize {
         let updating = self.activations + self.head;
         let other = self.standing() + updating.max(self.step);
         self.sampling().max(other)
     }
 
-    /// The most while completions are sampled.
+    /// The most during sampling.
     pub fn sampling(&self) -> usize {
         self.standing() + self.merged + self.kv_cache
     }
 }
 
-/// What the arithmetic starts from.
-struct Shape<'a> {
+/// A training, as far as the arithmetic needs it.
+struct Training<'a> {
     config: &'a DecoderConfig,
     settings: &'a TrainSettings,
     model: &'a ModelSettings,
     backend: Backend,
+    processors: usize,
 }
 
-/// Bytes of a number of 32 bits.
+/// Bytes of an element of 32 bits.
 const WIDE: usize = 4;
 
-impl Shape<'_> {
+impl Training<'_> {
     fn memory(&self) -> Memory {
-        let weights = self.config.parameters() * self.width();
+        let weights = self.config.parameter_count() * self.width();
         let trained = self.trained();
         let has_adapter = self.has_adapter();
         let is_policy = self.settings.algorithm.has_reward();
@@ -104,10 +115,8 @@ impl Shape<'_> {
             step: self.step(),
         }
     }
-}
 
-impl Shape<'_> {
-    /// Bytes of a number of the weights.
+    /// Bytes of an element of the weights.
     fn width(&self) -> usize {
         if self.model.dtype == Dtype::F32 { 4 } else { 2 }
     }
@@ -116,11 +125,7 @@ impl Shape<'_> {
         self.model.adapter.kind != AdapterKind::None
     }
 
-    fn engine(&self) -> Engine {
-        Engine::of(self.backend, self.model.dtype)
-    }
-
-    /// The projections that carry an adapter, as their inputs' and outputs' widths.
+    /// The widths of input and output of the projections of a block that carry an adapter.
     fn targets(&self) -> Vec<[usize; 2]> {
         let named = self.model.adapter.targets.projections().unwrap_or_default();
         let projections = self.config.projections().into_iter();
@@ -130,10 +135,10 @@ impl Shape<'_> {
             .collect()
     }
 
-    /// How many numbers are trained.
+    /// The number of trained elements.
     fn trained(&self) -> usize {
         if !self.has_adapter() {
-            return self.config.parameters();
+            return self.config.parameter_count();
         }
         let adapter = &self.model.adapter;
         let magnitude = usize::from(adapter.kind == AdapterKind::Dora);
@@ -146,44 +151,37 @@ impl Shape<'_> {
         self.config.num_hidden_layers * weights.sum::<usize>() * self.width()
     }
 
-    /// Tokens of the longest sequence.
+    /// The tokens of the longest sequence.
     fn longest(&self) -> usize {
         let all = self.settings.max_prompt_tokens + self.settings.sampling.max_completion_tokens;
         all.min(self.config.max_position_embeddings)
     }
 
-    /// Sequences of an update.
+    /// The sequences of an update.
     fn sequences(&self) -> usize {
         let rows = self.settings.batch_size;
         let prompts = self.settings.algorithm.mini_batch_size(rows);
         prompts.map_or(rows, |prompts| prompts * self.settings.group_size)
     }
 
-    /// Tokens of the largest micro-batch.
+    /// The tokens of the largest micro-batch.
     fn tokens(&self) -> usize {
         let longest = self.longest();
         let fit = (self.settings.micro_batch_tokens / longest).max(1);
         fit.min(self.sequences()) * longest
     }
 
-    /// Micro-batches that run at once, each on a thread.
-    fn at_once(&self) -> usize {
-        let is_one = !self.engine().runs_micro_batches_side_by_side();
-        if is_one || self.model.adapter.dropout > 0.0 && self.has_adapter() {
-            return 1;
-        }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let micro_batches = (self.sequences() * self.longest()).div_ceil(self.tokens());
-        threads.min(micro_batches)
-    }
-
-    /// New values of all that is trained; of the largest tensor new moments too, and as much again.
+    /// New values of all trained parameters; for the largest one also new moments, and twice as much
+    /// for intermediate results.
     fn step(&self) -> usize {
         if self.has_adapter() {
             return self.trained() * WIDE;
         }
-        let largest = self.config.vocab_size * self.config.hidden_size;
-        self.trained() * self.width() + 4 * largest * WIDE
+        // The tables are the largest parameters of all but toy models.
+        let parameters = self.config.parameters().into_iter();
+        let tables = parameters.filter(|one| one.role == Role::Table);
+        let sizes = tables.map(|one: ParameterShape| one.elements());
+        self.trained() * self.width() + 4 * sizes.max().unwrap_or_default() * WIDE
     }
 
     fn kv_cache(&self) -> usize {
@@ -195,7 +193,7 @@ impl Shape<'_> {
             * token
     }
 
-    /// What the graphs of all micro-batches that run at once keep.
+    /// What the graphs of all micro-batches that run at the same time keep.
     fn activations(&self) -> usize {
         let (layers, d) = (self.config.num_hidden_layers, self.config.hidden_size);
         let block = self.kept_by_block();
@@ -204,33 +202,38 @@ impl Shape<'_> {
         } else {
             layers * block
         };
-        self.at_once() * self.tokens() * (kept + self.way_back())
+        self.at_once() * self.tokens() * (kept + self.backward())
     }
 
-    /// Bytes a token that the graph of a block keeps.
+    /// Bytes per token that the graph of a block keeps.
     fn kept_by_block(&self) -> usize {
         let config = self.config;
         let (w, d, f) = (self.width(), config.hidden_size, config.intermediate_size);
-        let q = config.num_attention_heads * config.head_dim;
-        let kv = config.num_key_value_heads * config.head_dim;
+        let (q, kv) = (config.query_width(), config.key_width());
         let scores = config.num_attention_heads * self.longest();
-        // Inputs of both norms, in 32 bits; scaled queries, keys and values as the products read them.
+        // The inputs of both norms in 32 bits; scaled queries, keys and values as the products read
+        // them.
         let mut bytes = 2 * WIDE * d + w * (q + 2 * kv);
+        if config.features.qk_norm {
+            // The inputs of the norms of heads, in 32 bits.
+            bytes += WIDE * (q + kv);
+        }
         bytes += if self.engine().graphs_keep_inputs_only() {
-            // Inputs of the rotation; scores and their softmax; both inputs of the gate.
+            // The inputs of the rotation; scores and their softmax; both inputs of the gate.
             WIDE * (q + kv) + 2 * WIDE * scores + 2 * WIDE * f
         } else {
-            // Exponentials and their share; the gate, its sigmoid's product and what it opens.
+            // Exponentials and their shares; the gate, its product with its sigmoid, and the gated
+            // values.
             (WIDE + w) * scores + 3 * w * f
         };
         if !self.has_adapter() {
-            // What the weights' gradients need: each projection's input.
+            // The gradients of the weights need the input of each projection.
             return bytes + w * (2 * d + q + f);
         }
         let is_dora = self.model.adapter.kind == AdapterKind::Dora;
         let mut inputs = Vec::new();
         for [from, to] in self.targets() {
-            // Projections share their input, or else each has it in 32 bits.
+            // With kernels, projections share their input; otherwise each has a copy in 32 bits.
             if !(self.engine().graphs_keep_inputs_only() && inputs.contains(&from)) {
                 bytes += WIDE * from;
                 inputs.push(from);
@@ -243,8 +246,8 @@ impl Shape<'_> {
         bytes
     }
 
-    /// Bytes a token of the gradients that are there at once on the way back through a block.
-    fn way_back(&self) -> usize {
+    /// Bytes per token of the gradients that exist at the same time in the backward pass of a block.
+    fn backward(&self) -> usize {
         let (w, d, f) = (
             self.width(),
             self.config.hidden_size,
@@ -254,7 +257,7 @@ impl Shape<'_> {
         2 * w * d + (3 * w * f).max((2 * WIDE + w) * scores)
     }
 
-    /// Logits of the tokens of completions.
+    /// The logits of the tokens of completions.
     fn head(&self) -> usize {
         let row = WIDE * self.config.vocab_size;
         let share = self
@@ -263,8 +266,8 @@ impl Shape<'_> {
             .max_completion_tokens
             .min(self.longest());
         let rows = self.tokens() / self.longest() * share;
-        let chunk = rows.min(self.engine().head_rows_at_once(self.config.vocab_size));
-        // Logits, those less the largest, their exponentials, and the gradients of two of these.
+        let chunk = rows.min(self.head_rows());
+        // Logits, logits minus the largest one, their exponentials, and the gradients of two of these.
         let transient = 5 * chunk * row;
         let kept = if self.settings.gradient_checkpointing {
             0
@@ -272,6 +275,28 @@ impl Shape<'_> {
             rows * row
         };
         self.at_once() * (transient + kept)
+    }
+}
+
+/// What depends on the engine that computes.
+impl Training<'_> {
+    fn engine(&self) -> Engine {
+        Engine::of(self.backend, self.model.dtype)
+    }
+
+    /// The rows that the head scores at the same time.
+    fn head_rows(&self) -> usize {
+        self.engine().head_rows_at_once(self.config.vocab_size)
+    }
+
+    /// The micro-batches that run at the same time, at most one per processor.
+    fn at_once(&self) -> usize {
+        let drops = self.has_adapter() && self.model.adapter.dropout > 0.0;
+        if drops || !self.engine().runs_micro_batches_side_by_side() {
+            return 1;
+        }
+        let micro_batches = (self.sequences() * self.longest()).div_ceil(self.tokens());
+        self.processors.min(micro_batches)
     }
 }
 
@@ -301,7 +326,7 @@ mod tests {
         let mut settings = work.as_train().unwrap().clone();
         work.backend = Backend::Cuda;
         change(&mut work, &mut settings);
-        Memory::of(&work, &settings, &config())
+        Memory::of(&work, &settings, &config(), 8)
     }
 
     #[test]
@@ -309,7 +334,7 @@ mod tests {
         let memory = memory(|_, _| {});
 
         // By hand: 28 blocks of 233,057,792 (products 233,046,016, biases 4,608, norms 7,168), two
-        // tables of 152,064 by 3,584, and a norm: 7,615,616,512, as the model's card has it.
+        // tables of 152,064 by 3,584, and a norm: 7,615,616,512, as on the model card.
         assert_eq!(memory.weights, 2 * 7_615_616_512);
         // 28 blocks of 64 · (3584 + 3584) + 3584 and 64 · (3584 + 512) + 512.
         let trained = 28 * (64 * 7168 + 3584 + 64 * 4096 + 512);
@@ -321,9 +346,9 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_values_take_no_more_than_the_spec_lets_them() {
-        // By hand: a token has 2 · 28 · 4 · 128 numbers of 16 bits, 57,344 bytes; a sequence of 800,
-        // begun with 288, has room for 972.
+    fn keys_and_values_take_no_more_than_the_spec_allows() {
+        // By hand: a token has 2 · 28 · 4 · 128 elements of 16 bits, 57,344 bytes; a sequence of 800
+        // tokens that began with 288 has room for 972.
         let row = 57_344 * 972;
         let kv_cache = |text: &str| {
             let memory = memory(|work, train| {
@@ -341,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_is_that_of_the_largest_of_what_takes_turns() {
+    fn the_peak_is_that_of_the_largest_phase() {
         let memory = Memory {
             weights: 100,
             merged: 5,
@@ -357,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn one_blocks_graph_takes_less_than_all() {
+    fn the_graph_of_one_block_takes_less_than_that_of_all() {
         let whole = memory(|_, _| {});
         let by_block = memory(|_, train| train.gradient_checkpointing = true);
 

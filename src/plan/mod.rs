@@ -17,6 +17,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    eval::EvalError,
     reward::Variant,
     spec::{Experiment, TableSettings},
 };
@@ -93,4 +94,7 @@ pub enum PlanError {
         /// Why.
         source: io::Error,
     },
+    /// The experiment names a benchmark that does not exist.
+    #[error(transparent)]
+    Benchmark(#[from] EvalError),
 }

@@ -1,11 +1,11 @@
-//! Why a remote model gave no text.
+//! Errors of a remote model.
 
 use thiserror::Error;
 
-/// Why a remote model gave no text.
+/// Why a remote model gave no answer.
 #[derive(Debug, Error)]
 pub enum RemoteError {
-    /// No answer came, or not the whole of it.
+    /// There was no answer, or only a part of one.
     #[error("no answer from `{url}`")]
     Unreachable {
         /// The address.
@@ -21,11 +21,11 @@ pub enum RemoteError {
         url: String,
         /// The HTTP status.
         status: u16,
-        /// What the server says, without the key.
+        /// The server's message, without the key.
         complaint: String,
     },
-    /// The answer is not what an OpenAI-compatible server sends.
-    #[error("the answer of `{url}` is no chat completion: {reason}")]
+    /// The answer does not have the format of an OpenAI-compatible server.
+    #[error("the answer of `{url}` is not a chat completion: {reason}")]
     Answer {
         /// The address.
         url: String,

@@ -1,8 +1,8 @@
 //! Texts from a model behind an OpenAI-compatible endpoint.
 //!
-//! A [`Remote`] sends one conversation and gives back one text. It tries again what may pass (no
-//! connection, too many requests, a failing server) with growing pauses, and says nothing of the key:
-//! neither `Debug` nor an error shows it, even where the server repeats it.
+//! A [`Remote`] sends a conversation and returns the answer. It retries requests whose failure may be
+//! temporary (no connection, too many requests, a failing server) with growing pauses. The API key stays
+//! secret: neither `Debug` output nor an error contains it, even if the server repeats it.
 
 mod error;
 mod pace;
@@ -25,14 +25,14 @@ pub use error::RemoteError;
 use pace::Pace;
 pub use settings::{NoKey, RemoteSettings};
 
-/// Where a model answers, under which name, and who asks.
+/// The address and the name of a model, and the key for it.
 #[derive(Clone)]
 pub struct Endpoint {
     /// The address before `/chat/completions`, such as `http://localhost:8000/v1`.
     pub base_url: String,
     /// The model's name there.
     pub model: String,
-    /// Sent as a bearer token; never shown and never written.
+    /// The API key, sent as a bearer token; never shown and never written to disk.
     pub key: Option<String>,
 }
 
@@ -47,16 +47,16 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// How long to wait, and how often to try again.
+/// How long to wait for an answer, and how often to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Requests before an error is final, the first one included.
+    /// The number of requests, including the first one, before an error is final.
     pub attempts: NonZeroU32,
-    /// The pause before the second attempt; each further one is twice as long.
+    /// The pause before the second attempt; each later pause is twice as long.
     pub first_pause: Duration,
-    /// No pause is longer, whatever the server asks for.
+    /// The longest pause, whatever the server asks for.
     pub longest_pause: Duration,
-    /// How long one answer may take.
+    /// The time limit of one answer.
     pub timeout: Duration,
 }
 
@@ -71,21 +71,21 @@ impl Default for Patience {
     }
 }
 
-/// A conversation to go on with, and how.
+/// A conversation to continue, and the sampling settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Chat {
     /// The turns so far.
     pub messages: Vec<Turn>,
-    /// The temperature of sampling; the server's own without.
+    /// The sampling temperature; the server's default if none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// The share of probability that is sampled from; the server's own without.
+    /// The cumulative probability of nucleus sampling; the server's default if none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// The most tokens of the answer; the server's own without.
+    /// The largest number of tokens in the answer; the server's default if none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
-    /// A seed, which a server may heed or not.
+    /// A seed, which a server may ignore.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
@@ -95,34 +95,34 @@ pub struct Chat {
 pub struct Turn {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// What is said.
+    /// Its text.
     pub content: String,
 }
 
-/// What the model answered.
+/// The answer of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The text.
     pub text: String,
-    /// Why it ends, in the server's word: `stop`, or `length` where it was cut off.
+    /// Why it ends, as the server names it: `stop`, or `length` if it was cut off.
     pub finish_reason: Option<String>,
-    /// Tokens of the conversation, where the server counts them.
+    /// The number of tokens in the conversation, if the server reports it.
     pub prompt_tokens: Option<usize>,
-    /// Tokens of the answer, where the server counts them.
+    /// The number of tokens in the answer, if the server reports it.
     pub completion_tokens: Option<usize>,
 }
 
-/// A connection to an endpoint; may be used by several threads.
+/// A connection to an endpoint, which several threads may use.
 #[derive(Clone, Debug)]
 pub struct Remote {
     agent: Agent,
     endpoint: Endpoint,
     patience: Patience,
-    /// Shared by the clones.
+    /// Shared by all clones.
     pace: Option<Arc<Pace>>,
 }
 
-/// The longest part of a server's complaint that an error repeats, in characters.
+/// The most characters of a server's error message that our error repeats.
 const SHOWN_COMPLAINT: usize = 300;
 
 impl Remote {
@@ -130,7 +130,7 @@ impl Remote {
     pub fn new(endpoint: Endpoint, patience: Patience) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // A redirected POST would lose its body, and the key must not go elsewhere.
+            // A redirected POST would lose its body, and the key must not be sent to another server.
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(20).min(patience.timeout)))
             .timeout_global(Some(patience.timeout))
@@ -143,14 +143,14 @@ impl Remote {
         }
     }
 
-    /// The same with a bound on the requests a minute, of all clones together; 0 sets none.
+    /// The same with a limit on the requests per minute of all clones together; 0 sets no limit.
     #[must_use]
     pub fn at_most(mut self, requests_per_minute: u32) -> Self {
         self.pace = Pace::of(requests_per_minute).map(Arc::new);
         self
     }
 
-    /// Asks for one answer, as often as patience allows.
+    /// Requests an answer, and retries as often as `Patience` allows.
     pub fn ask(&self, chat: &Chat) -> Result<Answer, RemoteError> {
         let mut attempt = 1;
         loop {
@@ -168,21 +168,21 @@ impl Remote {
                 ?pause,
                 elapsed = ?begun.elapsed(),
                 error = %error,
-                "a remote model did not answer; trying again"
+                "a remote model did not answer; retrying"
             );
             thread::sleep(pause);
             attempt += 1;
         }
     }
 
-    /// How long to wait after this attempt: what the server asks for, or twice as long each time.
+    /// The pause after this attempt: what the server asks for, or twice the previous pause.
     fn pause(&self, attempt: u32, asked: Option<Duration>) -> Duration {
         let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
         let growing = self.patience.first_pause.saturating_mul(factor);
         asked.unwrap_or(growing).min(self.patience.longest_pause)
     }
 
-    /// One request; an error comes with the pause that the server asks for.
+    /// Sends one request; an error comes with the pause that the server asks for.
     fn attempt(&self, chat: &Chat) -> Result<Answer, (RemoteError, Option<Duration>)> {
         if let Some(pace) = &self.pace {
             pace.wait();
@@ -224,7 +224,7 @@ impl Remote {
         })
     }
 
-    /// What the server says about its refusal, without the key and not too long.
+    /// The server's error message, shortened and without the key.
     fn complaint(&self, response: Response<Body>) -> String {
         let body = response.into_body().read_to_string().unwrap_or_default();
         let said =
@@ -243,7 +243,7 @@ impl Remote {
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let value = response.headers().get("retry-after")?.to_str().ok()?;
-    // Servers of this kind send seconds; a date is left to the growing pauses.
+    // These servers send seconds; for a date, the growing pauses apply.
     value.trim().parse().ok().map(Duration::from_secs)
 }
 
@@ -251,7 +251,7 @@ fn answer(text: &str) -> Result<Answer, String> {
     let completion: Completion = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let choice = completion.choices.into_iter().next();
     let choice = choice.ok_or_else(|| "`choices` is empty".to_owned())?;
-    // A model that reasons apart from its answer may reach the limit before the answer begins.
+    // A reasoning model may reach the token limit before its answer begins.
     let is_cut = choice.finish_reason.as_deref() == Some("length");
     let text = choice.message.content.or(is_cut.then(String::new));
     let usage = completion.usage.unwrap_or_default();

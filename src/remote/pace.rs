@@ -1,4 +1,4 @@
-//! A bound on the number of requests a minute.
+//! A limit on the number of requests per minute.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Spaces out the requests of all threads that share it.
+/// Spaces the requests of all threads that share it.
 #[derive(Debug)]
 pub(super) struct Pace {
     gap: Duration,
@@ -14,7 +14,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// At most so many requests a minute, evenly spaced; without a bound for 0.
+    /// A limit on the requests per minute, evenly spaced; none for 0.
     pub(super) fn of(requests_per_minute: u32) -> Option<Self> {
         let gap = Duration::from_mins(1).checked_div(requests_per_minute)?;
         let next = Mutex::new(Instant::now());
@@ -26,7 +26,7 @@ impl Pace {
         thread::sleep(self.turn(Instant::now()));
     }
 
-    /// How long to wait from `now` until the caller's turn, which is the caller's from then on.
+    /// How long to wait from `now` until the caller's turn. The turn is then taken.
     fn turn(&self, now: Instant) -> Duration {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = (*next).max(now);

@@ -1,4 +1,4 @@
-//! A remote model played by a thread.
+//! Tests with a thread that plays the endpoint.
 
 use std::{
     error::Error as _,
@@ -13,8 +13,8 @@ use super::*;
 
 const KEY: &str = "sk-very-secret";
 
-/// Answers one request after the other with these statuses, headers and bodies, and tells what was
-/// asked.
+/// Answers requests one after another with these statuses, headers and bodies; returns the address and
+/// the requests.
 fn serve(answers: Vec<(u16, &'static str, String)>) -> (String, mpsc::Receiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -38,7 +38,7 @@ fn serve(answers: Vec<(u16, &'static str, String)>) -> (String, mpsc::Receiver<(
                 }
                 assert!(count > 0, "the request ends early");
             };
-            // The test may have heard enough.
+            // The test may have dropped the receiver.
             let _ = sender.send((head, sent));
             let length = body.len();
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{header}");
@@ -83,7 +83,7 @@ fn chat() -> Chat {
 }
 
 #[test]
-fn a_conversation_is_sent_as_the_interface_has_it() {
+fn a_conversation_is_sent_in_the_format_of_the_interface() {
     let (address, requests) = serve(vec![(200, "", completion("Hello"))]);
 
     let answer = remote(&address).ask(&chat()).unwrap();
@@ -114,7 +114,7 @@ fn a_conversation_is_sent_as_the_interface_has_it() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn temporary_failures_are_retried() {
     let (address, requests) = serve(vec![
         (429, "Retry-After: 7\r\n", "{}".to_owned()),
         (503, "", String::new()),
@@ -126,7 +126,7 @@ fn what_may_pass_is_tried_again() {
 }
 
 #[test]
-fn patience_ends() {
+fn retries_are_limited() {
     let (address, requests) = serve(vec![
         (500, "", "a".into()),
         (500, "", "b".into()),
@@ -143,7 +143,7 @@ fn patience_ends() {
 }
 
 #[test]
-fn what_will_not_pass_is_asked_once_and_never_shows_the_key() {
+fn permanent_failures_are_not_retried_and_never_show_the_key() {
     let said = json!({"error": {"message": format!("wrong key {KEY}"), "type": "auth"}});
     let (address, requests) = serve(vec![(401, "", said.to_string())]);
     let remote = remote(&address);
@@ -163,7 +163,7 @@ fn what_will_not_pass_is_asked_once_and_never_shows_the_key() {
 }
 
 #[test]
-fn an_answer_of_another_shape_is_an_error() {
+fn an_answer_of_another_format_is_an_error() {
     let empty = json!({"choices": []}).to_string();
     let (address, _requests) = serve(vec![(200, "", "<html>".into()), (200, "", empty)]);
     let remote = remote(&address);
@@ -172,11 +172,11 @@ fn an_answer_of_another_shape_is_an_error() {
     let empty = remote.ask(&chat()).unwrap_err().to_string();
 
     assert!(
-        page.contains("no chat completion: expected value"),
+        page.contains("not a chat completion: expected value"),
         "{page}"
     );
     assert!(
-        empty.ends_with("no chat completion: `choices` is empty"),
+        empty.ends_with("not a chat completion: `choices` is empty"),
         "{empty}"
     );
 }
@@ -195,7 +195,7 @@ fn an_answer_that_was_cut_before_it_began_is_empty() {
 
 #[test]
 fn a_server_that_is_not_there_is_named() {
-    // Bound and dropped: nobody listens there.
+    // The listener is dropped, so nothing listens at this address.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

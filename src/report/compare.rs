@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    eval::pass_at_k,
-    results::{EvalOutcome, TaskOutcome, UNJUDGED},
+    eval::{EvalOutcome, TaskOutcome, UNJUDGED, pass_at_k},
     spec::{Column, Show},
 };
 
@@ -19,7 +18,7 @@ use super::{
 /// Each problem's chance of being solved, averaged over seeds, with the group it belongs to.
 type Problems = BTreeMap<String, (String, f64)>;
 
-/// Fills a sheet with what is there.
+/// Fills a sheet with the outcomes that are there.
 pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
     let mut notes = Notes::default();
     let rows = sheet
@@ -146,10 +145,10 @@ fn breakdowns(sheet: &Sheet) -> Vec<Breakdown> {
         .collect()
 }
 
-/// With more rows than this there are more pairs than anybody reads.
+/// With more rows than this there are too many pairs to read.
 const MOST_PAIRED: usize = 6;
 
-/// Rows that are no baseline against each other, problem by problem.
+/// Rows other than baselines, compared with each other problem by problem.
 fn pairs(sheet: &Sheet) -> Vec<Pair> {
     let rows = sheet.rows.iter().enumerate();
     let rows: Vec<usize> = rows
@@ -176,7 +175,7 @@ fn pairs(sheet: &Sheet) -> Vec<Pair> {
     pairs
 }
 
-/// How many samples the judge itself failed on, in words.
+/// How many samples could not be judged, in words.
 fn unjudged(outcome: &EvalOutcome) -> Option<String> {
     let count = outcome
         .counts

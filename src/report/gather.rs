@@ -177,8 +177,9 @@ mod tests {
     use super::*;
     use crate::{
         digest::Digest,
+        eval::{EvalOutcome, TaskOutcome},
         plan::{Job, tests::fixture::job},
-        results::{EvalOutcome, Outcome, TaskOutcome},
+        results::Outcome,
         spec::{Column, Show, TableSettings},
     };
 

@@ -68,7 +68,7 @@ pub(super) struct Figure {
     pub(super) change: Option<f64>,
     /// Half of the 95 % interval of a share of so many problems; the paper prints none.
     pub(super) half_width: f64,
-    /// The same for the change, as if the problems of both shares were others: an upper bound.
+    /// The same for the change, as if both shares had different problems: an upper bound.
     pub(super) change_half_width: f64,
 }
 
@@ -96,7 +96,7 @@ impl Reference {
         Ok(tables.remove(table))
     }
 
-    /// What is printed of a subject in a column.
+    /// The printed figure of a subject in a column.
     pub(super) fn figure(
         &self,
         subject: &Subject,
@@ -121,7 +121,7 @@ impl Reference {
         })
     }
 
-    /// A remark on what is printed there.
+    /// The remark on that figure.
     pub(super) fn note(&self, subject: &Subject, benchmark: &str, metric: &str) -> Option<&str> {
         let row = self.rows.iter().find(|row| row.subject.is(subject))?;
         row.note

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    eval::EvalOutcome,
     plan::JobId,
-    results::EvalOutcome,
     spec::{Column, Show},
 };
 
@@ -45,11 +45,11 @@ pub(super) struct Run {
     pub(super) found: Found,
 }
 
-/// What there is of a job.
+/// The outcome of a job, or why there is none.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
     Done(EvalOutcome),
-    /// Nothing yet, and why.
+    /// There is none, and why.
     Hole(String),
 }
 

@@ -1,4 +1,4 @@
-//! A finished table: what every format prints, and what `table.json` holds.
+//! A finished table, as every format prints it and `table.json` holds it.
 //!
 //! Rates are shares in 0..=1 here; the formats for people make percent of them. Nothing in a table
 //! depends on time, machine or path, so that equal outcomes give equal bytes.
@@ -16,14 +16,14 @@ use super::paper::Figure;
 pub struct Table {
     /// The experiment's name.
     pub(super) experiment: String,
-    /// What it is to show.
+    /// What the experiment is meant to show.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) description: String,
     /// The names of the columns of labels.
     pub(super) axes: Vec<String>,
     pub(super) columns: Vec<Heading>,
     pub(super) show: Show,
-    /// What changes are against, in words.
+    /// What changes are measured against, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) baseline: Option<String>,
     /// The printed table that ours is compared with, in words.
@@ -33,10 +33,10 @@ pub struct Table {
     /// The figures again, by kind of task.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) breakdowns: Vec<Breakdown>,
-    /// Rows that are no baseline, each against each, where there are few.
+    /// Rows other than baselines, compared with each other if there are few.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) pairs: Vec<Pair>,
-    /// What cells refer to, from 1.
+    /// The footnotes of cells, counted from 1.
     pub(super) notes: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct KindRow {
 /// Two rows against each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Pair {
-    /// The row from which the other is taken away, and the other.
+    /// The row that the other is subtracted from, and the other.
     pub(super) rows: [usize; 2],
     /// The difference in each column.
     pub(super) differences: Vec<Option<Change>>,
@@ -81,7 +81,7 @@ pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
 }
 
-/// One figure, with all that it rests on.
+/// One number, with the jobs and samples that it comes from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Cell {
     /// The jobs, one a seed.

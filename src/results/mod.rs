@@ -20,7 +20,7 @@ pub use crate::disk::{
 };
 pub use error::{ResultsError, in_words};
 pub use job_dir::JobDir;
-pub use outcome::{EvalOutcome, Outcome, TaskOutcome, TrainOutcome, UNJUDGED};
+pub use outcome::{Outcome, TrainOutcome};
 pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// It is done since an earlier run.
+    /// An earlier run has done it.
     Reused {
         /// The job.
         job: JobId,
@@ -39,7 +39,7 @@ pub enum Event {
         /// The steps that an earlier attempt has done.
         step: u64,
     },
-    /// It got further.
+    /// It has made progress.
     Progress {
         /// The job.
         job: JobId,
@@ -61,7 +61,7 @@ pub enum Event {
         attempt: u32,
         /// Why.
         reason: String,
-        /// Where all that the worker said is kept, if there was a worker.
+        /// The log of the worker, if there was one.
         log: Option<PathBuf>,
         /// Whether another attempt follows.
         again: bool,
@@ -78,16 +78,16 @@ pub enum Event {
         /// How many.
         running: usize,
     },
-    /// Its worker has ended on request; the job goes on when it is started again.
+    /// Its worker has ended on request; started again, the job continues.
     Stopped {
         /// The job.
         job: JobId,
     },
 }
 
-/// Who hears of what happens.
+/// Receives events.
 pub trait Listener {
-    /// Takes note of an event.
+    /// Handles an event.
     fn hear(&mut self, event: &Event);
 }
 

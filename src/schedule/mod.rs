@@ -3,6 +3,7 @@
 //! It starts commands through a launcher and reads job folders; it knows neither tensors nor
 //! terminals. Call it on the main thread: workers end with the thread that started them.
 
+mod end;
 mod event;
 mod run;
 #[cfg(test)]
@@ -11,8 +12,8 @@ mod track;
 
 use std::time::Duration;
 
+pub use end::{End, Summary};
 pub use event::{Event, Listener};
-pub use run::{End, Summary};
 
 use crate::{launch::Launcher, plan::JobId, results::Store};
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::End;
+use super::end::End;
 use crate::{
     launch::Started,
     plan::{Job, JobId},
@@ -24,13 +24,13 @@ pub(super) enum Phase {
     Waiting,
     /// Another process runs it.
     Held,
-    /// Our worker runs it.
+    /// A worker of this run runs it.
     Running(Worker),
     /// It is over, for this run.
     Over(End),
 }
 
-/// A worker of ours.
+/// A worker of this run.
 pub(super) struct Worker {
     pub(super) process: Box<dyn Started>,
     pub(super) attempt: u32,
@@ -62,7 +62,7 @@ impl Track<'_> {
     }
 }
 
-/// The positions of the jobs that may start now: all that they need is done.
+/// The positions of the jobs that may start now, as all jobs that they need are done.
 pub(super) fn ready(tracks: &[Track<'_>]) -> Vec<usize> {
     let is_ready = |track: &Track<'_>| {
         let undone = |upstream: &JobId| {

@@ -18,8 +18,8 @@ use crate::{
 /// Why a job ended without an outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// It was asked to stop, and has saved what it had.
-    #[error("stopped on request; started again, the job goes on")]
+    /// It was stopped on request, after it saved its state.
+    #[error("stopped on request; run it again to continue")]
     Stopped,
     /// Another process runs the job.
     #[error("the job is run by {}", owner_in_words(owner.as_ref()))]
@@ -27,7 +27,7 @@ pub enum WorkerError {
         /// The process, if the lock says so.
         owner: Option<Owner>,
     },
-    /// A job that this one builds on has no outcome.
+    /// A job that this one builds on is not done.
     #[error("job `{upstream}`, which this one builds on, is not finished")]
     UpstreamNotFinished {
         /// That job.
@@ -47,17 +47,17 @@ pub enum WorkerError {
         /// Why not.
         source: io::Error,
     },
-    /// Texts have no target code that a reward could compare with.
+    /// The data have no target code for a reward to compare with.
     #[error("the data are texts with `prompt` and `completion`, which only SFT can learn from")]
     TextsHaveNoTarget,
-    /// Signals cannot be waited for.
+    /// Signal handlers cannot be installed.
     #[error("cannot listen for signals")]
     ListenForSignals(#[source] io::Error),
-    /// The system does not tell when the parent ends.
+    /// The system cannot signal the end of the parent process.
     #[error("cannot watch the process that started this one")]
     WatchParent(#[source] io::Error),
-    /// The process that started this one is gone.
-    #[error("process {parent}, which started this one, is gone")]
+    /// The process that started this one has ended.
+    #[error("process {parent}, which started this one, has ended")]
     Orphaned {
         /// That process.
         parent: u32,
@@ -68,24 +68,24 @@ pub enum WorkerError {
     /// A log or a view of it cannot be written or read.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The device is not there.
+    /// The device is not available.
     #[error(transparent)]
     Device(#[from] Unavailable),
-    /// A remote model cannot be asked without a key.
+    /// There is no key for a remote model.
     #[error(transparent)]
     Key(#[from] NoKey),
-    /// What the job learns from cannot be read.
+    /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
     /// The model cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The training diverged.
-    #[error("the training has diverged; what its last updates were to learn is in `{path}`")]
+    #[error("the training has diverged; the samples of its last updates are in `{path}`")]
     Diverged {
         /// The file.
         path: PathBuf,
-        /// How often and when.
+        /// At which steps.
         source: TrainError,
     },
     /// The training failed.
@@ -94,7 +94,7 @@ pub enum WorkerError {
     /// The evaluation failed.
     #[error(transparent)]
     Eval(EvalError),
-    /// Programs cannot be run.
+    /// Python programs cannot be run.
     #[error(transparent)]
     Python(#[from] PythonError),
     /// A trained model cannot be hashed.
@@ -105,8 +105,8 @@ pub enum WorkerError {
         /// Why not.
         source: io::Error,
     },
-    /// The job whose model this one starts from trained none.
-    #[error("job `{0}` is no training, there is no model to start from")]
+    /// The job whose model this one starts with is not a training.
+    #[error("job `{0}` is not a training, so there is no model to start with")]
     NoModel(JobId),
 }
 

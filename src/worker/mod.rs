@@ -1,10 +1,11 @@
-//! One job, start to finish, inside its own process.
+//! One job from start to end, inside its own process.
 //!
-//! A worker takes the job's lock, reads what it is told in `job.json`, keeps a note of how far it
-//! is, and writes the outcome last. Whatever kills it, the folder stays fit to go on from.
+//! A worker takes the job's lock, reads `job.json`, reports its progress in `state.json`, and writes the
+//! outcome last. However it ends, the job can be resumed from its folder.
 
 mod error;
 mod eval_job;
+mod measuring;
 mod model;
 mod remote_eval;
 mod reporter;
@@ -28,31 +29,32 @@ use crate::{
     results::{Attempt, Claim, JobDir, Note, OperationFallback, Outcome, Owner, Status, Timestamp},
 };
 
-/// Who started the worker, and for which time.
+/// Which process started the worker, and for which attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The number of this attempt; the last one of the folder if it is not given.
+    /// The number of this attempt; by default that of the folder's last attempt.
     pub attempt: Option<u32>,
-    /// The process that watches this one, which is not to outlive it.
+    /// The parent process, with which this one must end.
     pub parent: Option<u32>,
 }
 
-/// All that a job needs while it runs.
+/// What a job needs while it runs.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// What to do.
+    /// The job.
     pub job: &'a Job,
-    /// Where.
+    /// Its folder.
     pub dir: &'a JobDir,
-    /// What goes into the provenance.
+    /// The record of this attempt in the provenance.
     pub attempt: &'a mut Attempt,
-    /// Who is told how far it is.
+    /// Reports the progress.
     pub progress: &'a mut Reporter,
-    /// Asked between steps; if it is set, save and return [`WorkerError::Stopped`].
+    /// Checked between steps; if it is set, the job saves its state and returns
+    /// [`WorkerError::Stopped`].
     pub stop: StopFlag,
 }
 
-/// Runs the job of a folder; nothing is done if it has an outcome already.
+/// Runs the job of a folder, unless it already has an outcome.
 pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
     if let Some(parent) = origin.parent {
         die_with(parent)?;
@@ -68,11 +70,11 @@ pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
     })
 }
 
-/// Asks the system to stop this process when its parent ends, however it ends.
+/// Asks the system to send SIGTERM to this process when its parent ends, for whatever reason.
 fn die_with(parent: u32) -> Result<(), WorkerError> {
     set_parent_process_death_signal(Some(Signal::TERM))
         .map_err(|error| WorkerError::WatchParent(error.into()))?;
-    // It may have ended before this was asked for.
+    // The parent may have ended before the request.
     let now = getppid().map(Pid::as_raw_pid);
     let is_there = now.and_then(|now| u32::try_from(now).ok()) == Some(parent);
     if is_there {
@@ -101,7 +103,7 @@ fn run_with(
         path: folder.to_owned(),
     })?;
     if dir.outcome().is_some() {
-        tracing::info!(job = %job.id, "the job is done already");
+        tracing::info!(job = %job.id, "the job is already done");
         return Ok(());
     }
     for upstream in &job.after {
@@ -128,7 +130,7 @@ fn run_with(
     attempt.ended = Some(Timestamp::now());
     let ended = came.and_then(|outcome| {
         dir.write_attempt(&attempt)?;
-        // Last, since its presence means that the job is done.
+        // Written last, because its presence means that the job is done.
         Ok(dir.write_outcome(&outcome)?)
     });
     progress.finish(ended.as_ref().err());
@@ -148,7 +150,7 @@ fn operations() -> Vec<OperationFallback> {
     .collect()
 }
 
-/// What a worker says about itself when it starts.
+/// The first note of a worker.
 fn note(attempt: u32) -> Note {
     Note {
         status: Status::Running,
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_is_done_is_not_done_again() {
+    fn a_job_that_is_done_is_not_run_again() {
         let (_root, dir) = folder(&[]);
         dir.write_outcome(&fixture::outcome()).unwrap();
 
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_job_is_left_to_its_owner() {
+    fn a_job_that_another_process_runs_is_an_error() {
         let (_root, dir) = folder(&[]);
         let _lock = dir.claim().unwrap();
 
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_does_not_start_on_half_a_model() {
+    fn a_job_does_not_start_before_the_job_that_it_builds_on_is_done() {
         let (_root, dir) = folder(&["train-1"]);
         let upstream = dir.sibling(&JobId("train-1".into()));
         upstream.prepare(&job("train-1", &[])).unwrap();
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_on_file_with_its_causes() {
+    fn a_failure_is_recorded_with_its_causes() {
         let (_root, dir) = folder(&[]);
 
         let error = run_job(&dir, |context| {
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_job_goes_on_where_it_was() {
+    fn a_stopped_job_can_be_resumed() {
         let (_root, dir) = folder(&[]);
         fs::write(dir.samples(), "{\"step\":0}\n").unwrap();
 
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attempt_is_in_the_history() {
+    fn every_attempt_is_in_the_provenance() {
         let (_root, dir) = folder(&[]);
         for attempt in 1..=3 {
             let origin = Origin {

@@ -1,4 +1,4 @@
-//! The model that a job starts from.
+//! The model that a job starts with.
 
 use std::path::Path;
 
@@ -11,9 +11,10 @@ use crate::{
     results::JobDir,
 };
 
-/// The model of a job, frozen and without an adapter: the base, or what another job has made of it.
+/// The model of a job, frozen and without an adapter: the base model, or the model that another job has
+/// trained.
 ///
-/// `dir` is the folder of the job that asks; the other job's folder lies beside it.
+/// `dir` is the folder of this job; the folder of the other job is next to it.
 pub(super) fn load(
     settings: &ModelSettings,
     path: Option<&Path>,
@@ -37,9 +38,10 @@ pub(super) fn load(
     Ok(model)
 }
 
-/// What a finished training has made: its whole model, or its start with the adapter beside it.
+/// The model that a finished training has made: a whole model, or the model that it started with and an
+/// adapter.
 ///
-/// Without a `dtype` the weights have the type that the training had them in.
+/// Without a `dtype` the weights have the type that they had in training.
 pub fn trained(
     dir: &JobDir,
     dtype: Option<Dtype>,
@@ -76,7 +78,7 @@ mod tests {
     use crate::{device::Backend, model::MemorySize, plan::tests::fixture::job, results::Store};
 
     #[test]
-    fn a_model_has_the_room_for_keys_and_values_that_its_job_is_told() {
+    fn a_model_has_the_key_value_cache_size_of_its_job() {
         let mut settings = job("eval-1", &[]).work.model;
         settings.scratch.tokenizer = PathBuf::from("datasets/from_scratch/tokenizer.json");
         settings.kv_cache = MemorySize::parse("3MiB").unwrap();

@@ -1,15 +1,15 @@
-//! The evaluation of a model that answers elsewhere.
+//! The evaluation of a remote model as a job.
 
 use std::collections::BTreeMap;
 
-use super::{Context, WorkerError, eval_job::Log};
+use super::{Context, WorkerError, measuring::SampleLog};
 use crate::{
     disk::JsonLines,
     eval::{Inputs, SampleRecord, benchmark::Benchmark, measure_remote},
     remote::{Remote, RemoteSettings},
 };
 
-/// The samples of a remote model. Those that are there already, each for itself, are asked for no more.
+/// The samples of a remote model. Each sample of an earlier attempt is kept and not requested again.
 pub(super) fn samples(
     context: Context<'_>,
     settings: &RemoteSettings,
@@ -18,19 +18,19 @@ pub(super) fn samples(
     inputs: &Inputs<'_>,
 ) -> Result<Vec<SampleRecord>, WorkerError> {
     let dir = context.dir;
-    // Before they are read: half a line at the end goes.
+    // Opened before the samples are read, which removes an incomplete last line.
     let lines = JsonLines::open(&dir.samples())?;
     let done: Vec<SampleRecord> = JsonLines::read(&dir.samples())?;
     context.attempt.remote = usage(settings, &done);
     dir.write_attempt(context.attempt)?;
-    let mut log = Log::new(lines, &done, context.progress, context.stop);
+    let mut log = SampleLog::new(lines, &done, context.progress, context.stop);
     let concurrency = settings.concurrency;
     let samples = measure_remote(remote, concurrency, benchmark, inputs, done, &mut log)?;
     context.attempt.remote = usage(settings, &samples);
     Ok(samples)
 }
 
-/// Where the model is, and what its completions took, whichever attempt asked for them.
+/// The endpoint, and what the completions of all attempts have used.
 fn usage(settings: &RemoteSettings, samples: &[SampleRecord]) -> BTreeMap<String, String> {
     let prompt_tokens = samples
         .iter()

@@ -4,15 +4,11 @@ use std::io;
 
 use super::{
     Context, StopFlag, WorkerError,
-    eval_job::{judge, outcome},
+    measuring::{start_pool, warn_of_failures},
 };
 use crate::{
     data::PromptTemplate,
-    eval::{
-        EvalError, Inputs, Observer, SampleRecord,
-        benchmark::{self, Benchmark},
-        measure,
-    },
+    eval::{EvalError, EvalOutcome, Inputs, Observer, SampleRecord, benchmark::Benchmark, measure},
     model::LanguageModel,
     plan::TrainEval,
     sandbox::Pool,
@@ -38,11 +34,12 @@ impl<'a> Evaluation<'a> {
         planned: &'a TrainEval,
     ) -> Result<Self, WorkerError> {
         let (eval, work) = (&planned.eval, &context.job.work);
+        let descriptor = eval.descriptor()?;
         Ok(Self {
             planned,
-            benchmark: benchmark::open_with(&eval.benchmark, &planned.data, &eval.options())?,
-            template: PromptTemplate::load(work.prompts.of_benchmark(&eval.benchmark))?,
-            pool: judge(context, eval)?,
+            benchmark: descriptor.open(&planned.data, &eval.options())?,
+            template: PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?,
+            pool: start_pool(context, eval)?,
             // The same seed at every step, so that only the model differs. It is not the seed of
             // the final evaluation, or a checkpoint picked by luck would be scored on the same
             // luck.
@@ -73,7 +70,7 @@ impl<'a> Evaluation<'a> {
             Err(EvalError::Stopped) => return Ok(None),
             samples => samples?,
         };
-        let outcome = outcome(&*self.benchmark, self.name().to_owned(), &samples);
+        let outcome = EvalOutcome::of_samples(&*self.benchmark, &samples);
         let passed = outcome.tasks.iter().flat_map(|task| &task.passed);
         let passed = passed.filter(|passed| **passed).count();
         Ok(Some(EvaluationRecord {
@@ -90,11 +87,7 @@ struct Watch<'a>(&'a StopFlag);
 
 impl Observer for Watch<'_> {
     fn on_chunk(&mut self, samples: &[SampleRecord], _: usize) -> io::Result<()> {
-        for sample in samples {
-            if let Some(error) = &sample.error {
-                tracing::warn!(task = sample.task_id, error, "a sample could not be judged");
-            }
-        }
+        warn_of_failures(samples);
         Ok(())
     }
 

@@ -5,9 +5,12 @@ use std::{
     process::Command,
 };
 
-use recode::data::{
-    Cache, Kind, Manifest, Prompt, PromptTemplate, Resolved, Role, is_human_eval,
-    read_code_update_arena, read_human_eval, read_migrations, target_text,
+use recode::{
+    data::{
+        Cache, Kind, Manifest, Prompt, PromptTemplate, Resolved, Role, TaskFormat,
+        read_code_update_arena, read_human_eval, read_migrations, target_text,
+    },
+    eval::benchmark,
 };
 use serde_json::json;
 use tokenizers::Tokenizer;
@@ -46,8 +49,10 @@ fn every_shipped_file_is_there_with_the_rows_that_the_manifest_says() {
         };
         let rows = match entry.kind() {
             Kind::Migrations => read_migrations(&path).unwrap().len(),
-            Kind::Benchmark if is_human_eval(entry.name()) => read_human_eval(&path).unwrap().len(),
-            Kind::Benchmark => read_code_update_arena(&path).unwrap().len(),
+            Kind::Benchmark => match benchmark::find(entry.name()).unwrap().format {
+                TaskFormat::HumanEval => read_human_eval(&path).unwrap().len(),
+                TaskFormat::CodeUpdateArena => read_code_update_arena(&path).unwrap().len(),
+            },
             Kind::Model => {
                 assert!(path.join("model.safetensors").is_file());
                 continue;

@@ -1,4 +1,4 @@
-//! `recode judge --from-results`, as people use it.
+//! `recode judge --from-results`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -39,7 +39,7 @@ fn a_result_file_of_evalplus_is_printed_and_nothing_is_run() {
 
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert_eq!(output.status.code(), Some(0));
-    // By hand: one of two passes all inputs, both those of HumanEval.
+    // By hand: one of two passes all inputs, both pass the base inputs.
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r"
     humaneval_plus: 2 samples of 1 of 1 tasks
       pass@1           50.00 %
@@ -52,7 +52,7 @@ fn a_result_file_of_evalplus_is_printed_and_nothing_is_run() {
 }
 
 #[test]
-fn without_such_a_file_samples_and_a_place_for_verdicts_are_needed() {
+fn without_a_result_file_samples_and_an_output_file_are_needed() {
     let output = judge(Path::new("data.jsonl"), &[]);
 
     assert_eq!(output.status.code(), Some(2));

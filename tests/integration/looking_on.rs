@@ -1,4 +1,4 @@
-//! Whoever looks on at a job sees what its files say, until it is over.
+//! `recode logs` and `recode watch` show a job from its files until it is over.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -20,7 +20,7 @@ fn recode(results: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What is printed as a result, and as errors and notes, and the exit code.
+/// What a command prints on stdout and stderr, and its exit code.
 fn run(results: &Path, arguments: &[&str]) -> (String, String, Option<i32>) {
     let output = recode(results, arguments).output().unwrap();
     let text = |bytes| {
@@ -34,7 +34,7 @@ fn run(results: &Path, arguments: &[&str]) -> (String, String, Option<i32>) {
     )
 }
 
-/// A training that has failed after two steps.
+/// A training that failed after two steps.
 fn failed_training(results: &Path) -> JobDir {
     let dir = JobDir::new(results.join("jobs/train-7c1e9a02"));
     fs::create_dir_all(dir.attempt(1)).unwrap();
@@ -74,7 +74,7 @@ fn logs_of_a_job_are_found_by_the_beginning_of_its_name() {
 }
 
 #[test]
-fn a_job_that_is_not_there_is_answered_with_the_one_that_was_meant() {
+fn for_an_unknown_job_a_similar_name_is_suggested() {
     let results = tempfile::tempdir().unwrap();
     failed_training(results.path());
 
@@ -98,7 +98,7 @@ fn a_job_that_is_not_there_is_answered_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn who_watches_a_job_that_has_failed_sees_its_last_steps_and_why() {
+fn watching_a_failed_job_shows_its_last_steps_and_the_reason() {
     let results = tempfile::tempdir().unwrap();
     failed_training(results.path());
 
@@ -113,7 +113,7 @@ fn who_watches_a_job_that_has_failed_sees_its_last_steps_and_why() {
 }
 
 #[test]
-fn who_follows_logs_sees_lines_as_they_come_until_nobody_runs_the_job() {
+fn following_logs_prints_new_lines_until_no_worker_runs_the_job() {
     let results = tempfile::tempdir().unwrap();
     let dir = failed_training(results.path());
     let lock = dir.claim().unwrap();

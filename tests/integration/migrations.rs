@@ -74,9 +74,9 @@ fn the_migrations_of_nine_libraries_pass_the_check() {
 
     let output = recode(&arguments, "", &[]);
 
-    let told = stdout(&output);
-    assert!(output.status.success(), "{told}");
-    assert!(told.ends_with(": 0 errors, 0 warnings\n"), "{told}");
+    let printed = stdout(&output);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.ends_with(": 0 errors, 0 warnings\n"), "{printed}");
     for file in &files {
         let rows = read_migrations(Path::new(file)).unwrap();
         assert!(rows.len() >= 14, "{file}");
@@ -127,12 +127,12 @@ fn every_problem_of_a_broken_file_is_printed_with_its_place() {
     1 file, 3 rows: 8 errors, 0 warnings
     ");
     let output = recode(&["data", "check", "--json", &path], "", &[]);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        (&told["errors"], &told["files"][0]["rows"]),
+        (&printed["errors"], &printed["files"][0]["rows"]),
         (&json!(8), &json!(3))
     );
-    assert_eq!(told["files"][0]["problems"][0]["line"], 1);
+    assert_eq!(printed["files"][0]["problems"][0]["line"], 1);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A row of a table that a model behind an endpoint fills; a thread plays the endpoint.
+//! Evaluations of a remote model; a thread plays its endpoint.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -19,20 +19,20 @@ use crate::kill::kill;
 
 const KEY: &str = "sk-that-nobody-may-read";
 
-/// What the endpoint does with a request.
+/// How the endpoint replies to a request.
 enum Reply {
-    /// Answers with a status, further header lines, and a body.
+    /// A status, further header lines, and a body.
     Status(u16, &'static str, Value),
-    /// Closes the connection in the middle of its answer.
+    /// An answer that is cut off: the connection is closed.
     Cut,
-    /// Says nothing for as long as the test runs.
+    /// No answer while the test runs.
     Silence,
 }
 
-/// A request as it came: its head in small letters, and its body.
+/// A request: its head in lower case, and its body.
 type Request = (String, Value);
 
-/// Plays an endpoint; `reply` gets how many requests came before.
+/// Starts an endpoint; `reply` gets the number of earlier requests.
 fn endpoint(reply: fn(usize) -> Reply) -> (String, Arc<Mutex<Vec<Request>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -68,7 +68,7 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, reply: fn(usize) ->
             return;
         }
     };
-    // A client that was killed does not listen any more.
+    // The client may have been killed.
     let _ = stream.write_all(text.as_bytes());
 }
 
@@ -139,7 +139,7 @@ fn texts(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// The files below a folder, with what they hold.
+/// The files below a folder, with their bytes.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = walkdir::WalkDir::new(folder).into_iter().flatten();
     entries
@@ -158,7 +158,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 #[test]
-fn an_endpoint_that_refuses_fails_and_breaks_off_still_fills_its_row() {
+fn a_row_is_filled_although_some_requests_are_refused_fail_or_are_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let (address, requests) = endpoint(|count| match count {
         0 => Reply::Status(429, "Retry-After: 0\r\n", json!({})),
@@ -177,7 +177,7 @@ fn an_endpoint_that_refuses_fails_and_breaks_off_still_fills_its_row() {
     assert!(output.status.success(), "{stderr}");
     assert!(stdout.contains("| lab/large"), "{stdout}");
     let requests = requests.lock().unwrap();
-    // Two tasks by two samples, and three that came to nothing.
+    // Two tasks with two samples each, and three requests that failed.
     assert_eq!(requests.len(), 7);
     let bodies: Vec<&Value> = requests.iter().skip(3).map(|(_, body)| body).collect();
     for body in &bodies {
@@ -186,7 +186,7 @@ fn an_endpoint_that_refuses_fails_and_breaks_off_still_fills_its_row() {
             (&body["temperature"], &body["max_tokens"]),
             (&json!(0.8), &json!(1024))
         );
-        // The template's begun turn is left out.
+        // The turn that the template begins is left out.
         let roles: Vec<&Value> = body["messages"]
             .as_array()
             .unwrap()
@@ -233,7 +233,7 @@ fn an_endpoint_that_refuses_fails_and_breaks_off_still_fills_its_row() {
     not(target_os = "linux"),
     ignore = "needs Linux: workers are found in /proc"
 )]
-fn an_evaluation_that_was_killed_asks_for_no_completion_twice() {
+fn an_evaluation_that_was_killed_requests_no_completion_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (address, requests) = endpoint(|count| match count {
         3 => Reply::Silence,
@@ -273,13 +273,13 @@ fn an_evaluation_that_was_killed_asks_for_no_completion_twice() {
         .iter()
         .map(|(_, body)| body["seed"].as_u64().unwrap())
         .collect();
-    // The fourth got no answer, and is the only one that is asked for again.
+    // The fourth request had no answer, and is the only one that is repeated.
     assert_eq!((seeds.len(), seeds[3]), (5, seeds[4]));
     assert_eq!(lines(), 4);
 }
 
 #[test]
-fn a_refusal_that_will_not_pass_fails_the_job_and_keeps_what_was_answered() {
+fn a_permanent_refusal_fails_the_job_and_keeps_earlier_answers() {
     let folder = tempfile::tempdir().unwrap();
     let (address, requests) = endpoint(|count| match count {
         1 => Reply::Status(
@@ -314,7 +314,7 @@ fn a_refusal_that_will_not_pass_fails_the_job_and_keeps_what_was_answered() {
 }
 
 #[test]
-fn without_its_key_a_remote_model_is_asked_for_nothing() {
+fn without_a_key_no_request_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let (address, requests) = endpoint(|_| completion());
     let spec = spec(folder.path(), &address);

@@ -126,3 +126,29 @@ fn a_plan_as_json_has_the_same_jobs() {
         assert_eq!(json["steps"][id]["action"], "run");
     }
 }
+
+#[test]
+fn plan_and_run_say_that_python_is_missing() {
+    let folder = project();
+    let recode = |command: &str| {
+        Command::new(env!("CARGO_BIN_EXE_recode"))
+            .args([command, "small.toml"])
+            .current_dir(folder.path())
+            .env("RECODE_RESULTS", folder.path().join("results"))
+            .env("RECODE_CACHE", folder.path().join("cache"))
+            .env("RECODE_PYTHON", "/nowhere/python3")
+            .output()
+            .expect("the program starts")
+    };
+
+    let plan = recode("plan");
+    let run = recode("run");
+
+    assert!(plan.status.success());
+    let lines = text(&plan.stdout);
+    let says_so =
+        |line: &str| line.starts_with("not possible here: ") && line.contains("/nowhere/python3");
+    assert!(lines.lines().any(says_so), "{lines}");
+    assert_eq!(run.status.code(), Some(3));
+    assert!(text(&run.stderr).contains("/nowhere/python3"));
+}

@@ -8,7 +8,7 @@ use std::{
 use recode::{
     data::{read_code_update_arena, read_training_rows},
     eval::benchmark,
-    python::{Pool, Settings},
+    sandbox::{Pool, Settings},
 };
 use serde_json::Value;
 

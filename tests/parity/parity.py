@@ -23,7 +23,7 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
@@ -216,6 +216,7 @@ def models(folder):
         ("llama grouped", LlamaConfig(**shape(tie_word_embeddings=False)), "5GB"),
         ("llama biased tied wide head", LlamaConfig(**shape(
             attention_bias=True, tie_word_embeddings=True, head_dim=16, num_key_value_heads=8)), "300KB"),
+        ("qwen3 wide head", Qwen3Config(**shape(tie_word_embeddings=True, head_dim=16)), "5GB"),
     ]
     for name, config, shard in cases:
         place = folder / name.replace(" ", "_")

@@ -24,9 +24,9 @@ use crate::{
 const AFTER_HELP: &str = "\
 The notes (Markdown or reStructuredText) are cut into passages; those that name something in
 backticks are sent, one request each. Every answer becomes a draft in the queue, to be judged with
-`recode data review`. Passages that are in the queue are not sent again, so that the same command
-goes on after an interruption. The key is read from the environment variable that --key-from names;
-it is sent to the endpoint and is written nowhere.";
+`recode data review`. Passages that are in the queue are not sent again, so after an
+interruption the same command continues. The key is read from the environment variable that
+--key-from names; it is sent to the endpoint and written nowhere.";
 
 /// Arguments of `recode data build`.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Arguments {
     /// The model's name at the endpoint
     #[arg(long)]
     model: String,
-    /// The environment variable that holds the key; without, none is sent
+    /// The environment variable that holds the key; without it, no key is sent
     #[arg(long, value_name = "VARIABLE")]
     key_from: Option<String>,
     /// The queue that drafts are added to
@@ -56,13 +56,13 @@ pub(in crate::cli) struct Arguments {
     /// The template of the request
     #[arg(long, default_value = "datasets/prompts/draft_migration.jinja")]
     prompt: PathBuf,
-    /// Send at most so many passages
+    /// Send at most this many passages
     #[arg(long)]
     limit: Option<usize>,
-    /// Ask once more for the drafts that a reviewer rejected with a remark
+    /// Ask again for the drafts that a reviewer rejected with a remark
     #[arg(long)]
     redo: bool,
-    /// Requests for a passage before it is given up
+    /// Requests for a passage before it counts as failed
     #[arg(long, default_value = "6")]
     attempts: NonZeroU32,
     /// Seconds before the second request for a passage; the pause doubles after that
@@ -152,7 +152,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Drafts what is new, then what is to be done again.
+    /// Drafts the new passages, then those that are drafted again.
     fn draft_all(&mut self, passages: &[Passage]) -> Result<(), Failure> {
         let drafts = self.queue.drafts().iter();
         let known: BTreeSet<String> = drafts.map(|draft| draft.id.clone()).collect();
@@ -189,7 +189,7 @@ impl Builder<'_> {
         let failed = |error: &RemoteError| Failure::new(Exit::Missing, error);
         let answer = match self.remote.ask(&chat) {
             Ok(answer) => answer,
-            // A refusal of the key or the model would meet every passage.
+            // A refused key or model would fail for every passage.
             Err(error @ RemoteError::Answer { .. }) => {
                 failed(&error).report();
                 self.counts.failed += 1;

@@ -1,4 +1,4 @@
-//! `recode data check`: every problem of files of migrations.
+//! `recode data check`: prints every problem of files of migrations.
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -28,7 +28,7 @@ Exit codes: 0 no errors (there may be warnings), 2 some row is wrong.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Arguments {
-    /// Files of JSON lines; rows are duplicates across all of them
+    /// Files of JSON lines; duplicate rows are found across all of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print one JSON object instead of lines

@@ -1,4 +1,4 @@
-//! `recode data`: checks files of migrations, drafts new ones, and puts them before a reviewer.
+//! `recode data`: checks files of migrations, drafts new ones, and has them reviewed.
 
 mod build;
 mod check;

@@ -1,4 +1,4 @@
-//! `recode data review`: a person's judgement of drafts.
+//! `recode data review`: a person accepts, rejects or edits drafts.
 
 use std::{
     env,
@@ -30,7 +30,7 @@ Answers, one a line:
   r [REMARK]  reject; `recode data build --redo` sends the remark with the next request
   e           edit in $EDITOR, then judge
   s           skip for now
-  q           quit; so does the end of the input. The same command goes on later.";
+  q           quit; so does the end of the input. The same command continues later.";
 
 /// Arguments of `recode data review`.
 #[derive(Debug, Args)]
@@ -93,7 +93,7 @@ struct Review<'a> {
 }
 
 impl Review<'_> {
-    /// Has one draft judged; whether to go on with the next.
+    /// Has one draft judged; returns whether to continue with the next.
     fn judge(&mut self, position: usize) -> Result<bool, Failure> {
         let Some(mut draft) = self.queue.drafts().get(position).cloned() else {
             return Ok(false);
@@ -127,7 +127,7 @@ impl Review<'_> {
                         Ok(new) => row = new,
                         Err(reason) => output::error_line(&format!("not edited: {reason}")),
                     }
-                    // What was edited is not lost if the reviewer leaves now.
+                    // Edits are not lost if the reviewer leaves now.
                     let state = DraftState::Pending;
                     self.keep(position, draft.clone(), row.clone(), state, None)?;
                 }
@@ -150,7 +150,7 @@ impl Review<'_> {
         replaced.map_err(|error| cannot(&error))
     }
 
-    /// The next answer; one that is not understood is asked for again.
+    /// The next answer; after one that is not understood it asks again.
     fn answer(&mut self) -> Answer {
         loop {
             output::error_line("accept, reject, edit, skip, quit? [a/r/e/s/q]");
@@ -240,7 +240,7 @@ fn edited(row: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     let program = words.next().unwrap_or_default();
     let mut command = Command::new(program);
     command.args(words).arg(file.path());
-    // The input holds the answers: an editor has the terminal, if there is one.
+    // The input holds the answers, so the editor gets the terminal, if there is one.
     let terminal = fs::File::open("/dev/tty").map_or_else(|_| Stdio::null(), Stdio::from);
     let status = command.stdin(terminal).status();
     let status = status.map_err(|error| format!("cannot start `{editor}`: {error}"))?;

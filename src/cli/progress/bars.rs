@@ -1,20 +1,23 @@
-//! Events as bars on a terminal: one for all jobs, one for each that runs.
+//! Events as bars on a terminal: one for all jobs, and one for each running job.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
-use super::words::{Words, duration};
+use super::{
+    meter::style,
+    words::{Words, duration},
+};
 use crate::{
     plan::JobId,
     results::{Progress, Timestamp},
     schedule::Event,
 };
 
-/// Bars that are redrawn; what is over scrolls above them as lines.
+/// Bars that are redrawn; jobs that have ended scroll above them as lines.
 pub(in crate::cli) struct Bars<'a> {
     words: Words<'a>,
     all: MultiProgress,
@@ -26,7 +29,7 @@ pub(in crate::cli) struct Bars<'a> {
 struct Row {
     bar: ProgressBar,
     since: Instant,
-    /// The step at which this attempt began to count.
+    /// The first step that this attempt has reported.
     first: Option<u64>,
 }
 
@@ -111,7 +114,7 @@ impl<'a> Bars<'a> {
 impl Row {
     fn show(&mut self, progress: &Progress) {
         let first = *self.first.get_or_insert_with(|| {
-            // Loading the model is not part of a step.
+            // The time to load the model is not part of a step.
             self.since = Instant::now();
             progress.step
         });
@@ -123,7 +126,7 @@ impl Row {
     }
 }
 
-/// The time that is left, as `  left 50m00s`; nothing before a step was seen to pass.
+/// The time that is left, as `  left 50m00s`; empty until a step has been completed.
 fn left(progress: &Progress, first: u64, elapsed: Duration) -> String {
     let steps = progress.step.saturating_sub(first);
     if steps == 0 {
@@ -132,11 +135,6 @@ fn left(progress: &Progress, first: u64, elapsed: Duration) -> String {
     let step = elapsed.as_secs_f64() / steps as f64;
     let left = Duration::from_secs_f64(step * progress.of.saturating_sub(progress.step) as f64);
     format!("  left {}", duration(left))
-}
-
-fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    style.progress_chars("=>-")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Events as JSON lines, for programs.
+//! Events as JSON lines, for other programs.
 
 use serde::Serialize;
 

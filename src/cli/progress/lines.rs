@@ -1,28 +1,28 @@
-//! Events as lines, for logs and for those who read with their ears.
+//! Events as lines, for logs and for screen readers.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use super::words::Words;
+use super::{meter::Interval, words::Words};
 use crate::{cli::output, plan::JobId, results::Timestamp, schedule::Event};
 
 /// The least time between two lines about the progress of a job.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// One line an event, with the time of day; progress now and then.
+/// A line for each event, with the time of day; progress at intervals.
 pub(in crate::cli) struct Lines<'a> {
     words: Words<'a>,
-    /// When each running job was last heard of.
-    last: BTreeMap<JobId, Instant>,
+    /// When the progress of each running job is due.
+    intervals: BTreeMap<JobId, Interval>,
 }
 
 impl<'a> Lines<'a> {
     pub(super) fn new(words: Words<'a>) -> Self {
         Self {
             words,
-            last: BTreeMap::new(),
+            intervals: BTreeMap::new(),
         }
     }
 
@@ -37,16 +37,15 @@ impl<'a> Lines<'a> {
     fn is_due(&mut self, event: &Event, now: Instant) -> bool {
         match event {
             Event::Started { job, .. } => {
-                self.last.insert(job.clone(), now);
+                self.intervals
+                    .insert(job.clone(), Interval::new(PAUSE, now));
                 true
             }
             Event::Progress { job, .. } => {
-                let last = self.last.entry(job.clone()).or_insert(now);
-                let is_due = now.duration_since(*last) >= PAUSE;
-                if is_due {
-                    *last = now;
-                }
-                is_due
+                let interval = self.intervals.entry(job.clone());
+                interval
+                    .or_insert_with(|| Interval::new(PAUSE, now))
+                    .is_due(now)
             }
             _ => true,
         }
@@ -59,7 +58,7 @@ mod tests {
     use crate::results::{Progress, Store};
 
     #[test]
-    fn progress_is_told_at_most_every_half_minute_for_each_job() {
+    fn progress_is_reported_at_most_every_half_minute_for_each_job() {
         let store = Store::new("results");
         let mut lines = Lines::new(Words::new(&[], &store));
         let start = Instant::now();

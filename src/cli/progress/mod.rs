@@ -1,8 +1,14 @@
-//! Shows on stderr what happens while jobs run: bars, plain lines, or JSON lines.
+//! Shows on stderr how far something is: bars on a terminal, lines elsewhere, JSON if asked for.
+//!
+//! [`Display`] shows the jobs of an experiment; [`JudgingProgress`] and [`DownloadProgress`] show one
+//! piece of work each. All of them use the bars and intervals of `meter`.
 
 mod bars;
+mod download;
 mod json;
+mod judging;
 mod lines;
+mod meter;
 mod words;
 
 use clap::ValueEnum;
@@ -14,15 +20,17 @@ use crate::{
     schedule::{Event, Listener},
 };
 
+pub(super) use download::DownloadProgress;
+pub(super) use judging::JudgingProgress;
 pub(super) use words::{duration, progress_in_words};
 
-/// A way to show progress.
+/// A way to show the progress of jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// Bars on a terminal, else lines
+    /// Bars on a terminal, lines elsewhere
     #[default]
     Auto,
-    /// A bar for each running job, finished ones scroll above
+    /// A bar for each running job; finished jobs scroll above
     Bars,
     /// A line for each event
     Lines,
@@ -30,7 +38,7 @@ pub(super) enum Kind {
     Json,
 }
 
-/// Shows events in one of the ways.
+/// Shows events in one of these ways.
 pub(super) enum Display<'a> {
     Bars(bars::Bars<'a>),
     Lines(lines::Lines<'a>),
@@ -38,7 +46,7 @@ pub(super) enum Display<'a> {
 }
 
 impl<'a> Display<'a> {
-    /// A display for these jobs, of an experiment of that name.
+    /// A display for the jobs of an experiment.
     pub(super) fn new(kind: Kind, experiment: &str, jobs: &'a [Job], store: &'a Store) -> Self {
         let wants_bars = match kind {
             Kind::Json => return Self::Json,
@@ -54,7 +62,7 @@ impl<'a> Display<'a> {
         }
     }
 
-    /// Takes the bars away; what follows is printed below the lines.
+    /// Removes the bars; later output is printed below the lines.
     pub(super) fn finish(&self) {
         if let Self::Bars(bars) = self {
             bars.finish();

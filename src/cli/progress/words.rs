@@ -9,10 +9,10 @@ use crate::{
     schedule::Event,
 };
 
-/// Begins the lines below the first one of an event.
+/// The indentation of all lines of an event except the first.
 const INDENT: &str = "\n        ";
 
-/// Puts events into words, with what each job is about and what came out of it.
+/// Describes events, with what each job is about and its results.
 pub(in crate::cli) struct Words<'a> {
     store: &'a Store,
     whats: BTreeMap<JobId, String>,
@@ -32,7 +32,7 @@ impl<'a> Words<'a> {
         self.whats.get(job).map_or("", String::as_str)
     }
 
-    /// An event as a line, or nothing if it is not worth one.
+    /// An event as a line; none if the event is not shown.
     pub(super) fn line(&self, event: &Event) -> Option<String> {
         Some(match event {
             Event::Queued { .. } => return None,
@@ -93,7 +93,7 @@ impl<'a> Words<'a> {
         line.trim_end().to_owned()
     }
 
-    /// The main figures of a job that is done.
+    /// The main results of a job that is done.
     fn outcome(&self, job: &JobId) -> String {
         match self.store.job_dir(job).outcome() {
             // The table has the others.
@@ -128,7 +128,7 @@ pub(in crate::cli) fn progress_in_words(progress: &Progress) -> String {
     )
 }
 
-/// A time as people say it: `3.4s`, `34m12s`, `9h12m`.
+/// A duration as `3.4s`, `34m12s` or `9h12m`.
 pub(in crate::cli) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {

@@ -1,4 +1,4 @@
-//! A completion on a terminal.
+//! A completion, shown on a terminal.
 
 use crate::{
     eval,
@@ -8,7 +8,7 @@ use crate::{
 /// The most lines of a completion that are shown.
 const MOST_LINES: usize = 5;
 
-/// A completion, and what came of it.
+/// A completion and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Completion {
     about: String,
@@ -16,7 +16,7 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    /// The completion in a line of `samples.jsonl`, of a training or of an evaluation.
+    /// The completion in a line of `samples.jsonl`, of a training or an evaluation.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let of_training = serde_json::from_str(line).ok().map(Self::of_training);
         of_training.or_else(|| serde_json::from_str(line).ok().map(Self::of_evaluation))
@@ -51,7 +51,7 @@ impl Completion {
         let about = format!(
             "{verdict}  {}",
             place(
-                sample.step,
+                sample.chunk,
                 &sample.task_id,
                 sample.tokens,
                 sample.is_truncated
@@ -63,7 +63,7 @@ impl Completion {
         }
     }
 
-    /// What came of it, and below that its first lines.
+    /// Its result, followed by its first lines.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut texts = self.text.lines().filter(|line| !line.trim().is_empty());
         let mut lines = vec![printable(&self.about)];
@@ -84,7 +84,7 @@ fn place(step: usize, of: &str, tokens: usize, is_truncated: bool) -> String {
     format!("step {step}  {of}  {tokens} tokens{cut}")
 }
 
-/// A text without what would move the cursor: a model may write anything.
+/// A text without control characters, which could move the cursor.
 fn printable(text: &str) -> String {
     text.replace('\t', "    ")
         .replace(|character: char| character.is_control(), "·")

@@ -1,6 +1,7 @@
-//! `recode watch`: shows what a job does while it does it, from its files alone.
+//! `recode watch`: shows a job while it runs, from its files.
 
 mod completion;
+mod job_log;
 mod screen;
 mod sparkline;
 mod view;
@@ -21,14 +22,14 @@ use view::View;
 /// Arguments of `recode watch`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A job, such as `train-7c1e9a02`, a beginning of its name, or its folder; by default the one
-    /// that runs
+    /// A job, such as `train-7c1e9a02`, the beginning of its name, or its folder [default: the running
+    /// job]
     job: Option<String>,
 }
 
 /// Runs `recode watch`.
 ///
-/// The exit code is the job's: done, failed, or stopped and resumable.
+/// The exit code is that of the job: done, failed, or stopped and resumable.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let store = Store::from_environment();
     let dir = match &arguments.job {
@@ -47,9 +48,9 @@ fn watch(dir: &JobDir, mut screen: Option<Screen>) -> Result<Exit, Failure> {
     let mut vigil = Vigil::begin(dir.clone());
     let mut view = View::new(dir.clone());
     loop {
-        // Asked first: what is written between the two looks is not to be missed.
-        let (state, is_over) = vigil.look(Instant::now())?;
-        view.look().map_err(read)?;
+        // The state is read first, so that nothing written before the job ended is missed.
+        let (state, is_over) = vigil.poll(Instant::now())?;
+        view.log.read_new().map_err(read)?;
         let text = match &mut screen {
             Some(screen) => screen.frame(view.picture(&state)),
             None => view.new_lines(),

@@ -1,14 +1,14 @@
-//! Lines on a terminal that are drawn over.
+//! Lines on a terminal that are redrawn in place.
 
-/// A picture of lines above the cursor.
+/// The lines above the cursor.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
-    /// What stands there.
+    /// The lines that are shown.
     lines: Vec<String>,
 }
 
 impl Screen {
-    /// What to write so that `lines` stand in place of the picture before.
+    /// The text that replaces the lines shown before by `lines`.
     pub(super) fn frame(&mut self, lines: Vec<String>) -> String {
         if lines == self.lines {
             return String::new();
@@ -22,7 +22,7 @@ impl Screen {
             .flat_map(|line| ["\r\x1b[2K", line, "\n"])
             .collect();
         self.lines = lines;
-        // The terminal does not wrap meanwhile: it cuts lines at its own width.
+        // Wrapping is off while drawing, so that the terminal cuts lines at its width.
         format!("\x1b[?7l{up}{rows}\x1b[J\x1b[?7h")
     }
 }
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_drawn_over_the_one_before() {
+    fn a_frame_replaces_the_one_before() {
         // Oracle: ECMA-48 (A: up, 2K: clear the line, J: clear what is below), and DEC's mode 7.
         let mut screen = Screen::default();
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();

@@ -2,7 +2,7 @@
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The share of the past in [`moving_average`], as in the figures of a report.
+/// The weight of earlier values in [`moving_average`], as in the figures of a report.
 const SMOOTHING: f64 = 0.9;
 
 /// The moving average up to each value.
@@ -18,8 +18,8 @@ pub(super) fn moving_average(values: impl Iterator<Item = f64>) -> Vec<f64> {
         .collect()
 }
 
-/// A bar for each value, from the least to the greatest; of more than `width` values those that
-/// are evenly spaced, the last one among them.
+/// A bar for each value, scaled from the least to the greatest. Of more than `width` values, evenly
+/// spaced ones are shown, including the last.
 pub(super) fn sparkline(values: &[f64], width: usize) -> String {
     let columns = values.len().min(width);
     let shown: Vec<f64> = (1..=columns)
@@ -30,7 +30,7 @@ pub(super) fn sparkline(values: &[f64], width: usize) -> String {
     let bar = |value: f64| {
         let share = (value - least) / range;
         let higher = BARS[1..].iter().zip(1_u8..);
-        // Of equal values the share is not a number, and the lowest bar stands for it.
+        // If all values are equal, the share is NaN and the lowest bar is used.
         let reached = higher.take_while(|(_, place)| share >= f64::from(*place) / 8.0);
         reached.last().map_or(BARS[0], |(bar, _)| *bar)
     };

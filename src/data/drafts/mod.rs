@@ -38,7 +38,7 @@ pub struct Draft {
     /// The row as it would enter the data; nothing if the passage holds no migration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<Map<String, Value>>,
-    /// What the reviewer said of it.
+    /// The reviewer's remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
 }
@@ -47,21 +47,21 @@ pub struct Draft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DraftState {
-    /// The passage holds nothing that code could be migrated for.
+    /// The passage describes no change that code could be migrated for.
     NoMigration,
     /// Waits for a reviewer.
     Pending,
     /// Is part of the data.
     Accepted,
-    /// A reviewer turned it down.
+    /// A reviewer has rejected it.
     Rejected,
 }
 
 impl Draft {
-    /// Makes a draft of what a model answered.
+    /// Makes a draft of a model's answer.
     ///
     /// The answer holds a JSON object with the fields of a row that a model can know, or with
-    /// `"skip": true`; a text around it does no harm.
+    /// `"skip": true`; text around it is ignored.
     pub fn of_answer(
         passage: &Passage,
         library: &Library,

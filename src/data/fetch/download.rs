@@ -61,7 +61,7 @@ impl Wanted<'_> {
         self.verified(&target)
     }
 
-    /// Copies what another program has downloaded, if it is what was announced.
+    /// Copies the file of another program's download, if it has the announced bytes.
     fn copied(&self, client: &Client, part: &Path) -> Result<Option<LockedFile>, FetchError> {
         let other = client.other_download(self.remote);
         let Some(found) = other.and_then(|other| other.file(self.revision, self.name)) else {
@@ -71,7 +71,7 @@ impl Wanted<'_> {
         match self.verified(part) {
             Ok(file) => Ok(Some(file)),
             Err(FetchError::Write { path, source }) => Err(FetchError::Write { path, source }),
-            // Not the announced bytes: they are downloaded.
+            // These are other bytes: the file is downloaded.
             Err(_) => Ok(None),
         }
     }
@@ -120,7 +120,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// Size and digest of a file, if they are the announced ones; a file with others is removed.
+    /// Size and digest of a file; one that differs from the announced ones is removed.
     fn verified(&self, path: &Path) -> Result<LockedFile, FetchError> {
         let found = measure(path).map_err(|source| write_error(path, source))?;
         let file = self.name.to_owned();

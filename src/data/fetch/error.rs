@@ -1,4 +1,4 @@
-//! Why a download did not come about.
+//! Why a download failed.
 
 use std::{io, path::PathBuf};
 
@@ -28,7 +28,7 @@ pub enum FetchError {
         /// Where a person can ask for access.
         page: String,
     },
-    /// There is no such thing at the host.
+    /// The host has no such file.
     #[error("`{url}` is not there (status 404)")]
     NotFound {
         /// The address.
@@ -42,17 +42,17 @@ pub enum FetchError {
         /// The status.
         status: u16,
     },
-    /// The connection ended again and again.
+    /// The connection ended too often.
     #[error("the download of `{file}` was cut off {attempts} times, the last time at byte {at}")]
     CutOff {
         /// The file.
         file: String,
         /// How often it was tried.
         attempts: u32,
-        /// How far it came.
+        /// The bytes that have arrived.
         at: u64,
     },
-    /// The host's list of files is not what it should be.
+    /// The host's list of files cannot be read.
     #[error("the list of files of `{repository}` cannot be read")]
     Listing {
         /// The repository.
@@ -94,7 +94,7 @@ pub enum FetchError {
         file: String,
         /// What was announced.
         expected: u64,
-        /// What came.
+        /// What arrived.
         found: u64,
     },
     /// A file with other bytes than announced, or than at the first download.
@@ -104,7 +104,7 @@ pub enum FetchError {
         file: String,
         /// What was announced.
         expected: String,
-        /// What came.
+        /// What arrived.
         found: String,
     },
     /// The folder of the entry is there, but something is missing in it.
@@ -127,14 +127,14 @@ pub enum FetchError {
         /// The entry.
         name: String,
     },
-    /// The disk has no room for what is to come.
+    /// The disk has no room for the download.
     #[error("`{folder}` has room for {free} more bytes, expected {needed}")]
     NoRoom {
         /// The folder of the download.
         folder: PathBuf,
         /// What is free there.
         free: u64,
-        /// What is still to come.
+        /// The bytes that are missing.
         needed: u64,
     },
     /// A file could not be written.

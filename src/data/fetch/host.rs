@@ -128,7 +128,7 @@ impl Client {
         self.endpoints.file(remote, revision, file)
     }
 
-    /// Asks for `url` from byte `start` on; an answer that is no success is an error, except 416.
+    /// Requests `url` from byte `start` on; a status other than success or 416 is an error.
     pub(super) fn get(
         &self,
         remote: &Remote,
@@ -142,7 +142,7 @@ impl Client {
         if let (Host::HubModel | Host::HubDataset, Some(token)) =
             (remote.host, &self.endpoints.hub_token)
         {
-            // Not passed on when the hub sends us to a store elsewhere: ureq drops it there.
+            // ureq drops it if the hub redirects to another host.
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let response = request.call().map_err(|source| FetchError::Unreachable {
@@ -267,7 +267,7 @@ fn chosen(entry: &Entry, remote: &Remote, answer: HubAnswer) -> ListingResult {
     })
 }
 
-/// The path with everything but the harmless characters written as `%20`.
+/// The path with all special characters escaped, such as `%20`.
 fn escaped(path: &str) -> String {
     path.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

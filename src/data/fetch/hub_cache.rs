@@ -51,7 +51,7 @@ impl Repository {
         (is_usable(name) && path.is_file()).then_some(path)
     }
 
-    /// What to take where the hub cannot be asked: every wanted file, if all that must be are there.
+    /// The wanted files that are here, if all required ones are: for use without a connection.
     pub(super) fn listing(&self, remote: &Remote) -> Option<Listing> {
         let commit = match fs::read_to_string(self.0.join("refs").join(&remote.revision)) {
             Ok(commit) => commit.trim().to_owned(),

@@ -1,4 +1,4 @@
-//! The fields of one row, each on its own and against each other.
+//! The fields of one row, each alone and compared with each other.
 
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ const REQUIRED: [&str; 6] = [
     "new_code",
 ];
 
-/// Ours: where the fact is from, what the checker looks for, why a program cannot be run here.
+/// Ours: the source of the fact, what the checker looks for, why a program cannot be run here.
 const OPTIONAL: [&str; 4] = ["source", "uses", "not_uses", "not_run"];
 
 pub(super) fn check(row: &mut Row, object: &Map<String, Value>, check_syntax: CheckSyntax<'_>) {
@@ -44,7 +44,7 @@ pub(super) fn check(row: &mut Row, object: &Map<String, Value>, check_syntax: Ch
     uses(row, object);
 }
 
-/// A field that holds a text which is not blank.
+/// A field with a text that is not blank.
 fn text(row: &mut Row, object: &Map<String, Value>, name: &str, is_required: bool) {
     match object.get(name) {
         None if is_required => row.error(Some(name), "missing"),
@@ -104,7 +104,7 @@ fn line_with(code: &str, wanted: char) -> Option<usize> {
     Some(line + 1)
 }
 
-/// Whether the codes use what `uses` and `not_uses` say, or at least what the note speaks of.
+/// Whether the codes use what `uses` and `not_uses` say, or at least what the note mentions.
 fn uses(row: &mut Row, object: &Map<String, Value>) {
     let wanted = patterns(row, object, "uses");
     let unwanted = patterns(row, object, "not_uses");

@@ -1,4 +1,4 @@
-//! Whether a file of migrations is what it should be: every problem of every row, at once.
+//! Checks files of migrations and reports every problem of every row at once.
 
 mod fields;
 mod names;
@@ -21,16 +21,16 @@ pub type CheckSyntax<'a> = &'a dyn Fn(&str) -> Result<(), String>;
 pub enum Severity {
     /// The row must not be trained on.
     Error,
-    /// Somebody should look at it.
+    /// A person should look at it.
     Warning,
 }
 
-/// One thing that is wrong with a row.
+/// A problem of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The line of the file, counted from 1.
     pub line: usize,
-    /// The field, where the row as a whole is not meant.
+    /// The field; nothing if the row as a whole is meant.
     pub field: Option<String>,
     /// How bad it is.
     pub severity: Severity,

@@ -1,10 +1,10 @@
 //! `CodeUpdateArena`: use a function that has been changed since the model was trained
 //! (arXiv:2407.06249).
 //!
-//! A program puts the changed function in the place of the old one, defines the solution and runs
-//! one unit test. pass@k counts solutions whose tests all pass with the update; UPass@k only those
-//! of them that do not pass without it. A task that is about several updates puts all in place, and
-//! "without" leaves out one at a time: UPass@k then counts who needs each of them.
+//! A program replaces the old function by the updated one, defines the solution and runs one unit test.
+//! pass@k counts solutions whose tests all pass with the update, UPass@k only those of them that fail
+//! without it. If a task has several updates, all of them are applied, and "without" leaves out one at
+//! a time: UPass@k then counts solutions that need every update.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -18,28 +18,28 @@ use crate::{
     sandbox::{Pool, Program, PythonError, Verdict},
 };
 
-/// The benchmark's own limit a test.
+/// The benchmark's own time limit of a test.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
-pub(super) struct CodeUpdateArena {
+pub(in crate::eval) struct CodeUpdateArena {
     name: &'static str,
     tasks: Vec<Task>,
     rows: Vec<Row>,
     timeout: Duration,
 }
 
-/// A task, and what can be read from it once.
+/// A task, and what is parsed from it when the file is read.
 #[derive(Debug)]
 struct Row {
     task: ArenaTask,
-    /// What puts each update in place.
+    /// The statements that apply each update.
     enforce: Vec<String>,
     /// The name of each unit test.
     names: Vec<String>,
 }
 
-/// Opens a file of `CodeUpdateArena` in any of its shapes.
+/// Opens a file of `CodeUpdateArena` in any of its formats.
 pub(super) fn open(
     name: &'static str,
     path: &Path,
@@ -50,7 +50,7 @@ pub(super) fn open(
     Ok(Box::new(arena))
 }
 
-pub(super) fn read(
+pub(in crate::eval) fn read(
     name: &'static str,
     path: &Path,
     repairs: Repairs,
@@ -106,13 +106,13 @@ impl Row {
         })
     }
 
-    /// Its one update; none, if it has several.
+    /// Its update, if it has only one.
     fn single(&self) -> Option<&ArenaUpdate> {
         let is_single = self.task.further_updates.is_empty();
         is_single.then_some(&self.task.update)
     }
 
-    /// The program of one unit test, with every update in place but the one of that number.
+    /// The program of one unit test, in which every update is applied except the one numbered `without`.
     fn program(&self, solution: &str, test: usize, without: Option<usize>) -> Option<String> {
         let mut parts = vec![self.task.imports.as_str()];
         for (position, (update, enforce)) in self.task.updates().zip(&self.enforce).enumerate() {
@@ -127,12 +127,12 @@ impl Row {
     }
 }
 
-/// The statement that puts the new function in its place.
+/// The statements that apply an update.
 fn enforce(update: &ArenaUpdate) -> Result<String, String> {
     let path = &update.function_path;
     let (parent, old) = path
         .rsplit_once('.')
-        .ok_or_else(|| format!("`{path}` is no function of a package"))?;
+        .ok_or_else(|| format!("`{path}` is not a function in a package"))?;
     let new = || last_function(&update.implementation);
     match update.update_type.as_str() {
         "modify-function-name" => {
@@ -145,7 +145,7 @@ fn enforce(update: &ArenaUpdate) -> Result<String, String> {
             let new = new()?;
             Ok(format!("setattr({parent}, '{new}', {new})"))
         }
-        // Ours: the benchmark has no update of this type.
+        // Our own type: the benchmark has no such update.
         "modify-function-module" => {
             let module = module_of(&update.signature)?;
             Ok(format!(
@@ -167,7 +167,7 @@ fn enforce(update: &ArenaUpdate) -> Result<String, String> {
     }
 }
 
-/// The module that a call such as `module.function(x)` names, without dots of its own.
+/// The module in a call such as `module.function(x)`; its name has no dot.
 fn module_of(signature: &str) -> Result<&str, String> {
     let path = signature.split('(').next().unwrap_or(signature);
     match path.rsplit_once('.') {
@@ -176,7 +176,7 @@ fn module_of(signature: &str) -> Result<&str, String> {
     }
 }
 
-/// The functions that a text defines at its top.
+/// The functions that a text defines at its top level.
 fn functions(source: &str) -> Result<Vec<String>, String> {
     let module = parse_module(source).map_err(|error| error.to_string())?;
     Ok(module
@@ -200,7 +200,7 @@ fn only_function(source: &str) -> Result<String, String> {
     }
 }
 
-/// The updated function: helpers may come before it.
+/// The updated function, which may follow its helpers.
 fn last_function(source: &str) -> Result<String, String> {
     functions(source)?
         .pop()
@@ -210,7 +210,7 @@ fn last_function(source: &str) -> Result<String, String> {
 #[cfg(test)]
 impl CodeUpdateArena {
     /// How each test of a solution ends.
-    pub(super) fn letters(
+    pub(in crate::eval) fn letters(
         &self,
         task: &Task,
         solution: &str,
@@ -230,7 +230,7 @@ impl CodeUpdateArena {
     }
 
     /// All code of a task.
-    pub(super) fn text(&self, task: &Task) -> String {
+    pub(in crate::eval) fn text(&self, task: &Task) -> String {
         let row = row_of(&self.tasks, &self.rows, task).unwrap();
         let programs = (0..row.names.len())
             .filter_map(|test| row.program(&row.task.reference_solution, test, None));
@@ -284,7 +284,7 @@ impl Benchmark for CodeUpdateArena {
         };
         let with = self.run(row, solution, None, pool).map_err(failed)?;
         let mut judgement = Judgement::of_tests("with_update", &with);
-        // Who fails with the update does not count, whatever happens without it.
+        // A solution that fails with the update does not count, whatever happens without it.
         let mut needs_update = judgement.passed;
         let left_out = if judgement.passed {
             row.enforce.len()
@@ -314,7 +314,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sandbox::Settings;
+    use crate::eval::tests::fixture::pool;
 
     fn update(update_type: &str, path: &str, implementation: &str) -> ArenaUpdate {
         serde_json::from_value(json!({
@@ -393,11 +393,7 @@ mod tests {
         fs::write(file.path(), row.to_string()).unwrap();
         let arena = open("mini_arena", file.path(), &Options::default()).unwrap();
         let task = &arena.tasks()[0];
-        let settings = Settings {
-            workers: 1,
-            ..Settings::default()
-        };
-        let pool = Pool::start(&settings).unwrap();
+        let pool = pool();
         let judge = |solution: &str| arena.judge(task, solution, &pool).unwrap();
 
         let reference = judge(&arena.reference(task).unwrap());
@@ -435,11 +431,7 @@ mod tests {
         fs::write(file.path(), row.to_string()).unwrap();
         let arena = open("multi_update", file.path(), &Options::default()).unwrap();
         let task = &arena.tasks()[0];
-        let settings = Settings {
-            workers: 1,
-            ..Settings::default()
-        };
-        let pool = Pool::start(&settings).unwrap();
+        let pool = pool();
         let judge = |solution: &str| arena.judge(task, solution, &pool).unwrap();
 
         let reference = judge(&arena.reference(task).unwrap());

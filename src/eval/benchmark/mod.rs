@@ -1,21 +1,22 @@
-//! The benchmarks: each is tasks and a judge, one file each and one line in [`open`]'s table.
+//! The benchmarks: each is a set of tasks and a judge, with a file of its own and a row in
+//! [`BENCHMARKS`].
 
-mod code_update_arena;
-#[cfg(test)]
-mod conformance;
+pub(super) mod code_update_arena;
 mod human_eval;
 mod human_eval_plus;
+mod registry;
 mod repairs;
 
+pub use registry::{BENCHMARKS, Choice, Descriptor, all_libraries, find, names, open};
 pub use repairs::Repairs;
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EvalError, Judgement};
-use crate::{data::is_human_eval, sandbox::Pool};
+use crate::sandbox::Pool;
 
 /// A set of tasks, and how a solution is judged.
 pub trait Benchmark: fmt::Debug + Send + Sync {
@@ -34,23 +35,23 @@ pub trait Benchmark: fmt::Debug + Send + Sync {
         completion.to_owned()
     }
 
-    /// The solution that comes with the task.
+    /// The solution that the data set gives for the task.
     fn reference(&self, task: &Task) -> Option<String>;
 
-    /// The input of that number in a run, as JSON, where the benchmark tells which one failed.
+    /// The input of that number in a run, as JSON, where the benchmark knows which input failed.
     fn input(&self, task: &Task, run: &str, position: usize) -> Option<String> {
         let _ = (task, run, position);
         None
     }
 
-    /// The Python of ours that its verdicts depend on, besides the driver.
+    /// The text of our own Python code, besides the driver, that its verdicts depend on.
     fn harness(&self) -> &'static str {
         ""
     }
 
     /// Judges a solution by running its tests.
     ///
-    /// An error is a failure to judge, never the solution's.
+    /// An error means that no verdict could be reached; a wrong solution is not an error.
     fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError>;
 }
 
@@ -59,40 +60,38 @@ pub trait Benchmark: fmt::Debug + Send + Sync {
 pub struct Task {
     /// Its name within the benchmark.
     pub id: String,
-    /// What tasks that tend to be solved together share (the function that an update changes).
+    /// A name shared by tasks that tend to be solved together, such as the function that an update
+    /// changes.
     pub group: Option<String>,
-    /// What it may be counted under (the type of update).
+    /// A category to count it under, such as the type of update.
     pub kind: Option<String>,
-    /// What a prompt template may show: an object.
+    /// The fields that a prompt template may show: an object.
     pub fields: Value,
 }
 
-/// How a benchmark is opened.
-type Open = fn(&'static str, &Path, &Options) -> Result<Box<dyn Benchmark>, EvalError>;
-
-/// What a benchmark may be told.
+/// The choices that a benchmark offers; those that it does not offer are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// A time limit a test that replaces the benchmark's own.
+    /// A time limit for each test, in place of the benchmark's own.
     pub timeout: Option<Duration>,
-    /// Whether values are compared in another process than the one that made them, where the
-    /// benchmark compares values.
+    /// Whether the tests run in another process than the solution, so that the solution cannot
+    /// change how its values are compared.
     pub is_strict: bool,
-    /// Whose rules `HumanEval+` follows.
+    /// The version of EvalPlus whose rules `HumanEval+` follows.
     pub flavour: Flavour,
-    /// What is mended in the data of `CodeUpdateArena`.
+    /// Which repairs are made to the data of `CodeUpdateArena`.
     pub repairs: Repairs,
 }
 
-/// A version of EvalPlus, for what it does otherwise than others.
+/// A version of EvalPlus, of those whose verdicts differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flavour {
-    /// The development version: a test has 4 seconds.
+    /// The development version: a test may take 4 seconds.
     #[default]
     Tip,
-    /// The version on `PyPI`: a test has 1 second, and no solution of HumanEval/32 passes, so that
-    /// figures made with it end at 163 of 164.
+    /// The version on `PyPI`: a test may take 1 second, and no solution of HumanEval/32 passes, so
+    /// that at most 163 of the 164 tasks can be solved.
     #[serde(rename = "0.3.1")]
     V0_3_1,
 }
@@ -115,63 +114,7 @@ impl Flavour {
     }
 }
 
-const BENCHMARKS: &[(&str, Open)] = &[
-    ("code_update_arena", code_update_arena::open),
-    ("mini_arena", code_update_arena::open),
-    ("mini_general", human_eval::open),
-    ("mini_multi", code_update_arena::open),
-    ("mini_other_note", code_update_arena::open),
-    ("multi_update", code_update_arena::open),
-    ("humaneval", human_eval::open),
-    ("humaneval_plus", human_eval_plus::open),
-];
-
-/// The libraries that the arena's programs import.
-const ARENA_LIBRARIES: &[&str] = &["numpy", "pandas", "pytest", "scipy", "sympy", "torch"];
-
-/// The libraries without which some tasks of a benchmark cannot be solved.
-pub fn libraries(name: &str) -> &'static [&'static str] {
-    if name == "code_update_arena" {
-        ARENA_LIBRARIES
-    } else {
-        &[]
-    }
-}
-
-/// Whether a benchmark can judge a solution from another process than the one it runs in.
-pub fn has_strict_mode(name: &str) -> bool {
-    is_human_eval(name)
-}
-
-/// The names of all benchmarks.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    BENCHMARKS.iter().map(|(name, _)| *name)
-}
-
-/// Opens a benchmark over its file, with its own limits.
-pub fn open(name: &str, path: &Path) -> Result<Box<dyn Benchmark>, EvalError> {
-    open_with(name, path, &Options::default())
-}
-
-/// Opens a benchmark over its file.
-pub fn open_with(
-    name: &str,
-    path: &Path,
-    options: &Options,
-) -> Result<Box<dyn Benchmark>, EvalError> {
-    match BENCHMARKS.iter().find(|(known, _)| *known == name) {
-        Some((name, open)) => open(name, path, options),
-        None => Err(EvalError::UnknownBenchmark {
-            name: name.to_owned(),
-            expected: names()
-                .map(|name| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
-    }
-}
-
-/// The row of a task that this benchmark handed out.
+/// The row of the data file that a task was made from.
 fn row_of<'a, R>(tasks: &[Task], rows: &'a [R], task: &Task) -> Result<&'a R, EvalError> {
     tasks
         .iter()
@@ -180,66 +123,4 @@ fn row_of<'a, R>(tasks: &[Task], rows: &'a [R], task: &Task) -> Result<&'a R, Ev
         .ok_or_else(|| EvalError::UnknownTask {
             task: task.id.clone(),
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::data::PromptTemplate;
-
-    #[test]
-    fn an_unknown_benchmark_is_an_error_with_the_known_ones() {
-        let error = open("arena", Path::new("x")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown benchmark `arena`, expected one of `code_update_arena`, `mini_arena`, \
-             `mini_general`, `mini_multi`, `mini_other_note`, `multi_update`, `humaneval`, `humaneval_plus`"
-        );
-    }
-
-    #[test]
-    fn each_benchmark_renders_its_template_and_names_what_a_replaced_one_gets_wrong() {
-        let human_eval = json!({
-            "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f", "test": "",
-            "canonical_solution": "    return x\n", "contract": "",
-            "base_input": [[1]], "plus_input": [[2]], "atol": 0.0,
-        });
-        let arena = json!({
-            "update": {
-                "update_id": "u", "update_type": "add-argument", "function_path": "math.sqrt",
-                "package": "math", "description": "", "docstring": "", "signature": "",
-                "imports": "import math", "implementation": "def sqrt(x): pass",
-            },
-            "prog_syn_id": "t", "scenario": "", "problem": "", "solution_signature": "",
-            "imports": "", "ref_solution": "x = 1", "unit_tests": "def test():\n    pass",
-        });
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/prompts");
-        let folder = tempfile::tempdir().unwrap();
-        let (data, replaced) = (folder.path().join("data"), folder.path().join("mine.jinja"));
-        std::fs::write(&replaced, "--- user ---\n\n{{ nonsense }}\n").unwrap();
-        for name in names() {
-            let (row, file) = if is_human_eval(name) {
-                (&human_eval, "human_eval.jinja")
-            } else {
-                (&arena, "code_update_arena.jinja")
-            };
-            std::fs::write(&data, row.to_string()).unwrap();
-            let benchmark = open(name, &data).unwrap();
-            let render = |path: &Path| {
-                let template = PromptTemplate::load(path).unwrap();
-                template.render(&benchmark.tasks()[0].fields)
-            };
-
-            render(&shipped.join(file)).unwrap();
-            let error = render(&replaced).unwrap_err().to_string();
-
-            let place = format!("`{}`, line 3: ", replaced.display());
-            assert!(
-                error.contains(&place) && error.contains("`nonsense`"),
-                "{name}: {error}"
-            );
-        }
-    }
 }

@@ -1,20 +1,20 @@
-"""Plain values as text that another process can read, whoever has written it.
+"""Plain values as text that is safe to read in another process.
 
-Text, and not `pickle` or `marshal`: what a program has returned is read next to what it must not
-change. Part of a harness: `json` and `builtins` are bound before a program runs.
+Text and not `pickle` or `marshal`, because the reading process also holds data that a program must
+not change. This file is a part of harnesses: `json` and `builtins` are bound before a program runs.
 """
 
 import builtins
 import json
 
 SCALARS = (bool, int, float, str)
-# Bits of an integer that Python, which refuses decimals of more than 4,300 digits, still writes.
+# Longer integers are written in hexadecimal: Python refuses to write more than 4,300 decimal digits.
 LONG = 8192
 CONTAINERS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 
 
 def encode(value):
-    """A plain value as JSON with tags; what derives from a plain type counts as that type."""
+    """A plain value as JSON with tags; an instance of a subclass counts as its plain type."""
     kind = type(value)
     if kind is int and value.bit_length() > LONG:
         return ["int", hex(value)]
@@ -32,7 +32,7 @@ def encode(value):
 
 
 def as_plain(value, kind):
-    """What compares as `value` does and is plain: of a `Counter` its `dict`, and so on."""
+    """A plain value that compares as `value` does, such as the `dict` of a `Counter`."""
     for plain in (*SCALARS, list, tuple, dict, set, frozenset, complex, bytes, bytearray):
         if isinstance(value, plain):
             return plain(value)
@@ -61,7 +61,7 @@ def decode(value):
 
 
 def failure(error):
-    """An exception as its class and its text."""
+    """The name of an exception's class, and its text."""
     try:
         text = str(error)[:200]
     except BaseException:
@@ -69,9 +69,9 @@ def failure(error):
     return [type(error).__name__, text]
 
 
-def as_exception(told):
-    """An exception that another process has told; of its own class only if that is built in."""
-    name, text = told
+def as_exception(reported):
+    """An exception that another process has reported; its class is kept if it is built in."""
+    name, text = reported
     kind = getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:

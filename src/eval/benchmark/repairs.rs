@@ -1,26 +1,27 @@
-//! Repairs of a benchmark's data, kept beside it: names of tasks and small edits, no copies.
+//! Repairs of a benchmark's data: small edits of named tasks, kept in separate files without copies of
+//! the data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{data::ArenaTask, digest::Digest};
 
 const PAPER: &str = include_str!("../../../datasets/overlays/code_update_arena_paper.jsonl");
-/// What edits may call; our own text.
+/// A function of our own that edits may call.
 const EQUAL: &str = include_str!("../../../datasets/overlays/equal_dictionaries.py");
 const EQUAL_NAME: &str = "equal_dictionaries(";
 
-/// What is mended in the data of `CodeUpdateArena`.
+/// Which repairs are made to the data of `CodeUpdateArena`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repairs {
-    /// Nothing: the data as published.
+    /// None: the data as published.
     #[default]
     None,
-    /// What the paper says it has mended, as far as its words tell which rows those are.
+    /// The repairs that the paper describes, where its text identifies the rows.
     Paper,
 }
 
-/// A text of one task, in which another stands once.
+/// A replacement of one text, which occurs once in a task.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Edit {
@@ -48,7 +49,7 @@ impl Repairs {
         *self == Self::None
     }
 
-    /// Stands for the edits in the identity of a job; nothing if there are none.
+    /// A digest of the edits for the identity of a job; none if there are no edits.
     pub fn digest(self) -> Option<Digest> {
         match self {
             Self::None => None,
@@ -56,7 +57,7 @@ impl Repairs {
         }
     }
 
-    /// Mends tasks, and says which edits do not fit.
+    /// Repairs tasks, and returns the edits that do not match.
     pub(super) fn apply(self, tasks: &mut [ArenaTask]) -> Vec<String> {
         match self {
             Self::None => Vec::new(),
@@ -65,7 +66,7 @@ impl Repairs {
     }
 }
 
-/// Applies the edits of a text, a JSON object a line.
+/// Applies the edits in a text with a JSON object on each line.
 fn apply(edits: &str, tasks: &mut [ArenaTask]) -> Vec<String> {
     let mut reasons = Vec::new();
     for (line, text) in (1..).zip(edits.lines()) {
@@ -97,7 +98,7 @@ impl Edit {
         if places != 1 {
             let find = &self.find;
             return Err(format!(
-                "`{find}` stands {places} times in `{id}`, expected once"
+                "`{find}` occurs {places} times in `{id}`, expected once"
             ));
         }
         *text = text.replace(&self.find, &self.replace);
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_that_does_not_fit_is_told_with_its_task_and_its_number() {
+    fn an_edit_that_does_not_match_is_reported_with_its_task_and_its_number() {
         let cases = [
             (
                 r#"{"task": "u", "find": "a", "replace": "b"}"#,
@@ -162,11 +163,11 @@ mod tests {
             ),
             (
                 r#"{"task": "t", "find": "e", "replace": "b"}"#,
-                "`e` stands 5 times in `t`, expected once (repair 1)",
+                "`e` occurs 5 times in `t`, expected once (repair 1)",
             ),
             (
                 r#"{"task": "t", "find": "radian", "replace": "b"}"#,
-                "`radian` stands 0 times in `t`, expected once (repair 1)",
+                "`radian` occurs 0 times in `t`, expected once (repair 1)",
             ),
         ];
         for (edit, reason) in cases {

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::model::ops;
 
-use super::Lora;
+use super::lora::Lora;
 
 /// Each output of a [`Lora`], scaled to a trained magnitude.
 #[derive(Clone, Debug)]
@@ -14,13 +14,13 @@ pub(in crate::model) struct Dora {
     pub(super) magnitude: Tensor<2>,
     /// `n`, the norm of each output's weights in `W + s·A·B`, `[1, out]`.
     ///
-    /// A constant of the step (§4.3 of the paper): it is computed once after each update, and not
-    /// in each pass.
+    /// A constant during a step (§4.3 of the paper): it is computed once after each update, not in
+    /// each pass.
     norm: Tensor<2>,
 }
 
 impl Dora {
-    /// The adapter with the magnitudes of the adapted weight, which change nothing.
+    /// The adapter with the magnitudes of the weight, so that the output does not change yet.
     pub(super) fn new(lora: Lora, weight: &Tensor<2>) -> Self {
         let norm = norm(&lora, weight);
         Self {

@@ -1,13 +1,11 @@
-//! Low-rank adaptation (arXiv 2106.09685) as a second path next to the weight.
+//! Low-rank adaptation (arXiv 2106.09685) as a path parallel to the weight.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::model::{
-    AdapterSettings,
     ops::{self, AdaptedWeight},
+    settings::AdapterSettings,
 };
-
-use super::tensor;
 
 /// `x·W + s·x·A·B`, `s = alpha / r`.
 #[derive(Clone, Debug)]
@@ -71,4 +69,9 @@ impl Lora {
             .mul_scalar(self.scale)
             .matmul(self.b.clone().inner())
     }
+}
+
+/// A tensor of 32 bits: adapters are trained in 32 bits, whatever the type of the weights.
+pub(super) fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
 }

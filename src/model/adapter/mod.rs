@@ -1,18 +1,18 @@
-//! Low-rank adapters beside a frozen weight.
+//! Low-rank adapters of a frozen weight.
 
 mod dora;
 mod dropout;
 mod lora;
-mod peft;
+pub(super) mod peft;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::seed::stream;
 
 use super::{
-    AdapterKind, AdapterSettings,
     parameter::{Layout, Parameter, Visit},
     rounding::to_f32,
+    settings::{AdapterKind, AdapterSettings},
 };
 
 pub use dropout::Dropout;
@@ -30,9 +30,8 @@ pub(super) enum Adapter {
 }
 
 impl Adapter {
-    /// An adapter that leaves the projection `name` as it is, with random numbers of its own.
-    ///
-    /// None, if the settings ask for none.
+    /// A new adapter of the projection `name`, which does not change its output yet; its random
+    /// numbers depend on the name. None if the settings ask for none.
     pub(super) fn new(
         settings: &AdapterSettings,
         name: &str,
@@ -67,7 +66,7 @@ impl Adapter {
         }
     }
 
-    /// The weight that alone does what weight and adapter do together.
+    /// The weight that has the same effect as `weight` with the adapter.
     pub(super) fn merged(&self, weight: &Tensor<2>) -> Tensor<2> {
         match self {
             Self::Lora(lora) => lora.merged(weight),
@@ -75,7 +74,7 @@ impl Adapter {
         }
     }
 
-    /// Recomputes what is kept of the parameters.
+    /// Recomputes what the adapter derives from its parameters.
     pub(super) fn refresh(&mut self, weight: &Tensor<2>) {
         match self {
             Self::Lora(_) => {}
@@ -103,7 +102,7 @@ impl Adapter {
         show("lora_B.weight", Layout::Matrix, &mut lora.b);
     }
 
-    /// Whether parts of the input are dropped in training.
+    /// Whether elements of the input are dropped in training.
     pub(super) fn drops(&self) -> bool {
         self.lora().dropout > 0.0
     }
@@ -116,7 +115,7 @@ impl Adapter {
     }
 }
 
-/// PEFT's initial `A`: uniform within ±1/√in.
+/// The initial `A` of PEFT: uniform within ±1/√in.
 fn initial_a(settings: &AdapterSettings, name: &str, weight: &Tensor<2>, seed: u64) -> Vec<f32> {
     let width = weight.dims()[0];
     let bound = (width as f64).powf(-0.5);
@@ -126,19 +125,12 @@ fn initial_a(settings: &AdapterSettings, name: &str, weight: &Tensor<2>, seed: u
         .collect()
 }
 
-/// A tensor of 32-bit numbers: adapters are trained in 32 bits whatever the weights have.
-fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
-    Tensor::from_data(
-        TensorData::new(values, shape),
-        (device, burn::tensor::DType::F32),
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
     use serde_json::Value;
 
-    use super::*;
+    use super::{lora::tensor, *};
     use crate::model::{
         fixture::{distance, values},
         parameter,
@@ -148,7 +140,7 @@ mod tests {
     /// 1e-5: 32 bits, sums of up to eight products of order ten.
     const CLOSE: f32 = 1e-5;
 
-    /// A matrix or a vector of the goldens; vectors lie.
+    /// A matrix of the goldens, or a vector as one row.
     fn read(value: &Value) -> Tensor<2> {
         let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone())
             .or_else(|_| serde_json::from_value(value.clone()).map(|row| vec![row]))

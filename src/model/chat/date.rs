@@ -1,80 +1,30 @@
-//! Dates in words, for templates that tell a model what day it is.
+//! Dates in words, for templates that ask for the current date.
 
 use std::time::SystemTime;
 
-use crate::calendar;
+use jiff::{Timestamp, fmt::strtime};
 
-const WEEKDAYS: [&str; 7] = [
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-];
+/// The directives of Python's `strftime` that are supported; jiff formats all of them as Python does.
+const DIRECTIVES: &str = "YymdBbAaHIpMSFT%";
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-/// A moment by Python's `strftime`, in UTC; a directive that is not known here is refused.
+/// Formats a moment as Python's `strftime` does, in UTC. A directive that is not supported is an error.
 pub(super) fn strftime(moment: SystemTime, format: &str) -> Result<String, String> {
-    let seconds = moment
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let days = seconds / 86_400;
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let (year, month, day) = calendar::date(days);
-    let weekday = WEEKDAYS[usize::try_from(days % 7).unwrap_or_default()];
-    let month_name = MONTHS[usize::try_from(month).unwrap_or(1) - 1];
-    let mut text = String::new();
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
         if character != '%' {
-            text.push(character);
             continue;
         }
-        let hour_of_half = if hour % 12 == 0 { 12 } else { hour % 12 };
-        let words = match characters.next() {
-            Some('Y') => year.to_string(),
-            Some('y') => format!("{:02}", year % 100),
-            Some('m') => format!("{month:02}"),
-            Some('d') => format!("{day:02}"),
-            Some('B') => month_name.to_owned(),
-            Some('b') => month_name.chars().take(3).collect(),
-            Some('A') => weekday.to_owned(),
-            Some('a') => weekday.chars().take(3).collect(),
-            Some('H') => format!("{hour:02}"),
-            Some('I') => format!("{hour_of_half:02}"),
-            Some('p') => if hour < 12 { "AM" } else { "PM" }.to_owned(),
-            Some('M') => format!("{minute:02}"),
-            Some('S') => format!("{second:02}"),
-            Some('F') => format!("{year}-{month:02}-{day:02}"),
-            Some('T') => format!("{hour:02}:{minute:02}:{second:02}"),
-            Some('%') => "%".to_owned(),
-            other => {
-                let directive: String = other.into_iter().collect();
-                return Err(format!(
-                    "unknown directive `%{directive}` of `strftime_now`"
-                ));
-            }
-        };
-        text.push_str(&words);
+        let directive = characters.next();
+        if !directive.is_some_and(|letter| DIRECTIVES.contains(letter)) {
+            let directive: String = directive.into_iter().collect();
+            return Err(format!(
+                "unknown directive `%{directive}` of `strftime_now`"
+            ));
+        }
     }
-    Ok(text)
+    Timestamp::try_from(moment)
+        .and_then(|moment| strtime::format(format, moment))
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -84,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_told_as_by_the_date_command() {
+    fn moments_are_formatted_as_by_the_date_command() {
         // Oracle: `LC_ALL=C date -u -d @SECONDS '+%A %a %d %B %b %Y %y %m %H %I %p %M %S %F %T %%'`.
         let cases = [
             (
@@ -105,6 +55,21 @@ mod tests {
             let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(strftime(moment, format).unwrap(), expected);
         }
-        assert!(strftime(SystemTime::UNIX_EPOCH, "%Q").is_err());
+    }
+
+    #[test]
+    fn text_around_directives_is_kept_and_unknown_directives_are_refused() {
+        let format = |format| strftime(SystemTime::UNIX_EPOCH, format);
+
+        assert_eq!(
+            format("Today, le %d août: %Y").unwrap(),
+            "Today, le 01 août: 1970"
+        );
+        for unknown in ["%Q", "%-", "%", "%é"] {
+            assert_eq!(
+                format(unknown).unwrap_err(),
+                format!("unknown directive `{unknown}` of `strftime_now`"),
+            );
+        }
     }
 }

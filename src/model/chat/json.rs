@@ -1,4 +1,4 @@
-//! JSON as Python's `json.dumps` writes it, which is what models were trained on.
+//! JSON as Python's `json.dumps` writes it, as in the training data of models.
 
 use std::{fmt::Write as _, io};
 
@@ -9,7 +9,7 @@ use minijinja::{
 use serde::Serialize as _;
 use serde_json::{Serializer, ser::Formatter};
 
-/// The filter `tojson` of transformers: no escapes for HTML, and Python's separators.
+/// The filter `tojson` of transformers: without escapes for HTML, with the separators of Python.
 #[expect(clippy::needless_pass_by_value, reason = "it is what the engine calls")]
 pub(super) fn tojson(value: &Value, arguments: Kwargs) -> Result<String, Error> {
     let indent: Option<Value> = arguments.get("indent")?;
@@ -43,7 +43,7 @@ pub(super) fn tojson(value: &Value, arguments: Kwargs) -> Result<String, Error> 
     };
     let mut serializer = Serializer::with_formatter(&mut bytes, formatter);
     let result = if is_sorted == Some(true) {
-        // This kind of value keeps its keys in order.
+        // Objects of this type keep the order of their keys.
         serde_json::to_value(value).and_then(|value| sorted(value).serialize(&mut serializer))
     } else {
         value.serialize(&mut serializer)
@@ -70,7 +70,7 @@ fn sorted(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Only texts hold characters beyond ASCII, and there an escape may stand for them.
+/// Escapes all characters beyond ASCII; only strings have them, and there an escape is allowed.
 fn escaped(text: &str) -> String {
     let mut output = String::with_capacity(text.len());
     for character in text.chars() {
@@ -87,13 +87,13 @@ fn escaped(text: &str) -> String {
     output
 }
 
-/// Python's layout.
+/// The layout of Python.
 struct Python {
     item: String,
     key: String,
     indent: Option<String>,
     depth: usize,
-    /// Whether the list or object that is written has nothing in it so far.
+    /// Whether the current list or object is empty so far.
     is_empty: bool,
 }
 

@@ -1,76 +1,29 @@
-//! Conversations as text: in `ChatML`, in the model's own template, or as they stand.
+//! Conversations as text: in `ChatML`, in the template of the model, or unchanged.
 
 mod date;
 mod json;
+mod message;
 mod template;
 
 use std::{fmt::Write as _, path::Path, time::SystemTime};
 
-use serde::{Deserialize, Serialize};
+use super::{error::ModelError, settings::ChatFormat};
 
-use super::ModelError;
+pub use message::Message;
 
+use message::ASSISTANT;
 use template::ChatTemplate;
 
-/// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`.
-    pub role: String,
-    /// What is said.
-    pub content: String,
-}
-
-impl Message {
-    /// Something that the user says.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self::of("user", content)
-    }
-
-    /// Something that the model says.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self::of(ASSISTANT, content)
-    }
-
-    /// What whoever set the model up says.
-    pub fn system(content: impl Into<String>) -> Self {
-        Self::of("system", content)
-    }
-
-    fn of(role: &str, content: impl Into<String>) -> Self {
-        Self {
-            role: role.to_owned(),
-            content: content.into(),
-        }
-    }
-}
-
-/// How a conversation is laid out for a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChatFormat {
-    /// As `ChatML`, whatever the model was trained on: the paper's reference code does so.
-    #[default]
-    Chatml,
-    /// By the template that comes with the model.
-    Template,
-    /// The texts alone, a blank line between them: for models that were not trained to converse.
-    None,
-}
-
-/// A model's way with conversations.
+/// How a model reads conversations.
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
-    /// How conversations are laid out.
+    /// How conversations become text.
     pub format: ChatFormat,
     template: Option<ChatTemplate>,
 }
 
-const ASSISTANT: &str = "assistant";
-
 impl Chat {
-    /// Reads the template of a model's folder, if it has one.
+    /// Reads the template of a model's folder, if there is one.
     pub(super) fn from_folder(folder: &Path) -> Result<Self, ModelError> {
         Ok(Self {
             format: ChatFormat::default(),
@@ -78,10 +31,10 @@ impl Chat {
         })
     }
 
-    /// Writes a conversation so that a model goes on with the assistant's turn.
+    /// Renders a conversation so that a model continues the turn of the assistant.
     ///
-    /// A last message of the assistant's is left open, and the model goes on where it ends; after
-    /// any other message a turn of the assistant's is begun.
+    /// If the last message is the assistant's, its turn is left open and the model continues it;
+    /// otherwise the text ends with the start of a turn of the assistant.
     pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
         match (self.format, &self.template) {
             (ChatFormat::Chatml, _) => Ok(to_chat_ml(messages)),
@@ -96,7 +49,7 @@ impl Chat {
         }
     }
 
-    /// As [`Self::render`], in the model's template if it has one, and else in `ChatML`.
+    /// As [`Self::render`], in the template of the model if it has one, else in `ChatML`.
     pub fn render_as_trained(&self, messages: &[Message]) -> Result<String, ModelError> {
         match &self.template {
             Some(template) => template.render(messages),
@@ -104,10 +57,10 @@ impl Chat {
         }
     }
 
-    /// Tells templates that ask what day it is.
+    /// Sets the date that the template can ask for.
     ///
-    /// Without this it is always the same day, so that an experiment does not depend on the clock.
-    pub fn tell_date(&mut self, date: SystemTime) {
+    /// Without this it is a fixed date, so that an experiment does not depend on the clock.
+    pub fn set_date(&mut self, date: SystemTime) {
         if let Some(template) = &mut self.template {
             template.date = date;
         }
@@ -133,14 +86,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_begun_turn_stays_open() {
+    fn an_unfinished_turn_stays_open() {
         let messages = [
             Message::system("Think."),
             Message::user("Hi"),
             Message::assistant("<think>"),
         ];
 
-        // Oracle: Qwen2.5's chat template, worked by hand.
+        // Oracle: the chat template of Qwen2.5, worked by hand.
         assert_eq!(
             to_chat_ml(&messages),
             "<|im_start|>system\nThink.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
@@ -149,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_begun_after_the_users() {
+    fn a_turn_of_the_assistant_follows_the_users() {
         assert_eq!(
             to_chat_ml(&[Message::assistant("Yes?"), Message::user("Hi")]),
             "<|im_start|>assistant\nYes?<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
@@ -158,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_chooses_and_a_missing_template_is_said() {
+    fn the_format_chooses_and_a_missing_template_is_reported() {
         let messages = [Message::system("Think."), Message::assistant("x =")];
         let mut chat = Chat::default();
         assert_eq!(chat.render(&messages).unwrap(), to_chat_ml(&messages));

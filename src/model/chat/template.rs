@@ -1,4 +1,4 @@
-//! The template that comes with a model, rendered as transformers renders it.
+//! The chat template of a model, rendered as by transformers.
 
 use std::{
     collections::BTreeMap,
@@ -15,24 +15,28 @@ use minijinja::{
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, Value as Json, json};
 
-use crate::model::ModelError;
+use crate::model::{error::ModelError, files::read_object};
 
-use super::{ASSISTANT, Message, date, json::tojson};
+use super::{
+    date,
+    json::tojson,
+    message::{ASSISTANT, Message},
+};
 
-/// The files that hold a model's template, the newer place first.
+/// The files that can contain the template of a model, the newer one first.
 const FILE: &str = "chat_template.jinja";
 const CONFIG: &str = "tokenizer_config.json";
 
-/// Marks the end of the last message, where a begun turn is cut.
+/// Marks the end of the last message, where the text of an unfinished turn is cut.
 const END: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 
-/// 2024-07-26, the day that templates of Llama 3 assume where nobody tells them.
+/// 2024-07-26, the date that templates of Llama 3 assume if they do not get one.
 const FIXED_DATE: Duration = Duration::from_hours(19_930 * 24);
 
-/// A Jinja template, and what it may name.
+/// A Jinja template, and the values that it can use.
 #[derive(Clone, Debug)]
 pub(super) struct ChatTemplate {
-    /// The day that the template may ask for.
+    /// The date that the template can ask for.
     pub(super) date: SystemTime,
     path: PathBuf,
     source: String,
@@ -40,7 +44,7 @@ pub(super) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Reads the template of a model's folder, if it has one.
+    /// Reads the template of a model's folder, if there is one.
     pub(super) fn from_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
         let config_path = folder.join(CONFIG);
         let config = read_object(&config_path)?;
@@ -73,7 +77,7 @@ impl ChatTemplate {
         if !is_open {
             return self.render_all(messages, true);
         }
-        // As transformers does it: the mark shows whether the template trims the message's end.
+        // As in transformers: the mark shows whether the template trims the end of the message.
         let mut marked = messages.to_vec();
         if let Some(last) = marked.last_mut() {
             last.content.push_str(END);
@@ -81,8 +85,7 @@ impl ChatTemplate {
         let text = self.render_all(&marked, false)?;
         let Some(end) = text.rfind(END.trim_end()) else {
             return Err(ModelError::Chat(format!(
-                "the template of `{}` leaves out the assistant's last message, which is to be \
-                 continued",
+                "the template of `{}` omits the assistant's last message, which should be continued",
                 self.path.display()
             )));
         };
@@ -120,7 +123,7 @@ impl ChatTemplate {
     }
 }
 
-/// Jinja as transformers sets it up.
+/// Jinja, configured as in transformers.
 fn environment(date: SystemTime) -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder()
@@ -141,7 +144,7 @@ fn environment(date: SystemTime) -> Environment<'static> {
     environment
 }
 
-/// Python has words of its own for what is true, false or nothing.
+/// Writes true, false and none in the words of Python.
 fn as_python(
     output: &mut Output<'_>,
     state: &mut State<'_, '_>,
@@ -156,7 +159,7 @@ fn as_python(
     output.write_str(word).map_err(Error::from)
 }
 
-/// The template itself, or that of the name `default` among several.
+/// The template itself, or the one named `default` among several.
 fn chosen(value: Option<&Json>) -> Result<Option<String>, String> {
     match value {
         None | Some(Json::Null) => Ok(None),
@@ -195,7 +198,7 @@ fn special_tokens(objects: &[Map<String, Json>]) -> BTreeMap<String, String> {
     tokens
 }
 
-/// The blocks `generation` tell a trainer what the assistant says; they write nothing.
+/// Removes the effect of `generation` blocks, which mark the text of the assistant for a trainer.
 fn without_generation_marks(source: &str) -> String {
     let mut output = String::with_capacity(source.len());
     let mut rest = source;
@@ -217,17 +220,6 @@ fn without_generation_marks(source: &str) -> String {
     }
     output.push_str(rest);
     output
-}
-
-/// The object that a file holds, empty if there is no file.
-fn read_object(path: &Path) -> Result<Map<String, Json>, ModelError> {
-    let Ok(bytes) = fs::read(path) else {
-        return Ok(Map::new());
-    };
-    serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    })
 }
 
 #[cfg(test)]
@@ -258,21 +250,21 @@ mod tests {
     }
 
     #[test]
-    fn a_begun_turn_is_cut_where_it_ends() {
+    fn an_unfinished_turn_is_cut_where_it_ends() {
         let messages = [Message::user("Hi"), Message::assistant("<think>\n")];
 
         assert_eq!(
             render(TURNS, &messages),
             "<s>[user]Hi</s>\n[assistant]<think>\n"
         );
-        // A template that trims leaves no white space to go on behind.
+        // A template that trims leaves no white space to continue after.
         let trimming = TURNS.replace("m['content']", "m['content'].strip()");
         assert_eq!(
             render(&trimming, &messages),
             "<s>[user]Hi</s>\n[assistant]<think>"
         );
         let silent = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}";
-        assert!(render(silent, &messages).contains("leaves out the assistant's last message"));
+        assert!(render(silent, &messages).contains("omits the assistant's last message"));
     }
 
     #[test]
@@ -285,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_template_refuses_is_told() {
+    fn what_a_template_refuses_is_reported() {
         let source = "{% if messages[0].role != 'user' %}\n{{ raise_exception('the user begins') }}{% endif %}";
         let error = render(source, &[Message::system("Hi"), Message::user("Hi")]);
         assert!(

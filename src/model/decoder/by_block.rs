@@ -1,20 +1,24 @@
 //! Gradients with the graph of one block at a time (arXiv 1604.06174).
 //!
-//! The forward pass keeps the input of every block and no graph. On the way back each block runs
-//! again, from its input, with a graph of its own; so does the head, a few rows at a time. What is
-//! kept then grows by one row of numbers a token and block, whatever happens within a block, for the
-//! price of a second forward pass.
+//! The forward pass stores the input of every block and builds no graph. The backward pass runs each
+//! block again from its input, with a graph for that block alone, and the head likewise, a few rows at
+//! a time. So the memory grows by one row per token and block, whatever a block computes, at the cost
+//! of a second forward pass.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{IndexingUpdateOp, Tensor};
 
 use crate::model::{
-    LogProbs, TokenBatch, adapter::Dropout, attention::Pass, log_prob::Places, ops,
-    parameter::Parameter,
+    adapter::Dropout,
+    attention::Pass,
+    log_prob::{LogProbs, Places},
+    ops,
+    parameter::{self, EMBEDDING, FINAL_NORM, HEAD, Parameter},
+    token_batch::TokenBatch,
 };
 
-use super::{Block, Decoder, leaf};
+use super::{Block, Decoder, trainable::leaf};
 
 /// Gradients by the names of their parameters.
 type Named = BTreeMap<String, Tensor<2>>;
@@ -23,7 +27,7 @@ impl Decoder {
     /// Computes a loss of the completions' [log-probabilities](Decoder::log_probs), and the gradient
     /// of every parameter that is trained.
     ///
-    /// The same as a pass with a graph and its way back, but for rounding.
+    /// Except for rounding, the result is that of a pass with one graph and its backward pass.
     ///
     /// # Panics
     ///
@@ -66,7 +70,7 @@ impl Decoder {
             let mut gradient = self.head_backward(&x, tokens, temperature, gradient, &mut named);
             let first = usize::from(!self.embed_tokens.is_require_grad());
             for (index, (input, mut dropout)) in starts.into_iter().enumerate().rev() {
-                // Below the first block there may be nothing that is trained.
+                // If the embedding is frozen, nothing below the first block is trained.
                 let input = if index < first { input } else { leaf(input) };
                 let mut pass = Pass {
                     columns: &columns,
@@ -89,7 +93,7 @@ impl Decoder {
         (loss.inner(), named)
     }
 
-    /// The way back through head and final norm, a few rows at a time.
+    /// The backward pass through the head and the final norm, a few rows at a time.
     ///
     /// # Shapes
     ///
@@ -117,15 +121,15 @@ impl Decoder {
                 sum = sum.select_assign(0, places.predictors, part, IndexingUpdateOp::Add);
             }
             let mut top = self.clone();
-            top.norm.each_parameter("model.norm", &mut |parameter| {
+            top.norm.each_parameter(FINAL_NORM, &mut |parameter| {
                 collect(parameter, &mut gradients, named);
             });
             let (name, head) = match &mut top.lm_head {
-                Some(head) => ("lm_head.weight", head),
-                None => ("model.embed_tokens.weight", &mut top.embed_tokens),
+                Some(head) => (HEAD, head),
+                None => (EMBEDDING, &mut top.embed_tokens),
             };
             if let Some(part) = head.grad_remove(&mut gradients) {
-                add(name.to_owned(), part, named);
+                add(parameter::weight(name), part, named);
             }
         }
         sum
@@ -139,14 +143,14 @@ impl Decoder {
             let ids = tokens.ids(&self.device());
             let zeros = self.embed_tokens.clone().inner().zeros_like();
             let part = zeros.select_assign(0, ids, gradient, IndexingUpdateOp::Add);
-            add("model.embed_tokens.weight".to_owned(), part, named);
+            add(parameter::weight(EMBEDDING), part, named);
         }
     }
 }
 
 impl Block {
     fn collect(&self, index: usize, gradients: &mut burn::tensor::Gradients, named: &mut Named) {
-        let name = format!("model.layers.{index}");
+        let name = parameter::block(index);
         self.clone().each_parameter(&name, &mut |parameter| {
             collect(parameter, gradients, named);
         });
@@ -165,63 +169,4 @@ fn add(name: String, part: Tensor<2>, named: &mut Named) {
         None => part,
     };
     named.insert(name, sum);
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Tensor;
-
-    use crate::{
-        model::{
-            AdapterKind, Dropout, LogProbs, TokenBatch,
-            fixture::{self, FAMILIES, distance, values},
-        },
-        seed::stream,
-    };
-
-    /// A loss whose gradient differs from token to token.
-    fn loss(scores: &LogProbs) -> Tensor<1> {
-        let LogProbs { log_probs, entropy } = scores;
-        (log_probs.clone() * log_probs.clone() * (entropy.clone() + 1.0)).sum() / 10.0
-    }
-
-    #[test]
-    fn loss_and_gradients_are_those_of_one_graph() {
-        let batch = TokenBatch::new(
-            &[fixture::tokens(1, 5), fixture::tokens(2, 3)],
-            &[fixture::tokens(3, 2), fixture::tokens(4, 6)],
-        );
-        for family in FAMILIES {
-            for kind in [AdapterKind::None, AdapterKind::Lora, AdapterKind::Dora] {
-                for rate in [0.0, 0.3] {
-                    let mut settings = fixture::adapter(kind);
-                    settings.dropout = rate;
-                    let mut model = fixture::model(family);
-                    model.attach_adapter(&settings, 1).unwrap();
-                    let decoder = model.decoder.map_trainable(|_, value| value + 0.05);
-                    let dropout = || Dropout::new(stream(7, "dropout", 0, 0));
-
-                    let whole = decoder.log_probs(&batch, 0.9, Some(&mut dropout()));
-                    let whole = loss(&whole);
-                    let expected = decoder.gradients(&mut whole.clone().backward());
-                    let (found, gradients) =
-                        decoder.backward_by_block(&batch, 0.9, Some(&mut dropout()), |scores| {
-                            loss(&scores)
-                        });
-
-                    let at = format!("{family}, {kind:?}, dropout {rate}");
-                    // 1e-4: 32 bits, a loss of up to a hundred, whose last digit is 8e-6, and
-                    // gradients of order ten; the forward pass without a graph rounds otherwise.
-                    let (found, whole) = (values(found), values(whole));
-                    let gap = distance(&found, &whole);
-                    assert!(gap < 1e-4, "{at}: {found:?} {whole:?}");
-                    assert!(expected.keys().eq(gradients.keys()), "{at}");
-                    for (name, gradient) in gradients {
-                        let worst = distance(&values(gradient), &values(expected[&name].clone()));
-                        assert!(worst < 1e-4, "{at}, {name}: {worst}");
-                    }
-                }
-            }
-        }
-    }
 }

@@ -1,17 +1,21 @@
-//! The Llama family, to which DeepSeek-Coder's dense models belong.
+//! The Llama family, which includes DeepSeek-Coder's dense models.
 
-use super::{AttentionBias, Family, is_on};
+use super::{AttentionBias, Family, Features, Missing, is_on};
 
-/// No bias, unless `attention_bias` is on: then on all four projections of the attention.
+/// No bias, unless `attention_bias` is on.
 pub(super) const LLAMA: Family = Family {
     model_type: "llama",
     architecture: "LlamaForCausalLM",
-    attention_bias: |config| {
-        let is_biased = is_on(config, "attention_bias");
-        AttentionBias {
-            input: is_biased,
-            output: is_biased,
-        }
+    features: |config| Features {
+        attention_bias: if is_on(config, "attention_bias") {
+            AttentionBias::All
+        } else {
+            AttentionBias::None
+        },
+        ..Features::default()
     },
-    unsupported: |config| is_on(config, "mlp_bias").then(|| "`mlp_bias` is on".to_owned()),
+    missing: &[Missing {
+        key: "mlp_bias",
+        feature: "a bias of the feed-forward layer",
+    }],
 };

@@ -1,56 +1,133 @@
-//! Model families: what their checkpoints leave unsaid.
+//! Model families: what the checkpoints of a family have in common and `config.json` does not say.
+//!
+//! A new family is a file here and a line in [`FAMILIES`]. All that distinguishes it from the others is
+//! in its [`Features`]; a feature that the decoder does not have yet is implemented first.
 
 mod llama;
 mod qwen2;
+mod qwen3;
 
 use serde_json::{Map, Value};
 
-/// What distinguishes a family of decoders from another; all else is in its `config.json`.
+/// What distinguishes a family of decoders from the others.
 #[derive(Debug)]
 pub(super) struct Family {
     /// The `model_type` of `config.json`.
     pub(super) model_type: &'static str,
-    /// The class that transformers loads the checkpoint with.
+    /// The class of transformers that loads the checkpoint.
     pub(super) architecture: &'static str,
-    /// Which projections of the attention carry a bias.
-    pub(super) attention_bias: fn(&Map<String, Value>) -> AttentionBias,
-    /// A feature that the configuration switches on and that is not implemented.
-    pub(super) unsupported: fn(&Map<String, Value>) -> Option<String>,
+    /// The features of the decoder of a given `config.json`.
+    pub(super) features: fn(&Map<String, Value>) -> Features,
+    /// Features that a `config.json` of the family can switch on and the decoder does not have.
+    pub(super) missing: &'static [Missing],
 }
 
-/// Which projections of the attention carry a bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AttentionBias {
-    /// Those of queries, keys and values.
-    pub(super) input: bool,
-    /// That of the output.
-    pub(super) output: bool,
+/// The features of a decoder that differ between families.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// The projections of the attention that have a bias.
+    pub attention_bias: AttentionBias,
+    /// Whether each head of queries and keys has a norm, before the rotation.
+    pub qk_norm: bool,
+}
+
+/// The projections of the attention that have a bias.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttentionBias {
+    /// None of them.
+    #[default]
+    None,
+    /// Queries, keys and values.
+    Inputs,
+    /// All four.
+    All,
+}
+
+/// A feature that the decoder does not have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    /// The key of `config.json` that switches it on.
+    pub(super) key: &'static str,
+    /// What would have to be implemented.
+    pub(super) feature: &'static str,
 }
 
 /// Every family.
-const FAMILIES: [&Family; 2] = [&llama::LLAMA, &qwen2::QWEN2];
+const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen2::QWEN2, &qwen3::QWEN3];
 
-/// The family that a scratch model belongs to.
+/// The family of models that start from random weights.
 pub(super) const SCRATCH: &Family = &qwen2::QWEN2;
 
-/// The family of a `model_type`, or the names of those that there are.
-pub(super) fn find(model_type: &str) -> Result<&'static Family, String> {
-    FAMILIES
-        .into_iter()
-        .find(|family| family.model_type == model_type)
-        .ok_or_else(|| {
-            let known: Vec<String> = FAMILIES
-                .iter()
-                .map(|one| format!("`{}`", one.model_type))
-                .collect();
-            format!(
-                "unknown `model_type` `{model_type}`, expected {}",
-                known.join(" or ")
-            )
-        })
+impl Family {
+    /// The family of a `model_type`, or an error that names the known ones.
+    pub(super) fn find(model_type: &str) -> Result<&'static Self, String> {
+        let mut families = FAMILIES.iter().copied();
+        families
+            .find(|family| family.model_type == model_type)
+            .ok_or_else(|| {
+                format!(
+                    "unknown `model_type` `{model_type}`, expected {}",
+                    known_types()
+                )
+            })
+    }
+
+    /// The features of the decoder of a `config.json`, or an error that names what is missing for it.
+    pub(super) fn features(&self, config: &Map<String, Value>) -> Result<Features, String> {
+        match self.missing.iter().find(|one| is_on(config, one.key)) {
+            Some(Missing { key, feature }) => {
+                Err(format!("`{key}` is on, but {feature} is not implemented"))
+            }
+            None => Ok((self.features)(config)),
+        }
+    }
+}
+
+/// `a`, `b` or `c`.
+fn known_types() -> String {
+    let names: Vec<String> = FAMILIES
+        .iter()
+        .map(|family| format!("`{}`", family.model_type))
+        .collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// Whether a key is there and true.
 pub(super) fn is_on(config: &Map<String, Value>, key: &str) -> bool {
     config.get(key).and_then(Value::as_bool).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_feature_that_is_missing_is_refused_by_name() {
+        for (family, key) in [
+            ("llama", "mlp_bias"),
+            ("qwen2", "use_sliding_window"),
+            ("qwen3", "use_sliding_window"),
+        ] {
+            let features = |value: bool| {
+                let config = json!({key: value});
+                Family::find(family)
+                    .unwrap()
+                    .features(config.as_object().unwrap())
+            };
+
+            assert!(features(false).is_ok());
+            let error = features(true).unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{key}` is on, but ")),
+                "{error}"
+            );
+            assert!(error.ends_with(" is not implemented"), "{error}");
+        }
+    }
 }

@@ -1,16 +1,17 @@
-//! The Qwen2 family, to which Qwen2.5 and DeepSeek-R1-Distill-Qwen belong.
+//! The Qwen2 family, which includes Qwen2.5 and DeepSeek-R1-Distill-Qwen.
 
-use super::{AttentionBias, Family, is_on};
+use super::{AttentionBias, Family, Features, Missing};
 
-/// Queries, keys and values have a bias always, the attention's output never.
+/// Queries, keys and values always have a bias, the output of the attention never has one.
 pub(super) const QWEN2: Family = Family {
     model_type: "qwen2",
     architecture: "Qwen2ForCausalLM",
-    attention_bias: |_| AttentionBias {
-        input: true,
-        output: false,
+    features: |_| Features {
+        attention_bias: AttentionBias::Inputs,
+        ..Features::default()
     },
-    unsupported: |config| {
-        is_on(config, "use_sliding_window").then(|| "`use_sliding_window` is on".to_owned())
-    },
+    missing: &[Missing {
+        key: "use_sliding_window",
+        feature: "attention within a sliding window",
+    }],
 };

@@ -1,14 +1,12 @@
 //! Rotary position embedding (arXiv 2104.09864), in the half-split form of the Hugging Face models.
 
-mod scaling;
-
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::{DecoderConfig, ops, rounding::to_f32};
-
-pub(super) use scaling::RopeConfig;
-
-use scaling::Scaling;
+use super::{
+    config::{DecoderConfig, Scaling},
+    ops,
+    rounding::to_f32,
+};
 
 /// Cosines and sines of every position.
 #[derive(Clone, Debug)]

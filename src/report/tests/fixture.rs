@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     digest::Digest,
+    eval::{EvalOutcome, TaskOutcome},
     plan::JobId,
     report::{
         paper::Subject,
         sheet::{Found, Run, Sheet, SheetRow},
     },
-    results::{EvalOutcome, TaskOutcome},
     spec::{Column, Show},
 };
 

@@ -1,16 +1,24 @@
 //! The starts of a job, and what each of them wrote to its standard error.
 
-use std::fs;
+use std::{fs, io};
 
 use super::{JobDir, create_folder, names};
-use crate::results::ResultsError;
+use crate::{disk::DiskError, results::ResultsError};
 
 impl JobDir {
     /// Makes the folder of a new attempt and returns its number.
     pub fn new_attempt(&self) -> Result<u32, ResultsError> {
-        let attempt = self.last_attempt() + 1;
-        create_folder(&self.attempt(attempt))?;
-        Ok(attempt)
+        create_folder(&self.path.join("attempts"))?;
+        let mut attempt = self.last_attempt() + 1;
+        loop {
+            let path = self.attempt(attempt);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(attempt),
+                // Another scheduler has taken the number since: its log must stay its own.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+                Err(error) => return Err(DiskError::write(&path)(error).into()),
+            }
+        }
     }
 
     /// Removes the folder of an attempt that never began because another process holds the lock: its

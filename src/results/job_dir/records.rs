@@ -33,7 +33,7 @@ impl JobDir {
         let Some(mut job) = json::read::<Job>(&self.job_path())? else {
             return Ok(None);
         };
-        job.identity = self.identity()?.unwrap_or_default();
+        job.identity = json::read_or_warn(&self.identity_path()).unwrap_or_default();
         Ok(Some(job))
     }
 

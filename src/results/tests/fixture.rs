@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     digest::Digest,
-    results::{EvalOutcome, Outcome, TaskOutcome},
+    eval::{EvalOutcome, TaskOutcome},
+    results::Outcome,
 };
 
 /// What the job of `plan::tests::fixture` might give.

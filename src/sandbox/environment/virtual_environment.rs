@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{EnvironmentError, Interpreter, Requirements};
+use crate::disk::atomic::{self, Flush};
 
 /// A virtual environment of ours, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,8 @@ impl Environment {
             .arg("--requirement")
             .arg(&list);
         step("installing the libraries (pip install)", &mut command)?;
-        fs::rename(&list, self.marker()).map_err(|source| self.cannot_write(source))
+        atomic::rename(&list, &self.marker(), Flush::Now)
+            .map_err(|source| self.cannot_write(source))
     }
 
     /// The list of the installed libraries; it exists once all of them are installed.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::contradictions::PointCheck;
 use crate::{
-    data::{Kind as DataKind, is_human_eval},
+    data::{Kind as DataKind, TaskFormat},
     model::ModelSettings,
     settings::one_of,
     spec::{
@@ -35,9 +35,12 @@ impl PointCheck<'_> {
         }
         let within = || settings.stage_evals.iter().flatten();
         let evals = || settings.evals.iter().chain(within());
-        let benchmarks = || evals().map(|eval| eval.benchmark.as_str());
-        let uses_human_eval = benchmarks().any(is_human_eval);
-        let uses_arena = !benchmarks().all(is_human_eval);
+        let uses = |format: TaskFormat| {
+            let mut benchmarks = evals().filter_map(|eval| eval.descriptor().ok());
+            benchmarks.any(|benchmark| benchmark.format == format)
+        };
+        let uses_human_eval = uses(TaskFormat::HumanEval);
+        let uses_arena = uses(TaskFormat::CodeUpdateArena);
         let prompts = &mut settings.data.prompts;
         if uses_arena {
             let path = &mut prompts.code_update_arena;

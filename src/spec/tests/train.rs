@@ -110,7 +110,7 @@ clip = 0.2
     8 | beta = 0.1
       | ^^^^ not a key of [train]
       |
-      = help: it belongs in [train.grpo]: write `train.grpo.beta`
+      = help: it belongs in [train.grpo] or [train.reinforce_plus_plus] or [train.rloo]: write `train.grpo.beta`, `train.reinforce_plus_plus.beta` or `train.rloo.beta`
 
     error[E104]: `train.grpo.group_size` is out of range
       --> x.toml:10:14

@@ -16,7 +16,7 @@ use crate::{
 };
 use strict::Calls;
 
-/// The original harness's limit.
+/// The time limit of the original harness.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
@@ -31,11 +31,11 @@ struct HumanEval {
 #[derive(Debug)]
 struct Row {
     task: HumanEvalTask,
-    /// What its tests ask of a solution; found out when one is first judged strictly.
+    /// The calls that its tests make; recorded when a solution is first judged strictly.
     calls: Mutex<Option<Calls>>,
 }
 
-/// Opens a file of `HumanEval`, or of `HumanEval+` for its original tests.
+/// Opens a file of `HumanEval`, or a file of `HumanEval+` to run its original tests.
 pub(super) fn open(
     name: &'static str,
     path: &Path,
@@ -102,7 +102,7 @@ impl Benchmark for HumanEval {
     fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {
         let row = row_of(&self.tasks, &self.rows, task)?;
         let verdict = if self.is_strict {
-            self.judge_strictly(row, solution, pool)
+            self.run_strictly(row, solution, pool)
         } else {
             let test = &row.task;
             pool.run(&Program {
@@ -119,22 +119,19 @@ impl Benchmark for HumanEval {
 }
 
 impl HumanEval {
-    fn judge_strictly(
-        &self,
-        row: &Row,
-        solution: &str,
-        pool: &Pool,
-    ) -> Result<Verdict, PythonError> {
-        // Not held while Python runs: two workers with one task may both ask, to the same answer.
+    /// Runs the tests in another process than the solution.
+    fn run_strictly(&self, row: &Row, solution: &str, pool: &Pool) -> Result<Verdict, PythonError> {
+        // Not locked while Python runs: two workers with the same task may both record its calls, with
+        // the same result.
         let known = row.calls().clone();
         let calls = if let Some(calls) = known {
             calls
         } else {
-            let calls = strict::record(&row.task, pool)?;
+            let calls = strict::record_calls(&row.task, pool)?;
             *row.calls() = Some(calls.clone());
             calls
         };
-        strict::judge(&row.task, solution, &calls, self.timeout, pool)
+        strict::run_tests(&row.task, solution, &calls, self.timeout, pool)
     }
 }
 
@@ -151,9 +148,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sandbox::Settings;
+    use crate::eval::tests::fixture::pool;
 
-    /// Counts a list; the tests draw one at random, and go on from what they were answered.
+    /// Tests of a function that counts a list. They draw lists at random, and later calls depend on
+    /// earlier answers.
     const TEST: &str = "
 def check(candidate):
     import random
@@ -180,14 +178,6 @@ def check(candidate):
         open("humaneval", file.path(), &options).unwrap()
     }
 
-    fn pool() -> Pool {
-        Pool::start(&Settings {
-            workers: 1,
-            ..Settings::default()
-        })
-        .unwrap()
-    }
-
     const PREFIX: &str = "def helper():\n    return 2\n";
 
     #[test]
@@ -195,7 +185,7 @@ def check(candidate):
         let pool = pool();
         let cases = [
             ("def count(values):\n    return len(values)", "pass"),
-            // What derives from a plain type counts as it does in one interpreter.
+            // An instance of a subclass of a plain type counts as it does in one interpreter.
             (
                 "class N(int): pass\ndef count(values):\n    return N(len(values))",
                 "pass",
@@ -204,7 +194,7 @@ def check(candidate):
                 "def count(values):\n    return len(values) + 1",
                 "assertion",
             ),
-            // Wrong in the middle: the tests then call with a list of another length.
+            // Wrong in the middle: the next call then has a list of another length.
             (
                 "def count(values):\n    return 5 if values == [7, 7] else len(values)",
                 "assertion",
@@ -226,14 +216,14 @@ def check(candidate):
     }
 
     #[test]
-    fn only_strict_mode_sees_through_what_is_forged_within_an_interpreter() {
+    fn only_strict_mode_detects_results_forged_within_an_interpreter() {
         let pool = pool();
         let cases = [
             "class E:\n    def __eq__(s, o): return True\n    def __add__(s, o): return 2\n\
              def count(values):\n    return E()",
             "class E(int):\n    def __eq__(s, o): return True\n    def __add__(s, o): return 2\n\
              def count(values):\n    return 2 if values == [7, 7] else 3 if values == [1] * 3 else E(9)",
-            // The tests' own helper, as the solution would have it.
+            // Redefines the helper that the tests use.
             "def helper():\n    return 9\ndef count(values):\n    return 9 if values == (1, 2) else len(values)",
         ];
         for solution in cases {
@@ -249,11 +239,11 @@ def check(candidate):
     }
 
     #[test]
-    fn a_solution_that_answers_otherwise_each_time_fails_in_the_end() {
+    fn a_solution_that_answers_differently_each_time_fails_in_the_end() {
         let (pool, benchmark) = (pool(), benchmark(true));
         let solution = "import time\ndef count(values):\n    \
                         return time.monotonic_ns() if values == [7, 7] else len(values)";
-        // Too many ones to make: the tests run out of memory or time at the latest.
+        // A list of that many ones would be too long: the tests run out of memory or time at the latest.
         let solution = solution.replace("monotonic_ns()", "monotonic_ns() % 1000");
 
         let judgement = benchmark

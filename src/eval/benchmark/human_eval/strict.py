@@ -1,16 +1,16 @@
-"""Runs a task's `check` in one process and the solution in another; plain values go between them.
+"""Runs a task's `check` in one process and the solution in another; they exchange plain values.
 
-Trusted code around two programs. The candidate's process knows the calls that the tests make of the
-canonical solution, and answers them. The checker's process holds the tests, runs no line of the
-solution, and plays the answers back; if the tests call otherwise (an argument follows from an
-answer), it says which calls it needs.
+This is trusted code around two programs. The candidate's process gets the calls that the tests make
+of the canonical solution, and answers them. The checker's process has the tests, runs no line of the
+solution, and replays the answers. If the tests make other calls, because an argument depends on an
+answer, it returns the calls that it needs.
 """
 
 import random
 
 
 class Unanswered(BaseException):
-    """A call that the candidate has not been asked yet; no test catches this by `Exception`."""
+    """A call without an answer yet. Not an `Exception`, so that no test catches it."""
 
 
 def prepare(data):
@@ -50,7 +50,7 @@ def record(argument):
 
 
 def answer(argument):
-    """What a solution answers, up to the first exception; a value that is not plain is one."""
+    """The answers of a solution up to the first exception; a value that is not plain raises one."""
     function = load(argument["solution"], argument["entry_point"])[argument["entry_point"]]
     answers = []
     for positional, named in argument["calls"]:
@@ -65,7 +65,7 @@ def answer(argument):
 
 
 def check(argument):
-    """How the tests end with a stand-in for the solution."""
+    """The result of the tests with a stand-in for the solution."""
     known, answers, calls = argument["calls"], argument["answers"], []
     is_lacking = False
 
@@ -81,7 +81,7 @@ def check(argument):
             raise as_exception(answers[number]["raised"])
         return decode(answers[number]["value"])
 
-    # Helpers that the prompt defines are the benchmark's own, not what a solution makes of them.
+    # The helpers of the prompt are the benchmark's, even if the solution redefines them.
     namespace = load(argument["reference"], argument["entry_point"])
     try:
         run_tests(argument, namespace, candidate)
@@ -93,14 +93,14 @@ def check(argument):
 
 
 def same(one, other):
-    # As text, in which 1, 1.0 and True differ and nan equals itself.
+    # Compared as text, in which 1, 1.0 and True differ and nan equals itself.
     return json.dumps(one) == json.dumps(other)
 
 
 def run_tests(argument, namespace, candidate):
-    # Tests that draw arguments draw the same ones for the canonical solution and the candidate.
+    # Random arguments are the same for the canonical solution and the candidate.
     random.seed(0)
-    # One task's tests call the solution by its name as well.
+    # The tests of one task also call the solution by its name.
     namespace[argument["entry_point"]] = candidate
     exec(compile(argument["test"], "<string>", "exec"), namespace)
     namespace["check"](candidate)

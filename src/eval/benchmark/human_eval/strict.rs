@@ -1,14 +1,18 @@
-//! Judging a solution from another process than the one it runs in.
+//! Strict mode: the tests run in another process than the solution.
 //!
 //! Within one interpreter a solution can return an object that equals everything, or change what its
-//! tests see. Here it answers calls by plain values, and `check` runs elsewhere with a stand-in for
-//! it. By design this differs from the original where a solution
-//! - returns what is not plain (an iterator, an object of a class of its own): an error of its;
-//! - changes its arguments: the tests do not see it;
-//! - redefines a helper of the prompt, which some tests use: theirs is the benchmark's.
+//! tests see. In strict mode it answers calls with plain values, and `check` runs in another process
+//! with a stand-in for the solution.
 //!
-//! Tests that hand over something that is not plain cannot be judged so, which is an error and no
-//! verdict; none of the 164 tasks does.
+//! # Differences from the original harness, by design
+//!
+//! - A solution that returns a value that is not plain (an iterator, an instance of a class that it
+//!   defines) ends with an error.
+//! - The tests do not see changes that a solution makes to its arguments.
+//! - If a solution redefines a helper of the prompt that the tests use, the tests use the benchmark's.
+//!
+//! Tests that pass a value that is not plain cannot be run in this mode: that is an error, not a
+//! verdict. None of the 164 tasks has such tests.
 
 use std::time::{Duration, Instant};
 
@@ -23,13 +27,13 @@ use crate::{
 pub(super) const HARNESS: &str =
     concat!(include_str!("../plain.py"), "\n", include_str!("strict.py"));
 
-/// What all answers of a solution may amount to.
+/// The largest size of all answers of a solution.
 const ANSWER_BYTES: usize = 1 << 24;
-/// The canonical solutions and their tests take milliseconds.
+/// The time limit of canonical solutions and their tests, which take milliseconds.
 const REFERENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many times a solution is run anew because the tests have called it otherwise.
+/// How many times a solution is run again because the tests have made other calls.
 const ROUNDS: usize = 100;
-/// All rounds together, in limits of one.
+/// The time limit of all rounds together, as a multiple of the limit of one.
 const LIMITS: u32 = 10;
 
 /// The calls that the tests of a task make of its canonical solution.
@@ -50,12 +54,12 @@ enum End {
     Passed(()),
     Assertion([String; 2]),
     Error([String; 2]),
-    /// The calls up to one that the solution has not been asked.
+    /// The calls up to and including one that the solution has not answered yet.
     Lacking(Value),
 }
 
-/// Runs a task's tests on its canonical solution, and keeps what they ask of it.
-pub(super) fn record(task: &HumanEvalTask, pool: &Pool) -> Result<Calls, PythonError> {
+/// Runs a task's tests on its canonical solution, and records their calls.
+pub(super) fn record_calls(task: &HumanEvalTask, pool: &Pool) -> Result<Calls, PythonError> {
     let argument = with_tests(task, "record");
     let (verdict, answer) = checker(task, &argument, REFERENCE_TIMEOUT, pool)?;
     if !verdict.is_pass() {
@@ -65,8 +69,8 @@ pub(super) fn record(task: &HumanEvalTask, pool: &Pool) -> Result<Calls, PythonE
     read(&answer)
 }
 
-/// How a solution ends in strict mode.
-pub(super) fn judge(
+/// Runs the tests of a task on the answers of a solution, until the solution has answered all calls.
+pub(super) fn run_tests(
     task: &HumanEvalTask,
     solution: &str,
     calls: &Calls,
@@ -80,7 +84,7 @@ pub(super) fn judge(
         if !verdict.is_pass() {
             return Ok(verdict);
         }
-        // It comes from the solution's process, which may have sent anything.
+        // The solution's process may have sent anything.
         let Ok(Answers { answers }) = serde_json::from_str(&answer) else {
             return Ok(Verdict::Forged);
         };
@@ -109,6 +113,7 @@ pub(super) fn judge(
     })
 }
 
+/// Asks a solution to answer calls.
 fn candidate(
     task: &HumanEvalTask,
     solution: &str,
@@ -126,6 +131,7 @@ fn candidate(
     call(Role::Candidate, modules, &argument, timeout, pool)
 }
 
+/// Runs the tests of a task.
 fn checker(
     task: &HumanEvalTask,
     argument: &Value,
@@ -158,7 +164,7 @@ fn call(
     })
 }
 
-/// The argument of a work that runs the tests.
+/// The argument of a call that runs the tests.
 fn with_tests(task: &HumanEvalTask, work: &str) -> Value {
     json!({
         "work": work,
@@ -168,9 +174,9 @@ fn with_tests(task: &HumanEvalTask, work: &str) -> Value {
     })
 }
 
-/// Reads an answer of the checker, which is ours.
+/// Reads an answer of the checker, which runs our own code only.
 fn read<T: DeserializeOwned>(answer: &str) -> Result<T, PythonError> {
     serde_json::from_str(answer).map_err(|error| PythonError::Server {
-        reason: format!("the harness answers otherwise than agreed: {error}"),
+        reason: format!("unexpected answer of the harness: {error}"),
     })
 }

@@ -1,48 +1,40 @@
-//! What canonical solutions return, kept from run to run in the user's cache folder.
+//! Outputs of canonical solutions on disk, so that they are computed once.
 //!
-//! A cache that cannot be read or written costs time and nothing else.
+//! A cache that cannot be read or written costs time, but is not an error.
 
 use std::{
-    collections::BTreeMap,
-    env, fs, io,
-    io::Write as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use super::prepare::Reference;
-use crate::digest::Digest;
-
-/// The references of a task, by part.
-type References = BTreeMap<String, Reference>;
+use super::reference::References;
+use crate::{
+    data::Cache,
+    digest::Digest,
+    disk::atomic::{self, Flush},
+};
 
 /// What is known under a key.
 pub(super) fn read(key: &Digest) -> Option<References> {
-    let bytes = fs::read(folder()?.join(format!("{key}.json"))).ok()?;
+    let bytes = fs::read(folder().join(format!("{key}.json"))).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
-/// Keeps references.
+/// Keeps references under a key.
 pub(super) fn write(key: &Digest, references: &References) {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     if let Err(error) = write_file(&folder, key, references) {
-        tracing::warn!(folder = %folder.display(), %error, "cannot keep expected outputs");
+        tracing::warn!(folder = %folder.display(), %error, "cannot cache expected outputs");
     }
 }
 
 fn write_file(folder: &Path, key: &Digest, references: &References) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec(references)?)?;
-    file.persist(folder.join(format!("{key}.json")))?;
-    Ok(())
+    let bytes = serde_json::to_vec(references)?;
+    atomic::write(&folder.join(format!("{key}.json")), &bytes, Flush::Later)
 }
 
-fn folder() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("recode").join("humaneval_plus"))
+/// A separate folder: `Cache` keeps downloads in folders that are named after their entries.
+fn folder() -> PathBuf {
+    Cache::from_environment().folder().join("expected_outputs")
 }

@@ -1,8 +1,8 @@
-"""Runs a solution on the inputs of one task and compares what it returns, as EvalPlus does.
+"""Runs a solution on the inputs of one task and compares its outputs, as EvalPlus does.
 
-Trusted code: `prepare` runs in the server, `run` in a program's process. What the canonical solution
-has returned is kept in Python's `marshal` form; what a solution has returned goes to another process
-as text (`plain.py`), which can do no harm when it is read.
+This is trusted code: `prepare` runs in the server, `run` in a program's process. Outputs of the
+canonical solution are kept in Python's `marshal` format. Outputs of a solution go to another process
+as text (`plain.py`), which is safe to read.
 """
 
 import base64
@@ -12,13 +12,13 @@ import marshal
 import signal
 import time
 import zlib
-# Bound here: a solution may replace what a module holds. The driver gives this text builtins of its
-# own for the same reason.
+# Bound here, because a solution may replace the attributes of a module. For the same reason the
+# driver gives this code its own builtins.
 from math import isfinite, pow as power
 from resource import RUSAGE_SELF, getrusage
 from signal import ITIMER_PROF, ITIMER_REAL, SIGALRM, SIGPROF, setitimer
 
-# Not zero although the task names none: floats are never compared exactly.
+# The tolerance if a task gives none: floats are never compared exactly.
 FLOAT_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-7
 
@@ -44,7 +44,7 @@ def run(argument):
     if work == "answers":
         return answers(argument["solution"], part)
     if work == "check":
-        return compare_all(outputs_told(argument["answers"]), part)
+        return compare_all(outputs_reported(argument["answers"]), part)
     return compare_all(outputs_of(argument["solution"], part), part)
 
 
@@ -55,12 +55,12 @@ def load(solution):
 
 
 def reference(solution, part):
-    """What the canonical solution returns, and how long it takes each time."""
+    """The outputs of the canonical solution, and the time for each."""
     function = load(solution)
     outputs, seconds = [], []
     for arguments in task["inputs"][part]:
         arguments = copy.deepcopy(arguments)
-        # Not by the clock: a busy machine would widen the limits of all who are judged.
+        # Processor time: on a busy machine the clock would make the limits of solutions longer.
         start = time.process_time()
         output = function(*arguments)
         seconds.append(time.process_time() - start)
@@ -69,16 +69,16 @@ def reference(solution, part):
 
 
 def outputs_of(solution, part):
-    """Yields what a solution returns; an exception stands for itself.
+    """Yields the output of a solution for each input, or the exception that it raised.
 
-    An input's limit is that of a quiet machine: who computes is stopped by the processor time, who
-    sleeps by the clock.
+    The limit of an input holds as on an idle machine: computing is limited by processor time,
+    sleeping by the clock.
     """
     function = load(solution)
     pauses = getrusage(RUSAGE_SELF).ru_nvcsw
 
     def late(number, frame):
-        # Without a pause of its own, what it has not computed it has waited for a processor.
+        # A program that never paused has spent the rest of the time waiting for a processor.
         if number == SIGALRM and getrusage(RUSAGE_SELF).ru_nvcsw == pauses:
             setitimer(ITIMER_REAL, limit)
             return
@@ -102,25 +102,26 @@ def outputs_of(solution, part):
 
 
 def answers(solution, part):
-    """What a solution returns, as values that another process can compare.
+    """The outputs of a solution, as values that another process can compare.
 
-    The first that is no plain value ends it, and is told as an exception.
+    The list ends at the first output that is not plain, which is reported as an exception.
     """
-    told = []
+    reported = []
     for output, error in outputs_of(solution, part):
         if error is None:
             try:
-                told.append({"value": encode(output)})
+                reported.append({"value": encode(output)})
                 continue
             except BaseException as refusal:
                 error = refusal
-        told.append({"raised": failure(error)})
+        reported.append({"raised": failure(error)})
         break
-    return base64.b64encode(zlib.compress(json.dumps(told).encode(), 1)).decode()
+    return base64.b64encode(zlib.compress(json.dumps(reported).encode(), 1)).decode()
 
 
-def outputs_told(told):
-    for answer in json.loads(zlib.decompress(base64.b64decode(told))):
+def outputs_reported(answers):
+    """Yields the outputs that `answers` has returned in another process."""
+    for answer in json.loads(zlib.decompress(base64.b64decode(answers))):
         if "raised" in answer:
             yield None, as_exception(answer["raised"])
         else:
@@ -128,9 +129,9 @@ def outputs_told(told):
 
 
 def compare_all(outputs, part):
-    """Stops at the first input that fails: its number and why, nothing if there is none.
+    """The number of the first input that fails, and why; empty if none fails.
 
-    The tolerance, once it is raised, stays.
+    Once the tolerance is raised, it stays raised for later inputs.
     """
     tolerance, count = task["tolerance"], 0
     inputs, expected = task["inputs"][part], task["expected"][part]
@@ -152,7 +153,7 @@ def compare_all(outputs, part):
 def compare(output, expected, arguments, tolerance):
     is_same = output == expected
     if task["entry_point"] == "find_zero":
-        # The published 0.3.1 forgets to note that an input has passed.
+        # The published version 0.3.1 does not record that an input has passed.
         is_zero = abs(polynomial(*arguments, output)) <= tolerance
         return bool(is_zero) and task["flavour"] != "0.3.1", tolerance
     if tolerance == 0 and is_floats(expected):
@@ -175,7 +176,7 @@ def is_floats(value):
 
 
 def all_close(output, expected, tolerance):
-    """`numpy.allclose` for numbers and nested lists of numbers, which are broadcast."""
+    """`numpy.allclose` for numbers and nested lists of numbers, with broadcasting."""
     one, other = shape(output), shape(expected)
     if one == other:
         pairs = zip(flat(output), flat(expected))
@@ -216,7 +217,7 @@ def broadcast(one, other):
 
 
 def spread(value, own, common):
-    """The numbers of an array as they stand in the common shape, which has no fewer axes."""
+    """The numbers of an array, broadcast to the common shape, which has at least as many axes."""
     if not common:
         yield value
         return
@@ -236,7 +237,7 @@ def flat(value):
 
 
 def number(value):
-    """A number as numpy takes it: texts, sets and integers beyond 64 bits are none."""
+    """A number as numpy accepts it: texts, sets and integers beyond 64 bits raise an error."""
     if isinstance(value, (str, bytes, set, dict)) or value is None:
         raise TypeError(f"no number: {type(value).__name__}")
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
@@ -251,7 +252,7 @@ def is_finite(value):
 
 
 def pack(value):
-    """A value as text; a program of some tasks returns a hundred megabytes."""
+    """A value as compressed text: the outputs of some tasks take a hundred megabytes."""
     return base64.b64encode(zlib.compress(marshal.dumps(value), 1)).decode()
 
 

@@ -1,11 +1,12 @@
 //! `HumanEval+`: the tasks of `HumanEval` with many more inputs (arXiv:2305.01210).
 //!
-//! A solution passes if it returns what the canonical solution returns, floats within a tolerance.
-//! Base inputs are those of the original tests; the benchmark counts who passes these and the
-//! added ones.
+//! A solution passes if it returns the same as the canonical solution, floats within a tolerance. Base
+//! inputs are those of the original tests. A task counts as solved if all base inputs and all added
+//! inputs pass.
 
 mod cache;
 mod prepare;
+mod reference;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -63,10 +64,11 @@ pub(super) fn open(
     }))
 }
 
-/// How a part ended, and the input that did not pass.
+/// The verdict on a part, and the number of the input that did not pass.
 type End = (Verdict, Option<usize>);
 
 impl HumanEvalPlus {
+    /// Runs a solution on a set of inputs.
     fn part(
         &self,
         row: &Row,
@@ -114,7 +116,7 @@ impl HumanEvalPlus {
     }
 }
 
-/// Reads what the harness says of a part: nothing, or the input that failed and why.
+/// Reads the harness's answer about a part: empty, or the input that failed and why.
 fn end(verdict: Verdict, answer: &str) -> End {
     if !verdict.is_pass() || answer.is_empty() {
         return (verdict, None);
@@ -199,9 +201,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sandbox::Settings;
+    use crate::eval::tests::fixture::pool;
 
-    /// Halves the numbers of a list, or looks for a zero of `x`.
+    /// A task to halve the numbers of a list, or to find a zero of `x`.
     fn benchmark(entry_point: &str, options: &Options) -> Box<dyn Benchmark> {
         let row = json!({
             "task_id": "T/0", "prompt": format!("def {entry_point}(x):\n"),
@@ -223,11 +225,7 @@ mod tests {
     }
 
     fn judge(benchmark: &dyn Benchmark, solution: &str) -> (Judgement, bool) {
-        let settings = Settings {
-            workers: 1,
-            ..Settings::default()
-        };
-        let pool = Pool::start(&settings).unwrap();
+        let pool = pool();
         let judgement = benchmark
             .judge(&benchmark.tasks()[0], solution, &pool)
             .unwrap();

@@ -1,4 +1,5 @@
-//! What a task needs before its solutions can be judged: what the canonical solution returns.
+//! The preparation of a task: the outputs of its canonical solution, and the time limits that follow
+//! from how long they take.
 
 use std::{
     collections::BTreeMap,
@@ -6,10 +7,9 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Flavour, Options, PARTS, cache};
+use super::{Flavour, Options, PARTS, cache, reference::References};
 use crate::{
     data::{HumanEvalTask, PlusInputs},
     digest::Digest,
@@ -22,42 +22,34 @@ pub(super) const HARNESS: &str = concat!(
     include_str!("harness.py")
 );
 
-/// A test may take so many times what the canonical solution takes.
+/// How many times as long as the canonical solution a test may take.
 const TIME_FACTOR: f64 = 4.0;
-/// All tests of a part together, and what is added to the sum of their limits.
+/// The longest time for all tests of a part, and what is added to the sum of their limits.
 const MOST_SECONDS: f64 = 60.0;
 const MORE_SECONDS: f64 = 1.0;
 
-/// The canonical solution may take this long; the slowest takes a few seconds.
+/// The time limit of a canonical solution; the slowest takes a few seconds.
 pub(super) const REFERENCE_TIMEOUT: Duration = Duration::from_mins(5);
-/// What all outputs of a part may amount to, packed; those of HumanEval/15 are the longest.
+/// The largest size of all outputs of a part, packed; those of HumanEval/15 are the largest.
 pub(super) const ANSWER_BYTES: usize = 1 << 28;
 
-/// A task, with what it takes to judge it.
+/// A task with its inputs, and what is needed to judge its solutions.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) task: HumanEvalTask,
     plus: PlusInputs,
-    /// Made when the task is first judged.
+    /// Computed when the task is first judged.
     prepared: Mutex<Option<Arc<Prepared>>>,
 }
 
-/// What servers need to judge solutions of one task.
+/// The harnesses and limits with which solutions of one task are judged.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// Knows the inputs and what must be returned.
+    /// Has the inputs and the expected outputs.
     pub(super) judge: Harness,
-    /// Knows the inputs alone.
+    /// Has the inputs only.
     pub(super) candidate: Harness,
     pub(super) timeouts: BTreeMap<&'static str, Duration>,
-}
-
-/// What the canonical solution returns for a part, and how long each input takes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Reference {
-    /// Packed by the harness.
-    outputs: String,
-    seconds: Vec<f64>,
 }
 
 impl Row {
@@ -81,7 +73,7 @@ impl Row {
         }
     }
 
-    /// The data of a harness as JSON text: inputs keep the digits that the file gives them.
+    /// The data of a harness as JSON text, in which inputs keep the digits of the benchmark's file.
     fn data(&self, more: &serde_json::Value) -> String {
         let inputs = PARTS.map(|part| format!("\"{part}\":[{}]", self.inputs(part).join(",")));
         let fixed = json!({
@@ -102,7 +94,7 @@ impl Row {
         options: &Options,
         pool: &Pool,
     ) -> Result<Arc<Prepared>, PythonError> {
-        // Held while the canonical solution runs: who needs the same task waits for it.
+        // Held while the canonical solution runs: other threads with the same task wait for it.
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = &*prepared {
             return Ok(Arc::clone(prepared));
@@ -113,7 +105,7 @@ impl Row {
         Ok(made)
     }
 
-    fn prepared(&self, options: &Options, references: &BTreeMap<String, Reference>) -> Prepared {
+    fn prepared(&self, options: &Options, references: &References) -> Prepared {
         let least = options
             .timeout
             .unwrap_or(options.flavour.least_time())
@@ -152,7 +144,7 @@ impl Row {
             outputs.join(",")
         );
         let candidate = harness(candidate);
-        // What is expected follows from the inputs and the canonical solution; it is long.
+        // The expected outputs follow from the inputs and the canonical solution, which are shorter.
         let key = Digest::of_json(&(&candidate.key, self.canonical())).to_string();
         let judge = Harness {
             key,
@@ -166,15 +158,15 @@ impl Row {
         }
     }
 
-    /// What the canonical solution returns, from the last time if there was one.
-    fn references(&self, pool: &Pool) -> Result<BTreeMap<String, Reference>, PythonError> {
+    /// The outputs of the canonical solution, from the cache if they are there.
+    fn references(&self, pool: &Pool) -> Result<References, PythonError> {
         let harness = harness(self.data(&json!({})));
         let canonical = self.canonical();
         let key = Digest::of_json(&(&harness.key, &canonical, &pool.interpreter().version));
         if let Some(known) = cache::read(&key) {
             return Ok(known);
         }
-        let mut references = BTreeMap::new();
+        let mut references = References::new();
         for part in PARTS {
             let argument = json!({ "work": "reference", "part": part, "solution": canonical });
             let call = Call {
@@ -210,7 +202,7 @@ fn harness(data: String) -> Harness {
 }
 
 impl Flavour {
-    /// What a test may always take.
+    /// The shortest time limit of a test.
     fn least_time(self) -> Duration {
         match self {
             Self::Tip => Duration::from_secs(4),

@@ -1,16 +1,26 @@
-//! The shape of a decoder, as `config.json` of a Hugging Face folder gives it.
+//! The shape of a decoder, as the `config.json` of a Hugging Face folder describes it.
+
+mod keys;
+mod parameters;
+mod rope;
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    Dtype, ModelError, ScratchSettings,
-    family::{self, AttentionBias},
-    rope::RopeConfig,
+    error::ModelError,
+    family::{self, Family, Features},
+    settings::{Dtype, ScratchSettings},
 };
 
-/// The shape of a decoder and the numbers that its formulas need.
+use keys::Keys;
+use rope::RopeConfig;
+
+pub(super) use keys::token_ids;
+pub(super) use rope::Scaling;
+
+/// The shape of a decoder, and the constants of its formulas.
 #[derive(Clone, Debug)]
 pub struct DecoderConfig {
     /// Width of the residual stream.
@@ -25,21 +35,22 @@ pub struct DecoderConfig {
     pub num_key_value_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
-    /// Added to the mean square before its root is taken.
+    /// Added to the mean square before the square root.
     pub rms_norm_eps: f64,
     /// Whether the output head is the embedding.
     pub tie_word_embeddings: bool,
-    /// Number of rows of the embedding, which may exceed the tokenizer's vocabulary.
+    /// Number of rows of the embedding; it may exceed the vocabulary of the tokenizer.
     pub vocab_size: usize,
     /// The longest sequence, in tokens.
     pub max_position_embeddings: usize,
     /// Tokens that end a text.
     pub eos_token_ids: Vec<u32>,
-    /// The token that begins a text, if there is one.
+    /// The token that begins a text, if the model has one.
     pub bos_token_id: Option<u32>,
-    pub(super) attention_bias: AttentionBias,
+    /// What distinguishes its family from others.
+    pub features: Features,
     pub(super) rope: RopeConfig,
-    /// The file's content, so that what this program does not know is kept when it is written.
+    /// The content of the file: keys that this program does not know are written back unchanged.
     source: Map<String, Value>,
 }
 
@@ -61,10 +72,7 @@ impl DecoderConfig {
     /// Reads the object that `config.json` holds.
     pub fn from_json(source: Map<String, Value>) -> Result<Self, String> {
         let keys = Keys(&source);
-        let family = family::find(keys.text("model_type")?)?;
-        if let Some(feature) = (family.unsupported)(&source) {
-            return Err(format!("{feature}, which is not supported"));
-        }
+        let features = Family::find(keys.text("model_type")?)?.features(&source)?;
         if let Some(activation) = source.get("hidden_act").and_then(Value::as_str)
             && activation != "silu"
         {
@@ -87,7 +95,7 @@ impl DecoderConfig {
             max_position_embeddings: rope.longest(max_position_embeddings),
             eos_token_ids: token_ids(source.get("eos_token_id"))?,
             bos_token_id: token_ids(source.get("bos_token_id"))?.first().copied(),
-            attention_bias: (family.attention_bias)(&source),
+            features,
             rope,
             source,
         };
@@ -95,7 +103,7 @@ impl DecoderConfig {
         Ok(config)
     }
 
-    /// The shape of a model that starts from nothing: Qwen2's, with a tied head.
+    /// The shape of a model that starts from random weights: of the Qwen2 family, with a tied head.
     pub fn scratch(settings: &ScratchSettings, vocab_size: usize) -> Result<Self, ModelError> {
         let family = family::SCRATCH;
         let json = json!({
@@ -121,10 +129,10 @@ impl DecoderConfig {
         Self::from_json(source).map_err(ModelError::Configuration)
     }
 
-    /// What `config.json` holds for this shape, with weights of the type `dtype`.
+    /// The `config.json` of this shape, with weights of the type `dtype`.
     pub fn to_json(&self, dtype: Dtype) -> Map<String, Value> {
         let mut json = self.source.clone();
-        // Transformers 5 renamed the key; both versions read the old one.
+        // Transformers 5 renamed the key to `dtype`; both versions read the old one.
         json.remove("dtype");
         json.insert("torch_dtype".to_owned(), dtype.torch_name().into());
         if let [only] = self.eos_token_ids.as_slice() {
@@ -135,7 +143,7 @@ impl DecoderConfig {
         json
     }
 
-    /// The type that the file says the weights have, if it says so.
+    /// The type of the weights according to the file, if it names one.
     pub fn dtype(&self) -> Option<Dtype> {
         let name = self.source.get("dtype").or(self.source.get("torch_dtype"));
         let name = name.and_then(Value::as_str)?;
@@ -143,45 +151,22 @@ impl DecoderConfig {
         known.into_iter().find(|one| one.torch_name() == name)
     }
 
-    /// The projections of a block: the name, and the widths of input and output.
-    pub fn projections(&self) -> [(&'static str, [usize; 2]); 7] {
-        let (d, wide) = (self.hidden_size, self.intermediate_size);
-        let queries = self.num_attention_heads * self.head_dim;
-        let keys = self.num_key_value_heads * self.head_dim;
-        [
-            ("q_proj", [d, queries]),
-            ("k_proj", [d, keys]),
-            ("v_proj", [d, keys]),
-            ("o_proj", [queries, d]),
-            ("gate_proj", [d, wide]),
-            ("up_proj", [d, wide]),
-            ("down_proj", [wide, d]),
-        ]
-    }
-
-    /// The numbers that a cache of keys and values holds of each token.
+    /// The number of elements that a cache of keys and values holds of each token.
     pub fn kv_cache_numbers(&self) -> usize {
-        2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim
+        2 * self.num_hidden_layers * self.key_width()
     }
 
-    /// The number of numbers that a checkpoint of this shape holds.
-    pub fn parameters(&self) -> usize {
-        let bias = self.attention_bias;
-        let block = self.projections().into_iter().map(|(name, [from, to])| {
-            let is_biased = match name {
-                "q_proj" | "k_proj" | "v_proj" => bias.input,
-                "o_proj" => bias.output,
-                _ => false,
-            };
-            from * to + if is_biased { to } else { 0 }
-        });
-        let block = block.sum::<usize>() + 2 * self.hidden_size;
-        let tables = if self.tie_word_embeddings { 1 } else { 2 };
-        let tables = tables * self.vocab_size * self.hidden_size;
-        tables + self.num_hidden_layers * block + self.hidden_size
+    /// The width of all queries of a token.
+    pub fn query_width(&self) -> usize {
+        self.num_attention_heads * self.head_dim
     }
 
-    /// How many query heads share a key head.
+    /// The width of all keys of a token, and of all its values.
+    pub fn key_width(&self) -> usize {
+        self.num_key_value_heads * self.head_dim
+    }
+
+    /// The number of query heads that share a key head.
     pub(super) fn group_size(&self) -> usize {
         self.num_attention_heads / self.num_key_value_heads
     }
@@ -204,65 +189,5 @@ impl DecoderConfig {
             return Err("`vocab_size` and `num_hidden_layers` must not be `0`".to_owned());
         }
         Ok(())
-    }
-}
-
-/// The keys of `config.json`, with errors that name them.
-struct Keys<'a>(&'a Map<String, Value>);
-
-impl Keys<'_> {
-    fn text(&self, key: &str) -> Result<&str, String> {
-        self.0
-            .get(key)
-            .and_then(Value::as_str)
-            .ok_or_else(|| format!("`{key}` is not a text"))
-    }
-
-    fn count(&self, key: &str) -> Result<usize, String> {
-        let value = self
-            .0
-            .get(key)
-            .ok_or_else(|| format!("`{key}` is missing"))?;
-        value
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| format!("`{key}` is `{value}`, expected a whole number"))
-    }
-
-    fn count_or(&self, key: &str, default: usize) -> Result<usize, String> {
-        if self.is_missing(key) {
-            Ok(default)
-        } else {
-            self.count(key)
-        }
-    }
-
-    fn number_or(&self, key: &str, default: f64) -> Result<f64, String> {
-        if self.is_missing(key) {
-            return Ok(default);
-        }
-        let value = &self.0[key];
-        value
-            .as_f64()
-            .ok_or_else(|| format!("`{key}` is `{value}`, expected a number"))
-    }
-
-    fn is_missing(&self, key: &str) -> bool {
-        self.0.get(key).is_none_or(Value::is_null)
-    }
-}
-
-/// One token, a list of them, or none.
-pub(super) fn token_ids(value: Option<&Value>) -> Result<Vec<u32>, String> {
-    let one = |value: &Value| {
-        value
-            .as_u64()
-            .and_then(|id| u32::try_from(id).ok())
-            .ok_or_else(|| format!("`{value}` is not the number of a token"))
-    };
-    match value {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(items)) => items.iter().map(one).collect(),
-        Some(item) => Ok(vec![one(item)?]),
     }
 }

@@ -1,69 +1,16 @@
-//! The recorded verdicts of the reference harnesses, against ours.
+//! Our verdicts, compared with the recorded ones of the reference harnesses.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
-use super::{Benchmark, Options, Repairs, Task, code_update_arena, open_with};
+use super::fixture::{golden, in_parallel, shared};
+
 use crate::{
     data::read_json_lines,
+    eval::benchmark::{Benchmark, Options, Repairs, Task, code_update_arena, find},
     sandbox::{Modules, Pool, Settings},
 };
-
-fn shared(name: &str) -> PathBuf {
-    let folder = std::env::var_os("RECODE_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = folder.join(name);
-    assert!(
-        path.exists(),
-        "no {}: set RECODE_SHARED to the conformance data",
-        path.display()
-    );
-    path
-}
-
-fn golden<T: DeserializeOwned>(name: &str) -> T {
-    serde_json::from_slice(&std::fs::read(shared(name)).unwrap()).unwrap()
-}
-
-fn pool() -> Pool {
-    Pool::start(&Settings::default()).unwrap()
-}
-
-/// Does `work` for each item, on as many threads as the pool has workers, and keeps the order.
-fn in_parallel<T: Sync, R: Send>(
-    pool: &Pool,
-    items: &[T],
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(BTreeMap::new());
-    thread::scope(|scope| {
-        for _ in 0..pool.workers() {
-            scope.spawn(|| {
-                loop {
-                    let position = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(position) else {
-                        break;
-                    };
-                    let result = work(item);
-                    results.lock().unwrap().insert(position, result);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap().into_values().collect()
-}
 
 #[derive(Deserialize)]
 struct Sample {
@@ -87,8 +34,8 @@ fn task<'a>(benchmark: &'a dyn Benchmark, id: &str) -> &'a Task {
     benchmark.tasks().iter().find(|task| task.id == id).unwrap()
 }
 
-/// The samples whose verdicts differ from the recorded ones, but for those of `cheats`, which the
-/// reference lets pass and which must fail.
+/// The samples whose verdicts differ from the recorded ones; those of the kinds `cheats` must fail,
+/// although the reference harness passes them.
 fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
     #[derive(Deserialize)]
     struct Golden {
@@ -99,8 +46,8 @@ fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
         read_json_lines(&shared("goldens/eval/humaneval_samples.jsonl.gz")).unwrap();
     assert_eq!(samples.len(), 1200);
     let file = shared("data/humaneval/HumanEval.jsonl.gz");
-    let benchmark = open_with("humaneval", &file, options).unwrap();
-    let pool = pool();
+    let benchmark = find("humaneval").unwrap().open(&file, options).unwrap();
+    let pool = Pool::start(&Settings::default()).unwrap();
 
     let judgements = in_parallel(&pool, &samples, |sample| {
         let task = task(&*benchmark, &sample.task_id);
@@ -114,7 +61,7 @@ fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
     {
         let expected = match sample.kind.as_str() {
             kind if cheats.contains(&kind) => false,
-            // It depends on its time.
+            // Its verdict depends on how long it takes.
             "mem_3g" => continue,
             _ => passed == 1,
         };
@@ -142,8 +89,8 @@ fn strict_humaneval_differs_in_objects_that_equal_everything_and_one_spoilt_help
     };
     let cheats = ["cheat_frame_result", "cheat_alwayseq"];
     let differing = humaneval_differences(&options, &cheats);
-    // The one solution that spoils a helper of the prompt and is right itself: strict tests use the
-    // benchmark's helpers, so that a solution cannot bend them.
+    // This correct solution breaks a helper of the prompt. Strict tests use the benchmark's helpers,
+    // which a solution cannot change.
     let expected = ["HumanEval/50 mutant: failed: , but Pass"];
     assert_eq!(differing, expected);
 }
@@ -156,8 +103,8 @@ fn strict_humaneval_passes_every_canonical_solution() {
         ..Options::default()
     };
     let file = shared("data/humaneval/HumanEval.jsonl.gz");
-    let benchmark = open_with("humaneval", &file, &options).unwrap();
-    let pool = pool();
+    let benchmark = find("humaneval").unwrap().open(&file, &options).unwrap();
+    let pool = Pool::start(&Settings::default()).unwrap();
 
     let failed: Vec<_> = in_parallel(&pool, benchmark.tasks(), |task| {
         let solution = benchmark.reference(task).unwrap();
@@ -165,7 +112,7 @@ fn strict_humaneval_passes_every_canonical_solution() {
         (task.id.clone(), judgement)
     });
 
-    // Oracle: they pass by the definition of the benchmark.
+    // Oracle: canonical solutions pass by the definition of the benchmark.
     assert_eq!(failed.len(), 164);
     let failed: Vec<_> = failed
         .iter()
@@ -174,13 +121,16 @@ fn strict_humaneval_passes_every_canonical_solution() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// Base and plus of all samples, as letters of EvalPlus's status: pass or not.
+/// Whether each sample passes the base and the plus inputs.
 fn plus_statuses(options: &Options) -> Vec<(Sample, bool, bool)> {
     let samples: Vec<Sample> =
         read_json_lines(&shared("goldens/eval/humanevalplus_samples.jsonl.gz")).unwrap();
     let file = shared("data/humaneval/HumanEvalPlus.jsonl.gz");
-    let benchmark = open_with("humaneval_plus", &file, options).unwrap();
-    let pool = pool();
+    let benchmark = find("humaneval_plus")
+        .unwrap()
+        .open(&file, options)
+        .unwrap();
+    let pool = Pool::start(&Settings::default()).unwrap();
     let judgements = in_parallel(&pool, &samples, |sample| {
         let task = task(&*benchmark, &sample.task_id);
         benchmark
@@ -272,10 +222,10 @@ struct ArenaGolden {
     examples: BTreeMap<String, ArenaExample>,
 }
 
-/// The column of recorded verdicts that suits what is installed here.
+/// The recorded verdicts that match the libraries installed here.
 struct Column {
     is_pinned: bool,
-    /// The libraries of the arena that are here in the column's version.
+    /// The arena's libraries that are installed in the recorded versions.
     libraries: Vec<String>,
 }
 
@@ -316,16 +266,15 @@ impl Column {
     }
 }
 
-/// The references, test by test, with and without the update: what imports only the standard
-/// library where neither the pinned libraries nor the newest recorded ones are installed, else all
-/// that they serve.
+/// The verdicts of the references, test by test, with and without the update. Tasks are left out if
+/// they import a library that is not installed in a recorded version.
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
 fn arena_references_end_test_by_test_as_recorded() {
     let golden: ArenaGolden = golden("goldens/eval/arena_reference_verdicts.json");
     let file = shared("data/code_update_arena/arena.jsonl.gz");
     let arena = code_update_arena::read("code_update_arena", &file, Repairs::None).unwrap();
-    let pool = pool();
+    let pool = Pool::start(&Settings::default()).unwrap();
     let column = Column::choose(&golden.header, &pool);
     let broken = if column.is_pinned {
         &golden.broken_ref
@@ -335,7 +284,7 @@ fn arena_references_end_test_by_test_as_recorded() {
     let is_chosen =
         |task: &&Task| !broken.contains_key(&task.id) && column.serves(&arena.text(task));
     let chosen: Vec<&Task> = arena.tasks().iter().filter(is_chosen).collect();
-    // Oracle: the counts that come with the recorded verdicts, where every library is here.
+    // Oracle: the counts in the recorded file, if every library is installed.
     let libraries = ["numpy", "torch", "sympy", "pandas", "scipy", "pytest"];
     let has_all = libraries
         .iter()
@@ -366,8 +315,8 @@ fn arena_references_end_test_by_test_as_recorded() {
     assert!(differing.is_empty(), "of {}: {differing:#?}", chosen.len());
 }
 
-/// Every edit finds its one place in both shapes of the file (reading fails otherwise), and the
-/// references of the mended tasks still pass with the update.
+/// Every edit matches once in both formats of the file (reading fails otherwise), and the references
+/// of the repaired tasks still pass with the update.
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
 fn the_papers_repairs_fit_the_published_data_and_its_references() {
@@ -385,12 +334,12 @@ fn the_papers_repairs_fit_the_published_data_and_its_references() {
         .iter()
         .filter(|task| mended.text(task) != published.text(task))
         .collect();
-    // Oracle: the tasks that the overlay names, of 577.
+    // Oracle: the number of tasks that the overlay names, of 577.
     assert_eq!((mended.tasks().len(), changed.len()), (577, 13));
     for task in &changed {
         assert_eq!(mended.text(task), joined.text(task), "{}", task.id);
     }
-    let pool = pool();
+    let pool = Pool::start(&Settings::default()).unwrap();
     let golden: ArenaGolden = golden("goldens/eval/arena_reference_verdicts.json");
     let column = Column::choose(&golden.header, &pool);
     let served: Vec<&Task> = changed

@@ -1,16 +1,21 @@
-//! The result file of EvalPlus, so that people can go back and forth.
+//! The result file of EvalPlus, which we write and read.
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{EvalError, Judgement, Sample, Tally, benchmark::Benchmark};
-use crate::{data::read_json_value, sandbox::Verdict};
+use super::Sample;
+use crate::{
+    data::read_json_value,
+    eval::{EvalError, Judgement, Tally, benchmark::Benchmark},
+    sandbox::Verdict,
+};
 
-/// The file that EvalPlus writes for judged samples; none is a sample that could not be judged.
+/// The result file of EvalPlus for judged samples; a sample that could not be judged has no judgement.
+/// `made` is the file's date and the hash of the benchmark's file.
 ///
-/// `base_fail_tests` and `plus_fail_tests` hold the first input that failed, as EvalPlus does
-/// unless it is told to try all of them.
+/// `base_fail_tests` and `plus_fail_tests` hold the first input that failed, as in EvalPlus without its
+/// option to run all inputs.
 pub fn evalplus_results(
     benchmark: &dyn Benchmark,
     judged: &[(&Sample, Option<&Judgement>)],
@@ -41,7 +46,7 @@ pub fn evalplus_results(
     })
 }
 
-/// EvalPlus has three: a program that dies tells nothing, and so counts as timed out.
+/// EvalPlus has three statuses: a program that dies reports nothing, and so counts as timed out.
 fn status(judgement: Option<&Judgement>, run: &str) -> &'static str {
     match judgement
         .and_then(|judgement| judgement.tests.get(run))
@@ -67,9 +72,9 @@ fn failed_inputs(
     input().into_iter().collect()
 }
 
-/// The samples of such a file with the verdicts that it holds; nothing is run.
+/// The samples and verdicts in a result file of EvalPlus; no program is run.
 ///
-/// EvalPlus tells no reason: whatever is neither a pass nor a timeout counts as a failed assertion.
+/// EvalPlus records no reason: a status other than pass and timeout counts as a failed assertion.
 pub fn read_evalplus_results(
     path: &Path,
     benchmark: &dyn Benchmark,
@@ -80,7 +85,8 @@ pub fn read_evalplus_results(
     };
     let file = read_json_value(path).map_err(EvalError::Samples)?;
     let tasks = file.get("eval").and_then(Value::as_object);
-    let tasks = tasks.ok_or_else(|| bad("no object `eval`: this is no result file of EvalPlus"))?;
+    let tasks =
+        tasks.ok_or_else(|| bad("no object `eval`: this is not a result file of EvalPlus"))?;
     let mut judged = Vec::new();
     for (id, results) in tasks {
         let task = benchmark.tasks().iter().position(|task| task.id == *id);
@@ -121,24 +127,12 @@ fn judgement(base: &str, plus: &str) -> Judgement {
     judgement
 }
 
-/// The samples in such a file, each as the task's name and its solution.
-pub(super) fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(String, String)>> {
-    let eval = file.get("eval")?.as_object()?;
-    let mut samples = Vec::new();
-    for (task, results) in eval {
-        for result in results.as_array()? {
-            samples.push((task.clone(), result.get("solution")?.as_str()?.to_owned()));
-        }
-    }
-    Some(samples)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-    use crate::eval::benchmark::{Options, open_with};
+    use crate::eval::benchmark::{Options, find};
 
     #[test]
     fn what_is_written_reads_back_to_the_same_rates() {
@@ -150,7 +144,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data.jsonl");
         fs::write(&data, row.to_string()).unwrap();
-        let benchmark = open_with("humaneval_plus", &data, &Options::default()).unwrap();
+        let benchmark = find("humaneval_plus")
+            .unwrap()
+            .open(&data, &Options::default())
+            .unwrap();
         let statuses = [
             ("pass", "pass"),
             ("pass", "fail"),
@@ -202,20 +199,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_told_so() {
+    fn a_file_of_another_format_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("other.json");
         fs::write(&path, "{}").unwrap();
         let arena = folder.path().join("data.jsonl");
         fs::write(&arena, r#"{"task_id": "T/0", "prompt": "", "entry_point": "f", "test": "", "canonical_solution": ""}"#).unwrap();
-        let benchmark = open_with("humaneval", &arena, &Options::default()).unwrap();
+        let benchmark = find("humaneval")
+            .unwrap()
+            .open(&arena, &Options::default())
+            .unwrap();
 
         let error = read_evalplus_results(&path, &*benchmark)
             .unwrap_err()
             .to_string();
 
         assert!(
-            error.ends_with("no object `eval`: this is no result file of EvalPlus"),
+            error.ends_with("no object `eval`: this is not a result file of EvalPlus"),
             "{error}"
         );
     }

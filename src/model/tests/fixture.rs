@@ -1,25 +1,28 @@
-//! Small models for tests, and a decoder in plain loops to compare with.
+//! Small models for tests, and a reference decoder in plain loops.
 
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::json;
 
-use crate::seed::stream;
-
-use super::{
-    AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel, ScratchSettings,
-    Targets, rounding::to_f32,
+use crate::{
+    model::{
+        AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel,
+        ScratchSettings, Targets,
+        parameter::{ParameterShape, Role},
+        rounding::to_f32,
+    },
+    seed::stream,
 };
 
-/// The number of tokens of [`tokenizer`].
-pub(super) const VOCABULARY: usize = 23;
+/// The number of tokens of the [tokenizer](write_tokenizer).
+pub(crate) const VOCABULARY: usize = 23;
 
-/// The kinds of model that the tests run over.
-pub(super) const FAMILIES: [&str; 2] = ["qwen2", "llama"];
+/// The families that tests run with.
+pub(crate) const FAMILIES: [&str; 3] = ["qwen2", "llama", "qwen3"];
 
-/// Writes a `tokenizer.json` whose words are `w3`, `w4` and so on.
-pub(super) fn write_tokenizer(path: &Path) {
+/// Writes a `tokenizer.json` with the words `w3`, `w4` and so on.
+pub(crate) fn write_tokenizer(path: &Path) {
     let special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
     let words = (special.len()..VOCABULARY).map(|id| format!("w{id}"));
     let names = special.iter().map(ToString::to_string).chain(words);
@@ -42,7 +45,7 @@ pub(super) fn write_tokenizer(path: &Path) {
 }
 
 /// A shape with two layers and two query heads to each key head.
-pub(super) fn settings(tokenizer: &Path) -> ScratchSettings {
+pub(crate) fn settings(tokenizer: &Path) -> ScratchSettings {
     ScratchSettings {
         tokenizer: tokenizer.to_owned(),
         hidden_size: 16,
@@ -56,7 +59,7 @@ pub(super) fn settings(tokenizer: &Path) -> ScratchSettings {
     }
 }
 
-/// A model of a family with weights of order one everywhere, biases and norms too.
+/// A model of a family with random weights of order one, including biases and norms.
 pub(crate) fn model(family: &str) -> LanguageModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
@@ -67,15 +70,19 @@ pub(crate) fn model(family: &str) -> LanguageModel {
         let mut json = model.config.to_json(Dtype::F32);
         json.insert("model_type".to_owned(), family.into());
         json.insert("tie_word_embeddings".to_owned(), false.into());
-        json.insert("attention_bias".to_owned(), true.into());
+        json.insert("attention_bias".to_owned(), (family == "llama").into());
+        if family == "qwen3" {
+            // Twice the hidden size over the number of heads.
+            json.insert("head_dim".to_owned(), 8.into());
+        }
         model.config = DecoderConfig::from_json(json).unwrap();
     }
     model.decoder = decoder(&model.config);
     model
 }
 
-/// A model 128 wide with four layers, large enough for several threads to share its products.
-pub(super) fn wide_model(vocabulary: usize) -> LanguageModel {
+/// A model with a width of 128 and four layers, so that several threads share its products.
+pub(crate) fn wide_model(vocabulary: usize) -> LanguageModel {
     let mut model = model("qwen2");
     let json = json!({
         "model_type": "qwen2", "hidden_size": 128, "intermediate_size": 352,
@@ -88,23 +95,23 @@ pub(super) fn wide_model(vocabulary: usize) -> LanguageModel {
     model
 }
 
-/// A decoder whose every parameter is random, so that none can be forgotten unseen.
-pub(super) fn decoder(config: &DecoderConfig) -> Decoder {
+/// A decoder with random values for all parameters, so that a test notices one that is not used.
+pub(crate) fn decoder(config: &DecoderConfig) -> Decoder {
     let device = Device::flex();
-    let result = Decoder::build::<()>(config, &device, &mut |name, _, dims| {
+    let result = Decoder::build::<()>(config, &device, |ParameterShape { name, role, dims }| {
         let mut stream = stream(5, name, 0, 0);
         let values: Vec<f32> = (0..dims[0] * dims[1])
             .map(|_| to_f32(0.4 * stream.normal()))
             .collect();
-        let shift = if name.contains("norm") { 1.0 } else { 0.0 };
-        let tensor = Tensor::<2>::from_data(TensorData::new(values, dims), (&device, DType::F32));
+        let shift = if *role == Role::Norm { 1.0 } else { 0.0 };
+        let tensor = Tensor::<2>::from_data(TensorData::new(values, *dims), (&device, DType::F32));
         Ok(tensor + shift)
     });
     result.unwrap()
 }
 
 /// An adapter of two projections.
-pub(super) fn adapter(kind: AdapterKind) -> AdapterSettings {
+pub(crate) fn adapter(kind: AdapterKind) -> AdapterSettings {
     let targets = Targets(vec!["q_proj".to_owned(), "down_proj".to_owned()]);
     AdapterSettings {
         kind,
@@ -115,8 +122,8 @@ pub(super) fn adapter(kind: AdapterKind) -> AdapterSettings {
     }
 }
 
-/// The model with an adapter whose every parameter has moved away from its start.
-pub(super) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
+/// The model with an adapter, all of whose parameters differ from their initial values.
+pub(crate) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
     let mut model = model(family);
     model.attach_adapter(&adapter(kind), 1).unwrap();
     model.decoder = model.decoder.clone().map_trainable(|name, value| {
@@ -131,7 +138,7 @@ pub(super) fn adapted(family: &str, kind: AdapterKind) -> LanguageModel {
 }
 
 /// Some tokens, none of them special.
-pub(super) fn tokens(seed: u64, count: usize) -> Vec<u32> {
+pub(crate) fn tokens(seed: u64, count: usize) -> Vec<u32> {
     let mut stream = stream(seed, "tokens", 0, 0);
     (0..count)
         .map(|_| u32::try_from(3 + stream.below(VOCABULARY - 3)).unwrap())
@@ -139,7 +146,7 @@ pub(super) fn tokens(seed: u64, count: usize) -> Vec<u32> {
 }
 
 /// The logits at each of `tokens`, by the formulas of the papers in 64 bits and plain loops.
-pub(super) fn reference_logits(
+pub(crate) fn reference_logits(
     config: &DecoderConfig,
     decoder: &Decoder,
     tokens: &[u32],
@@ -204,6 +211,15 @@ fn attention(
             .collect()
     };
     let (mut q, mut k, v) = (project("q_proj"), project("k_proj"), project("v_proj"));
+    if config.features.qk_norm {
+        for (short, rows) in [("q_norm", &mut q), ("k_norm", &mut k)] {
+            for row in rows {
+                let heads: Vec<Vec<f64>> = row.chunks(d).map(<[f64]>::to_vec).collect();
+                let name = format!("{name}.self_attn.{short}");
+                *row = weights.norm(&name, &heads, config.rms_norm_eps).concat();
+            }
+        }
+    }
     for rotated in [&mut q, &mut k] {
         for (position, row) in rotated.iter_mut().enumerate() {
             row.chunks_mut(d)
@@ -297,13 +313,13 @@ impl Weights {
     }
 }
 
-/// The numbers of a tensor.
-pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+/// The elements of a tensor.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
 }
 
 /// The largest difference between two lists of numbers.
-pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter()
         .zip(b)

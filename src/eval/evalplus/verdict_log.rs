@@ -1,21 +1,19 @@
-//! Judgements on disk, by what was judged: a crash loses none that was reached.
+//! Judgements on disk, by a digest of what was judged, so that a crash loses none of them.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::Judgement;
-use crate::digest::Digest;
+use crate::{
+    digest::Digest,
+    disk::{DiskError, JsonLines},
+    eval::Judgement,
+};
 
 /// A file of judgements that grows line by line.
 #[derive(Debug)]
 pub struct VerdictLog {
-    file: File,
+    lines: JsonLines,
     known: BTreeMap<Digest, Judgement>,
 }
 
@@ -26,35 +24,23 @@ struct Line {
 }
 
 impl VerdictLog {
-    /// Opens a log, or begins one. A last line that a crash has cut is left out.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
-        let lines = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Line>(line).ok());
-        let known = lines.map(|line| (line.key, line.judgement)).collect();
-        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            file.write_all(b"\n")?;
-        }
-        Ok(Self { file, known })
+    /// Opens a log, or starts one. Lines that cannot be read are removed.
+    pub fn open(path: &Path) -> Result<Self, DiskError> {
+        let lines = JsonLines::resume(path, |_: &Line| true)?;
+        let known = JsonLines::read::<Line>(path)?.into_iter();
+        let known = known.map(|line| (line.key, line.judgement)).collect();
+        Ok(Self { lines, known })
     }
 
-    /// The judgement of what has this key.
+    /// The judgement under a key.
     pub fn find(&self, key: &Digest) -> Option<&Judgement> {
         self.known.get(key)
     }
 
-    /// Keeps a judgement.
-    pub fn add(&mut self, key: Digest, judgement: Judgement) -> io::Result<()> {
+    /// Adds a judgement.
+    pub fn add(&mut self, key: Digest, judgement: Judgement) -> Result<(), DiskError> {
         let line = Line { key, judgement };
-        let mut text = serde_json::to_string(&line)?;
-        text.push('\n');
-        self.file.write_all(text.as_bytes())?;
+        self.lines.append(&line)?;
         self.known.insert(line.key, line.judgement);
         Ok(())
     }
@@ -62,11 +48,13 @@ impl VerdictLog {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, io::Write as _};
+
     use super::*;
     use crate::sandbox::Verdict;
 
     #[test]
-    fn only_what_the_machine_has_no_part_in_is_lasting() {
+    fn only_verdicts_that_no_busy_machine_can_cause_are_lasting() {
         let timeout = Verdict::Timeout;
         let died = Verdict::Died {
             code: None,
@@ -80,7 +68,7 @@ mod tests {
 
         assert!(is_lasting(&[Verdict::Pass]) && is_lasting(&[Verdict::Pass, wrong.clone()]));
         assert!(!is_lasting(std::slice::from_ref(&timeout)) && !is_lasting(&[Verdict::Pass, died]));
-        // The first to fail is wrong, and so is the solution; the second would be judged otherwise.
+        // The first verdict would be the same in another run, the second might not.
         assert!(!is_lasting(&[wrong, timeout]));
     }
 
@@ -93,7 +81,8 @@ mod tests {
         let mut log = VerdictLog::open(&path).unwrap();
         log.add(one.clone(), judgement.clone()).unwrap();
         // The crash: half a line.
-        log.file.write_all(b"{\"key\":\"").unwrap();
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"key\":\"").unwrap();
 
         let mut log = VerdictLog::open(&path).unwrap();
         log.add(two.clone(), judgement.clone()).unwrap();

@@ -1,12 +1,14 @@
-//! Samples of a benchmark, in EvalPlus's formats.
+//! Files of samples, in EvalPlus's formats.
 
 use std::{fs, path::Path};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{EvalError, benchmark::Benchmark, evalplus::samples_of_results};
-use crate::data::read_json_lines_with;
+use crate::{
+    data::read_json_lines_with,
+    eval::{EvalError, benchmark::Benchmark},
+};
 
 /// A solution of a task, to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct Sample {
     pub task: usize,
     /// The whole solution.
     pub solution: String,
-    /// Whether the model was cut off at its limit; none where the file does not say.
+    /// Whether it was cut off at the token limit; none if the file does not record it.
     pub is_truncated: Option<bool>,
 }
 
@@ -29,7 +31,7 @@ struct Line {
 }
 
 impl Line {
-    /// As our own samples say it, or an OpenAI-compatible endpoint.
+    /// As our own samples record it, or else an OpenAI-compatible endpoint.
     fn is_truncated(&self) -> Option<bool> {
         let reason = self.finish_reason.as_deref();
         self.is_truncated
@@ -37,13 +39,13 @@ impl Line {
     }
 }
 
-/// Reads JSON lines with `task_id` and `solution` or `completion`, plain or compressed, or the
-/// result file of EvalPlus; a completion gets the task's own text before it. `is_truncated`, or a
-/// `finish_reason` of `length`, says that the model was cut off.
+/// Reads samples from JSON lines, plain or compressed, or from a result file of EvalPlus.
 ///
-/// All lines that are wrong or name no task are told at once.
+/// A line has a `task_id` and a `solution` or a `completion`; a completion is appended to the task's
+/// own text. `is_truncated`, or a `finish_reason` of `length`, says that the model was cut off. The
+/// error lists every line that is wrong or names an unknown task.
 pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, EvalError> {
-    // A result file may be one object over many lines.
+    // A result file is one object, possibly on many lines.
     let object = fs::read(path)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -62,6 +64,18 @@ pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample
         return samples;
     }
     read_json_lines_with(path, |text| samples(text, benchmark)).map_err(EvalError::Samples)
+}
+
+/// The samples in a result file of EvalPlus, each as the task's name and a solution.
+fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(String, String)>> {
+    let eval = file.get("eval")?.as_object()?;
+    let mut samples = Vec::new();
+    for (task, results) in eval {
+        for result in results.as_array()? {
+            samples.push((task.clone(), result.get("solution")?.as_str()?.to_owned()));
+        }
+    }
+    Some(samples)
 }
 
 fn samples(text: &str, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, String> {
@@ -90,7 +104,7 @@ fn position(id: &str, benchmark: &dyn Benchmark) -> Option<usize> {
     benchmark.tasks().iter().position(|task| task.id == id)
 }
 
-/// What is wrong with a line; its number is told by the reader, and its text is always line 1.
+/// What is wrong with a line. The reader adds the line's number; serde always says line 1.
 fn reason(error: &serde_json::Error) -> String {
     error
         .to_string()

@@ -1,0 +1,158 @@
+//! `recode judge`: judges samples of a benchmark.
+
+mod arguments;
+mod result_file;
+mod session;
+mod summary;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use serde_json::json;
+
+use super::{
+    exit::{Exit, Failure},
+    output,
+};
+use crate::{
+    eval::{
+        Tally,
+        benchmark::{Benchmark, Descriptor},
+        read_evalplus_results, read_samples,
+    },
+    sandbox::{Pool, PythonError},
+};
+pub(super) use arguments::Arguments;
+use result_file::Report;
+use session::{Outcome, Session};
+
+/// Runs `recode judge`.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
+    let options = arguments.options()?;
+    let opened = arguments.benchmark.open(&arguments.data, &options);
+    let benchmark = opened.map_err(|error| usage(&error))?;
+    if let Some(path) = &arguments.from_results {
+        return from_results(arguments, path, &*benchmark);
+    }
+    let (Some(samples), Some(out)) = (&arguments.samples, &arguments.out) else {
+        // The parser requires both.
+        return Err(Failure::text(
+            Exit::Usage,
+            "`--samples` and `--out` are needed",
+        ));
+    };
+    let samples = read_samples(samples, &*benchmark).map_err(|error| usage(&error))?;
+    let pool = Pool::start(&arguments.pool()).map_err(|error| no_python(&error))?;
+    let stop = stop_on_signals()
+        .map_err(|error| Failure::text(Exit::Bug, format!("cannot listen for signals: {error}")))?;
+
+    let libraries = pool.interpreter().libraries(arguments.benchmark.libraries);
+    warn_of_lacking(arguments.benchmark, &libraries);
+    let session = Session {
+        data: &arguments.data,
+        out,
+        cache: arguments.cache(),
+        options: &options,
+        libraries: &libraries,
+        benchmark: &*benchmark,
+        samples: &samples,
+        pool: &pool,
+    };
+    let judged = session.judge(&stop)?;
+    if judged.iter().any(Option::is_none) {
+        let done = judged.iter().flatten().count();
+        let text = format!("stopped after {done} of {} samples", samples.len());
+        return Err(
+            Failure::text(Exit::Stopped, text).hint("run the same command again to continue")
+        );
+    }
+    let judged: Vec<Outcome> = judged.into_iter().flatten().collect();
+    let report = Report::new(&session, &judged);
+    report.write(out, arguments.benchmark.has_evalplus_results)?;
+    session.remove_partial();
+    output::result(&if arguments.json {
+        report.summary().to_string()
+    } else {
+        summary::table(benchmark.name(), &report.tally, report.truncated)
+    });
+    Ok(if report.tally.failures > 0 {
+        Exit::JobFailed
+    } else {
+        Exit::Done
+    })
+}
+
+/// Prints the rates of the verdicts in a result file of EvalPlus.
+fn from_results(
+    arguments: &Arguments,
+    path: &Path,
+    benchmark: &dyn Benchmark,
+) -> Result<Exit, Failure> {
+    let judged = read_evalplus_results(path, benchmark)
+        .map_err(|error| Failure::new(Exit::Usage, &error))?;
+    let pairs: Vec<_> = judged
+        .iter()
+        .map(|(sample, judgement)| (sample.task, Some(judgement)))
+        .collect();
+    let tally = Tally::new(benchmark.tasks().len(), &pairs);
+    output::result(&if arguments.json {
+        json!({ "benchmark": benchmark.name(), "summary": tally }).to_string()
+    } else {
+        summary::table(benchmark.name(), &tally, None)
+    });
+    Ok(Exit::Done)
+}
+
+fn warn_of_lacking(benchmark: &Descriptor, libraries: &BTreeMap<String, String>) {
+    let lacking: Vec<&str> = benchmark
+        .libraries
+        .iter()
+        .filter(|name| !libraries.contains_key(**name))
+        .copied()
+        .collect();
+    if !lacking.is_empty() {
+        output::error_line(&format!(
+            "warning: this Python lacks {}; tasks that import them cannot pass (recode python --setup)",
+            lacking.join(", ")
+        ));
+    }
+}
+
+fn no_python(error: &PythonError) -> Failure {
+    let failure = Failure::new(Exit::Missing, error);
+    match error {
+        PythonError::Start { .. } | PythonError::Version { .. } => failure.hint(
+            "install Python 3.9 or newer, or name one: RECODE_PYTHON=/path/to/python3 recode judge …",
+        ),
+        PythonError::Unprotected { .. } => failure.hint(
+            "use a Linux that allows user namespaces, or run with --allow-unsandboxed if you trust \
+             the samples",
+        ),
+        _ => failure,
+    }
+}
+
+/// On the first signal, running programs are finished; the second one ends this process.
+fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let code = i32::from(Exit::Stopped.code());
+        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// The failure of a file that cannot be written.
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::text(
+        Exit::Usage,
+        format!("cannot write `{}`: {error}", path.display()),
+    )
+}

@@ -1,0 +1,5 @@
+//! Tests of evaluation as a whole.
+
+mod conformance;
+pub(super) mod fixture;
+mod registry;

@@ -1,0 +1,33 @@
+//! The small files of a model's folder.
+
+use std::{fs, path::Path};
+
+use serde_json::{Map, Value};
+
+use crate::disk::atomic::{self, Flush};
+
+use super::error::ModelError;
+
+/// The object of a JSON file; empty if the file cannot be read.
+pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, ModelError> {
+    let Ok(bytes) = fs::read(path) else {
+        return Ok(Map::new());
+    };
+    serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+/// Writes a JSON file; readers see the old file or the new one, never a part.
+pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {
+    write_bytes(path, format!("{value:#}\n").as_bytes())
+}
+
+/// Writes a file; readers see the old file or the new one, never a part.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    atomic::write(path, bytes, Flush::Now).map_err(|source| ModelError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}

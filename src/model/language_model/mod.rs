@@ -1,0 +1,139 @@
+//! A decoder with its tokenizer: the content of a model's folder.
+
+mod adapter;
+mod scratch;
+
+use std::{fs, path::Path};
+
+use burn::tensor::Device;
+use serde_json::{Map, Value};
+
+use super::{
+    chat::Chat,
+    config::{self, DecoderConfig},
+    decoder::Decoder,
+    error::ModelError,
+    files::{read_object, write_bytes, write_json},
+    memory_size::MemorySize,
+    settings::{AdapterSettings, Dtype, ModelSettings},
+    tokenizer::Tokenizer,
+    weights::{self, Archive},
+};
+
+/// A decoder, its tokenizer, and the tokens at which it stops.
+#[derive(Clone, Debug)]
+pub struct LanguageModel {
+    /// The shape of the decoder.
+    pub config: DecoderConfig,
+    /// The network.
+    pub decoder: Decoder,
+    /// Text to tokens and back.
+    pub tokenizer: Tokenizer,
+    /// Tokens that end a completion.
+    pub stop_tokens: Vec<u32>,
+    /// The memory for keys and values during sampling, without the room that they grow into. It
+    /// decides how many sequences run at once, and changes no completion.
+    pub kv_cache: MemorySize,
+    /// How conversations become text.
+    pub chat: Chat,
+    dtype: Dtype,
+    /// The adapter of the decoder, if it has one.
+    pub(super) adapter: Option<AdapterSettings>,
+    /// The content of `generation_config.json`, in which saving replaces the stop tokens.
+    generation: Map<String, Value>,
+    /// Files that are copied unchanged: their names and contents.
+    companions: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// The file that names the stop tokens.
+const GENERATION: &str = "generation_config.json";
+
+/// Files of a model's folder that are copied without being parsed.
+const COMPANIONS: [&str; 3] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
+
+impl LanguageModel {
+    /// Reads a folder in the Hugging Face layout, frozen, with weights of the given type.
+    pub fn load(folder: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
+        let device = device.clone().inner();
+        check_dtype(dtype, &device)?;
+        let config = DecoderConfig::from_file(&folder.join("config.json"))?;
+        let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+        let archive = Archive::open_folder(folder)?;
+        let decoder = Decoder::build(&config, &device, |parameter| {
+            archive.read(
+                &parameter.name,
+                parameter.role.layout(),
+                parameter.dims,
+                dtype.of_tensors(),
+                &device,
+            )
+        })?;
+        let generation = read_object(&folder.join(GENERATION))?;
+        let stop_tokens = config::token_ids(generation.get("eos_token_id")).map_err(|problem| {
+            ModelError::Json {
+                path: folder.join(GENERATION),
+                problem,
+            }
+        })?;
+        let stop_tokens = if stop_tokens.is_empty() {
+            config.eos_token_ids.clone()
+        } else {
+            stop_tokens
+        };
+        let companions = COMPANIONS
+            .into_iter()
+            .filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
+            .collect();
+        Ok(Self {
+            config,
+            decoder,
+            tokenizer,
+            stop_tokens,
+            kv_cache: ModelSettings::kv_cache(),
+            chat: Chat::from_folder(folder)?,
+            dtype,
+            adapter: None,
+            generation,
+            companions,
+        })
+    }
+
+    /// Writes a folder in the Hugging Face layout, with adapters folded into the weights.
+    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        fs::create_dir_all(folder).map_err(|source| ModelError::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+        let mut tensors = Vec::new();
+        self.decoder.merged().each_parameter(&mut |parameter| {
+            tensors.push((parameter.name, parameter.layout, parameter.tensor.clone()));
+        });
+        weights::write(&folder.join("model.safetensors"), tensors)?;
+        write_json(
+            &folder.join("config.json"),
+            &self.config.to_json(self.dtype).into(),
+        )?;
+        let mut generation = self.generation.clone();
+        generation.insert("eos_token_id".to_owned(), self.stop_tokens.clone().into());
+        write_json(&folder.join(GENERATION), &generation.into())?;
+        write_bytes(&folder.join("tokenizer.json"), self.tokenizer.source())?;
+        for (name, bytes) in &self.companions {
+            write_bytes(&folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_dtype(dtype: Dtype, device: &Device) -> Result<(), ModelError> {
+    if device.supports_dtype(dtype.of_tensors()) {
+        Ok(())
+    } else {
+        Err(ModelError::UnsupportedDtype {
+            dtype: dtype.torch_name(),
+        })
+    }
+}

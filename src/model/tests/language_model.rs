@@ -1,0 +1,200 @@
+//! A model's folder, written and read.
+
+use std::fs;
+
+use burn::tensor::Device;
+use serde_json::{Map, Value, json};
+
+use crate::model::{
+    AdapterKind, Dtype, LanguageModel, ScratchSettings, TokenBatch,
+    files::write_json,
+    fixture::{self, values},
+    weights,
+};
+
+fn logits(model: &LanguageModel) -> Vec<f32> {
+    let batch = TokenBatch::of_prompts(&[fixture::tokens(1, 6)]);
+    let hidden = model.decoder.hidden(&batch, None, None);
+    values(model.decoder.logits(hidden.reshape([6, 16])))
+}
+
+#[test]
+fn a_saved_model_gives_the_same_bits_when_loaded() {
+    for family in fixture::FAMILIES {
+        let folder = tempfile::tempdir().unwrap();
+        let mut model = fixture::model(family);
+        model.stop_tokens = vec![2, 0];
+
+        model.save(folder.path()).unwrap();
+        let loaded = LanguageModel::load(folder.path(), Dtype::F32, &Device::flex()).unwrap();
+
+        assert_eq!(logits(&model), logits(&loaded), "{family}");
+        assert_eq!(loaded.stop_tokens, [2, 0]);
+        assert_eq!(loaded.tokenizer.source(), model.tokenizer.source());
+        assert_eq!(
+            loaded.config.to_json(Dtype::F32),
+            model.config.to_json(Dtype::F32)
+        );
+    }
+}
+
+#[test]
+fn a_saved_adapted_model_is_the_merged_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = fixture::adapted("qwen2", AdapterKind::Dora);
+
+    model.save(folder.path()).unwrap();
+    let loaded = LanguageModel::load(folder.path(), Dtype::F32, &Device::flex()).unwrap();
+
+    model.decoder = model.decoder.merged();
+    assert_eq!(logits(&model), logits(&loaded));
+}
+
+#[test]
+fn unknown_keys_are_kept() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = [
+        (
+            "generation_config.json",
+            json!({"eos_token_id": [1, 2], "top_k": 20}),
+        ),
+        (
+            "tokenizer_config.json",
+            json!({"chat_template": "{{ messages }}"}),
+        ),
+    ];
+    fixture::model("qwen2").save(first.path()).unwrap();
+    for (name, json) in &files {
+        write_json(&first.path().join(name), json).unwrap();
+    }
+
+    let model = LanguageModel::load(first.path(), Dtype::F32, &Device::flex()).unwrap();
+    model.save(second.path()).unwrap();
+
+    assert_eq!(model.stop_tokens, [1, 2]);
+    for (name, json) in files {
+        let found = fs::read(second.path().join(name)).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&found).unwrap(),
+            json,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn shards_are_read_by_their_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture::model("llama");
+    model.save(folder.path()).unwrap();
+    let mut shards = [Vec::new(), Vec::new()];
+    let mut map = Map::new();
+    model.decoder.clone().each_parameter(&mut |one| {
+        let shard = map.len() % 2;
+        map.insert(one.name.clone(), format!("part-{shard}.safetensors").into());
+        shards[shard].push((one.name, one.layout, one.tensor.clone()));
+    });
+    for (index, shard) in shards.into_iter().enumerate() {
+        weights::write(
+            &folder.path().join(format!("part-{index}.safetensors")),
+            shard,
+        )
+        .unwrap();
+    }
+    let index = folder.path().join("model.safetensors.index.json");
+    write_json(&index, &json!({"weight_map": map})).unwrap();
+    fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+
+    let loaded = LanguageModel::load(folder.path(), Dtype::F32, &Device::flex()).unwrap();
+
+    assert_eq!(logits(&model), logits(&loaded));
+}
+
+#[test]
+fn damaged_folders_are_refused_with_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture::model("qwen2");
+    model.save(folder.path()).unwrap();
+    let load = || {
+        let error = LanguageModel::load(folder.path(), Dtype::F32, &Device::flex()).unwrap_err();
+        error
+            .to_string()
+            .replace(&folder.path().display().to_string(), "MODEL")
+    };
+    let config = folder.path().join("config.json");
+    let with = |key: &str, value: Value| {
+        let mut json = model.config.to_json(Dtype::F32);
+        json.insert(key.to_owned(), value);
+        write_json(&config, &json.into()).unwrap();
+    };
+
+    with("intermediate_size", 25.into());
+    insta::assert_snapshot!(load(), @"tensor `model.layers.0.mlp.gate_proj.weight` of `MODEL/model.safetensors` has shape [24, 16], expected [25, 16]");
+    with("num_hidden_layers", 3.into());
+    insta::assert_snapshot!(load(), @"`MODEL/model.safetensors` has no tensor `model.layers.2.input_layernorm.weight`, expected one of shape [16]");
+    with("rope_scaling", json!({"rope_type": "longrope"}));
+    insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `rope_scaling` is of type `longrope`, expected `default`, `linear`, `dynamic`, `llama3` or `yarn`");
+    with("model_type", "gpt2".into());
+    insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: unknown `model_type` `gpt2`, expected `llama`, `qwen2` or `qwen3`");
+    with("num_key_value_heads", 3.into());
+    insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `num_attention_heads` is `4`, expected a multiple of `num_key_value_heads`, `3`");
+    with("hidden_size", Value::Null);
+    insta::assert_snapshot!(load(), @"cannot understand `MODEL/config.json`: `hidden_size` is `null`, expected a whole number");
+    with("use_cache", true.into());
+    let weights = folder.path().join("model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    fs::write(&weights, &bytes[..bytes.len() - 1]).unwrap();
+    let size = bytes.len();
+    let expected = format!(
+        "`MODEL/model.safetensors` is cut off within tensor `model.norm.weight`: expected at \
+         least {size} bytes, found {}",
+        size - 1
+    );
+    assert_eq!(load(), expected);
+    fs::write(&weights, &bytes[..7]).unwrap();
+    insta::assert_snapshot!(load(), @"cannot understand the tensors of `MODEL/model.safetensors`");
+    fs::remove_file(weights).unwrap();
+    insta::assert_snapshot!(load(), @"cannot read `MODEL/model.safetensors`");
+}
+
+#[test]
+fn scratch_models_depend_on_their_seed_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    fixture::write_tokenizer(&path);
+    let settings = fixture::settings(&path);
+    let make = |settings: &ScratchSettings| {
+        LanguageModel::scratch(settings, Dtype::F32, &Device::flex()).unwrap()
+    };
+    let model = make(&settings);
+
+    assert_eq!(logits(&model), logits(&make(&settings)));
+    assert_ne!(
+        logits(&model),
+        logits(&make(&ScratchSettings {
+            init_seed: 4,
+            ..settings
+        }))
+    );
+    assert_eq!(model.stop_tokens, [2, 0]);
+    assert_eq!(model.config.vocab_size, fixture::VOCABULARY);
+}
+
+#[test]
+fn half_precision_is_kept_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    fixture::model("qwen2").save(folder.path()).unwrap();
+    let narrow = LanguageModel::load(folder.path(), Dtype::F16, &Device::flex()).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    narrow.save(other.path()).unwrap();
+    let again = LanguageModel::load(other.path(), Dtype::F16, &Device::flex()).unwrap();
+
+    let wide = LanguageModel::load(other.path(), Dtype::F32, &Device::flex()).unwrap();
+    assert_eq!(logits(&narrow), logits(&again));
+    let worst = fixture::distance(&logits(&narrow), &logits(&wide));
+    // 0.2: 11 bits of mantissa, and attention scores of order ten that amplify the rounding.
+    assert!(worst > 0.0 && worst < 0.2, "{worst}");
+    let config: Value =
+        serde_json::from_slice(&fs::read(other.path().join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["torch_dtype"], "float16");
+}

@@ -1,0 +1,7 @@
+//! Tests of whole models, and the helpers that they share.
+
+mod by_block;
+mod decoder;
+pub(crate) mod fixture;
+mod language_model;
+mod peft;

@@ -1,0 +1,97 @@
+//! What every measurement needs: a pool that runs tests, and the log of samples.
+
+use std::io;
+
+use super::{Context, Reporter, StopFlag, WorkerError};
+use crate::{
+    data::Cache,
+    disk::JsonLines,
+    eval::{EvalSettings, Observer, SampleRecord},
+    sandbox::{Pool, Settings, choose_interpreter},
+};
+
+/// Starts the pool that runs the tests of a benchmark, and records its Python, libraries and sandbox
+/// in the provenance.
+pub(super) fn start_pool(
+    context: &mut Context<'_>,
+    settings: &EvalSettings,
+) -> Result<Pool, WorkerError> {
+    let libraries = settings.descriptor()?.libraries;
+    let named = settings.named_python();
+    let cache = Cache::from_environment();
+    let pool = Pool::start(&Settings {
+        interpreter: choose_interpreter(named, !libraries.is_empty(), cache.folder()),
+        is_unsandboxed_allowed: settings.allow_unsandboxed,
+        ..Settings::default()
+    })?;
+    let mut judge = pool.interpreter().libraries(libraries);
+    for name in libraries {
+        if !judge.contains_key(*name) {
+            tracing::warn!(name, "not installed: tasks that import it cannot pass");
+        }
+    }
+    judge.insert("python".to_owned(), pool.interpreter().version.clone());
+    judge.insert("sandbox".to_owned(), pool.safeguards().to_string());
+    context.attempt.judge = judge;
+    context.dir.write_attempt(context.attempt)?;
+    Ok(pool)
+}
+
+/// Logs a warning for each sample that could not be judged.
+pub(super) fn warn_of_failures(samples: &[SampleRecord]) {
+    for sample in samples {
+        if let Some(error) = &sample.error {
+            tracing::warn!(task = sample.task_id, error, "a sample could not be judged");
+        }
+    }
+}
+
+/// Writes samples to `samples.jsonl` as they are judged, and reports the progress.
+pub(super) struct SampleLog<'a> {
+    lines: JsonLines,
+    samples: usize,
+    passed: usize,
+    progress: &'a mut Reporter,
+    stop: StopFlag,
+}
+
+impl<'a> SampleLog<'a> {
+    /// A log that continues after the samples that are `done`.
+    pub(super) fn new(
+        lines: JsonLines,
+        done: &[SampleRecord],
+        progress: &'a mut Reporter,
+        stop: StopFlag,
+    ) -> Self {
+        Self {
+            lines,
+            samples: done.len(),
+            passed: passed(done),
+            progress,
+            stop,
+        }
+    }
+}
+
+impl Observer for SampleLog<'_> {
+    fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()> {
+        for sample in samples {
+            self.lines.append(sample).map_err(io::Error::other)?;
+        }
+        warn_of_failures(samples);
+        self.samples += samples.len();
+        self.passed += passed(samples);
+        let message = format!("passed {}", self.passed);
+        self.progress
+            .report(self.samples as u64, total as u64, message);
+        Ok(())
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop.is_set()
+    }
+}
+
+fn passed(samples: &[SampleRecord]) -> usize {
+    samples.iter().filter(|sample| sample.has_passed()).count()
+}
