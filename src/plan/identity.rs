@@ -44,10 +44,6 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
         json!(adapter)
     };
     model.insert("adapter".to_owned(), adapter);
-    if work.model.adapter.kind != AdapterKind::None && work.model.adapter.dropout > 0.0 {
-        // How dropout draws has changed once; what has none is what it was.
-        model.insert("dropout".to_owned(), json!("by distances"));
-    }
     let mut identity = json!({
         "kind": "train",
         "recipe": RECIPE_VERSION,
