@@ -43,7 +43,7 @@ check:
 
 # Run the tests that need reference data (in RECODE_SHARED, or ../shared)
 conformance *arguments:
-    cargo test --release --locked -- --ignored --skip speed:: "$@"
+    cargo test --release --locked -- --ignored "$@"
     @{{ just_executable() }} parity
 
 # Compare digits with transformers and PEFT, and result files with EvalPlus; installs them first, and prints SKIPPED where it cannot

@@ -22,8 +22,9 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 use recode::{
     memory::Memory,
-    model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch},
+    model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch, generate},
     reward::{Normalizer, RewardSettings, Variant},
+    seed::stream,
     train::{
         AdvantageScale, Aggregation, Algorithm, EvalSchedule, EvaluationRecord, FinalCheckpoint,
         GrpoSettings, Inputs, LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Row,
@@ -145,6 +146,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             measure(&name, &case, model, &mut reference)?;
             if case.work == "train" {
                 shares(model)?;
+                parts(model)?;
             }
         }
     }
@@ -344,13 +346,7 @@ fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> Tr
             weight_decay: 0.01,
             max_grad_norm: 1.0,
         },
-        sampling: SamplingSettings {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            max_completion_tokens: 128,
-        },
+        sampling: settings_of_sampling(128),
         max_prompt_tokens: ROW,
         micro_batch_tokens: most,
         gradient_checkpointing: false,
@@ -359,6 +355,16 @@ fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> Tr
         samples_every: 1,
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::Last,
+    }
+}
+
+fn settings_of_sampling(max_completion_tokens: usize) -> SamplingSettings {
+    SamplingSettings {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        max_completion_tokens,
     }
 }
 
@@ -403,6 +409,66 @@ fn shares(model: &LanguageModel) -> Result<(), Box<dyn Error>> {
         sum(|step| step.reward_seconds) / all * 100.0,
         sum(|step| step.update_seconds) / all * 100.0
     );
+    Ok(())
+}
+
+/// The time of sampling by number of rows, and of a training pass by kind of adapter.
+fn parts(model: &LanguageModel) -> Result<(), Box<dyn Error>> {
+    let vocabulary = model.config.vocab_size;
+    let rows = |count: usize, time: usize| -> Vec<Vec<u32>> {
+        let token = |index: usize| u32::try_from((index * 7919 + 13) % vocabulary).unwrap_or(0);
+        (0..count)
+            .map(|row| (row * time..(row + 1) * time).map(token).collect())
+            .collect()
+    };
+    let report = |what: &str, tokens: usize, start: Instant| {
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = tokens as f64 / seconds;
+        println!(
+            "tiny, {what}: {:.0} ms, {rate:.0} tokens a second",
+            seconds * 1e3
+        );
+    };
+    let sampling = settings_of_sampling(100);
+    let mut endless = model.clone();
+    endless.stop_tokens = Vec::new();
+    for (batch, group) in [(8, 1), (64, 1), (64, 8)] {
+        let distinct = rows(batch / group, 200);
+        let prompts: Vec<_> = (0..batch)
+            .map(|row| distinct[row / group].clone())
+            .collect();
+        let streams = (0..batch as u64).map(|row| stream(1, "sampling", 0, row));
+        let start = Instant::now();
+        generate(
+            &endless,
+            &prompts,
+            &sampling,
+            streams.collect(),
+            &mut || false,
+        )?;
+        let what = format!("sampling, batch {batch}, groups of {group}");
+        report(&what, batch * sampling.max_completion_tokens, start);
+    }
+    let tokens = TokenBatch::new(&rows(16, 200), &rows(16, 100));
+    for kind in ["none", "lora", "dora"] {
+        let mut adapted = model.clone();
+        adapted.attach_adapter(
+            &serde_json::from_value(json!({
+                "kind": kind, "r": 16, "alpha": 16.0, "dropout": 0.0, "targets": ["attention"],
+            }))?,
+            1,
+        )?;
+        let start = Instant::now();
+        let output = adapted.decoder.log_probs(&tokens, 1.0, None);
+        report(&format!("adapter {kind}, forward"), 16 * 300, start);
+        let mut gradients = output.log_probs.sum().backward();
+        adapted.decoder.gradients(&mut gradients);
+        report(
+            &format!("adapter {kind}, forward and backward"),
+            16 * 300,
+            start,
+        );
+    }
     Ok(())
 }
 

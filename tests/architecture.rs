@@ -37,7 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data", &["digest", "disk", "settings"]),
     ("memory", &[]),
     ("reward", &["answer", "settings", "syntax"]),
-    ("model", &["disk", "remote", "seed", "settings"]),
+    ("model", &["device", "disk", "remote", "seed", "settings"]),
     (
         "train",
         &["digest", "disk", "model", "reward", "seed", "settings"],

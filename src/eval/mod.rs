@@ -1,7 +1,7 @@
 //! Measuring a model.
 //!
 //! A [benchmark](benchmark::Benchmark) has tasks and judges solutions. A completion is generated
-//! ([`measure`]) or requested ([`measure_remote`]), its code is found ([`extract`]) and judged by
+//! ([`measure()`]) or requested ([`measure_remote`]), its code is found ([`extract`]) and judged by
 //! running the task's tests ([`judge_each`], [`Judgement`]). The [`EvalOutcome`] reports the share of
 //! tasks that are solved ([`pass_at_k`]).
 

@@ -2,14 +2,14 @@
 
 use std::cell::OnceCell;
 
-use burn::tensor::{DType, Tensor, activation::softmax};
+use burn::tensor::Tensor;
 
 use super::{
     adapter::Dropout,
     config::DecoderConfig,
-    kernel,
     kv_cache::KvCache,
     norm::RmsNorm,
+    ops,
     parameter::{HEAD_NORMS, ParameterValues, Visit},
     projection::Projection,
     rope::Rotation,
@@ -31,14 +31,14 @@ pub(super) struct Attention {
     head_dim: usize,
 }
 
-/// What every block knows of the tokens that pass through.
+/// What all blocks need to know about the tokens of a pass.
 #[derive(Debug)]
 pub(super) struct Columns<'t> {
     tokens: &'t TokenBatch,
-    /// Columns before those of this pass.
+    /// Columns of the cache, before those of this pass.
     past: usize,
     rotation: Rotation,
-    /// See [`TokenBatch::visibility`](super::TokenBatch); made when it is first needed.
+    /// See [`TokenBatch::visibility`](super::TokenBatch); made when a block first needs it.
     visibility: OnceCell<Option<Tensor<4>>>,
 }
 
@@ -50,6 +50,15 @@ impl<'t> Columns<'t> {
             rotation,
             visibility: OnceCell::new(),
         }
+    }
+
+    /// The mask of scores like `queries`, if any query does not see all columns.
+    fn visibility(&self, queries: &Tensor<4>) -> Option<Tensor<4>> {
+        let made = self.visibility.get_or_init(|| {
+            let device = queries.device().inner();
+            self.tokens.visibility(self.past, &device, queries.dtype())
+        });
+        made.clone()
     }
 
     /// The last token of each row.
@@ -66,7 +75,7 @@ impl<'t> Columns<'t> {
     }
 }
 
-/// What a pass through the decoder gives to a block.
+/// What the decoder passes to every block.
 #[derive(Debug)]
 pub(super) struct Pass<'a, 't> {
     pub(super) columns: &'a Columns<'t>,
@@ -104,10 +113,11 @@ impl Attention {
     ) -> Tensor<2> {
         let projections = [&self.q_proj, &self.k_proj, &self.v_proj];
         let [q, k, v] = Projection::forward_each(projections, x, pass.dropout.as_deref_mut());
-        self.mixed(q, [k, v], layer, pass)
+        self.attend(q, [k, v], layer, pass)
     }
 
-    /// As [`Self::forward`], of the last token of each row alone; others leave keys and values behind.
+    /// As [`Self::forward`], for the last token of each row alone. Of the others only keys and
+    /// values are computed.
     ///
     /// # Shapes
     ///
@@ -118,17 +128,17 @@ impl Attention {
         let keys = Projection::forward_each(projections, x, pass.dropout.as_deref_mut());
         let last = pass.columns.last(x.clone());
         let q = self.q_proj.forward(last, pass.dropout.as_deref_mut());
-        self.mixed(q, keys, layer, pass)
+        self.attend(q, keys, layer, pass)
     }
 
-    /// What the last tokens of each row, as many as there are queries, see.
+    /// Attention of the last tokens of each row, as many as there are queries.
     ///
     /// # Shapes
     ///
     /// - `q`: `[batch · last, heads · head_dim]`
     /// - `k`, `v`: `[batch · time, kv_heads · head_dim]`
     /// - output: `[batch · last, d]`
-    fn mixed(
+    fn attend(
         &self,
         q: Tensor<2>,
         [k, v]: [Tensor<2>; 2],
@@ -150,43 +160,9 @@ impl Attention {
             Some(cache) => cache.extend(layer, k, v),
             None => (k, v),
         };
-
-        if let Some(mixed) = kernel::attention(&q, &k, &v, columns.tokens.left_padding()) {
-            return self.o_proj.forward(mixed, pass.dropout.as_deref_mut());
-        }
-        // The heads of a group lie one below the other, so that none of its keys is repeated.
-        let scale = (d as f64).powf(-0.5);
-        let q = q
-            .mul_scalar(scale)
-            .swap_dims(1, 2)
-            .reshape([b, kv, g * t, d]);
-        let scores = q.matmul(k.swap_dims(2, 3));
-        let mixed = self.weights(scores, columns).matmul(v);
-        let mixed = mixed
-            .reshape([b, kv * g, t, d])
-            .swap_dims(1, 2)
-            .reshape([b * t, kv * g * d]);
-        self.o_proj.forward(mixed, pass.dropout.as_deref_mut())
-    }
-
-    /// # Shapes
-    ///
-    /// - `scores`, output: `[batch, kv_heads, group · last, past + time]`
-    fn weights(&self, scores: Tensor<4>, columns: &Columns<'_>) -> Tensor<4> {
-        let [b, kv, rows, total] = scores.dims();
-        let dtype = scores.dtype();
-        let (tokens, device) = (columns.tokens, scores.device().inner());
-        let visibility = || tokens.visibility(columns.past, &device, dtype);
-        let scores = match columns.visibility.get_or_init(visibility) {
-            Some(visibility) => {
-                let time = rows / self.group_size;
-                let scores = scores.reshape([b, kv * self.group_size, time, total]);
-                let visibility = visibility.clone().narrow(2, tokens.time() - time, time);
-                (scores + visibility).reshape([b, kv, rows, total])
-            }
-            None => scores,
-        };
-        kernel::softmax(&scores).unwrap_or_else(|| softmax(scores.cast(DType::F32), 3).cast(dtype))
+        let starts = columns.tokens.left_padding();
+        let attended = ops::attention([q, k, v], starts, |q| columns.visibility(q));
+        self.o_proj.forward(attended, pass.dropout.as_deref_mut())
     }
 
     pub(super) fn projections(&mut self) -> [(&'static str, &mut Projection); 4] {

@@ -1,4 +1,4 @@
-//! Keys and values of the tokens seen so far.
+//! Keys and values of the tokens so far.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ struct Layer {
     values: Option<Tensor<4>>,
 }
 
-/// The room to grow that a full buffer gets, as a share of its length.
+/// The room to grow that a full buffer gets: its length divided by this.
 const GROWTH: usize = 2;
 
 /// The least room to grow, in tokens.
@@ -49,10 +49,10 @@ impl KvCache {
         self.length
     }
 
-    /// Keeps only some rows from the column `first` on, and takes in rows of another cache.
+    /// Keeps only some rows from the column `first` on, and adds rows of another cache.
     ///
-    /// All rows end in the same column; what lies before a shorter one is padding. Returns how many
-    /// columns of padding the kept and the entering rows gain; a kept row may lose some.
+    /// All rows end in the same column; the columns before a shorter row are padding. Returns how
+    /// many columns of padding the kept and the entering rows gain; a kept row may lose some.
     ///
     /// # Panics
     ///
@@ -121,7 +121,7 @@ impl KvCache {
         )
     }
 
-    /// Counts `time` tokens that every layer has been given.
+    /// Counts `time` tokens that every layer has appended.
     pub(super) fn advance(&mut self, time: usize) {
         self.length += time;
     }
@@ -179,7 +179,7 @@ fn together(parts: [Option<Part<'_>>; 2], length: usize) -> Option<Tensor<4>> {
     Some(buffer)
 }
 
-/// Writes `new` behind the first `past` tokens of a buffer, which grows if it must.
+/// Writes `new` after the first `past` tokens of a buffer, which grows if it must.
 fn append(buffer: &mut Option<Tensor<4>>, past: usize, new: Tensor<4>) -> Tensor<4> {
     let [batch, heads, time, width] = new.dims();
     let total = past + time;

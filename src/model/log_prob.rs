@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::token_batch::{Target, indices};
 
-/// What the model thinks of the tokens of some completions.
+/// The log-probabilities of the tokens of some completions, under a model.
 #[derive(Clone, Debug)]
 pub struct LogProbs {
     /// The natural log-probability of each token, `[batch, completion_time]`; 0 at padding.
@@ -35,51 +35,6 @@ impl Places {
     }
 }
 
-/// Logits at a temperature, less the largest of their row, and the logarithm of the sum of their
-/// exponentials.
-pub(super) struct Scores {
-    logits: Tensor<2>,
-    log_sum: Tensor<2>,
-}
-
-impl Scores {
-    /// # Shapes
-    ///
-    /// - `logits`: `[rows, vocabulary]`
-    pub(super) fn new(logits: Tensor<2>, temperature: f64) -> Self {
-        let logits = if is_one(temperature) {
-            logits
-        } else {
-            logits.div_scalar(temperature)
-        };
-        // A constant: it keeps the exponential in its range and takes no part in the gradient.
-        let largest = logits.clone().inner().max_dim(1);
-        let logits = logits - largest;
-        let log_sum = logits.clone().exp().sum_dim(1).log();
-        Self { logits, log_sum }
-    }
-
-    /// # Shapes
-    ///
-    /// - `targets`, output: `[rows, 1]`
-    pub(super) fn of(self, targets: Tensor<2, Int>) -> Tensor<2> {
-        self.logits.gather(1, targets) - self.log_sum
-    }
-
-    /// # Shapes
-    ///
-    /// - output: `[rows, 1]`
-    pub(super) fn entropy(&self) -> Tensor<2> {
-        let (logits, log_sum) = (self.logits.clone().inner(), self.log_sum.clone().inner());
-        let probabilities = (logits.clone() - log_sum.clone()).exp();
-        log_sum - (probabilities * logits).sum_dim(1)
-    }
-}
-
-fn is_one(temperature: f64) -> bool {
-    (temperature - 1.0).abs() < f64::EPSILON
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, TensorData};
@@ -89,6 +44,7 @@ mod tests {
     use crate::model::{
         TokenBatch,
         fixture::{self, distance, values},
+        ops,
         rounding::to_f32,
     };
 
@@ -180,7 +136,8 @@ mod tests {
         let tokens = tokens.map(|token| token.as_i64().unwrap());
         let tokens = indices(tokens, &device).reshape([rows, 1]);
         for case in golden["logprobs"].as_array().unwrap() {
-            let scores = Scores::new(logits.clone(), case["temperature"].as_f64().unwrap());
+            let temperature = case["temperature"].as_f64().unwrap();
+            let scores = ops::log_softmax(logits.clone(), temperature);
             let narrow =
                 |key: &str| -> Vec<f32> { flat(&case[key]).into_iter().map(to_f32).collect() };
 

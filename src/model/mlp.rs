@@ -1,10 +1,10 @@
 //! The gated feed-forward layer, SwiGLU (arXiv 2002.05202).
 
-use burn::tensor::{Tensor, activation::silu};
+use burn::tensor::Tensor;
 
 use super::{
     adapter::Dropout,
-    kernel,
+    ops,
     parameter::{ParameterValues, Visit},
     projection::Projection,
 };
@@ -34,15 +34,12 @@ impl Mlp {
     /// - `x`, output: `[rows, d]`
     pub(super) fn forward(&self, x: &Tensor<2>, mut dropout: Option<&mut Dropout>) -> Tensor<2> {
         let plain = [&self.gate_proj, &self.up_proj, &self.down_proj].map(Projection::plain);
-        if let [Some(gate), Some(up), Some(down)] = plain
-            && let Some(y) = kernel::mlp(x, [gate, up, down])
-        {
-            return y;
+        if let [Some(gate), Some(up), Some(down)] = plain {
+            return ops::gated_mlp(x, [gate, up, down]);
         }
         let gate = self.gate_proj.forward(x.clone(), dropout.as_deref_mut());
         let up = self.up_proj.forward(x.clone(), dropout.as_deref_mut());
-        let gated = kernel::swiglu(&gate, &up).unwrap_or_else(|| silu(gate) * up);
-        self.down_proj.forward(gated, dropout)
+        self.down_proj.forward(ops::swiglu(gate, up), dropout)
     }
 
     pub(super) fn projections(&mut self) -> [(&'static str, &mut Projection); 3] {

@@ -27,8 +27,9 @@ mod family;
 mod parameter;
 mod weights;
 
-// Operations.
-mod kernel;
+// Operations, and what is asked about their engine.
+mod engine;
+mod ops;
 
 // Layers.
 mod adapter;
@@ -46,22 +47,21 @@ mod language_model;
 mod log_prob;
 
 #[cfg(test)]
-mod speed;
-#[cfg(test)]
 mod tests;
 
 pub use adapter::Dropout;
 pub use chat::{Chat, Message};
 pub use config::DecoderConfig;
 pub use decoder::Decoder;
+pub use engine::Engine;
 pub use error::ModelError;
 pub use family::{AttentionBias, Features};
 pub use generate::{Completion, Finish, TextStream, generate, stream};
-pub use kernel::{AdamStep, adam_step};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use memory_size::MemorySize;
+pub use ops::{AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks};
 pub use parameter::{ParameterShape, Role};
 pub use rounding::to_f32;
 pub use settings::{

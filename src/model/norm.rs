@@ -1,10 +1,10 @@
 //! Root-mean-square normalisation (arXiv 1910.07467).
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 use super::{
     config::DecoderConfig,
-    kernel,
+    ops,
     parameter::{self, Layout, ParameterValues, Visit},
 };
 
@@ -49,15 +49,7 @@ impl RmsNorm {
     ///
     /// - `x`, output: `[rows, d]`
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        if let Some(normed) = kernel::rms_norm(&x, &self.weight, self.epsilon) {
-            return normed;
-        }
-        let dtype = x.dtype();
-        // Squares overflow 16 bits, and the mean needs more digits than they have.
-        let wide = x.cast(DType::F32);
-        let mean_square = wide.clone().square().mean_dim(1);
-        let scale = mean_square.add_scalar(self.epsilon).sqrt().recip();
-        (wide * scale).cast(dtype) * self.weight.clone()
+        ops::rms_norm(x, &self.weight, self.epsilon)
     }
 
     pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {

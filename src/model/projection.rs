@@ -1,14 +1,14 @@
-//! A linear map, and perhaps an adapter beside it.
+//! A linear map, with an adapter or without one.
 
 use burn::tensor::Tensor;
 
 use super::{
     adapter::{Adapter, Dropout},
-    kernel,
+    ops,
     parameter::{self, Layout, ParameterValues, Visit},
 };
 
-/// `x·W + b`, perhaps adapted.
+/// `x·W + b`, with an adapter or without one.
 #[derive(Clone, Debug)]
 pub(super) struct Projection {
     weight: Tensor<2>,
@@ -38,13 +38,11 @@ impl Projection {
 
     /// # Shapes
     ///
-    /// - `x`: `[rows, in]`: two dimensions, because a backend copies the weight for a third
+    /// - `x`: `[rows, in]`
     /// - output: `[rows, out]`
     pub(super) fn forward(&self, x: Tensor<2>, dropout: Option<&mut Dropout>) -> Tensor<2> {
         let output = match &self.adapter {
-            None => {
-                kernel::product(&x, &self.weight).unwrap_or_else(|| x.matmul(self.weight.clone()))
-            }
+            None => ops::product(x, &self.weight),
             Some(adapter) => adapter.forward(x, &self.weight, dropout),
         };
         match &self.bias {
@@ -57,7 +55,8 @@ impl Projection {
     ///
     /// # Shapes
     ///
-    /// - as there
+    /// - `x`: `[rows, in]`
+    /// - outputs: `[rows, out]`
     pub(super) fn forward_each<const N: usize>(
         projections: [&Self; N],
         x: &Tensor<2>,
@@ -65,19 +64,17 @@ impl Projection {
     ) -> [Tensor<2>; N] {
         if projections.iter().all(|one| one.adapter.is_none()) {
             let maps = projections.map(|one| (&one.weight, one.bias.as_ref()));
-            if let Some(outputs) = kernel::products(x, maps) {
-                return outputs;
-            }
+            return ops::products(x, maps);
         }
         projections.map(|one| one.forward(x.clone(), dropout.as_deref_mut()))
     }
 
-    /// Whether an adapter stands beside the weight.
+    /// Whether it has an adapter.
     pub(super) fn is_adapted(&self) -> bool {
         self.adapter.is_some()
     }
 
-    /// The weight, if that is all there is.
+    /// The weight, if there is neither an adapter nor a bias.
     pub(super) fn plain(&self) -> Option<&Tensor<2>> {
         (self.adapter.is_none() && self.bias.is_none()).then_some(&self.weight)
     }
@@ -87,7 +84,7 @@ impl Projection {
         &self.weight
     }
 
-    /// Puts an adapter beside the weight, or takes it away.
+    /// Adds or removes the adapter.
     pub(super) fn set_adapter(&mut self, adapter: Option<Adapter>) {
         self.adapter = adapter;
     }
@@ -104,7 +101,7 @@ impl Projection {
         }
     }
 
-    /// Recomputes what an adapter keeps of its parameters, after these have changed.
+    /// Recomputes what the adapter derives from its parameters, after they have changed.
     pub(super) fn refresh(&mut self) {
         if let Some(adapter) = &mut self.adapter {
             adapter.refresh(&self.weight);

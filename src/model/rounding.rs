@@ -1,10 +1,7 @@
-//! From the numbers of the host to those of the tensors.
+//! Conversion of the host's numbers to those of tensors.
 
 /// Rounds to the nearest number of 32 bits.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
 pub fn to_f32(value: f64) -> f32 {
     value as f32
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     device::Backend,
     eval::EvalSettings,
-    model::{AdapterKind, Dtype, ModelSettings},
+    model::{AdapterKind, Engine, ModelSettings},
     remote::RemoteSettings,
     train::{Algorithm, TrainSettings},
 };
@@ -44,10 +44,6 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
         json!(adapter)
     };
     model.insert("adapter".to_owned(), adapter);
-    if work.model.adapter.kind != AdapterKind::None && work.model.adapter.dropout > 0.0 {
-        // How dropout draws has changed once; what has none is what it was.
-        model.insert("dropout".to_owned(), json!("by distances"));
-    }
     let mut identity = json!({
         "kind": "train",
         "recipe": RECIPE_VERSION,
@@ -95,12 +91,11 @@ fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
     identity
 }
 
-/// The number of rows in a pass is part of a job if it may change how a product rounds, which it
-/// does not with the CPU's kernels. The default is left out, so that jobs from before the key keep
-/// their names.
+/// The number of rows in a pass is part of a job if it may change how a product rounds. The default
+/// is left out, so that jobs from before the key keep their names.
 fn add_kv_cache(identity: &mut Json, model: &ModelSettings, backend: Backend) {
-    let has_kernels = backend == Backend::Cpu && model.dtype == Dtype::F32;
-    if !has_kernels && model.kv_cache != ModelSettings::kv_cache() {
+    let is_independent = Engine::of(backend, model.dtype).rows_are_independent();
+    if !is_independent && model.kv_cache != ModelSettings::kv_cache() {
         identity["kv_cache"] = json!(model.kv_cache);
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     device::Backend,
     model::{
-        AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, ModelSettings, ParameterShape, Role,
+        AdapterKind, DecoderConfig, Dtype, Engine, KvCache, ModelSettings, ParameterShape, Role,
     },
     train::TrainSettings,
 };
@@ -218,7 +218,7 @@ impl Training<'_> {
             // The inputs of the norms of heads, in 32 bits.
             bytes += WIDE * (q + kv);
         }
-        bytes += if self.has_kernels() {
+        bytes += if self.engine().graphs_keep_inputs_only() {
             // The inputs of the rotation; scores and their softmax; both inputs of the gate.
             WIDE * (q + kv) + 2 * WIDE * scores + 2 * WIDE * f
         } else {
@@ -234,7 +234,7 @@ impl Training<'_> {
         let mut inputs = Vec::new();
         for [from, to] in self.targets() {
             // With kernels, projections share their input; otherwise each has a copy in 32 bits.
-            if !(self.has_kernels() && inputs.contains(&from)) {
+            if !(self.engine().graphs_keep_inputs_only() && inputs.contains(&from)) {
                 bytes += WIDE * from;
                 inputs.push(from);
             }
@@ -280,20 +280,19 @@ impl Training<'_> {
 
 /// What depends on the engine that computes.
 impl Training<'_> {
-    /// Whether the kernels of the processor run; they keep other tensors than Burn's operations.
-    fn has_kernels(&self) -> bool {
-        self.backend == Backend::Cpu && self.width() == WIDE
+    fn engine(&self) -> Engine {
+        Engine::of(self.backend, self.model.dtype)
     }
 
     /// The rows that the head scores at the same time.
     fn head_rows(&self) -> usize {
-        Decoder::head_rows_of(self.config.vocab_size, self.has_kernels())
+        self.engine().head_rows_at_once(self.config.vocab_size)
     }
 
-    /// The micro-batches that run at the same time: on processors, one per processor.
+    /// The micro-batches that run at the same time, at most one per processor.
     fn at_once(&self) -> usize {
         let drops = self.has_adapter() && self.model.adapter.dropout > 0.0;
-        if self.backend != Backend::Cpu || drops {
+        if drops || !self.engine().runs_micro_batches_side_by_side() {
             return 1;
         }
         let micro_batches = (self.sequences() * self.longest()).div_ceil(self.tokens());

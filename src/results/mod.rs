@@ -21,6 +21,6 @@ pub use crate::disk::{
 pub use error::{ResultsError, in_words};
 pub use job_dir::JobDir;
 pub use outcome::{Outcome, TrainOutcome};
-pub use provenance::{Attempt, Provenance};
+pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;

@@ -43,10 +43,26 @@ pub struct Attempt {
     /// dollars if the spec gives prices.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remote: BTreeMap<String, String>,
+    /// The operations of the model that a slower implementation computed; none if it was killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationFallback>,
     /// When it started.
     pub started: Timestamp,
     /// When it ended; nothing if it was killed.
     pub ended: Option<Timestamp>,
+}
+
+/// An operation that a slower implementation computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationFallback {
+    /// What was computed.
+    pub operation: String,
+    /// The implementation that computed it.
+    pub implementation: String,
+    /// Why no faster one did.
+    pub reason: String,
+    /// How many times.
+    pub count: u64,
 }
 
 impl Attempt {
@@ -69,6 +85,7 @@ impl Attempt {
             data: job.work.digests.clone(),
             judge: BTreeMap::new(),
             remote: BTreeMap::new(),
+            operations: Vec::new(),
             started: Timestamp::now(),
             ended: None,
         }

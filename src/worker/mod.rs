@@ -24,8 +24,9 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 pub use stop::StopFlag;
 
 use crate::{
+    model::fallbacks,
     plan::{Job, Task},
-    results::{Attempt, Claim, JobDir, Note, Outcome, Owner, Status, Timestamp},
+    results::{Attempt, Claim, JobDir, Note, OperationFallback, Outcome, Owner, Status, Timestamp},
 };
 
 /// Which process started the worker, and for which attempt.
@@ -125,6 +126,7 @@ fn run_with(
         progress: &mut progress,
         stop,
     });
+    attempt.operations = operations();
     attempt.ended = Some(Timestamp::now());
     let ended = came.and_then(|outcome| {
         dir.write_attempt(&attempt)?;
@@ -134,6 +136,18 @@ fn run_with(
     progress.finish(ended.as_ref().err());
     tracing::info!(job = %job.id, is_done = ended.is_ok(), "the job ends");
     ended
+}
+
+/// The operations of this process that a slower implementation computed.
+fn operations() -> Vec<OperationFallback> {
+    let all = fallbacks().into_iter();
+    all.map(|fallback| OperationFallback {
+        operation: fallback.operation.name().to_owned(),
+        implementation: fallback.implementation.name().to_owned(),
+        reason: fallback.reason.reason().to_owned(),
+        count: fallback.count,
+    })
+    .collect()
 }
 
 /// The first note of a worker.

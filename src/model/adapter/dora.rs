@@ -2,6 +2,8 @@
 
 use burn::tensor::{DType, Tensor};
 
+use crate::model::ops;
+
 use super::lora::Lora;
 
 /// Each output of a [`Lora`], scaled to a trained magnitude.
@@ -35,16 +37,8 @@ impl Dora {
         dropped: Option<Tensor<2>>,
         weight: &Tensor<2>,
     ) -> Tensor<2> {
-        let dtype = x.dtype();
-        let ratio = (self.magnitude.clone() / self.norm.clone()).cast(dtype);
-        let plain = x.clone().matmul(weight.clone());
-        match dropped {
-            None => (plain + self.lora.low_rank(x)) * ratio,
-            Some(dropped) => {
-                let change = dropped.clone().matmul(weight.clone());
-                plain + change * (ratio.clone() - 1.0) + self.lora.low_rank(dropped) * ratio
-            }
-        }
+        let ratio = self.magnitude.clone() / self.norm.clone();
+        ops::dora_product(x, dropped, &self.lora.adapted(weight), ratio)
     }
 
     /// `(m/n)·(W + s·A·B)`

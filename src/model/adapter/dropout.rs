@@ -1,9 +1,9 @@
-//! Dropout of an adapter's input.
+//! Dropout of the input of an adapter.
 
 use burn::tensor::{DType, IndexingUpdateOp, Tensor, TensorData};
 
 use crate::{
-    model::{kernel, rounding::to_f32, token_batch::indices},
+    model::{engine::Engine, rounding::to_f32, token_batch::indices},
     seed::Stream,
 };
 
@@ -19,8 +19,8 @@ impl Dropout {
         Self(stream)
     }
 
-    /// Sets each element to 0 with a probability and scales the others up; none if nothing is
-    /// dropped.
+    /// Sets each element to 0 with a probability and scales the others up; none if the probability
+    /// is 0.
     pub(super) fn apply(&mut self, x: &Tensor<2>, probability: f64) -> Option<Tensor<2>> {
         if probability <= 0.0 {
             return None;
@@ -30,14 +30,15 @@ impl Dropout {
         let places = self.places(rows * width, probability);
         let device = x.device().inner();
         let options = (&device, DType::F32);
-        let mask = if kernel::is_on_processor(x) {
+        let mask = if Engine::of_tensor(x).makes_masks_on_host() {
             let mut mask = vec![kept; rows * width];
             for place in places {
                 mask[place] = 0.0;
             }
             Tensor::from_data(TensorData::new(mask, [rows, width]), options)
         } else {
-            // A mask is as large as the input: only the places travel.
+            // A mask is as large as the input, so that only the dropped places are copied to the
+            // device.
             let mask = Tensor::<1>::full([rows * width], kept, options);
             let minus = Tensor::<1>::full([places.len()], -kept, options);
             let places = indices(places.iter().map(|place| *place as i64), &device);
@@ -49,12 +50,12 @@ impl Dropout {
 
     /// Which of `count` elements are dropped, in ascending order.
     ///
-    /// The number of elements before the next that is dropped has a geometric distribution, so that
-    /// one random number is drawn for each of these, and none for those that stay.
+    /// The distance to the next dropped element has a geometric distribution. So one random number
+    /// is drawn for each element that is dropped, and none for the others.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a distance is not negative, and one beyond all elements may be cut"
+        reason = "a distance is not negative, and may be cut if it is beyond all elements"
     )]
     fn places(&mut self, count: usize, probability: f64) -> Vec<usize> {
         let scale = (-probability).ln_1p().recip();

@@ -2,7 +2,10 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use crate::model::settings::AdapterSettings;
+use crate::model::{
+    ops::{self, AdaptedWeight},
+    settings::AdapterSettings,
+};
 
 /// `x·W + s·x·A·B`, `s = alpha / r`.
 #[derive(Clone, Debug)]
@@ -39,18 +42,17 @@ impl Lora {
         dropped: Option<Tensor<2>>,
         weight: &Tensor<2>,
     ) -> Tensor<2> {
-        let low_rank = self.low_rank(dropped.unwrap_or_else(|| x.clone()));
-        x.matmul(weight.clone()) + low_rank
+        ops::lora_product(x, dropped, &self.adapted(weight))
     }
 
-    /// `s·x·A·B`, in the type of `x`.
-    pub(super) fn low_rank(&self, x: Tensor<2>) -> Tensor<2> {
-        let dtype = x.dtype();
-        let narrow = x
-            .cast(DType::F32)
-            .matmul(self.a.clone())
-            .mul_scalar(self.scale);
-        narrow.matmul(self.b.clone()).cast(dtype)
+    /// A weight with this adapter.
+    pub(super) fn adapted<'a>(&'a self, weight: &'a Tensor<2>) -> AdaptedWeight<'a> {
+        AdaptedWeight {
+            weight,
+            a: &self.a,
+            b: &self.b,
+            scale: self.scale,
+        }
     }
 
     /// `W + s·A·B`, rounded once.

@@ -12,7 +12,8 @@ use burn::tensor::{IndexingUpdateOp, Tensor};
 use crate::model::{
     adapter::Dropout,
     attention::Pass,
-    log_prob::{LogProbs, Places, Scores},
+    log_prob::{LogProbs, Places},
+    ops,
     parameter::{self, EMBEDDING, FINAL_NORM, HEAD, Parameter},
     token_batch::TokenBatch,
 };
@@ -112,7 +113,8 @@ impl Decoder {
         for targets in tokens.targets().chunks(self.head_rows()) {
             let places = Places::new(targets, &device);
             let rows = leaf(x.clone().select(0, places.predictors.clone()));
-            let scores = Scores::new(self.logits(self.norm.forward(rows.clone())), temperature);
+            let logits = self.logits(self.norm.forward(rows.clone()));
+            let scores = ops::log_softmax(logits, temperature);
             let weight = gradient.clone().select(0, places.slots);
             let mut gradients = (scores.of(places.tokens) * weight).sum().backward();
             if let Some(part) = rows.grad_remove(&mut gradients) {

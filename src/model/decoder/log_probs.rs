@@ -4,18 +4,12 @@ use burn::tensor::{DType, IndexingUpdateOp, Tensor};
 
 use crate::model::{
     adapter::Dropout,
-    log_prob::{LogProbs, Places, Scores},
+    log_prob::{LogProbs, Places},
+    ops,
     token_batch::TokenBatch,
 };
 
 use super::Decoder;
-
-/// The elements of the logits that are computed at a time, to limit their memory.
-const CHUNK: usize = 1 << 24;
-
-/// The same for devices on which a chunk must fill more than a few cores and reads the head again each
-/// time.
-const CHUNK_OF_GPU: usize = 1 << 27;
 
 impl Decoder {
     /// Computes the log-probability of each token of each completion, at a temperature.
@@ -60,7 +54,7 @@ impl Decoder {
         for targets in tokens.targets().chunks(self.head_rows()) {
             let places = Places::new(targets, &device);
             let chunk = hidden.clone().select(0, places.predictors);
-            let scores = Scores::new(self.logits(chunk), temperature);
+            let scores = ops::log_softmax(self.logits(chunk), temperature);
             let add = IndexingUpdateOp::Add;
             entropy = entropy.select_assign(0, places.slots.clone(), scores.entropy(), add);
             let values = scores.of(places.tokens);
@@ -74,12 +68,6 @@ impl Decoder {
 
     /// The rows that the head scores at a time.
     pub(super) fn head_rows(&self) -> usize {
-        Self::head_rows_of(self.vocab_size(), self.is_on_processor())
-    }
-
-    /// The same from the shape, for the memory arithmetic of a plan.
-    pub fn head_rows_of(vocabulary: usize, is_on_processor: bool) -> usize {
-        let chunk = if is_on_processor { CHUNK } else { CHUNK_OF_GPU };
-        (chunk / vocabulary).max(1)
+        self.engine().head_rows_at_once(self.vocab_size())
     }
 }

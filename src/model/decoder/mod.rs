@@ -5,15 +5,16 @@ mod by_block;
 mod log_probs;
 mod trainable;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::{
     adapter::Dropout,
     attention::{Columns, Pass},
     config::DecoderConfig,
-    kernel,
+    engine::Engine,
     kv_cache::KvCache,
     norm::RmsNorm,
+    ops,
     parameter::{self, EMBEDDING, FINAL_NORM, HEAD, ParameterShape, ParameterValues},
     rope::Rope,
     token_batch::TokenBatch,
@@ -101,7 +102,7 @@ impl Decoder {
         let mut x = self.embed(tokens);
         // The digits of Burn's products, and of products with adapters, depend on the other rows.
         let is_short = tokens.time() > 1
-            && self.is_on_processor()
+            && self.engine().rows_are_independent()
             && !self.layers.last().is_some_and(Block::is_adapted);
         for (index, layer) in self.layers.iter().enumerate() {
             x = if is_short && index + 1 == self.layers.len() {
@@ -143,11 +144,7 @@ impl Decoder {
     /// - output: `[rows, vocabulary]`, in 32 bits
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
-        // A transposed view: two-dimensional products read it without a copy.
-        let head = head.clone().transpose();
-        kernel::product(&hidden, &head)
-            .or_else(|| kernel::narrow_product(&hidden, &head))
-            .unwrap_or_else(|| hidden.matmul(head).cast(DType::F32))
+        ops::logits(hidden, head.clone().transpose())
     }
 
     /// The device of the weights, without autodiff.
@@ -155,9 +152,9 @@ impl Decoder {
         self.embed_tokens.device().inner()
     }
 
-    /// Whether the weights are in the processor's memory, in 32 bits.
-    pub fn is_on_processor(&self) -> bool {
-        kernel::is_on_processor(&self.embed_tokens)
+    /// The engine that computes with the weights.
+    pub fn engine(&self) -> Engine {
+        Engine::of_tensor(&self.embed_tokens)
     }
 
     /// The size of the vocabulary that the head scores.

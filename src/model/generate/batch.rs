@@ -1,19 +1,23 @@
-//! The rows that run together.
+//! Rows that run together.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
 use crate::{
-    model::{Decoder, KvCache, LanguageModel, TokenBatch, token_batch::indices},
+    model::{
+        Decoder, KvCache, LanguageModel, TokenBatch,
+        ops::{self, Sampler},
+        token_batch::indices,
+    },
     seed::Stream,
 };
 
-use super::{Completion, Finish, Sampler};
+use super::{Completion, Finish};
 
 /// A prompt whose completion is not finished.
 pub(super) struct Row<'p> {
-    /// The place among all prompts.
+    /// The index among all prompts.
     index: usize,
     prompt: &'p [u32],
     /// The longest that the completion may become.
@@ -67,7 +71,7 @@ impl<'m, 'p> Batch<'m, 'p> {
         self.rows.len()
     }
 
-    /// Reads the prompts of new rows, draws their first tokens and lets the rows in.
+    /// Reads the prompts of new rows, draws their first tokens and adds the rows that go on.
     pub(super) fn admit(&mut self, mut rows: Vec<Row<'p>>, completions: &mut [Completion]) {
         let device = self.decoder.device();
         let (distinct, prompt_of) = distinct(&rows);
@@ -92,7 +96,7 @@ impl<'m, 'p> Batch<'m, 'p> {
         self.rows.append(&mut rows);
     }
 
-    /// Draws the next token of each row; rows that end leave.
+    /// Draws the next token of each row, and removes the rows that end.
     pub(super) fn step(&mut self, completions: &mut [Completion]) {
         let next = self.rows.iter().map(|row| row.last).collect();
         let padding = self.rows.iter().map(|row| row.padding).collect();
@@ -109,11 +113,11 @@ impl<'m, 'p> Batch<'m, 'p> {
         }
     }
 
-    /// Draws a token of each row and returns the places of those that go on.
+    /// Draws a token of each row and returns the indices of the rows that go on.
     ///
     /// # Shapes
     ///
-    /// - `last`: `[rows, d]`, what predicts each row's token
+    /// - `last`: `[rows, d]`, the hidden states that predict the tokens
     fn draw(
         &self,
         last: Tensor<2>,
@@ -121,7 +125,7 @@ impl<'m, 'p> Batch<'m, 'p> {
         completions: &mut [Completion],
     ) -> Vec<usize> {
         let streams = rows.iter_mut().map(|row| &mut row.stream).collect();
-        let drawn = self.sampler.draw_from(self.decoder.logits(last), streams);
+        let drawn = ops::draw(&self.sampler, self.decoder.logits(last), streams);
         let mut kept = Vec::with_capacity(rows.len());
         for (place, ((token, log_prob), row)) in drawn.into_iter().zip(rows).enumerate() {
             let completion = &mut completions[row.index];
@@ -138,7 +142,7 @@ impl<'m, 'p> Batch<'m, 'p> {
     }
 }
 
-/// The prompts without repetitions, and the place of each row's prompt among them.
+/// The prompts without repetitions, and the index of each row's prompt among them.
 fn distinct(rows: &[Row<'_>]) -> (Vec<Vec<u32>>, Vec<usize>) {
     let mut places = BTreeMap::new();
     let mut distinct = Vec::new();
@@ -154,7 +158,7 @@ fn distinct(rows: &[Row<'_>]) -> (Vec<Vec<u32>>, Vec<usize>) {
     (distinct, prompt_of)
 }
 
-/// The rows at some places, which ascend.
+/// The rows with some indices, which are sorted.
 fn only<'p>(rows: Vec<Row<'p>>, places: &[usize]) -> Vec<Row<'p>> {
     let rows = rows.into_iter().enumerate();
     rows.filter(|(place, _)| places.binary_search(place).is_ok())

@@ -1,20 +1,17 @@
 //! Completions drawn from a model, many at a time.
 
 mod batch;
-mod parts;
-mod sampler;
 mod stream;
 
 use std::collections::VecDeque;
 
 use crate::seed::Stream;
 
-use super::{LanguageModel, ModelError, SamplingSettings};
+use super::{LanguageModel, ModelError, SamplingSettings, ops::Sampler};
 
 pub use stream::{TextStream, stream};
 
 use batch::{Batch, Row};
-use sampler::Sampler;
 
 /// A completion of a prompt.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,20 +30,21 @@ pub struct Completion {
 pub enum Finish {
     /// Its last token is a stop token.
     Stop,
-    /// It is as long as it may be.
+    /// It has reached the largest length.
     Length,
 }
 
-/// Draws a completion of each prompt, the row's numbers from its own stream.
+/// Draws a completion of each prompt, with random numbers from the stream of the prompt.
 ///
-/// A completion depends on the model, the prompt and the stream, not on the rows beside it. As many
-/// rows run at once as the model's [`kv_cache`](LanguageModel::kv_cache) holds; when one ends, the next prompt takes its place. Equal prompts that enter together are read once. Before
-/// each token `should_stop` is asked, and if it says so, generation ends with
+/// A completion depends on the model, the prompt and the stream, but not on the other rows. As many
+/// rows run at once as the model's [`kv_cache`](LanguageModel::kv_cache) holds; when a row ends,
+/// the next prompt takes its place. Equal prompts that start together are read once. `should_stop`
+/// is called before each token, and if it returns true, generation ends with
 /// [`ModelError::Interrupted`].
 ///
 /// # Panics
 ///
-/// If there is another number of streams than of prompts.
+/// If the number of streams is not the number of prompts.
 pub fn generate(
     model: &LanguageModel,
     prompts: &[Vec<u32>],
@@ -214,7 +212,7 @@ mod tests {
     #[test]
     fn the_places_of_the_batch_change_no_bit_of_a_completion() {
         let mut model = fixture::model("qwen2");
-        // Some end early, so that others enter beside rows that are further on.
+        // Some end early, so that others start while the rest are further on.
         model.stop_tokens = fixture::tokens(40, 3);
         let [one, two, three, four] = prompts().try_into().unwrap_or([const { Vec::new() }; 4]);
         let prompts = [one.clone(), two.clone(), one.clone(), three, two, four, one];

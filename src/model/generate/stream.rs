@@ -1,13 +1,17 @@
-//! One completion, told token by token.
+//! One completion, passed on token by token.
 
 use crate::{
-    model::{KvCache, LanguageModel, ModelError, SamplingSettings, TokenBatch, Tokenizer},
+    model::{
+        KvCache, LanguageModel, ModelError, SamplingSettings, TokenBatch, Tokenizer,
+        ops::{self, Sampler},
+    },
     seed::Stream,
 };
 
-use super::{Completion, Finish, check, sampler::Sampler};
+use super::{Completion, Finish, check};
 
-/// Draws a completion as [`generate`](super::generate) does, and tells each token as it is drawn.
+/// Draws a completion as [`generate`](super::generate) does, and passes each token to `on_token` as
+/// it is drawn.
 ///
 /// If `on_token` returns false, generation ends with [`ModelError::Interrupted`].
 pub fn stream(
@@ -26,7 +30,8 @@ pub fn stream(
     let mut next = prompt.to_vec();
     while completion.tokens.len() < settings.max_completion_tokens.min(room) {
         let hidden = decoder.last_hidden(&TokenBatch::of_prompts(&[next]), &mut cache);
-        let (token, log_prob) = sampler.draw_from(decoder.logits(hidden), vec![&mut numbers])[0];
+        let logits = decoder.logits(hidden);
+        let (token, log_prob) = ops::draw(&sampler, logits, vec![&mut numbers])[0];
         completion.tokens.push(token);
         completion.log_probs.push(log_prob);
         if model.stop_tokens.contains(&token) {
@@ -41,29 +46,30 @@ pub fn stream(
     Ok(completion)
 }
 
-/// The text of tokens that come one by one.
+/// The text of tokens that arrive one by one.
 #[derive(Debug)]
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     tokens: Vec<u32>,
-    /// Where the text that was told last begins: a token's text may depend on the one before.
+    /// The first token of the text that was returned last: the text of a token may depend on the
+    /// one before.
     before: usize,
-    /// How many tokens were told.
-    told: usize,
+    /// The number of tokens whose text was returned.
+    returned: usize,
 }
 
 impl<'a> TextStream<'a> {
-    /// Begins a text.
+    /// Starts a text.
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
         Self {
             tokenizer,
             tokens: Vec::new(),
             before: 0,
-            told: 0,
+            returned: 0,
         }
     }
 
-    /// Takes a token, and returns what can be told now: nothing within a character.
+    /// Takes a token, and returns the text that is complete now; it never ends within a character.
     pub fn push(&mut self, token: u32) -> Result<String, ModelError> {
         self.tokens.push(token);
         let (known, all) = self.ends()?;
@@ -71,24 +77,24 @@ impl<'a> TextStream<'a> {
             return Ok(String::new());
         }
         let piece = all.strip_prefix(&known).unwrap_or_default().to_owned();
-        self.before = self.told;
-        self.told = self.tokens.len();
+        self.before = self.returned;
+        self.returned = self.tokens.len();
         Ok(piece)
     }
 
-    /// What was held back, if the text ends within a character.
+    /// Returns the rest, if the text ends within a character.
     pub fn finish(self) -> Result<String, ModelError> {
         let (known, all) = self.ends()?;
         Ok(all.strip_prefix(&known).unwrap_or_default().to_owned())
     }
 
-    /// The end of the text that was told, and the same with what was not.
+    /// The end of the text that was returned, and the same with the text that was not.
     fn ends(&self) -> Result<(String, String), ModelError> {
         let end = |to: usize| {
             let tokens = self.tokens.get(self.before..to).unwrap_or_default();
             self.tokenizer.decode(tokens)
         };
-        Ok((end(self.told)?, end(self.tokens.len())?))
+        Ok((end(self.returned)?, end(self.tokens.len())?))
     }
 }
 
@@ -113,10 +119,10 @@ mod tests {
         for seed in 0..8 {
             let prompt = fixture::tokens(seed, 5);
             let numbers = || seed::stream(seed, "test", 0, 0);
-            let mut told = Vec::new();
+            let mut passed = Vec::new();
 
             let streamed = stream(&model, &prompt, &settings, numbers(), &mut |token| {
-                told.push(token);
+                passed.push(token);
                 true
             });
 
@@ -124,13 +130,13 @@ mod tests {
             let (streamed, [expected]) = (streamed.unwrap(), batch.unwrap().try_into().unwrap());
             assert_eq!(streamed, expected);
             let is_stopped = streamed.finish == Finish::Stop;
-            let spoken = streamed.tokens.len() - usize::from(is_stopped);
-            assert_eq!(told, streamed.tokens[..spoken]);
+            let count = streamed.tokens.len() - usize::from(is_stopped);
+            assert_eq!(passed, streamed.tokens[..count]);
         }
     }
 
     #[test]
-    fn a_character_of_several_tokens_is_told_once_it_is_whole() {
+    fn a_character_of_several_tokens_is_returned_once_it_is_whole() {
         // The tokenizer falls back to bytes: `é` and `漢` are several tokens.
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{
     config::{DecoderConfig, Scaling},
-    kernel,
+    ops,
     rounding::to_f32,
 };
 
@@ -40,7 +40,7 @@ impl Rope {
         let scale = config.rope.attention_factor();
         let half = frequencies.len();
         let growth = Growth::new(config, &frequencies, device);
-        // Beyond its own length, a text's frequencies are computed as they are needed.
+        // The frequencies of a text beyond the model's length are computed when they are needed.
         let rows = match &config.rope.scaling {
             Scaling::Dynamic { .. } => 1,
             _ => config.max_position_embeddings,
@@ -111,9 +111,9 @@ impl Growth {
 
     /// The angles of the pairs, by the length of each row: that of its last position.
     ///
-    /// transformers takes the longest row of the batch instead, so that a text depends on those
-    /// beside it; with one row it is the same. A token keeps the rotation that it was given when
-    /// it was read, there as here.
+    /// transformers takes the longest row of the batch instead, so that a text depends on the
+    /// others of its batch; with one row the result is the same. A token keeps the rotation with
+    /// which it was read, as in transformers.
     ///
     /// # Shapes
     ///
@@ -146,14 +146,13 @@ fn matrix(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
 }
 
 impl Rotation {
-    /// Rotates each pair of `x`, whose members lie half a head apart; `x` may be the last tokens of
-    /// each row alone.
+    /// Rotates the heads of `x`, which may be the last tokens of each row alone.
     ///
     /// # Shapes
     ///
     /// - `x`, output: `[batch, last, heads, head_dim]`
     pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let ([_, time, ..], [_, last, _, width]) = (self.cos.dims(), x.dims());
+        let ([_, time, ..], [_, last, ..]) = (self.cos.dims(), x.dims());
         let angles = |table: &Tensor<4>| {
             let table = table.clone();
             if last < time {
@@ -162,13 +161,6 @@ impl Rotation {
                 table
             }
         };
-        let (cos, sin) = (angles(&self.cos), angles(&self.sin));
-        if let Some(rotated) = kernel::rotate(&x, &cos, &sin) {
-            return rotated;
-        }
-        let half = width / 2;
-        let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-        let rotated = first.clone() * cos.clone() - second.clone() * sin.clone();
-        Tensor::cat(vec![rotated, second * cos + first * sin], 3)
+        ops::rotate(x, angles(&self.cos), angles(&self.sin))
     }
 }

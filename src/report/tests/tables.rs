@@ -14,7 +14,7 @@ fn markdown(table: &Table) -> String {
 
 /// By hand, pass@1 of the first row: (1 + .5 + 0 + 0 + .5 + 0 + 1 + .5) / 8 = 43.75 %; group sums of
 /// the distances .625, -.875, -.375, .625, squares sum 1.6875, SE = sqrt(4/3 · 1.6875) / 8 = 0.1875,
-/// t(3) = 3.182: ± 59.7. GRPO: (1 + 1 + .5 + .5 + 1 + .5 + 1 + 1) / 8 = 81.25 %, so +37.5. SFT less
+/// t(3) = 3.18245: ± 59.7. GRPO: (1 + 1 + .5 + .5 + 1 + .5 + 1 + 1) / 8 = 81.25 %, so +37.5. SFT less
 /// GRPO: 0, -1, -.5, 0, -.5, -.5, 0, -.5; group sums of the distances ∓.25, squares sum .25, SE =
 /// sqrt(4/3 · .25) / 8 = 0.0722: ± 23.0.
 #[test]
@@ -199,12 +199,12 @@ fn a_line_of_csv_a_cell() {
         .1;
     insta::assert_snapshot!(csv(&table), @r"
     train.algorithm,benchmark,metric,is_baseline,value,standard_error,half_width_95,problems,seeds,seeds_low,seeds_high,change,change_half_width_95,paper,paper_change,difference,agrees,jobs
-    untrained,code_update_arena,pass@1,true,0.4375,0.1875,0.596625,8,1,,,,,,,,,eval-untrained0
-    untrained,code_update_arena,pass@2,true,0.625,0.23935677693908453,0.761633264220167,8,1,,,,,,,,,eval-untrained0
-    sft,code_update_arena,pass@1,false,0.4375,0.11967838846954226,0.3808166321100835,8,1,,,0,0.324761515064003,,,,,eval-sft0
-    sft,code_update_arena,pass@2,false,0.625,0.125,0.39775,8,1,,,0,0.649523030128006,,,,,eval-sft0
-    grpo,code_update_arena,pass@1,false,0.8125,0.11967838846954226,0.3808166321100835,8,1,,,0.375,0.22964106957017363,,,,,eval-grpo0
-    grpo,code_update_arena,pass@2,false,1,,,8,1,,,0.375,0.761633264220167,,,,,eval-grpo0
+    untrained,code_update_arena,pass@1,true,0.4375,0.1875,0.5967086822406946,8,1,,,,,,,,,eval-untrained0
+    untrained,code_update_arena,pass@2,true,0.625,0.23935677693908453,0.7617400904144054,8,1,,,,,,,,,eval-untrained0
+    sft,code_update_arena,pass@1,false,0.4375,0.11967838846954226,0.3808700452072027,8,1,,,0,0.3248070659062774,,,,,eval-sft0
+    sft,code_update_arena,pass@2,false,0.625,0.125,0.3978057881604631,8,1,,,0,0.6496141318125548,,,,,eval-sft0
+    grpo,code_update_arena,pass@1,false,0.8125,0.11967838846954226,0.3808700452072027,8,1,,,0.375,0.2296732788796346,,,,,eval-grpo0
+    grpo,code_update_arena,pass@2,false,1,,,8,1,,,0.375,0.7617400904144054,,,,,eval-grpo0
     ");
 }
 

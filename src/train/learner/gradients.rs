@@ -175,7 +175,7 @@ impl MicroBatchRunner {
 /// A micro-batch with a thread to itself hands no work to other threads, which would take longer
 /// than the work.
 fn pools(decoder: &Decoder) -> Vec<ThreadPool> {
-    if !decoder.is_on_processor() {
+    if !decoder.engine().runs_micro_batches_side_by_side() {
         return Vec::new();
     }
     let pool = || ThreadPoolBuilder::new().num_threads(1).build();

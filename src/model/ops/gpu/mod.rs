@@ -1,0 +1,18 @@
+//! The place for kernels of a GPU. There are none yet.
+//!
+//! An implementation provides functions of the names and arguments of `cpu`: any of `product`,
+//! `products`, `gated_mlp`, `logits`, `rms_norm`, `swiglu`, `rotate`, `softmax`, `attention` and
+//! `adam_step`, and of `burn`: `lora_product`, `dora_product`,
+//! `log_softmax` and `draw`. Each returns its output or the reason why it
+//! does not compute its inputs.
+//!
+//! To add one:
+//!
+//! 1. Give its tensors a type that implements `graph::Handle` for Burn's backend: for CUDA, Vulkan
+//!    and Metal alike this is `burn::backend::Cube`. Operations with a derivative are
+//!    `graph::Formula`s over that type, which `graph::apply` computes and records.
+//! 2. In each function of `ops`, ask it after `cpu` has declined because the tensors are elsewhere.
+//! 3. Give it a variant of `Implementation`, and let `Engine` answer for it: whether rows are
+//!    independent of each other, and how many rows the output head scores at a time.
+//! 4. Add one line to the table of implementations in `ops/tests`, which compares every operation,
+//!    its gradients and its treatment of NaN with the plain formulas.

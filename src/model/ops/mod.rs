@@ -1,0 +1,277 @@
+//! The operations of the model: the only names that layers, sampler and optimiser know.
+//!
+//! Each function picks an implementation by where its tensors are and what they are. An
+//! implementation is a folder: `burn` has the plain formulas in Burn's tensors, which work
+//! everywhere and which every other implementation is tested against; `cpu` has kernels for the
+//! processor; `gpu` is the place for kernels of a GPU. An implementation declines what it does not
+//! compute, with a reason, and the plain formula takes over; [`fallbacks`] says how often.
+//! [`graph`] gives an implementation's operations a forward and a backward.
+
+mod adam_step;
+mod adapted;
+mod burn;
+mod cpu;
+mod fallback;
+mod gpu;
+mod graph;
+mod inverse_cdf;
+#[cfg(test)]
+mod tests;
+
+use ::burn::tensor::Tensor;
+
+use crate::seed::Stream;
+
+use fallback::count;
+
+pub use adam_step::AdamStep;
+pub use fallback::{Declined, Fallback, Implementation, Operation, fallbacks};
+
+pub(super) use adapted::AdaptedWeight;
+pub(super) use burn::LogSoftmax;
+pub(super) use cpu::Sampler;
+
+/// The implementation for tensors such as this one, in a graph or not.
+pub(super) fn implementation(tensor: &Tensor<2>) -> Implementation {
+    if cpu::is_here(tensor) {
+        Implementation::Cpu
+    } else {
+        Implementation::Burn
+    }
+}
+
+/// The product `x · w`.
+///
+/// # Shapes
+///
+/// - `x`: `[rows, k]`: two dimensions, because Burn copies the weight for a third
+/// - `w`: `[k, columns]`
+/// - output: `[rows, columns]`
+pub(super) fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
+    cpu::product(&x, w).unwrap_or_else(|declined| {
+        count(Operation::Product, declined);
+        burn::product(x, w)
+    })
+}
+
+/// The products of the same rows with several matrices, with a bias or without one.
+///
+/// # Shapes
+///
+/// - `x`: `[rows, k]`
+/// - each matrix: `[k, columns]`, its bias: `[1, columns]`
+/// - outputs: `[rows, columns]`
+pub(super) fn products<const N: usize>(
+    x: &Tensor<2>,
+    maps: [(&Tensor<2>, Option<&Tensor<2>>); N],
+) -> [Tensor<2>; N] {
+    if cpu::packs(x.dims()[0]) {
+        match cpu::products(x, maps) {
+            Ok(outputs) => return outputs,
+            Err(declined) => count(Operation::Products, declined),
+        }
+    }
+    maps.map(|(w, bias)| {
+        let output = product(x.clone(), w);
+        match bias {
+            Some(bias) => output + bias.clone(),
+            None => output,
+        }
+    })
+}
+
+/// The product with a weight and its low-rank adapter, `x·W + s·x'·A·B`, where `x'` is `x` with
+/// some elements dropped.
+///
+/// # Shapes
+///
+/// - `x`, `dropped`: `[rows, in]`
+/// - output: `[rows, out]`
+pub(super) fn lora_product(
+    x: Tensor<2>,
+    dropped: Option<Tensor<2>>,
+    adapted: &AdaptedWeight<'_>,
+) -> Tensor<2> {
+    burn::lora_product(x, dropped, adapted)
+}
+
+/// The product with a weight and its low-rank adapter, each output of which is scaled:
+/// `x·W + (r - 1)·x'·W + r·s·x'·A·B`, where `x'` is `x` with some elements dropped.
+///
+/// # Shapes
+///
+/// - `x`, `dropped`: `[rows, in]`
+/// - `ratio`, which is `r`: `[1, out]`, 32-bit numbers
+/// - output: `[rows, out]`
+pub(super) fn dora_product(
+    x: Tensor<2>,
+    dropped: Option<Tensor<2>>,
+    adapted: &AdaptedWeight<'_>,
+    ratio: Tensor<2>,
+) -> Tensor<2> {
+    burn::dora_product(x, dropped, adapted, ratio)
+}
+
+/// The gated feed-forward layer `down(silu(gate(x)) · up(x))`.
+///
+/// # Shapes
+///
+/// - `x`, output: `[rows, d]`
+/// - `gate`, `up`: `[d, width]`
+/// - `down`: `[width, d]`
+pub(super) fn gated_mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Tensor<2> {
+    if cpu::packs(x.dims()[0]) {
+        match cpu::gated_mlp(x, [gate, up, down]) {
+            Ok(output) => return output,
+            Err(declined) => count(Operation::GatedMlp, declined),
+        }
+    }
+    let gate = product(x.clone(), gate);
+    let up = product(x.clone(), up);
+    product(swiglu(gate, up), down)
+}
+
+/// The product of hidden states with the output head, as 32-bit numbers.
+///
+/// # Shapes
+///
+/// - `hidden`: `[rows, d]`
+/// - `head`: `[d, vocabulary]`, a transposed view: products of two dimensions read it without a
+///   copy
+/// - output: `[rows, vocabulary]`
+pub(super) fn logits(hidden: Tensor<2>, head: Tensor<2>) -> Tensor<2> {
+    cpu::logits(&hidden, &head).unwrap_or_else(|declined| {
+        count(Operation::Logits, declined);
+        burn::logits(hidden, head)
+    })
+}
+
+/// The logarithm of the softmax of logits at a temperature.
+///
+/// # Shapes
+///
+/// - `logits`: `[rows, vocabulary]`
+pub(super) fn log_softmax(logits: Tensor<2>, temperature: f64) -> LogSoftmax {
+    LogSoftmax::new(logits, temperature)
+}
+
+/// Scales each row to a mean square of one, then each column by a weight.
+///
+/// # Shapes
+///
+/// - `x`, output: `[rows, d]`
+/// - `weight`: `[1, d]`
+pub(super) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor<2> {
+    cpu::rms_norm(&x, weight, epsilon).unwrap_or_else(|declined| {
+        count(Operation::RmsNorm, declined);
+        burn::rms_norm(x, weight, epsilon)
+    })
+}
+
+/// `silu(gate) · up`.
+///
+/// # Shapes
+///
+/// - all: `[rows, width]`
+pub(super) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    cpu::swiglu(&gate, &up).unwrap_or_else(|declined| {
+        count(Operation::SwiGlu, declined);
+        burn::swiglu(gate, up)
+    })
+}
+
+/// Rotates each pair of numbers of each head; the two of a pair are half a head apart.
+///
+/// # Shapes
+///
+/// - `x`, output: `[batch, time, heads, head_dim]`
+/// - `cos`, `sin`: `[batch, time, 1, head_dim / 2]`
+pub(super) fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
+    cpu::rotate(&x, &cos, &sin).unwrap_or_else(|declined| {
+        count(Operation::Rotation, declined);
+        burn::rotate(x, cos, sin)
+    })
+}
+
+/// Softmax along the last dimension.
+///
+/// # Shapes
+///
+/// - `scores`, output: `[batch, heads, rows, columns]`
+pub(super) fn softmax(scores: Tensor<4>) -> Tensor<4> {
+    cpu::softmax(&scores).unwrap_or_else(|declined| {
+        count(Operation::Softmax, declined);
+        burn::softmax(scores)
+    })
+}
+
+/// Causal attention of groups of query heads to the keys that they share.
+///
+/// `starts` gives the first real column of each sequence. `visibility` makes the mask that is added
+/// to scores like the queries, or none if every query sees every column; it is called only if the
+/// mask is needed. What padding attends to is not specified.
+///
+/// # Shapes
+///
+/// - `q`: `[batch, last, heads, head_dim]`, the last tokens of each sequence
+/// - `k`, `v`: `[batch, kv_heads, past + time, head_dim]`
+/// - `visibility`: `[batch or 1, 1, time, past + time]`
+/// - output: `[batch · last, heads · head_dim]`
+pub(super) fn attention(
+    [q, k, v]: [Tensor<4>; 3],
+    starts: &[usize],
+    visibility: impl FnOnce(&Tensor<4>) -> Option<Tensor<4>>,
+) -> Tensor<2> {
+    cpu::attention(&q, &k, &v, starts).unwrap_or_else(|declined| {
+        count(Operation::Attention, declined);
+        let visibility = visibility(&q);
+        burn::attention([q, k, v], visibility, softmax)
+    })
+}
+
+/// The parameter and both moments after a step of Adam. Without moments, they begin at 0.
+///
+/// # Shapes
+///
+/// - all: the shape of the parameter
+pub fn adam_step(
+    step: &AdamStep,
+    parameter: Tensor<2>,
+    gradient: Tensor<2>,
+    moments: Option<[Tensor<2>; 2]>,
+) -> [Tensor<2>; 3] {
+    cpu::adam_step(step, &parameter, &gradient, moments.as_ref()).unwrap_or_else(|declined| {
+        count(Operation::AdamStep, declined);
+        burn::adam_step(step, parameter, gradient, moments)
+    })
+}
+
+/// Draws a token of each row, and returns it with its log-probability before any filter.
+///
+/// Logits on another device stay there, unless a filter needs all of them.
+///
+/// # Shapes
+///
+/// - `logits`: `[rows, vocabulary]`, 32-bit numbers
+pub(super) fn draw(
+    sampler: &Sampler,
+    logits: Tensor<2>,
+    mut streams: Vec<&mut Stream>,
+) -> Vec<(u32, f32)> {
+    if !cpu::is_here(&logits) {
+        let drawn = if sampler.keeps_all() {
+            burn::draw(&logits, sampler.temperature(), &mut streams)
+        } else {
+            Err(Declined::Filters)
+        };
+        match drawn {
+            Ok(drawn) => return drawn,
+            Err(declined) => count(Operation::Draw, declined),
+        }
+    }
+    let logits = logits.into_data();
+    let logits = logits
+        .as_slice::<f32>()
+        .expect("the output head gives 32-bit numbers");
+    sampler.draw(logits, streams)
+}

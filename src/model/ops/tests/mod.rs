@@ -1,0 +1,7 @@
+//! Tests of whole operations: every implementation that this machine has, against the plain
+//! formulas.
+
+mod conformance;
+mod draw;
+pub(in crate::model::ops) mod fixture;
+mod implementations;
