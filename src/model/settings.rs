@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use super::memory_size::MemorySize;
 use crate::{
     remote::RemoteSettings,
     settings::{
-        COUNT, COUNT_OR_ZERO, Kind, SEED, above_to, choice, from_below, from_to, settings, whole,
+        COUNT, COUNT_OR_ZERO, Kind, MemorySize, SEED, above_to, choice, from_below, from_to,
+        settings, whole,
     },
 };
 

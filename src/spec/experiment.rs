@@ -8,9 +8,9 @@ use crate::{
     data::DataSettings,
     device::Backend,
     eval::EvalSettings,
-    model::{MemorySize, ModelSettings},
+    model::ModelSettings,
     reward::Variant,
-    settings::{Field, Kind, SEED, keys, settings, whole},
+    settings::{Field, Kind, MemorySize, SEED, keys, settings, whole},
     train::TrainSettings,
 };
 

@@ -16,8 +16,7 @@ use super::{
     schema::{self, SpecKey, join, rest_below},
 };
 use crate::{
-    model::MemorySize,
-    settings::{Kind, Range},
+    settings::{Kind, MemorySize, Range},
     train::Algorithm,
 };
 

@@ -1,8 +1,7 @@
 //! Whether one value fits its key.
 
 use crate::{
-    model::MemorySize,
-    settings::{Kind, Range, one_of},
+    settings::{Kind, MemorySize, Range, one_of},
     spec::{
         code::Code,
         problem::Problem,

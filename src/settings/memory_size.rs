@@ -28,7 +28,7 @@ impl MemorySize {
     }
 
     #[cfg(test)]
-    pub(super) fn of_bytes(bytes: usize) -> Self {
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
         Self {
             bytes: bytes as u64,
         }
