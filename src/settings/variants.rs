@@ -66,14 +66,14 @@ mod tests {
     #[serde(rename_all = "snake_case")]
     enum Colour {
         #[serde(rename = "0.3.1")]
-        _Renamed,
-        _DarkRed,
-        _Settings(()),
+        Renamed,
+        DarkRed,
+        Settings(()),
     }
 
     #[test]
     fn names_are_those_that_a_spec_writes() {
-        assert_eq!(variants::<Colour>(), ["0.3.1", "_dark_red", "_settings"]);
+        assert_eq!(variants::<Colour>(), ["0.3.1", "dark_red", "settings"]);
         assert!(variants::<String>().is_empty());
     }
 }
