@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The specs, such as `experiments/*.toml`
     #[arg(required = true)]
     specs: Vec<PathBuf>,
-    /// Change a setting: `--set train.max_steps=100`; may be repeated, later ones win
+    /// Change a setting, as in `--set train.max_steps=100`; may be repeated, the last one wins
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 }

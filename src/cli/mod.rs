@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod doctor;
 mod exit;
+mod explain;
 mod fetch;
 mod generate;
 mod job;
@@ -24,6 +25,7 @@ mod prompt_file;
 mod python;
 mod report;
 mod run;
+mod schema;
 mod score;
 mod shortfalls;
 mod spec_arguments;
@@ -68,6 +70,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Check specs and print every mistake at once; writes nothing
     Check(check::Arguments),
+    /// Explain a key of a spec, a section or an error code such as E101
+    Explain(explain::Arguments),
+    /// Print the JSON Schema of a spec, for editors
+    Schema,
     /// Print the table from what is there, holes marked; runs nothing
     Report(report::Arguments),
     /// Print the state of jobs: done, running, failed, interrupted or waiting
@@ -130,6 +136,8 @@ impl Command {
             Self::Run(arguments) => run::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
+            Self::Explain(arguments) => explain::run(&arguments),
+            Self::Schema => Ok(schema::run()),
             Self::Report(arguments) => report::run(&arguments),
             Self::Status(arguments) => status::run(&arguments),
             Self::Logs(arguments) => logs::run(&arguments),

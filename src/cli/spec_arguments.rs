@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct SpecArguments {
     /// The spec, such as `experiments/quickstart.toml`
     pub(super) spec: PathBuf,
-    /// Change a setting: `--set train.max_steps=100`; may be repeated, later ones win
+    /// Change a setting, as in `--set train.max_steps=100`; may be repeated, the last one wins
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
 }
@@ -64,7 +64,7 @@ pub(super) fn load_file(
     Ok(load(&request).map(|experiment| (experiment, around)))
 }
 
-/// Tells all mistakes, and returns the failure that counts them.
+/// Prints all mistakes, and returns the failure with their number.
 pub(super) fn failure(mistakes: &Mistakes) -> Failure {
     output::error_line(&mistakes.details(output::is_stderr_colourful()));
     Failure::text(

@@ -61,8 +61,8 @@ settings! {
         #[serde(default, skip_serializing_if = "Repairs::is_none")]
         #[key(choice::<Repairs>("set of repairs"), default = "none", source = "the published data")]
         pub repairs: Repairs,
-        /// The Python that judges; with `auto` RECODE_PYTHON, the environment of `recode python
-        /// --setup`, or python3. Not part of a job's identity: the provenance says which one it was.
+        /// The Python that judges; with `auto` that of `RECODE_PYTHON`, of the environment of
+        /// `recode python --setup`, or `python3`. Not part of a job's identity: the provenance says which one it was.
         #[serde(default = "auto", skip_serializing_if = "is_auto")]
         #[key(Kind::Text, default = "auto", source = "looked for")]
         pub python: String,

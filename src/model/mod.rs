@@ -11,7 +11,6 @@
 
 // Settings and errors.
 mod error;
-mod memory_size;
 mod rounding;
 mod settings;
 
@@ -49,6 +48,7 @@ mod log_prob;
 #[cfg(test)]
 mod tests;
 
+pub use crate::settings::MemorySize;
 pub use adapter::Dropout;
 pub use chat::{Chat, Message};
 pub use config::DecoderConfig;
@@ -60,7 +60,6 @@ pub use generate::{Completion, Finish, TextStream, generate, stream};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
-pub use memory_size::MemorySize;
 pub use ops::{AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks};
 pub use parameter::{ParameterShape, Role};
 pub use rounding::to_f32;

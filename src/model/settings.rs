@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use super::memory_size::MemorySize;
 use crate::{
     remote::RemoteSettings,
     settings::{
-        COUNT, COUNT_OR_ZERO, Kind, SEED, above_to, choice, from_below, from_to, settings, whole,
+        COUNT, COUNT_OR_ZERO, Kind, MemorySize, SEED, above_to, choice, from_below, from_to,
+        settings, whole,
     },
 };
 
@@ -242,7 +242,7 @@ settings! {
     /// The table `model.scratch`: a small decoder with random weights.
     pub struct ScratchSettings {
         /// A `tokenizer.json`, whose vocabulary is the model's.
-        #[key(Kind::File, default = "datasets/quickstart/tokenizer.json")]
+        #[key(Kind::File, default = "datasets/from_scratch/tokenizer.json")]
         pub tokenizer: PathBuf,
         /// The width of the residual stream.
         #[key(whole(1, 1_000_000), default = 128)]

@@ -8,12 +8,14 @@
 mod declare;
 mod key;
 mod kind;
+mod memory_size;
 mod variants;
 
 pub use key::{Field, Key, Preset, Settings, Table};
 pub use kind::{
     COUNT, COUNT_OR_ZERO, Kind, Range, SEED, above_to, choice, from_below, from_to, one_of, whole,
 };
+pub use memory_size::MemorySize;
 pub use variants::variants;
 
 pub(crate) use declare::{keys, presets, settings};

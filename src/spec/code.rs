@@ -1,98 +1,107 @@
 //! The codes of all mistakes that a spec can have: the one list of them.
 
-/// The code of a mistake, printed as `error[E101]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Code {
-    /// The text is not TOML.
-    E100,
-    /// A key or a section that does not exist, or that belongs elsewhere.
-    E101,
-    /// A name that is none of the choices: an algorithm, a reward, a backend, a benchmark, ...
-    E102,
-    /// A value of another type: a text where a number belongs.
-    E103,
-    /// A number or a text outside the range that makes sense.
-    E104,
-    /// A required key is not there.
-    E105,
-    /// A file that a setting names is not there.
-    E106,
-    /// A model that is neither in the manifest nor a folder.
-    E107,
-    /// A data set that is neither in the manifest nor a file.
-    E108,
-    /// A file that `include` names cannot be read.
-    E109,
-    /// Files that include each other in a circle.
-    E110,
-    /// A name that cannot be a folder's name.
-    E111,
-    /// Two settings that contradict each other.
-    E112,
-    /// The spec itself cannot be read.
-    E113,
-    /// An environment variable `RECODE_...` that is no setting.
-    E114,
-    /// A `--set` without `key=value`.
-    E115,
-    /// A grid axis that is not a setting, or one that cannot be swept.
-    E120,
-    /// An axis, or another list, without values.
-    E121,
-    /// The lists of a `[[grid.zip]]` differ in length.
-    E122,
-    /// A `[[grid.exclude]]` or `[[grid.when]]` that matches no point of the grid.
-    E123,
-    /// The same axis twice.
-    E124,
-    /// Two equal points of the grid.
-    E125,
-    /// A grid with no points left, or with too many.
-    E126,
-    /// A row of the table that is no axis, or an axis that is in no row.
-    E130,
-    /// A column of the table that names no benchmark or metric.
-    E131,
-    /// A `pass@k` with more than there are samples.
-    E132,
-    /// A baseline that matches nothing, or changes without a baseline.
-    E133,
-    /// A reference table that does not exist.
-    E134,
+/// Makes the enum of the codes, and what `recode explain` says about each: what it means, and what
+/// to do.
+macro_rules! codes {
+    ($($code:ident: $meaning:literal, $remedy:literal;)*) => {
+        /// The code of a mistake, printed as `error[E101]`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(super) enum Code {
+            $(#[doc = $meaning] $code,)*
+        }
+
+        impl Code {
+            /// All codes.
+            pub(super) const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// The code as it is printed.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$code => stringify!($code)),* }
+            }
+
+            /// What it means.
+            pub(super) fn meaning(self) -> &'static str {
+                match self { $(Self::$code => $meaning),* }
+            }
+
+            /// What to do about it.
+            pub(super) fn remedy(self) -> &'static str {
+                match self { $(Self::$code => $remedy),* }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// The code as it is printed.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::E100 => "E100",
-            Self::E101 => "E101",
-            Self::E102 => "E102",
-            Self::E103 => "E103",
-            Self::E104 => "E104",
-            Self::E105 => "E105",
-            Self::E106 => "E106",
-            Self::E107 => "E107",
-            Self::E108 => "E108",
-            Self::E109 => "E109",
-            Self::E110 => "E110",
-            Self::E111 => "E111",
-            Self::E112 => "E112",
-            Self::E113 => "E113",
-            Self::E114 => "E114",
-            Self::E115 => "E115",
-            Self::E120 => "E120",
-            Self::E121 => "E121",
-            Self::E122 => "E122",
-            Self::E123 => "E123",
-            Self::E124 => "E124",
-            Self::E125 => "E125",
-            Self::E126 => "E126",
-            Self::E130 => "E130",
-            Self::E131 => "E131",
-            Self::E132 => "E132",
-            Self::E133 => "E133",
-            Self::E134 => "E134",
+codes! {
+    E100: "The text is not TOML.",
+        "Correct the syntax at the caret; texts need quotes.";
+    E101: "A key or a section does not exist, or belongs to another section.",
+        "Take the name that the message suggests; `recode explain SECTION` lists the keys of a section.";
+    E102: "A name is none of the choices: an algorithm, a reward, a backend, a benchmark, ...",
+        "Take one of the names that the message lists.";
+    E103: "A value has the wrong type, such as a text instead of a number.",
+        "Write the value as the message shows. For several values of a setting, make it an axis of [grid].";
+    E104: "A number or a text is outside the range that makes sense.",
+        "Choose a value in the range; `recode explain KEY` prints it.";
+    E105: "A required key is missing.",
+        "Add the key where the message says.";
+    E106: "A file that a setting names does not exist.",
+        "Correct the path. Paths start in the folder that has `datasets/` in it; those that begin with `./` or `../`, in the folder of the spec.";
+    E107: "A model is neither in the manifest nor a folder.",
+        "Name a model of datasets/manifest.toml, a folder in the Hugging Face layout, `scratch` or `remote`.";
+    E108: "A data set is neither in the manifest nor a file.",
+        "Name a data set of datasets/manifest.toml, or a JSON-lines file.";
+    E109: "A file that `include` names cannot be read.",
+        "Correct the path, which is relative to the file that has the `include`.";
+    E110: "Files include each other in a circle.",
+        "Remove one of the includes.";
+    E111: "The name of the experiment cannot be the name of a folder.",
+        "Use 1 to 64 letters, digits and `_ - .`, the first a letter or a digit.";
+    E112: "Two settings contradict each other.",
+        "Change one of the two that the message points at.";
+    E113: "The spec cannot be read.",
+        "Correct the path of the spec.";
+    E114: "An environment variable that begins with `RECODE_` is not a setting.",
+        "Correct its name (`train.max_steps` is `RECODE_TRAIN__MAX_STEPS`), or unset it.";
+    E115: "A `--set` is not of the form `key=value`.",
+        "Write for instance `--set train.max_steps=100`.";
+    E120: "An axis of the grid is not a setting, or not one that may differ from point to point.",
+        "Name the whole path of a setting in quotes; `recode explain KEY` says whether it may be an axis.";
+    E121: "An axis, another list or a table of the grid is empty.",
+        "Give it values, or remove it.";
+    E122: "The lists of a [[grid.zip]] differ in length.",
+        "Give all of them equally many values, or put them under [grid] to cross them.";
+    E123: "A [[grid.exclude]] or a [[grid.when]] matches no point of the grid.",
+        "Correct its values, or remove it.";
+    E124: "An axis, or a value in a list, is there twice.",
+        "Remove one of the two.";
+    E125: "Two points of the grid are equal.",
+        "Remove one of them, which is often a [[grid.add]].";
+    E126: "The grid has no points left, or too many.",
+        "Remove an exclude, or put axes that move together into a [[grid.zip]].";
+    E130: "A row of the table is not an axis, or an axis is in no row.",
+        "Make `table.rows` name all axes that have several values.";
+    E131: "A column of the table names no benchmark or no metric.",
+        "Write `benchmark.pass@k`, with a benchmark of `eval.benchmarks`.";
+    E132: "A column asks for `pass@k` with a larger k than there are samples.",
+        "Raise `eval.samples` of the benchmark, or ask for a smaller k.";
+    E133: "The baseline matches no point, or the table shows changes without a baseline.",
+        "Name values that the axes have, or write `baseline = { method = \"untrained\" }`.";
+    E134: "A reference table does not exist.",
+        "Name a table of datasets/reference/, such as `recode.table1`.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_says_in_sentences_what_it_means_and_what_to_do() {
+        for code in Code::ALL {
+            for text in [code.meaning(), code.remedy()] {
+                assert!(text.starts_with(char::is_uppercase), "{}", code.name());
+                assert!(text.ends_with('.'), "{}", code.name());
+            }
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::{
     data::DataSettings,
     device::Backend,
     eval::EvalSettings,
-    model::{MemorySize, ModelSettings},
+    model::ModelSettings,
     reward::Variant,
-    settings::{Field, Kind, SEED, keys, settings, whole},
+    settings::{Field, Kind, MemorySize, SEED, keys, settings, whole},
     train::TrainSettings,
 };
 
@@ -21,7 +21,7 @@ use super::table::settings::TableSettings;
 pub struct Experiment {
     /// Its name, which is also the folder of its tables.
     pub name: String,
-    /// What it is to show; may be empty.
+    /// What it is to show, in a sentence; may be empty.
     pub description: String,
     /// The paths in which points differ, in the order of the spec.
     pub axes: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Experiment {
     pub table: TableSettings,
     /// How to run; seeds and backend may differ from point to point, and are in `points`.
     pub run: RunSettings,
-    /// Where every value outside the grid was set, by its path, for people.
+    /// Where every value outside the grid was set, by its path, as a text for messages.
     pub origins: BTreeMap<String, String>,
 }
 
@@ -40,7 +40,7 @@ pub struct Experiment {
 pub struct Point {
     /// The values of the axes, as the spec writes them.
     pub values: BTreeMap<String, Json>,
-    /// All settings that hold there.
+    /// Its settings.
     pub settings: Settings,
 }
 
@@ -64,7 +64,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The reward that the last training learns from, if it has one.
+    /// The reward of the last training, if it has one.
     pub fn reward(&self) -> Option<Variant> {
         let last = self.stages.last()?;
         last.algorithm.has_reward().then_some(last.reward)

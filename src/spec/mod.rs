@@ -7,7 +7,10 @@ mod benchmark;
 mod check;
 mod code;
 mod experiment;
+mod explain;
 mod grid;
+mod json_schema;
+mod load;
 mod point;
 mod problem;
 mod read;
@@ -17,201 +20,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
-
 pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
+pub use explain::explain;
+pub use json_schema::json_schema;
+pub use load::{Request, load};
 pub use problem::Mistakes;
 pub use read::surroundings::Surroundings;
 pub use suggest::nearest;
 pub use table::settings::{Baseline, Column, Show, TableSettings};
-
-use check::Checker;
-use code::Code;
-use grid::points::{Candidate, Grid};
-use point::{contradictions::PointCheck, resolve};
-use problem::Problem;
-use read::{
-    layered::Layered,
-    layers::Layers,
-    node::Node,
-    source::{Place, Sources},
-};
-
-/// What to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The spec.
-    pub file: &'a Path,
-    /// The values of `--set`, in their order.
-    pub overrides: &'a [String],
-    /// The variables of the environment; those that begin with `RECODE_` are settings.
-    pub environment: &'a [(String, String)],
-    /// The project.
-    pub around: &'a Surroundings,
-}
-
-/// Reads a spec with all its layers.
-pub fn load(request: &Request<'_>) -> Result<Experiment, Box<Mistakes>> {
-    let mut environment = request.environment.to_vec();
-    environment.sort();
-    let (layers, top) = Layers::read(request.file, &environment, request.overrides);
-    let Layers {
-        sources,
-        trees,
-        problems,
-        ..
-    } = layers;
-    let mut loading = Loading {
-        sources,
-        problems,
-        meant: BTreeSet::new(),
-        around: request.around,
-        top,
-    };
-    let experiment = loading.experiment(trees);
-    match experiment {
-        Some(experiment) if loading.problems.is_empty() => Ok(experiment),
-        _ => Err(Box::new(Mistakes {
-            file: request.file.display().to_string(),
-            sources: loading.sources,
-            problems: loading.problems,
-        })),
-    }
-}
-
-/// A spec while it is being read.
-struct Loading<'a> {
-    sources: Sources,
-    problems: Vec<Problem>,
-    meant: BTreeSet<String>,
-    around: &'a Surroundings,
-    /// The beginning of the spec.
-    top: Place,
-}
-
-impl Loading<'_> {
-    fn experiment(&mut self, mut trees: Vec<Node>) -> Option<Experiment> {
-        // A text that is not TOML, or a file that is not there, would make more mistakes appear
-        // than there are.
-        let is_readable = self.problems.iter().all(|problem| {
-            !matches!(
-                problem.code,
-                Code::E100 | Code::E109 | Code::E110 | Code::E113
-            )
-        });
-        for tree in &mut trees {
-            let mut checker = Checker {
-                sources: &self.sources,
-                problems: &mut self.problems,
-                meant: &mut self.meant,
-            };
-            checker.layer(tree);
-        }
-        if !is_readable {
-            return None;
-        }
-        let layered = Layered::new(trees);
-        let name = self.name(&layered);
-        let grid = Grid::read(&layered, self.top, &mut self.problems);
-        let candidates = grid.points(&layered, &mut self.problems);
-        let points = self.points(&grid.paths(), &candidates)?;
-        let table = table::reader::Reader {
-            layered: &layered,
-            grid: &grid,
-            points: &points,
-            references: self.around.references.as_deref(),
-            meant: &self.meant,
-            problems: &mut self.problems,
-        };
-        let table = table.read();
-        let description = layered.json("description");
-        let run = resolve::settings(&layered).ok()?.run;
-        Some(Experiment {
-            name,
-            description: description
-                .as_ref()
-                .and_then(|text| text.as_str())
-                .unwrap_or("")
-                .into(),
-            axes: grid.paths(),
-            points,
-            table,
-            run,
-            origins: self.origins(&layered),
-        })
-    }
-
-    fn name(&mut self, layered: &Layered) -> String {
-        if let Some(name) = layered
-            .get("name")
-            .and_then(|setting| setting.entry.node.as_text())
-        {
-            return name.to_owned();
-        }
-        if !self.meant.contains("name") {
-            let file = Path::new(&self.sources.get(self.top.source).name);
-            let stem = file
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let title = "the key `name` is missing";
-            let label = "the folder of the tables needs a name";
-            let problem = Problem::new(Code::E105, self.top, title, label);
-            self.problems
-                .push(problem.help(format!("write at the top: name = \"{stem}\"")));
-        }
-        String::new()
-    }
-
-    fn points(&mut self, axes: &[String], candidates: &[Candidate]) -> Option<Vec<Point>> {
-        let mut points: Vec<Point> = Vec::new();
-        let mut places: Vec<Place> = Vec::new();
-        for candidate in candidates {
-            let layered = &candidate.layered;
-            let mut settings = match resolve::settings(layered) {
-                Ok(settings) => settings,
-                Err(reason) => {
-                    let title = "these settings do not fit together";
-                    self.problems
-                        .push(Problem::new(Code::E112, candidate.place, title, reason));
-                    return None;
-                }
-            };
-            let mut check = PointCheck {
-                layered,
-                sources: &self.sources,
-                around: self.around,
-                top: self.top,
-                problems: &mut self.problems,
-            };
-            check.check(&mut settings);
-            let value = |axis: &String| Some((axis.clone(), layered.json(axis)?));
-            let values: BTreeMap<_, _> = axes.iter().filter_map(value).collect();
-            let twin = points.iter().position(|point| point.values == values);
-            if let Some(twin) = twin {
-                let title = "two points of the grid are equal";
-                let problem = Problem::new(Code::E125, candidate.place, title, "the same again");
-                let problem = problem.also(places[twin], "the first is here");
-                self.problems.push(problem.help("remove one of them"));
-                continue;
-            }
-            places.push(candidate.place);
-            points.push(Point { values, settings });
-        }
-        Some(points)
-    }
-
-    fn origins(&self, layered: &Layered) -> BTreeMap<String, String> {
-        let leaves = layered.leaves().into_iter();
-        let outside = leaves.filter(|(path, _)| {
-            !path.starts_with("grid.") && !path.starts_with("table.") && path != "include"
-        });
-        outside
-            .map(|(path, setting)| (path, self.sources.describe(setting.place())))
-            .collect()
-    }
-}

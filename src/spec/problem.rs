@@ -13,9 +13,9 @@ pub(super) struct Problem {
     pub(super) code: Code,
     pub(super) title: String,
     pub(super) place: Place,
-    /// What stands beside the caret.
+    /// The text next to the caret.
     label: String,
-    /// Another place that matters, with what stands beside it.
+    /// Another place that matters, with the text next to it.
     also: Option<(Place, String)>,
     help: Option<Help>,
 }
@@ -27,7 +27,7 @@ struct Help {
 }
 
 impl Problem {
-    /// A mistake at a place: a title, and what stands beside the caret.
+    /// A mistake at a place, with a title and the text next to the caret.
     pub(super) fn new(
         code: Code,
         place: Place,
@@ -44,7 +44,7 @@ impl Problem {
         }
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub(super) fn help(mut self, message: impl Into<String>) -> Self {
         self.help = Some(Help {
             message: message.into(),
@@ -53,7 +53,7 @@ impl Problem {
         self
     }
 
-    /// Says what to write instead of the text at `place`.
+    /// Adds what to write instead of the text at `place`.
     pub(super) fn replace(
         mut self,
         place: Place,
@@ -67,7 +67,7 @@ impl Problem {
         self
     }
 
-    /// Points at another place too.
+    /// Adds another place.
     pub(super) fn also(mut self, place: Place, label: impl Into<String>) -> Self {
         self.also = Some((place, label.into()));
         self
@@ -154,7 +154,7 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// How many there are.
+    /// Their number.
     pub fn count(&self) -> usize {
         self.problems.len()
     }
@@ -170,7 +170,7 @@ impl Mistakes {
         texts.map(|text| text + "\n").collect::<Vec<_>>().join("\n")
     }
 
-    /// How many mistakes there are in which spec.
+    /// The name of the spec and the number of its mistakes.
     pub fn summary(&self) -> String {
         match self.problems.len() {
             1 => format!("{}: 1 problem", self.file),

@@ -11,7 +11,7 @@ use crate::{
     eval::{EvalSettings, benchmark::BENCHMARKS},
     model::ModelSettings,
     reward::RewardSettings,
-    settings::{Field, Key, Kind, Preset, Settings, Table},
+    settings::{Field, Key, Kind, Preset, Settings as _, Table},
     train::{Algorithm, STAGE_FIELDS, TrainSettings},
 };
 

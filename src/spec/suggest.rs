@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-/// The candidate nearest to `word`, if one is near enough to be a slip of the keyboard.
+/// The candidate nearest to `word`, if one is near enough for `word` to be a typo of it.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
     candidates
@@ -20,7 +20,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, _, candidate)| candidate)
 }
 
-/// A file in the same folder whose name is nearly that of `path`, and has an ending.
+/// A file in the same folder with an ending and nearly the name of `path`.
 pub(super) fn similar_file(path: &Path, ending: &str) -> Option<String> {
     let wanted = path.file_name()?.to_str()?;
     let folder = path
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_found_and_strangers_are_not() {
+    fn typos_are_found_and_other_words_are_not() {
         let names = ["sft", "grpo", "dapo"];
 
         assert_eq!(nearest("grppo", names), Some("grpo"));

@@ -262,7 +262,7 @@ impl Run<'_> {
             learning_rate: context.learning_rate,
             skipped_updates: self.learner.skipped().total + self.progress.empty_steps,
             start,
-            has_samples: self.settings.tells_samples(step),
+            has_samples: self.settings.writes_samples(step),
             rows: self.rows,
         };
         finished

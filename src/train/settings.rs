@@ -117,7 +117,7 @@ fn is_each(every: &usize) -> bool {
 
 impl TrainSettings {
     /// Whether the completions of a step, counted from 1, are written down.
-    pub(super) fn tells_samples(&self, step: usize) -> bool {
+    pub(super) fn writes_samples(&self, step: usize) -> bool {
         self.samples_every > 0 && step.is_multiple_of(self.samples_every)
     }
 

@@ -14,11 +14,11 @@ use super::{
     decoder::Decoder,
     error::ModelError,
     files::{read_object, write_bytes, write_json},
-    memory_size::MemorySize,
     settings::{AdapterSettings, Dtype, ModelSettings},
     tokenizer::Tokenizer,
     weights::{self, Archive},
 };
+use crate::settings::MemorySize;
 
 /// A decoder, its tokenizer, and the tokens at which it stops.
 #[derive(Clone, Debug)]

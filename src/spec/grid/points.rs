@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::axes::twice;
+use super::assignments::twice;
 use crate::spec::{
     code::Code,
     problem::Problem,
@@ -13,7 +13,7 @@ use crate::spec::{
     },
 };
 
-/// More points than this are a slip, such as a list of lists that was meant to be one.
+/// More points than this are a mistake, such as a list of lists that was meant to be one list.
 const MAX_POINTS: usize = 10_000;
 
 /// The section `[grid]` after layering.
@@ -31,12 +31,12 @@ pub(in crate::spec) struct Grid {
 #[derive(Debug)]
 pub(in crate::spec) struct Candidate {
     pub(in crate::spec) layered: Layered,
-    /// Where the point is written: an axis's value, or a `[[grid.add]]`.
+    /// The place of the point: the value of an axis, or a `[[grid.add]]`.
     pub(in crate::spec) place: Place,
 }
 
 impl Grid {
-    /// Reads the grid from the layers. `top` stands for the place of a grid that is not there.
+    /// Reads the grid from the layers. `top` is the place of a missing grid.
     pub(in crate::spec) fn read(
         layered: &Layered,
         top: Place,
@@ -188,7 +188,7 @@ impl Grid {
     ) -> Vec<Candidate> {
         let mut used = vec![false; self.whens.len()];
         let points = points.into_iter().map(|point| {
-            // Conditions look at the point as it was written, so that their order does not matter.
+            // Conditions apply to the point before any change, so that their order does not matter.
             let hits: Vec<&Node> = self
                 .whens
                 .iter()
@@ -231,7 +231,7 @@ impl Grid {
             let wanted = entry.node.to_json();
             !values(entry).iter().any(|value| fits(&wanted, value))
         });
-        let help = "it would silently change nothing: correct it, or remove it";
+        let help = "it changes nothing: correct it, or remove it";
         let Some(entry) = wrong else {
             let label = "no point has all of these values";
             return Problem::new(Code::E123, condition.place, title, label).help(help);

@@ -1,8 +1,8 @@
-//! The files and names that a point of the grid uses: are they there?
+//! Whether the files and names that a point of the grid uses exist.
 
 use std::path::{Path, PathBuf};
 
-use super::contradictions::PointCheck;
+use super::report::PointReport;
 use crate::{
     data::{Kind as DataKind, TaskFormat},
     model::ModelSettings,
@@ -18,136 +18,150 @@ use crate::{
 
 const PATHS: &str = "paths start in the folder that has `datasets/` in it; those that begin with `./` or `../`, in the folder of the spec";
 
-impl PointCheck<'_> {
-    /// Completes the paths of a point, and says which files are not there.
-    pub(in crate::spec) fn files(&mut self, settings: &mut Settings) {
-        let is_trained = !settings.stages.is_empty();
-        if settings.model.base == "scratch" {
-            let tokenizer = &mut settings.model.scratch.tokenizer;
-            *tokenizer = self.file("model.scratch.tokenizer", "tokenizer", tokenizer);
-        } else if settings.model.base != ModelSettings::REMOTE {
-            settings.model.base = self.model(&settings.model.base);
-        }
-        if is_trained {
-            settings.data.train = self.data_set(&settings.data.train);
-            let prompt = &mut settings.data.prompts.migration;
-            *prompt = self.file("data.prompts.migration", "prompt template", prompt);
-        }
-        let within = || settings.stage_evals.iter().flatten();
-        let evals = || settings.evals.iter().chain(within());
-        let uses = |format: TaskFormat| {
-            let mut benchmarks = evals().filter_map(|eval| eval.descriptor().ok());
-            benchmarks.any(|benchmark| benchmark.format == format)
-        };
-        let uses_human_eval = uses(TaskFormat::HumanEval);
-        let uses_arena = uses(TaskFormat::CodeUpdateArena);
-        let prompts = &mut settings.data.prompts;
-        if uses_arena {
-            let path = &mut prompts.code_update_arena;
-            *path = self.file("data.prompts.code_update_arena", "prompt template", path);
-        }
-        if uses_human_eval {
-            let path = &mut prompts.human_eval;
-            *path = self.file("data.prompts.human_eval", "prompt template", path);
-        }
-        for (name, path) in &mut settings.data.benchmarks {
-            *path = self.file(&format!("data.benchmarks.{name}"), "benchmark file", path);
-        }
+/// Completes the paths of a point, and reports the files that do not exist.
+pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
+    let is_trained = !settings.stages.is_empty();
+    if settings.model.base == "scratch" {
+        let tokenizer = &mut settings.model.scratch.tokenizer;
+        *tokenizer = file(report, "model.scratch.tokenizer", "tokenizer", tokenizer);
+    } else if settings.model.base != ModelSettings::REMOTE {
+        settings.model.base = model(report, &settings.model.base);
     }
-
-    fn file(&mut self, key: &str, noun: &str, path: &Path) -> PathBuf {
-        let text = path.to_string_lossy().into_owned();
-        let place = self.place(key);
-        let whole = self.complete(&text, place);
-        if !whole.is_file() {
-            let title = format!("the {noun} `{text}` is not there");
-            let label = format!("no file {}", whole.display());
-            let problem = Problem::new(Code::E106, place, title, label);
-            let problem = match similar_file(&whole, ending(&whole)) {
-                Some(name) => {
-                    let folder = Path::new(&text).parent().unwrap_or(Path::new(""));
-                    let better = folder.join(name).display().to_string();
-                    problem.replace(
-                        place,
-                        format!("\"{better}\""),
-                        format!("did you mean `{better}`?"),
-                    )
-                }
-                None => problem.help(PATHS),
-            };
-            self.add(problem);
-        }
-        whole
+    if is_trained {
+        settings.data.train = data_set(report, &settings.data.train);
+        let prompt = &mut settings.data.prompts.migration;
+        *prompt = file(report, "data.prompts.migration", "prompt template", prompt);
     }
-
-    fn model(&mut self, base: &str) -> String {
-        let place = self.place("model.base");
-        let names = self.around.names(DataKind::Model);
-        if names.as_ref().is_none_or(|names| names.contains(&base)) {
-            return base.to_owned();
-        }
-        let whole = self.complete(base, place);
-        if whole.is_dir() {
-            return whole.to_string_lossy().into_owned();
-        }
-        let names = names.unwrap_or_default();
-        let title = format!("unknown model `{base}`");
-        let label = "neither a name of datasets/manifest.toml nor a folder";
-        let problem = Problem::new(Code::E107, place, title, label);
-        self.add(
-            match nearest(base, names.iter().copied().chain(["scratch", ModelSettings::REMOTE])) {
-                Some(name) => problem.replace(
-                    place,
-                    format!("\"{name}\""),
-                    format!("did you mean `{name}`?"),
-                ),
-                None => problem.help(format!(
-                    "write {}, the path of a folder in the Hugging Face layout, `scratch` or `remote`",
-                    one_of(&names)
-                )),
-            },
+    let within = || settings.stage_evals.iter().flatten();
+    let evals = || settings.evals.iter().chain(within());
+    let uses = |format: TaskFormat| {
+        let mut benchmarks = evals().filter_map(|eval| eval.descriptor().ok());
+        benchmarks.any(|benchmark| benchmark.format == format)
+    };
+    let uses_human_eval = uses(TaskFormat::HumanEval);
+    let uses_arena = uses(TaskFormat::CodeUpdateArena);
+    let prompts = &mut settings.data.prompts;
+    if uses_arena {
+        let path = &mut prompts.code_update_arena;
+        *path = file(
+            report,
+            "data.prompts.code_update_arena",
+            "prompt template",
+            path,
         );
-        base.to_owned()
     }
+    if uses_human_eval {
+        let path = &mut prompts.human_eval;
+        *path = file(report, "data.prompts.human_eval", "prompt template", path);
+    }
+    for (name, path) in &mut settings.data.benchmarks {
+        *path = file(
+            report,
+            &format!("data.benchmarks.{name}"),
+            "benchmark file",
+            path,
+        );
+    }
+}
 
-    fn data_set(&mut self, train: &str) -> String {
-        let place = self.place("data.train");
-        let names = self.around.names(DataKind::Migrations);
-        if names.as_ref().is_none_or(|names| names.contains(&train)) {
-            return train.to_owned();
-        }
-        let whole = self.complete(train, place);
-        if whole.is_file() {
-            return whole.to_string_lossy().into_owned();
-        }
-        let names = names.unwrap_or_default();
-        let title = format!("unknown data set `{train}`");
-        let label = "neither a name of datasets/manifest.toml nor a file";
-        let problem = Problem::new(Code::E108, place, title, label);
-        self.add(match nearest(train, names.iter().copied()) {
+fn file(report: &mut PointReport<'_>, key: &str, noun: &str, path: &Path) -> PathBuf {
+    let text = path.to_string_lossy().into_owned();
+    let place = report.place(key);
+    let whole = complete(report, &text, place);
+    if !whole.is_file() {
+        let title = format!("the {noun} `{text}` does not exist");
+        let label = format!("no file {}", whole.display());
+        let problem = Problem::new(Code::E106, place, title, label);
+        let problem = match similar_file(&whole, ending(&whole)) {
+            Some(name) => {
+                let folder = Path::new(&text).parent().unwrap_or(Path::new(""));
+                let better = folder.join(name).display().to_string();
+                problem.replace(
+                    place,
+                    format!("\"{better}\""),
+                    format!("did you mean `{better}`?"),
+                )
+            }
+            None => problem.help(PATHS),
+        };
+        report.add(problem);
+    }
+    whole
+}
+
+fn model(report: &mut PointReport<'_>, base: &str) -> String {
+    let place = report.place("model.base");
+    let names = report.around.names(DataKind::Model);
+    if names.as_ref().is_none_or(|names| names.contains(&base)) {
+        return base.to_owned();
+    }
+    let whole = complete(report, base, place);
+    if whole.is_dir() {
+        return whole.to_string_lossy().into_owned();
+    }
+    let names = names.unwrap_or_default();
+    let title = format!("unknown model `{base}`");
+    let label = "neither a name of datasets/manifest.toml nor a folder";
+    let problem = Problem::new(Code::E107, place, title, label);
+    report.add(
+        match nearest(
+            base,
+            names
+                .iter()
+                .copied()
+                .chain(["scratch", ModelSettings::REMOTE]),
+        ) {
             Some(name) => problem.replace(
                 place,
                 format!("\"{name}\""),
                 format!("did you mean `{name}`?"),
             ),
             None => problem.help(format!(
-                "write {} or the path of a JSON-lines file",
+                "write {}, the path of a folder in the Hugging Face layout, `scratch` or `remote`",
                 one_of(&names)
             )),
-        });
-        train.to_owned()
-    }
+        },
+    );
+    base.to_owned()
+}
 
-    /// A path of a spec, seen from the file that sets it.
-    fn complete(&self, text: &str, place: Place) -> PathBuf {
-        let source = self.sources.get(place.source);
-        let beside = if source.is_file() {
-            Path::new(&source.name).parent()
-        } else {
-            None
-        };
-        self.around.path(text, beside)
+fn data_set(report: &mut PointReport<'_>, train: &str) -> String {
+    let place = report.place("data.train");
+    let names = report.around.names(DataKind::Migrations);
+    if names.as_ref().is_none_or(|names| names.contains(&train)) {
+        return train.to_owned();
     }
+    let whole = complete(report, train, place);
+    if whole.is_file() {
+        return whole.to_string_lossy().into_owned();
+    }
+    let names = names.unwrap_or_default();
+    let title = format!("unknown data set `{train}`");
+    let label = "neither a name of datasets/manifest.toml nor a file";
+    let problem = Problem::new(Code::E108, place, title, label);
+    report.add(match nearest(train, names.iter().copied()) {
+        Some(name) => problem.replace(
+            place,
+            format!("\"{name}\""),
+            format!("did you mean `{name}`?"),
+        ),
+        None => problem.help(format!(
+            "write {} or the path of a JSON-lines file",
+            one_of(&names)
+        )),
+    });
+    train.to_owned()
+}
+
+/// A path of a spec, seen from the file that sets it.
+fn complete(report: &PointReport<'_>, text: &str, place: Place) -> PathBuf {
+    let source = report.sources.get(place.source);
+    let folder = if source.is_file() {
+        Path::new(&source.name).parent()
+    } else {
+        None
+    };
+    report.around.path(text, folder)
 }
 
 fn ending(path: &Path) -> &str {

@@ -1,6 +1,19 @@
 //! One point of the grid: its settings, and whether they fit together.
 
-pub(in crate::spec) mod contradictions;
-pub(in crate::spec) mod files;
-pub(in crate::spec) mod remote;
+mod contradictions;
+mod files;
+mod remote;
+pub(in crate::spec) mod report;
 pub(in crate::spec) mod resolve;
+
+use super::experiment::Settings;
+use report::PointReport;
+
+/// Checks the settings of a point, and completes the paths in them.
+pub(in crate::spec) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
+    contradictions::check(report, settings);
+    if let Some(remote) = &settings.model.remote {
+        remote::check(report, remote, settings);
+    }
+    files::check(report, settings);
+}

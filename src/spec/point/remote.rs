@@ -1,67 +1,63 @@
-//! What a model behind an endpoint cannot do, and what must be known to ask it.
+//! What a model behind an endpoint cannot do, and what a request to it needs.
 
-use super::contradictions::PointCheck;
+use super::report::PointReport;
 use crate::{
     remote::RemoteSettings,
     spec::{code::Code, experiment::Settings, problem::Problem},
 };
 
-impl PointCheck<'_> {
-    /// Checks the settings of a point whose model is remote.
-    pub(in crate::spec) fn remote(&mut self, remote: &RemoteSettings, settings: &Settings) {
-        if !settings.stages.is_empty() {
-            self.contradict(
-                format!("a remote model cannot be trained by {}", settings.method),
-                (self.layered.get("train.algorithm"), "this trains"),
-                (self.layered.get("model.base"), "the model is remote"),
-                "set `train.algorithm` to \"none\": a remote model is measured as it is",
+/// Checks the settings of a point whose model is remote.
+pub(super) fn check(report: &mut PointReport<'_>, remote: &RemoteSettings, settings: &Settings) {
+    if !settings.stages.is_empty() {
+        report.contradict(
+            format!("a remote model cannot be trained by {}", settings.method),
+            (report.layered.get("train.algorithm"), "this trains"),
+            (report.layered.get("model.base"), "the model is remote"),
+            "set `train.algorithm` to \"none\": a remote model is measured as it is",
+        );
+    }
+    let needed = [
+        ("base_url", &remote.base_url, "http://localhost:8000/v1"),
+        ("model", &remote.model, "qwen2.5-coder-32b-instruct"),
+    ];
+    for (key, value, example) in needed {
+        if value.is_empty() {
+            let title = format!("the key `model.remote.{key}` is missing");
+            let place = report.place("model.base");
+            let problem = Problem::new(Code::E105, place, title, "a remote model needs it");
+            report.add(problem.help(format!("write below [model.remote]: {key} = \"{example}\"")));
+        }
+    }
+    if let Some(fault) = fault_of_address(&remote.base_url) {
+        let title = "`model.remote.base_url` is not the address of an endpoint";
+        // The line may hold a secret, and an error must not repeat it.
+        let is_secret = remote.base_url.contains(['@', '?']);
+        let place = report.place(if is_secret {
+            "model.base"
+        } else {
+            "model.remote.base_url"
+        });
+        report.add(Problem::new(Code::E104, place, title, fault));
+    }
+    // All evaluations of a point sample alike.
+    let Some(sampling) = settings.evals.first().map(|eval| &eval.sampling) else {
+        return;
+    };
+    let filters = [
+        ("top_k", sampling.top_k > 0),
+        ("min_p", sampling.min_p > 0.0),
+    ];
+    for (key, is_set) in filters {
+        if is_set {
+            report.contradict(
+                format!("a remote model cannot sample with `{key}`"),
+                (
+                    report.layered.get(&format!("eval.sampling.{key}")),
+                    "the interface has no such setting",
+                ),
+                (report.layered.get("model.base"), "the model is remote"),
+                &format!("set `eval.sampling.{key}` to 0 for this model"),
             );
-        }
-        let needed = [
-            ("base_url", &remote.base_url, "http://localhost:8000/v1"),
-            ("model", &remote.model, "qwen2.5-coder-32b-instruct"),
-        ];
-        for (key, value, example) in needed {
-            if value.is_empty() {
-                let title = format!("the key `model.remote.{key}` is missing");
-                let place = self.place("model.base");
-                let problem = Problem::new(Code::E105, place, title, "a remote model needs it");
-                self.add(
-                    problem.help(format!("write below [model.remote]: {key} = \"{example}\"")),
-                );
-            }
-        }
-        if let Some(fault) = fault_of_address(&remote.base_url) {
-            let title = "`model.remote.base_url` is no address of an endpoint";
-            // The line may hold a secret, which an error does not repeat.
-            let is_secret = remote.base_url.contains(['@', '?']);
-            let place = self.place(if is_secret {
-                "model.base"
-            } else {
-                "model.remote.base_url"
-            });
-            self.add(Problem::new(Code::E104, place, title, fault));
-        }
-        // All evaluations of a point sample alike.
-        let Some(sampling) = settings.evals.first().map(|eval| &eval.sampling) else {
-            return;
-        };
-        let filters = [
-            ("top_k", sampling.top_k > 0),
-            ("min_p", sampling.min_p > 0.0),
-        ];
-        for (key, is_set) in filters {
-            if is_set {
-                self.contradict(
-                    format!("a remote model cannot sample with `{key}`"),
-                    (
-                        self.layered.get(&format!("eval.sampling.{key}")),
-                        "the interface has no such setting",
-                    ),
-                    (self.layered.get("model.base"), "the model is remote"),
-                    &format!("set `eval.sampling.{key}` to 0 for this model"),
-                );
-            }
         }
     }
 }

@@ -1,4 +1,8 @@
-//! Layers put on top of each other by figment, and which of them set a value.
+//! Layers on top of each other, and which of them set a value.
+//!
+//! The project prescribes figment for layering, so figment merges the layers. It does not know the
+//! places of values in a text: those come from the layers' own trees. The layer that set a value is
+//! the last one that has it.
 
 use std::sync::Arc;
 
@@ -30,25 +34,22 @@ pub(in crate::spec) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// Where the value stands.
+    /// The place of the value.
     pub(in crate::spec) fn place(self) -> Place {
         self.entry.node.place
     }
 }
 
-/// One layer, as figment wants it. Its name is its number.
-struct Layer<'a> {
-    number: usize,
-    tree: &'a Node,
-}
+/// One layer, as figment wants it.
+struct Layer<'a>(&'a Node);
 
 impl Provider for Layer<'_> {
     fn metadata(&self) -> Metadata {
-        Metadata::named(self.number.to_string())
+        Metadata::named("a layer of a spec")
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let dict = Value::serialize(self.tree.to_json())?
+        let dict = Value::serialize(self.0.to_json())?
             .into_dict()
             .unwrap_or_default();
         Ok(Map::from([(Profile::Default, dict)]))
@@ -70,11 +71,7 @@ impl Layered {
 
     /// The same with one more layer on top.
     pub(in crate::spec) fn with(&self, tree: Node) -> Self {
-        let layer = Layer {
-            number: self.trees.len(),
-            tree: &tree,
-        };
-        let figment = self.figment.clone().merge(layer);
+        let figment = self.figment.clone().merge(Layer(&tree));
         let merged = figment
             .find_value("")
             .unwrap_or_else(|_| Value::from(Dict::new()));
@@ -87,7 +84,7 @@ impl Layered {
         }
     }
 
-    /// The value at a path of keys, whoever set it.
+    /// The value at a path of keys, from whichever layer.
     pub(in crate::spec) fn json(&self, path: &str) -> Option<Json> {
         self.merged.find_ref(path)?.deserialize().ok()
     }
@@ -139,15 +136,16 @@ impl Layered {
         for segment in segments {
             value = value.as_dict()?.get(*segment)?;
         }
-        let layer: usize = self.figment.get_metadata(value.tag())?.name.parse().ok()?;
         let (last, tables) = segments.split_last()?;
-        let table = tables
-            .iter()
-            .try_fold(self.trees.get(layer)?.as_ref(), |node, key| node.get(key))?;
-        Some(Setting {
-            layer,
-            entry: table.entry(last)?,
-        })
+        let layers = self.trees.iter().enumerate().rev();
+        let mut settings = layers.filter_map(|(layer, tree)| {
+            let table = tables
+                .iter()
+                .try_fold(tree.as_ref(), |node, key| node.get(key))?;
+            let entry = table.entry(last)?;
+            Some(Setting { layer, entry })
+        });
+        settings.next()
     }
 }
 

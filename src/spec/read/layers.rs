@@ -19,14 +19,14 @@ use crate::spec::{
 /// What holds where a spec says nothing.
 const DEFAULTS: &str = include_str!("../defaults.toml");
 
-/// How a message calls the built-in defaults.
+/// The name of the built-in defaults in messages.
 const DEFAULTS_NAME: &str = "built-in defaults (src/spec/defaults.toml)";
 
 /// The prefix of the environment's variables that are settings.
 const PREFIX: &str = "RECODE_";
 
-/// Variables with the prefix that are not settings, but the program's own, or its tests' and
-/// benchmarks'.
+/// Variables with the prefix that are not settings: the program, its tests and its benchmarks read
+/// them.
 const OWN_VARIABLES: [&str; 9] = [
     "RECODE_SHARED",
     "RECODE_CACHE",
@@ -39,21 +39,21 @@ const OWN_VARIABLES: [&str; 9] = [
     "RECODE_CASES",
 ];
 
-/// Files that include each other deeper than this are a mistake too.
+/// Includes that are nested deeper than this are a mistake.
 const MAX_DEPTH: usize = 32;
 
-/// The layers as they were read, the weakest first, and what could not be read.
+/// The layers, the weakest first, and the mistakes of those that could not be read.
 #[derive(Debug, Default)]
 pub(in crate::spec) struct Layers {
     pub(in crate::spec) sources: Sources,
     pub(in crate::spec) trees: Vec<Node>,
     pub(in crate::spec) problems: Vec<Problem>,
-    /// The places of `include`, from the spec inwards.
+    /// The files whose includes are being read, from the spec inwards.
     including: Vec<PathBuf>,
 }
 
 impl Layers {
-    /// Reads all layers. The second is the place of the spec itself, at its first character.
+    /// Reads all layers, and returns them with the place of the spec's first character.
     pub(in crate::spec) fn read(
         file: &Path,
         environment: &[(String, String)],
@@ -64,7 +64,7 @@ impl Layers {
         let kind = Kind::File {
             included_from: None,
         };
-        // The spec comes first among the sources, so that its mistakes are told first.
+        // The spec comes first among the sources, so that its mistakes are reported first.
         let spec = layers.sources.add(Source {
             name,
             text: String::new(),
@@ -240,7 +240,7 @@ impl Layers {
     }
 }
 
-/// The value at the end of a tree that has no branches.
+/// The only leaf of a tree without branches.
 fn only_leaf(tree: &mut Node) -> Option<&mut Node> {
     let mut node = tree;
     while let Node {
@@ -257,13 +257,15 @@ fn only_leaf(tree: &mut Node) -> Option<&mut Node> {
 }
 
 fn unknown_variable(name: &str, path: &str, place: Place) -> Problem {
-    let title = format!("the environment has `{name}`, which is no setting");
+    let title = format!("the environment variable `{name}` is not a setting");
     let label = "variables that begin with RECODE_ set keys, with `__` for a dot";
     let problem = Problem::new(Code::E114, place, title, label);
     match nearest(path, schema::paths()) {
         Some(guess) => {
             let variable = guess.to_uppercase().replace('.', "__");
-            problem.help(format!("did you mean `{PREFIX}{variable}`? Else unset it"))
+            problem.help(format!(
+                "did you mean `{PREFIX}{variable}`? Otherwise unset it"
+            ))
         }
         None => problem.help(format!("unset it: `unset {name}`")),
     }

@@ -1,11 +1,11 @@
-//! Settings as a tree in which every key and value knows its place.
+//! Settings as a tree in which every key and value has its place in the text.
 
 use serde_json::{Map, Value as Json};
 use toml_edit::{Document, Item, TableLike, Value as TomlValue};
 
 use super::source::Place;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::spec) struct Node {
     pub(in crate::spec) data: Data,
@@ -19,7 +19,7 @@ pub(in crate::spec) enum Data {
     Whole(i64),
     Number(f64),
     Text(String),
-    /// A date or a time, which no setting is.
+    /// A date or a time; no setting takes one.
     Date,
     List(Vec<Node>),
     Table(Vec<Entry>),
@@ -78,8 +78,8 @@ impl Node {
         }
     }
 
-    /// Reads the value that follows `key=` in an environment variable or a `--set`: TOML if it is
-    /// that, else a text, so that nobody has to quote quotes for a shell.
+    /// Reads the value that follows `key=` in an environment variable or a `--set`: TOML if it
+    /// parses, else a text, so that nobody has to quote quotes for a shell.
     pub(in crate::spec) fn parse_value(source: usize, text: &str, offset: usize) -> Self {
         const KEY: &str = "v=";
         let place = Place {
@@ -131,6 +131,24 @@ impl Node {
     /// The value of `key`, if this is a table that has it.
     pub(in crate::spec) fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// The value of `key`, to be changed, if this is a table that has it.
+    pub(in crate::spec) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.data {
+            Data::Table(entries) => entries
+                .iter_mut()
+                .find(|entry| entry.key == key)
+                .map(|entry| &mut entry.node),
+            _ => None,
+        }
+    }
+
+    /// Removes the entry of `key`, if this is a table that has it.
+    pub(in crate::spec) fn remove(&mut self, key: &str) {
+        if let Data::Table(entries) = &mut self.data {
+            entries.retain(|entry| entry.key != key);
+        }
     }
 
     /// The entry of `key`, if this is a table that has it.
@@ -210,7 +228,7 @@ impl Node {
         }
     }
 
-    /// What a message calls this kind of value.
+    /// The type of the value, for messages.
     pub(in crate::spec) fn noun(&self) -> &'static str {
         match self.data {
             Data::Flag(_) => "`true` or `false`",

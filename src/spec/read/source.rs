@@ -1,4 +1,4 @@
-//! Where settings come from: files, the environment, the command line, and places in them.
+//! The texts that settings come from (files, the environment, the command line), and places in them.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ pub(in crate::spec) enum Kind {
 /// A text with settings.
 #[derive(Clone, Debug)]
 pub(in crate::spec) struct Source {
-    /// What a message calls it.
+    /// Its name in messages.
     pub(in crate::spec) name: String,
     pub(in crate::spec) text: String,
     pub(in crate::spec) kind: Kind,

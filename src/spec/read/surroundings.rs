@@ -1,4 +1,4 @@
-//! What lies around a spec: the project's folder, and the names that its data sets have.
+//! The project of a spec: its folder, and the names of its data sets.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Looks for the project around the current folder, else around the spec.
+    /// Finds the project that contains the current folder, or else the spec.
     pub fn find(spec: &Path) -> Result<Self, DataError> {
         let current = std::env::current_dir().unwrap_or_default();
         let around = fs::canonicalize(spec).unwrap_or_else(|_| current.join(spec));
@@ -52,12 +52,12 @@ impl Surroundings {
         Some(self.manifest.as_ref()?.names(kind).collect())
     }
 
-    /// A path of a spec: from the project's folder, or from the folder `beside` if it begins with
+    /// A path of a spec: from the project's folder, or from `folder` if it begins with
     /// `./` or `../`.
-    pub(in crate::spec) fn path(&self, text: &str, beside: Option<&Path>) -> PathBuf {
-        let is_beside = text.starts_with("./") || text.starts_with("../");
-        match beside {
-            Some(folder) if is_beside => folder.join(text),
+    pub(in crate::spec) fn path(&self, text: &str, folder: Option<&Path>) -> PathBuf {
+        let is_relative = text.starts_with("./") || text.starts_with("../");
+        match folder {
+            Some(folder) if is_relative => folder.join(text),
             _ => self.root.join(text),
         }
     }

@@ -1,4 +1,4 @@
-//! The section `[table]`: rows, columns, what they are compared with.
+//! Reads and checks the section `[table]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::{
         benchmark,
         code::Code,
         experiment::Point,
-        grid::{axes::axis_mark, points::Grid},
+        grid::{assignments::axis_mark, points::Grid},
         problem::Problem,
         read::{
             layered::{Layered, Setting},
@@ -27,7 +27,7 @@ pub(in crate::spec) struct Reader<'a> {
     pub(in crate::spec) points: &'a [Point],
     /// The known reference tables, if there is a list of them.
     pub(in crate::spec) references: Option<&'a [String]>,
-    /// What somebody tried to name; see `Checker::meant`.
+    /// Paths that somebody tried to set; see `Report::meant`.
     pub(in crate::spec) meant: &'a BTreeSet<String>,
     pub(in crate::spec) problems: &'a mut Vec<Problem>,
 }
@@ -102,7 +102,7 @@ impl Reader<'_> {
 
     fn column(&mut self, node: &Node) -> Option<Column> {
         let text = node.as_text()?;
-        let title = format!("`{text}` is no column");
+        let title = format!("`{text}` is not a column");
         let problem = |label: &str| Problem::new(Code::E131, node.place, title.clone(), label);
         let Some((name, metric)) = text.split_once('.') else {
             let example = format!("\"{text}.pass@1\"");
@@ -193,7 +193,7 @@ impl Reader<'_> {
                 if self.meant.contains(&axis_mark(&entry.key)) {
                     continue;
                 }
-                let title = format!("the baseline names `{}`, which is no axis", entry.key);
+                let title = format!("the baseline names `{}`, which is not an axis", entry.key);
                 let problem = Problem::new(Code::E133, entry.place, title, "not in [grid]");
                 self.problems.push(problem.help(axes_in_words(&axes)));
                 continue;
@@ -252,7 +252,7 @@ impl Reader<'_> {
 }
 
 fn unknown_row(name: &str, node: &Node, axes: &[String]) -> Problem {
-    let title = format!("the table's row `{name}` is no axis of the grid");
+    let title = format!("the table's row `{name}` is not an axis of the grid");
     let problem = Problem::new(Code::E130, node.place, title, "not in [grid]");
     if let Some(axis) = nearest(name, axes.iter().map(String::as_str)) {
         return problem.replace(

@@ -25,7 +25,7 @@ humaneval = \"he.jsonl\"
     3 + train = "recode-train"
       |
 
-    error[E106]: the prompt template `./migration.jinja` is not there
+    error[E106]: the prompt template `./migration.jinja` does not exist
      --> x.toml:4:25
       |
     4 | prompts = { migration = "./migration.jinja" }
@@ -44,7 +44,7 @@ humaneval = \"he.jsonl\"
     6 | humaneval = "he.jsonl"
       |        +
 
-    error[E106]: the benchmark file `he.jsonl` is not there
+    error[E106]: the benchmark file `he.jsonl` does not exist
      --> x.toml:7:13
       |
     7 | humaneval = "he.jsonl"
@@ -57,7 +57,7 @@ humaneval = \"he.jsonl\"
 }
 
 #[test]
-fn paths_begin_in_the_project_or_beside_the_file() {
+fn paths_begin_in_the_project_or_in_the_folder_of_the_file() {
     let folder = project();
     write(folder.path(), "sub/own.jinja", "");
     write(

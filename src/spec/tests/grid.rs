@@ -15,7 +15,7 @@ train.reward = [\"em\", \"ess\", \"em\"]
 [table]
 rows = \"train.rewrd\"
 "), @r#"
-    error[E120]: `train.rewrd` is no setting
+    error[E120]: `train.rewrd` is not a setting
      --> x.toml:3:1
       |
     3 | "train.rewrd" = ["em"]
@@ -109,7 +109,7 @@ if = { \"train.reward\" = \"em\" }
       |
       = help: they move together; to cross them, put them under [grid]
 
-    error[E124]: `train.reward` stands in the grid twice
+    error[E124]: the grid has `train.reward` twice
      --> x.toml:8:1
       |
     3 | "train.reward" = ["em", "es"]
@@ -124,7 +124,7 @@ if = { \"train.reward\" = \"em\" }
     10 | "train.reward" = "format"
        |                  ^^^^^^^^ `train.reward` is only ever "em", "es"
        |
-       = help: it would silently change nothing: correct it, or remove it
+       = help: it changes nothing: correct it, or remove it
 
     error[E123]: a [[grid.when]] matches no point of the grid
       --> x.toml:12:28
@@ -132,7 +132,7 @@ if = { \"train.reward\" = \"em\" }
     12 | if = { "train.algorithm" = "sft" }
        |                            ^^^^^ `train.algorithm` is only ever "grpo"
        |
-       = help: it would silently change nothing: correct it, or remove it
+       = help: it changes nothing: correct it, or remove it
 
     error[E105]: a [[grid.when]] needs both `if` and `set`
       --> x.toml:14:1

@@ -82,7 +82,7 @@ fn a_mistake_in_an_included_file_says_who_includes_it() {
 }
 
 #[test]
-fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
+fn mistakes_of_the_environment_and_the_command_line_name_their_source() {
     let folder = project();
     write(folder.path(), "x.toml", "name = \"x\"\n");
     let environment = [
@@ -103,10 +103,10 @@ fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
      = note: this is a text
      = help: expected a number above 0, and at most 10
 
-    error[E114]: the environment has `RECODE_TRIAN__MAX_STEPS`, which is no setting
+    error[E114]: the environment variable `RECODE_TRIAN__MAX_STEPS` is not a setting
     --> environment: RECODE_TRIAN__MAX_STEPS=3
      = note: variables that begin with RECODE_ set keys, with `__` for a dot
-     = help: did you mean `RECODE_TRAIN__MAX_STEPS`? Else unset it
+     = help: did you mean `RECODE_TRAIN__MAX_STEPS`? Otherwise unset it
 
     error[E101]: unknown key `algoritm` in [train]
     --> command line: --set train.algoritm=grppo
@@ -123,7 +123,7 @@ fn mistakes_of_the_environment_and_the_command_line_are_told_as_theirs() {
      = note: no key and value
      = help: for instance `--set train.max_steps=100`
 
-    error[E120]: `train.rewrd` is no setting
+    error[E120]: `train.rewrd` is not a setting
     --> command line: --set grid.'train.rewrd'=['em']
      = note: no key of a spec has this path
      = help: did you mean `train.reward`?

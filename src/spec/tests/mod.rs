@@ -1,22 +1,24 @@
-//! What a person reads who has mistyped something: one file a section of the spec.
+//! The messages about mistakes in a spec: one file for each section.
 
-#![expect(
-    clippy::too_many_lines,
-    reason = "most lines are the texts that users see"
-)]
+#![expect(clippy::too_many_lines, reason = "most lines are texts that users see")]
 
 mod data;
+mod defaults;
 mod eval;
+mod explain;
 mod file;
 mod garbled;
 mod grid;
+mod json_schema;
 mod layers;
 mod model;
+mod reference;
+mod resolve;
 mod run;
 mod table;
 mod train;
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::*;
 
@@ -39,7 +41,7 @@ revision = \"main\"
 files = [\"f\"]
 ";
 
-/// A project with everything that specs name by default.
+/// A project with all files that a spec names by default.
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [

@@ -64,7 +64,7 @@ adapter = { kind = \"dorra\", r = 64.0, dropout = 1.0, targets = \"q_proj\" }
     5 | adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
       |                                                 ^^^ expected a number from 0, and below 1
 
-    error[E102]: unknown adapter target `q_proj`
+    error[E102]: `model.adapter.targets` has no set `q_proj`
      --> x.toml:5:64
       |
     5 | adapter = { kind = "dorra", r = 64.0, dropout = 1.0, targets = "q_proj" }
@@ -87,7 +87,7 @@ fn a_cache_of_nothing_or_of_no_unit() {
      --> x.toml:2:18
       |
     2 | model.kv_cache = "0GiB"
-      |                  ^^^^^^ expected an amount above 0, such as `4GiB`
+      |                  ^^^^^^ expected an amount above 0, such as "4GiB"
 
     x.toml: 1 problem
     "#);
@@ -107,7 +107,7 @@ fn a_cache_of_nothing_or_of_no_unit() {
     2 | model.kv_cache = 4
       |                  ^ this is a whole number
       |
-      = help: expected an amount such as "70GiB"
+      = help: expected an amount above 0, such as "4GiB"
 
     x.toml: 1 problem
     "#);
@@ -150,7 +150,7 @@ sampling = { max_completion_tokens = 64 }
 "
         ),
         @r#"
-    error[E106]: the tokenizer `datasets/from_scratch/tokeniser.json` is not there
+    error[E106]: the tokenizer `datasets/from_scratch/tokeniser.json` does not exist
      --> x.toml:5:13
       |
     5 | tokenizer = "datasets/from_scratch/tokeniser.json"
@@ -217,7 +217,7 @@ algorithm = \"grpo\"
 [eval]
 sampling = { top_k = 20 }
 "), @r#"
-    error[E104]: `model.remote.base_url` is no address of an endpoint
+    error[E104]: `model.remote.base_url` is not the address of an endpoint
      --> x.toml:2:14
       |
     2 | model.base = "remote"

@@ -10,7 +10,7 @@ name = \"x\"
 backend = \"gpu\"
 seeds = [42, 42]
 slots = -1
-needs = { gpus = true, gpu_mem = \"70\", time = 20 }
+needs = { gpus = 1, gpu_mem = \"70\" }
 "), @r#"
     error[E102]: unknown backend `gpu`
      --> x.toml:3:11
@@ -37,28 +37,20 @@ needs = { gpus = true, gpu_mem = \"70\", time = 20 }
     5 | slots = -1
       |         ^^ expected a whole number from 1 to 10000
 
-    error[E103]: `run.needs.gpus` must be a whole number
-     --> x.toml:6:18
+    error[E101]: unknown key `gpus` in [run.needs]
+     --> x.toml:6:11
       |
-    6 | needs = { gpus = true, gpu_mem = "70", time = 20 }
-      |                  ^^^^ this is `true` or `false`
+    6 | needs = { gpus = 1, gpu_mem = "70" }
+      |           ^^^^ not a key of [run.needs]
       |
-      = help: expected a whole number from 0 to 1024
+      = help: [run.needs] has `gpu_mem`
 
     error[E104]: `run.needs.gpu_mem` cannot be read
-     --> x.toml:6:34
+     --> x.toml:6:31
       |
-    6 | needs = { gpus = true, gpu_mem = "70", time = 20 }
-      |                                  ^^^^ expected an amount such as `70GiB`
+    6 | needs = { gpus = 1, gpu_mem = "70" }
+      |                               ^^^^ expected an amount such as `70GiB`
 
-    error[E103]: `run.needs.time` must be a text in quotes
-     --> x.toml:6:47
-      |
-    6 | needs = { gpus = true, gpu_mem = "70", time = 20 }
-      |                                               ^^ this is a whole number
-      |
-      = help: expected a length of time such as "20h" or "45m"
-
-    x.toml: 6 problems
+    x.toml: 5 problems
     "#);
 }

@@ -15,7 +15,7 @@ cols = [\"code_update_arena.pass@10\", \"humaneval.pass@1\", \"humaneval_plus\",
 show = \"delta\"
 reference = \"recode.tabel1\"
 "), @r#"
-    error[E130]: the table's row `train.rewards` is no axis of the grid
+    error[E130]: the table's row `train.rewards` is not an axis of the grid
      --> x.toml:6:9
       |
     6 | rows = ["train.rewards", "train.max_steps"]
@@ -27,7 +27,7 @@ reference = \"recode.tabel1\"
     6 + rows = ["train.reward", "train.max_steps"]
       |
 
-    error[E130]: the table's row `train.max_steps` is no axis of the grid
+    error[E130]: the table's row `train.max_steps` is not an axis of the grid
      --> x.toml:6:26
       |
     6 | rows = ["train.rewards", "train.max_steps"]
@@ -44,7 +44,7 @@ reference = \"recode.tabel1\"
       = note: the samples are set here: built-in defaults (src/spec/defaults.toml):…
       = help: set `eval.samples.code_update_arena` to 10, or ask for pass@5
 
-    error[E131]: `humaneval.pass@1` is no column
+    error[E131]: `humaneval.pass@1` is not a column
      --> x.toml:7:38
       |
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_area.pass@1", "humaneval_plus.accuracy"]
@@ -52,7 +52,7 @@ reference = \"recode.tabel1\"
       |
       = help: add "humaneval" to `eval.benchmarks`, or remove the column
 
-    error[E131]: `humaneval_plus` is no column
+    error[E131]: `humaneval_plus` is not a column
      --> x.toml:7:58
       |
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_area.pass@1", "humaneval_plus.accuracy"]
@@ -63,7 +63,7 @@ reference = \"recode.tabel1\"
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus.pass@1", "code_update_area.pass@1", "humaneval_plus.accuracy"]
       |                                                                         +++++++
 
-    error[E131]: `code_update_area.pass@1` is no column
+    error[E131]: `code_update_area.pass@1` is not a column
      --> x.toml:7:76
       |
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_area.pass@1", "humaneval_plus.accuracy"]
@@ -74,7 +74,7 @@ reference = \"recode.tabel1\"
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_arena.pass@1", "humaneval_plus.accuracy"]
       |                                                                                            +
 
-    error[E131]: `humaneval_plus.accuracy` is no column
+    error[E131]: `humaneval_plus.accuracy` is not a column
      --> x.toml:7:103
       |
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_area.pass@1", "humaneval_plus.accuracy"]

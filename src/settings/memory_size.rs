@@ -28,7 +28,7 @@ impl MemorySize {
     }
 
     #[cfg(test)]
-    pub(super) fn of_bytes(bytes: usize) -> Self {
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
         Self {
             bytes: bytes as u64,
         }
@@ -41,6 +41,11 @@ impl MemorySize {
             .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))?;
         let bytes = number.parse::<u64>().ok()?.checked_mul(*factor)?;
         Some(Self { bytes })
+    }
+
+    /// The units, the largest first.
+    pub fn units() -> [&'static str; 6] {
+        UNITS.map(|(unit, _)| unit)
     }
 
     /// The amount in bytes.
