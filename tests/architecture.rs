@@ -24,18 +24,18 @@ use source::{SourceFile, all_files, root};
 
 /// Each module, leaves first, and the modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("answer", &[]),
     ("seed", &[]),
-    ("settings", &[]),
     ("digest", &[]),
     ("disk", &[]),
+    ("settings", &[]),
     ("device", &[]),
-    ("sandbox", &["disk"]),
+    ("memory", &[]),
+    ("answer", &[]),
     ("syntax", &[]),
+    ("sandbox", &["disk"]),
     ("launch", &[]),
     ("remote", &["settings"]),
     ("data", &["digest", "disk", "settings"]),
-    ("memory", &[]),
     ("reward", &["answer", "settings", "syntax"]),
     ("model", &["device", "disk", "remote", "seed", "settings"]),
     (
@@ -45,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "answer", "data", "digest", "disk", "model", "sandbox", "remote", "seed", "settings",
+            "answer", "data", "digest", "disk", "model", "remote", "sandbox", "seed", "settings",
         ],
     ),
     (
@@ -69,8 +69,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
-            "data", "device", "digest", "disk", "eval", "model", "plan", "sandbox", "remote",
-            "results", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
+            "sandbox", "seed", "train",
         ],
     ),
 ];

@@ -229,7 +229,7 @@ class Server:
         sigint, interrupt = signal.SIGINT.value, default_int_handler
         limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
         restrict = self.filter.install_now if self.filter else None
-        tell_error, prove = tell, tell_pass
+        send_error, prove = send_failure, send_pass
         ended = framed({"status": 0, "is_spent": False})
         while True:
             kind = read(channel, 1)
@@ -259,7 +259,7 @@ class Server:
                         else:
                             prove(messages, nonces, self.harness["run"](text))
                     except BaseException as error:
-                        tell_error(messages, error)
+                        send_error(messages, error)
                     else:
                         # Ends the program, threads included.
                         exit_now(0)
@@ -320,7 +320,7 @@ def proof(nonce, sha256=sha256):
     return sha256(b"the last assertion holds" + nonce).digest()
 
 
-def tell_pass(messages, nonces, answer, read=os.read, write=os.write, send_all=write_all, prove=proof,
+def send_pass(messages, nonces, answer, read=os.read, write=os.write, send_all=write_all, prove=proof,
               header=b"P" + PROOF_BYTES.to_bytes(4, "little")):
     """Sends the one message of a program that has passed, with the answer of the harness around it."""
     if answer:
@@ -331,7 +331,7 @@ def tell_pass(messages, nonces, answer, read=os.read, write=os.write, send_all=w
         write(messages, header + prove(read(nonces, NONCE_BYTES)))
 
 
-def tell(messages, error, kind_of=type, describe=describe, send_all=write_all):
+def send_failure(messages, error, kind_of=type, describe=describe, send_all=write_all):
     """Sends the one message of a program that has not passed."""
     kind = kind_of(error)
     letter = b"A" if issubclass(kind, AssertionError) else b"E"

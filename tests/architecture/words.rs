@@ -30,7 +30,14 @@ const NOT_READ: &[&str] = &[
 ];
 
 /// Files that are still to be edited: the beginnings of their paths. This list only gets shorter.
-const KNOWN: &[&str] = &["src/", "tests/fixtures/", "tests/integration/"];
+const KNOWN: &[&str] = &[
+    "src/cli/spec_arguments.rs",
+    "src/model/generate/stream.rs",
+    "src/spec/",
+];
+
+/// Printed text that must not change, because published tables hold it.
+const PUBLISHED: &str = "which tells nothing of the error";
 
 #[test]
 fn no_text_has_a_banned_word() {
@@ -43,7 +50,10 @@ fn no_text_has_a_banned_word() {
         if unread.any(|known| path.starts_with(known)) {
             continue;
         }
-        for (number, line) in prose(&path, &text).lines().enumerate() {
+        for (number, line) in prose(&path, &text.replace(PUBLISHED, ""))
+            .lines()
+            .enumerate()
+        {
             for banned in banned_in(line) {
                 found.push(format!("{path}:{}: {banned}", number + 1));
             }

@@ -14,7 +14,7 @@ use super::curves::Curve;
 
 const SIZE: (u32, u32) = (720, 420);
 
-/// Colours that people who see red and green alike can tell apart (Okabe and Ito).
+/// Colours that people with red-green colour blindness can distinguish (Okabe and Ito).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
