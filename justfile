@@ -31,7 +31,7 @@ recode *arguments: build
 build:
     @cargo build --release --locked
 
-# Run the tests
+# Run the tests, also those of the example
 test *arguments:
     cargo test --release --locked "$@"
 
@@ -41,7 +41,7 @@ check:
     cargo clippy --release --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
 
-# Run the tests that need reference data (in RECODE_SHARED, or ../shared)
+# Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then parity
 conformance *arguments:
     cargo test --release --locked -- --ignored "$@"
     @{{ just_executable() }} parity
@@ -103,6 +103,6 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Accept changed snapshots of texts, and write the import table of ARCHITECTURE.md
+# Accept changed snapshots of texts, and rewrite what is generated: defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table
 snapshots:
     INSTA_UPDATE=always cargo test --release --locked
