@@ -103,6 +103,7 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Accept changed snapshots of texts, and rewrite what is generated: defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table
+# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table); with cargo-insta, also accept changed snapshots in tests
 snapshots:
-    INSTA_UPDATE=always cargo test --release --locked
+    -INSTA_UPDATE=always cargo test --release --locked --no-fail-fast
+    @cargo insta accept || echo "snapshots in tests are unchanged: cargo install --locked cargo-insta, then cargo insta accept" >&2
