@@ -85,7 +85,7 @@ gpu-bench *arguments:
 python-setup *arguments: build
     @cargo run --release --locked --quiet -- python --setup "$@"
 
-# Refresh that environment's pinned versions and hashes (needs uv)
+# Refresh the pinned versions and hashes of the environment of python-setup (needs uv)
 python-lock:
     #!/usr/bin/env bash
     set -euo pipefail
