@@ -16,7 +16,7 @@ settings! {
     pub struct EvalSettings {
         /// The benchmark's name.
         pub benchmark: String,
-        /// Completions a task.
+        /// The number of completions of each task.
         pub samples: usize,
         /// How completions are sampled.
         #[table(defaults(

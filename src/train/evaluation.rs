@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::settings::{COUNT_OR_ZERO, Kind, settings, whole};
 
 settings! {
-    /// When a model is measured during training, and on how little; the table `eval` of `[train]`.
+    /// Evaluations of the model during training; the table `eval` of `[train]`.
     #[derive(Default, Eq)]
     pub struct EvalSchedule {
         /// The number of steps between two evaluations; there is one after the last step too. 0
