@@ -31,7 +31,7 @@ recode *arguments: build
 build:
     @cargo build --release --locked
 
-# Run the tests
+# Run the tests, also those of the example
 test *arguments:
     cargo test --release --locked "$@"
 
@@ -41,7 +41,7 @@ check:
     cargo clippy --release --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
 
-# Run the tests that need reference data (in RECODE_SHARED, or ../shared)
+# Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then parity
 conformance *arguments:
     cargo test --release --locked -- --ignored "$@"
     @{{ just_executable() }} parity
@@ -85,7 +85,7 @@ gpu-bench *arguments:
 python-setup *arguments: build
     @cargo run --release --locked --quiet -- python --setup "$@"
 
-# Refresh that environment's pinned versions and hashes (needs uv)
+# Refresh the pinned versions and hashes of the environment of python-setup (needs uv)
 python-lock:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -103,6 +103,7 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Accept changed snapshots of texts, and write the import table of ARCHITECTURE.md
+# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table); with cargo-insta, also accept changed snapshots in tests
 snapshots:
-    INSTA_UPDATE=always cargo test --release --locked
+    -INSTA_UPDATE=always cargo test --release --locked --no-fail-fast
+    @cargo insta accept || echo "snapshots in tests are unchanged: cargo install --locked cargo-insta, then cargo insta accept" >&2

@@ -8,7 +8,7 @@ use std::{
 use crate::settings::{Key, Kind, settings};
 
 settings! {
-    /// The section `[data]`.
+    /// What is trained on, and the prompts.
     #[derive(Eq)]
     pub struct DataSettings {
         /// The migrations to train on: a name of `datasets/manifest.toml`, or a JSON-lines file.
@@ -16,7 +16,7 @@ settings! {
         pub train: String,
         /// Files of benchmarks, by the benchmark's name, that replace those of the manifest.
         pub benchmarks: BTreeMap<String, PathBuf>,
-        /// Minijinja templates of prompts, one file a task.
+        /// Templates of prompts in the language of Jinja, one file for each kind of prompt.
         #[table(source = "ours in wording, the paper's in structure")]
         pub prompts: PromptSettings,
     }

@@ -21,7 +21,7 @@ fn a_key_is_explained_by_its_path_or_its_last_part() {
       axis     yes: [grid] "train.sft.max_steps" = [...]
     "#);
     insta::assert_snapshot!(explain("run.slots").unwrap(), @r"
-    run.slots: How many jobs run side by side.
+    run.slots: How many jobs run at the same time.
 
       value    a whole number from 1 to 10000
       default  1
