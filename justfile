@@ -103,7 +103,17 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table); with cargo-insta, also accept changed snapshots in tests
+# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table), and accept changed snapshots in tests
 snapshots:
-    -INSTA_UPDATE=always cargo test --release --locked --no-fail-fast
-    @cargo insta accept || echo "snapshots in tests are unchanged: cargo install --locked cargo-insta, then cargo insta accept" >&2
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # Only `cargo insta` can write snapshots into sources; this package has its program.
+    tools=$PWD/.just/insta
+    [ -x "$tools/bin/cargo-insta" ] || PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet \
+        --disable-pip-version-check --target "$tools" astral-dev-toolchain-cargo-insta==1.49.0
+    export INSTA_UPDATE=always PATH="$tools/bin:$PATH"
+    # The defaults first: the program has that file built in, and other texts show it.
+    cargo test --release --locked --quiet --lib the_file_of_defaults
+    cargo test --release --locked --quiet --no-run
+    cargo test --release --locked --quiet --no-fail-fast || echo "accepting what changed; now run the tests again" >&2
+    cargo insta accept

@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("settings", &[]),
     ("device", &[]),
-    ("memory", &[]),
+    ("allocator", &[]),
     ("answer", &[]),
     ("syntax", &[]),
     ("sandbox", &["disk"]),
