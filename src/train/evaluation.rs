@@ -16,7 +16,7 @@ settings! {
         /// Measures the model after so many steps each time, and after the last; 0 never does.
         #[key(COUNT_OR_ZERO, default = 0, source = "off")]
         pub every: usize,
-        /// The benchmark, with the other settings of `[eval]`; the figures of a report show the course.
+        /// The benchmark; its other settings are those of `[eval]`. The figures of a report show the scores.
         #[key(Kind::Benchmark, default = "code_update_arena")]
         pub benchmark: String,
         /// Only the first so many tasks; 0 takes all.

@@ -26,7 +26,8 @@ settings! {
         /// The ratio of the policies is clipped above at 1 plus this.
         #[key(from_to(0.0, 1e3), default = 0.28, source = "paper, set-up")]
         pub clip_high: f64,
-        /// The bound of the dual clip: with a negative advantage the loss is at most this times it.
+        /// The bound of the dual clip: where the advantage is negative, the loss is at most this many
+        /// times its size.
         #[key(above_to(1.0, 1e6), default = 10.0, source = "scripts/dapo.sh")]
         pub clip_ratio_c: f64,
         /// Added to the divisor of the advantages.
