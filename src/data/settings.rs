@@ -8,7 +8,7 @@ use std::{
 use crate::settings::{Key, Kind, settings};
 
 settings! {
-    /// What is trained on, and the prompts.
+    /// The data to train on, the prompts, and files that replace benchmarks.
     #[derive(Eq)]
     pub struct DataSettings {
         /// The migrations to train on: a name of `datasets/manifest.toml`, or a JSON-lines file.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 settings! {
-    /// The model, and how it is loaded.
+    /// The model, and which of its parameters are trained.
     pub struct ModelSettings {
         /// A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for
         /// random weights in the shape of `[model.scratch]`, or `remote` for the model behind the

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::settings::{choice, settings};
 
 settings! {
-    /// How the reward prepares code; the reward itself is `train.reward`.
+    /// How the reward prepares code; `train.reward` chooses the reward.
     pub struct RewardSettings {
         /// How code is prepared before it is compared: `published` as the paper's code does it, faults
         /// included, or `fixed` as it was meant.

@@ -72,7 +72,7 @@ impl Settings {
 }
 
 settings! {
-    /// How jobs run.
+    /// The backend and the seeds of all jobs, and how many jobs run side by side.
     #[derive(Eq)]
     pub struct RunSettings {
         /// What computes: `cpu`, `wgpu` (any GPU) or `cuda`.

@@ -17,7 +17,7 @@ settings! {
         /// turns them off.
         #[key(COUNT_OR_ZERO, default = 0, source = "off")]
         pub every: usize,
-        /// The benchmark, with the other settings of `[eval]`; the figures of a report show the course.
+        /// The benchmark; its other settings are those of `[eval]`. The figures of a report show the scores.
         #[key(Kind::Benchmark, default = "code_update_arena")]
         pub benchmark: String,
         /// The number of tasks, from the first on; 0 takes all.

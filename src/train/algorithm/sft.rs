@@ -22,11 +22,11 @@ impl AlgorithmSettings for SftSettings {
 
     const PRESETS: &'static [Preset] = presets! {
         max_steps = 670, "ours: 3 epochs of 1,786 rows by 8";
-        lr.warmup_steps = 20, "ours: 3 %, as in [train]";
+        lr.warmup_steps = 20, "ours: 3 % of the steps";
     };
 
     const SOURCE: Option<&'static str> =
-        Some("the paper has no code for SFT; lr and adapter are those of [train] and [model]");
+        Some("the paper has no code for SFT: the learning rate is that of [train]");
 
     fn objective(&self, _: usize) -> Option<Objective> {
         None
