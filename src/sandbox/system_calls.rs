@@ -121,6 +121,7 @@ fn refused_to_programs() -> Rules {
         (libc::SYS_clone, vec![rule(vec![masked(0, thread, 0)])]),
         (libc::SYS_prctl, vec![rule(names.map(is_other).to_vec())]),
         (libc::SYS_kill, Vec::new()),
+        (libc::SYS_recvmsg, Vec::new()),
     ]);
     rules.extend(FORK.iter().map(|call| (*call, Vec::new())));
     rules
@@ -192,7 +193,6 @@ const PLAIN: &[c_long] = &[
     libc::SYS_fdatasync,
     libc::SYS_fgetxattr,
     libc::SYS_flistxattr,
-    libc::SYS_flock,
     libc::SYS_fstat,
     libc::SYS_fstatfs,
     libc::SYS_fsync,
@@ -449,10 +449,13 @@ mod tests {
 
     #[test]
     fn a_server_forks_and_its_programs_do_not() {
-        for call in [libc::SYS_clone, libc::SYS_prctl, libc::SYS_kill]
-            .iter()
-            .chain(FORK)
-        {
+        let own = [
+            libc::SYS_clone,
+            libc::SYS_prctl,
+            libc::SYS_kill,
+            libc::SYS_recvmsg,
+        ];
+        for call in own.iter().chain(FORK) {
             let arguments = [0x0120_0011, 9, 0, 0, 0, 0];
             assert!(server_allows(*call, arguments), "{call}");
             assert!(!program_allows(*call, arguments), "{call}");

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     os::fd::OwnedFd,
-    process::Child,
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -27,7 +27,7 @@ use crate::sandbox::{
 
 use poll::wait_for;
 use program_pipes::ProgramPipes;
-use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared, no_answer};
+use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared};
 use time_limit::{End, GRACE, await_end};
 
 pub(super) use command::DRIVER;
@@ -43,7 +43,6 @@ const NOTICE: Duration = Duration::from_millis(100);
 pub(super) struct Server {
     process: Child,
     channel: Channel,
-    pipes: ProgramPipes,
     random: File,
     safeguards: Safeguards,
     modules: BTreeMap<String, String>,
@@ -67,11 +66,10 @@ impl Server {
             .tempdir()
             .map_err(PythonError::Lost)?;
         let (channel, theirs) = Channel::pair().map_err(PythonError::Lost)?;
-        let (pipes, nonces, messages) = ProgramPipes::new().map_err(PythonError::Lost)?;
         let process = command::command(interpreter, settings, modules, scratch.path())
             .stdin(OwnedFd::from(theirs))
-            .stdout(nonces)
-            .stderr(messages)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .map_err(|source| PythonError::Start {
                 interpreter: interpreter.path.clone(),
@@ -80,7 +78,6 @@ impl Server {
         let mut server = Self {
             process,
             channel,
-            pipes,
             random: File::open("/dev/urandom").map_err(PythonError::Lost)?,
             safeguards: Safeguards::of_report(&BTreeMap::new(), &BTreeMap::new()),
             modules: BTreeMap::new(),
@@ -88,30 +85,10 @@ impl Server {
             harness: None,
             _scratch: scratch,
         };
-        server.await_hello()?;
         let hello: Hello = server.channel.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
         server.modules = hello.modules;
-        server.pipes.drain_messages(&mut Vec::new(), 0)?;
         Ok(server)
-    }
-
-    /// Waits for the first reply; what Python or a library writes to stderr before it is not a message.
-    fn await_hello(&mut self) -> Result<(), PythonError> {
-        let deadline = Instant::now() + START;
-        loop {
-            let mut ends = [self.channel.polled(), self.pipes.polled()];
-            if !wait_for(&mut ends, deadline)? {
-                return Err(no_answer());
-            }
-            let [has_replied, has_written] = ends.map(|end| !end.revents().is_empty());
-            if has_replied {
-                return Ok(());
-            }
-            if has_written {
-                self.pipes.read_message(&mut Vec::new(), 0)?;
-            }
-        }
     }
 
     /// Whether it must run no other program.
@@ -141,7 +118,7 @@ impl Server {
         if self.harness.as_ref() != Some(&harness.key) {
             self.harness = None;
             let request = json!({ "code": harness.code, "data": harness.data });
-            self.channel.send(HARNESS, &request.to_string())?;
+            self.channel.send(HARNESS, &request.to_string(), &[])?;
             let _: Prepared = self.channel.receive(START)?;
             self.harness = Some(harness.key.clone());
         }
@@ -157,14 +134,14 @@ impl Server {
         answer_bytes: usize,
     ) -> Result<(Verdict, String), PythonError> {
         let nonce = Nonce::new(&mut self.random).map_err(PythonError::Lost)?;
-        self.pipes.put_nonce(&nonce)?;
-        self.channel.send(kind, text)?;
+        let mut pipes = ProgramPipes::new(&nonce).map_err(PythonError::Lost)?;
+        self.channel.send(kind, text, &pipes.of_program())?;
         let mut message = Vec::new();
         let most = answer_bytes + MAX_MESSAGE_BYTES;
         let end = await_end(
             self.process.id(),
             &self.channel,
-            &mut self.pipes,
+            &mut pipes,
             timeout,
             &mut message,
             most,
@@ -185,8 +162,7 @@ impl Server {
             }
         };
         self.is_spent = ended.is_spent;
-        self.pipes.drain_messages(&mut message, most)?;
-        self.pipes.drain_nonces()?;
+        pipes.drain_messages(&mut message, most)?;
         if message.len() > most {
             return Ok((Verdict::Forged, String::new()));
         }
