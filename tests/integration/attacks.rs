@@ -368,6 +368,69 @@ fn when_the_judge_is_killed_everything_dies() {
     traced.assert_nothing_runs_within(Duration::from_secs(5));
 }
 
+/// The parent of a process.
+fn parent_of(process: &Path) -> Option<PathBuf> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let parent = fields.split_ascii_whitespace().nth(1)?;
+    Some(Path::new("/proc").join(parent))
+}
+
+impl Traced {
+    /// The server of a program that runs: a program, its server and the watcher are children and parents.
+    fn busy_server(&self) -> Option<PathBuf> {
+        let all = self.processes();
+        let parent = |process: &PathBuf| parent_of(process).filter(|parent| all.contains(parent));
+        all.iter()
+            .filter_map(parent)
+            .find(|server| parent(server).is_some())
+    }
+
+    /// Kills the server of a program, and returns whether there was one.
+    fn kill_a_server(&self) -> bool {
+        let Some(server) = self.busy_server() else {
+            return false;
+        };
+        // When a server starts, it has children that are no programs, for a few milliseconds.
+        thread::sleep(Duration::from_millis(100));
+        if self.busy_server().as_ref() != Some(&server) {
+            return false;
+        }
+        let number = server.file_name().unwrap().to_str().unwrap();
+        let status = Command::new("kill").args(["-KILL", number]).status();
+        status.unwrap().success()
+    }
+}
+
+#[test]
+fn a_killed_server_is_not_a_wrong_answer() {
+    let traced = Traced::new();
+    let slow = "import time\ntime.sleep(2)";
+    let mut judge = traced.judge(&[slow]).spawn().unwrap();
+    wait_for("the program", || traced.kill_a_server());
+    assert!(judge.wait().unwrap().success());
+
+    assert_eq!(traced.verdicts()[0]["verdict"], "pass");
+}
+
+#[test]
+fn a_program_whose_server_is_killed_twice_gets_a_verdict_with_the_cause() {
+    let traced = Traced::new();
+    let slow = "import time\ntime.sleep(2)";
+    let mut judge = traced.judge(&[slow]).spawn().unwrap();
+    while judge.try_wait().unwrap().is_none() {
+        traced.kill_a_server();
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    let verdict = &traced.verdicts()[0];
+    assert_eq!(
+        (&verdict["verdict"], &verdict["signal"]),
+        (&json!("died"), &json!(9)),
+        "{verdict}"
+    );
+}
+
 #[test]
 fn stopped_by_a_signal_the_same_command_judges_only_the_rest() {
     let traced = Traced::new();

@@ -107,9 +107,12 @@ impl Server {
     }
 
     /// Runs a program to its end or to the end of its time.
-    pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
-        let (verdict, _) = self.exchange(PROGRAM, source, timeout, 0)?;
-        Ok(verdict)
+    pub(super) fn run(
+        &mut self,
+        source: &str,
+        timeout: Duration,
+    ) -> Result<(Verdict, String), PythonError> {
+        self.exchange(PROGRAM, source, timeout, 0)
     }
 
     /// Runs a program by a harness, and returns the harness's answer if the program passes.
