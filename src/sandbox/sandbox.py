@@ -68,7 +68,8 @@ SYSTEM_PLACES = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo",
     "/etc/ld.so.cache", "/etc/localtime",
 )
-DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+# Without `/dev/zero`: a shared mapping of it is memory that no limit counts.
+DEVICES = ("/dev/null", "/dev/random", "/dev/urandom")
 
 
 class Refused(Exception):

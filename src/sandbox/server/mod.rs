@@ -169,7 +169,7 @@ impl Server {
         if message.len() > most {
             return Ok((Verdict::Forged, String::new()));
         }
-        let verified = nonce.verify(&message, ended.status);
+        let verified = nonce.verify(message, ended.status);
         // A program whose message is complete has ended, even if the system was still freeing its memory.
         let is_complete = !matches!(verified.0, Verdict::Died { .. } | Verdict::Forged);
         Ok(if end == End::ByItself || is_complete {
