@@ -137,6 +137,7 @@ class Server:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
         without_tracing()
+        # It exists only where there is no file system in memory: nothing is left if everything is killed.
         self.scratch = settings["scratch"]
         self.limits = limits(settings)
         details = self.protect(settings, states)
@@ -173,6 +174,7 @@ class Server:
         if not LINUX:
             for name in ("scratch", "files", "system_calls", "limits"):
                 states[name] = f"{sys.platform} has none"
+            os.makedirs(self.scratch, 0o700)
             return {}
         try:
             write("/proc/self/oom_score_adj", "1000")
@@ -189,6 +191,8 @@ class Server:
                 states["scratch"] = str(refusal)
             limit_processes(settings["processes"])
             drop_capabilities()
+        if states["scratch"] is not None:
+            os.makedirs(self.scratch, 0o700)
         states["files"] = states["system_calls"] = states["limits"] = None
         try:
             details["files"] = f"Landlock version {restrict_files(self.scratch)}"

@@ -125,17 +125,22 @@ def mount_scratch(size):
     programs own what the judge's user owns.
     """
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
-    length = ctypes.c_size_t(len(attributes))
-    syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, length)
     used = [os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.executable)]
     for place in SCRATCH_PLACES:
         if os.path.isdir(place) and not any(path.startswith(place + "/") for path in used):
             options = f"size={size},nr_inodes=4096,mode=0700".encode()
             flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
             call("mount", b"tmpfs", place.encode(), b"tmpfs", flags, options)
+            set_attributes(b"/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0)
+            set_attributes(place.encode(), 0, 0, MOUNT_ATTR_RDONLY)
             return place
     raise Refused("no folder to cover")
+
+
+def set_attributes(place, how, on, off):
+    attributes = struct.pack("QQQQ", on, off, 0, 0)
+    length = ctypes.c_size_t(len(attributes))
+    syscall(SYS_MOUNT_SETATTR, AT_FDCWD, place, how, attributes, length)
 
 
 def limit_processes(most):

@@ -366,6 +366,12 @@ fn when_the_judge_is_killed_everything_dies() {
     judge.wait().unwrap();
 
     traced.assert_nothing_runs_within(Duration::from_secs(5));
+    let folders = fs::read_dir(traced.path("")).unwrap();
+    let left: Vec<_> = folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// The parent of a process.

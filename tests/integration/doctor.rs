@@ -130,6 +130,8 @@ fn each_missing_safeguard_is_named_and_nothing_is_judged_without_a_flag() {
         );
         let pass = pool.run(&program("assert 1 + 1 == 2")).unwrap();
         let fail = pool.run(&program("assert 1 + 1 == 3")).unwrap();
+        let write = pool.run(&program("open('file', 'w').write('x')")).unwrap();
+        assert_eq!(write, Verdict::Pass, "{name}");
         assert_eq!(pass, Verdict::Pass, "{name}");
         assert_eq!(fail.name(), "assertion", "{name}");
     }

@@ -10,15 +10,17 @@ mod time_limit;
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    env,
+    fs::{self, File},
+    io,
     os::fd::OwnedFd,
+    path::PathBuf,
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::sandbox::{
     Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict,
@@ -50,8 +52,8 @@ pub(super) struct Server {
     is_spent: bool,
     /// The key of the harness that is loaded.
     harness: Option<String>,
-    /// The folder that programs write to if the system grants no file system in memory.
-    _scratch: TempDir,
+    /// The folder that programs write to if the system grants no file system in memory; only then it exists.
+    scratch: PathBuf,
 }
 
 impl Server {
@@ -61,12 +63,10 @@ impl Server {
         settings: &Settings,
         modules: Modules,
     ) -> Result<Self, PythonError> {
-        let scratch = tempfile::Builder::new()
-            .prefix("recode-")
-            .tempdir()
-            .map_err(PythonError::Lost)?;
+        let mut random = File::open("/dev/urandom").map_err(PythonError::Lost)?;
+        let scratch = unused_folder(&mut random).map_err(PythonError::Lost)?;
         let (channel, theirs) = Channel::pair().map_err(PythonError::Lost)?;
-        let process = command::command(interpreter, settings, modules, scratch.path())
+        let process = command::command(interpreter, settings, modules, &scratch)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -78,12 +78,12 @@ impl Server {
         let mut server = Self {
             process,
             channel,
-            random: File::open("/dev/urandom").map_err(PythonError::Lost)?,
+            random,
             safeguards: Safeguards::of_report(&BTreeMap::new(), &BTreeMap::new()),
             modules: BTreeMap::new(),
             is_spent: false,
             harness: None,
-            _scratch: scratch,
+            scratch,
         };
         let hello: Hello = server.channel.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
@@ -195,5 +195,16 @@ impl Drop for Server {
             let _ = kill_process_group(leader, Signal::KILL);
         }
         let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.scratch);
     }
+}
+
+/// A path in the folder for temporary files, where nothing is.
+fn unused_folder(random: &mut File) -> io::Result<PathBuf> {
+    let nonce = Nonce::new(random)?;
+    let name: String = nonce.bytes()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    std::path::absolute(env::temp_dir().join(format!("recode-{name}")))
 }
