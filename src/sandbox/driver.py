@@ -196,6 +196,10 @@ class Server:
         states["files"] = states["system_calls"] = states["limits"] = None
         try:
             details["files"] = f"Landlock version {restrict_files(self.scratch)}"
+            _, others = interpreter_places()
+            if others:
+                sys.path[:] = [path for path in sys.path if path not in others]
+                details["files"] += f"; programs cannot import from {', '.join(others)}"
         except Refused as refusal:
             states["files"] = str(refusal)
         try:

@@ -9,6 +9,7 @@ import sys
 # `python -c` looks for modules in the working folder first.
 sys.path[:] = [path for path in sys.path if path]
 
+import _ctypes
 import ctypes
 import errno
 import functools
@@ -177,7 +178,8 @@ def restrict_files(scratch):
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     readable = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR
-    for path in sorted({*interpreter_places(), *SYSTEM_PLACES}):
+    places, _ = interpreter_places()
+    for path in sorted({*places, *SYSTEM_PLACES}):
         allow(ruleset, path, readable & handled)
     for path in DEVICES:
         allow(ruleset, path, FS_READ_FILE | FS_WRITE_FILE)
@@ -189,11 +191,25 @@ def restrict_files(scratch):
 
 
 def interpreter_places():
-    """The folders of Python's modules, and of the shared libraries of its installation."""
-    places = [path for path in sys.path if path and os.path.exists(path)]
-    for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix):
-        places.append(os.path.join(prefix, "lib"))
-    return [os.path.realpath(path) for path in places]
+    """The folders of Python's modules and shared libraries, and other folders of `sys.path`.
+
+    A `.pth` file or an editable install adds the folder of a project, in which there may be secrets. So only what
+    belongs to an installation counts, and folders of installed packages wherever they are.
+    """
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    places = {os.path.join(prefix, name) for prefix in prefixes for name in ("lib", sys.platlibdir)}
+    # A Python that was not installed has them elsewhere.
+    places |= {os.path.dirname(module.__file__) for module in (os, _ctypes) if getattr(module, "__file__", None)}
+    places = {os.path.realpath(place) for place in places}
+    installed, others = set(places), []
+    for path in filter(os.path.exists, sys.path):
+        real = os.path.realpath(path)
+        is_inside = any(real.startswith(place + "/") for place in (*places, *SYSTEM_PLACES))
+        if is_inside or os.path.basename(real) in ("site-packages", "dist-packages"):
+            installed.add(real)
+        elif real not in places:
+            others.append(path)
+    return sorted(installed), others
 
 
 def allow(ruleset, path, access):
