@@ -144,7 +144,11 @@ class Server:
         os.chdir(self.scratch)
         os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
         os.umask(0o077)
-        os.utime(self.scratch, (0, 0))
+        self.untouched = None
+        if self.clean_scratch() and states["scratch"] is None:
+            # The size of a folder in memory is that of its entries.
+            state = os.stat(self.scratch)
+            self.untouched = (state.st_mode, state.st_size, state.st_atime_ns, state.st_mtime_ns)
         self.limit()
         warm_up()
         # All objects of now are kept: a collection in a child would write to, and so copy, every page.
@@ -234,10 +238,10 @@ class Server:
         """
         (first, channel), scratch = self.private, self.scratch
         take_kind, room, descriptors = self.socket.recvmsg, _socket.CMSG_SPACE(PASSED.size), PASSED.unpack
-        write, close, close_range, wait, listdir = os.write, os.close, os.closerange, os.waitpid, os.listdir
-        exit_now, reseed, run, mode, times = os._exit, reseeding(), exec, os.chmod, os.utime
+        write, close, close_range, wait, look = os.write, os.close, os.closerange, os.waitpid, os.stat
+        exit_now, reseed, run, untouched = os._exit, reseeding(), exec, self.untouched
         fork, take, left, clean = fork_of_one_thread(), receive, self.leftovers(), self.clean_scratch
-        open_file, null, both_ways, duplicate, epoch = os.open, os.devnull, os.O_RDWR, os.dup2, (0, 0)
+        open_file, null, both_ways, duplicate = os.open, os.devnull, os.O_RDWR, os.dup2
         sigint, interrupt = signal.SIGINT.value, default_int_handler
         limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
         restrict = self.filter.install_now if self.filter else None
@@ -251,16 +255,16 @@ class Server:
                 send(channel, self.prepare(**json.loads(take(channel))))
                 continue
             nonces, messages = descriptors(passed[0][2])
+            # An open file has state, such as its flags. So it is opened again for each program.
+            close(0)
+            open_file(null, both_ways)
+            duplicate(0, 1)
+            duplicate(0, 2)
             child = fork()
             if child == 0:
                 try:
                     text = take(channel)
                     close_range(first, channel + 1)
-                    # An open file has state: flags, and a lock. So each program opens its own, as descriptor 0.
-                    close(0)
-                    open_file(null, both_ways)
-                    duplicate(0, 1)
-                    duplicate(0, 2)
                     reseed()
                     handle_signal(sigint, interrupt)
                     if most is not None:
@@ -284,12 +288,8 @@ class Server:
             _, status = wait(child, 0)
             close(nonces)
             close(messages)
-            try:
-                mode(scratch, 0o700)
-                is_clean = not listdir(scratch) or clean()
-                times(scratch, epoch)
-            except OSError:
-                is_clean = False
+            state = look(scratch)
+            is_clean = (state.st_mode, state.st_size, state.st_atime_ns, state.st_mtime_ns) == untouched or clean()
             if is_clean and status == 0:
                 write(channel, ended)
                 continue
@@ -314,10 +314,14 @@ class Server:
         return {"prepared": True}
 
     def clean_scratch(self):
-        """Empties the folder for the next program, and returns whether it could."""
+        """Makes the folder as new for the next program, and returns whether it could."""
         try:
-            empty(self.scratch)
-            return not os.listdir(self.scratch)
+            os.chmod(self.scratch, 0o700)
+            if os.listdir(self.scratch):
+                empty(self.scratch)
+            is_clean = not os.listdir(self.scratch)
+            os.utime(self.scratch, (0, 0))
+            return is_clean
         except (OSError, RecursionError):
             return False
 
