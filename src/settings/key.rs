@@ -56,7 +56,7 @@ pub struct Preset {
     pub kind: Option<Kind>,
 }
 
-/// A struct whose fields are settings; [`settings!`](super::settings) implements it.
+/// A struct whose fields are settings; `settings!` implements it.
 pub trait Settings {
     /// What it is for, in one sentence.
     const DOC: &'static str;

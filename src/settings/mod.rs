@@ -1,7 +1,7 @@
 //! What a setting is: its key in a spec, the values that it takes, its default, and the source of
 //! that default.
 //!
-//! A setting is declared once, as a field in [`settings!`], next to the code that reads it. From
+//! A setting is declared once, as a field in `settings!`, next to the code that reads it. From
 //! that declaration come the struct, the checks of a spec, suggestions for typos, `defaults.toml`,
 //! `recode explain` and the JSON Schema. This module knows neither TOML files nor specs.
 

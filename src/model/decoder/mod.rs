@@ -22,7 +22,7 @@ use super::{
 
 use block::Block;
 
-/// A decoder of any of the [families](super::family).
+/// A decoder of any of the families in `model::family`.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     embed_tokens: Tensor<2>,
