@@ -1,16 +1,19 @@
 """A warm server that runs one program after the other, each in a fork.
 
-Three descriptors connect it with the client: a socket for requests and replies, a pipe for nonces, and a pipe
-for the messages of programs. A request is a letter, four bytes of length and a text; a reply is four bytes of
-length and JSON. All permissions of a program are decided before its first line runs.
+A socket connects it with the client. A request is a letter, four bytes of length and a text; a reply is four
+bytes of length and JSON. With the request to run a program come the ends of two pipes that only this program has:
+one to read its nonce from, one to write its message to. All permissions of a program are decided before its first
+line runs.
 
 A pass is the hash of a nonce. The client puts the nonce into its pipe, so that it is neither in the program's
 memory nor in a Python frame; the child reads it only after the program has ended without an exception. No other
 message is a pass, nor is silence: not the nonce itself, which a program can find by reading all its descriptors,
 and not a guess. The client decides what a message is worth and when a program is late, and kills late programs.
-Nothing that a program does to the two pipes affects the next program, because the client empties both.
+Nothing that a program does to a descriptor affects the next program or the host: its pipes end with it, and its
+descriptors 0, 1 and 2 are `/dev/null`, opened for it alone through a mount that is read-only.
 """
 
+import _socket
 import builtins
 import gc
 import importlib
@@ -24,6 +27,8 @@ try:
 except ImportError:
     from _sha256 import sha256
 
+# Two descriptors, which come with a request.
+PASSED = struct.Struct("ii")
 NONCE_BYTES = 32
 PROOF_BYTES = 32
 # An honest message is not longer.
@@ -38,7 +43,7 @@ PROCESSES = getattr(resource, "RLIMIT_NPROC", None)
 def main():
     settings = json.loads(sys.argv[1])
     sys.argv[:] = [""]
-    watched, alive, channel, nonces, messages = descriptors()
+    watched, alive, channel = descriptors()
     states = {}
     if LINUX:
         states.update(enter_namespaces())
@@ -48,11 +53,10 @@ def main():
     if child != 0:
         os.close(alive)
         watch(child, watched, channel)
-    os.close(watched)
     if LINUX:
         die_with_parent()
     try:
-        server = Server(settings, (alive, channel), nonces, messages, states)
+        server = Server(settings, (watched, channel), states)
         server.serve()
     except EOFError:
         pass
@@ -77,19 +81,18 @@ def watch(child, watched, channel):
 
 
 def descriptors():
-    """Moves the socket and the two pipes, so that programs find nothing on descriptors 0, 1 and 2.
+    """Moves the socket away from the standard streams.
 
     Closes everything else that was open when the judge was started. The result begins with the ends of a pipe by
-    which the watcher sees whether the server lives; its second end and the socket have adjacent numbers.
+    which the watcher sees whether the server lives; they and the socket have adjacent numbers.
     """
     os.closerange(3, 1 << 20)
     watched, alive = os.pipe()
-    moved = [os.dup(descriptor) for descriptor in (0, 1, 2)]
+    channel = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
+    os.dup2(nothing, 0)
     os.close(nothing)
-    return [watched, alive, *moved]
+    return watched, alive, channel
 
 
 def framed(value):
@@ -124,23 +127,28 @@ def receive(descriptor, read=os.read, number=int.from_bytes):
 class Server:
     """The state that programs share."""
 
-    def __init__(self, settings, private, nonces, messages, states):
+    def __init__(self, settings, private, states):
         # Programs do not have the descriptors from the first to the last of these.
         self.private, self.channel = private, private[-1]
-        self.nonces, self.messages = nonces, messages
-        # A nonce is in the pipe before its program starts; if the program has removed it, nobody waits for it.
-        os.set_blocking(nonces, False)
         os.set_blocking(self.channel, True)
+        # Made before the filter, because it asks for the kind of the socket.
+        self.socket = _socket.socket(fileno=self.channel)
         # Process 1 of a namespace receives no signal that it does not handle.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         imported = self.import_modules(settings["modules"])
         without_tracing()
+        # It exists only where there is no file system in memory: nothing is left if everything is killed.
         self.scratch = settings["scratch"]
         self.limits = limits(settings)
         details = self.protect(settings, states)
         os.chdir(self.scratch)
         os.environ.update(HOME=self.scratch, TMPDIR=self.scratch)
         os.umask(0o077)
+        self.untouched = None
+        if self.clean_scratch() and states["scratch"] is None:
+            # The size of a folder in memory is that of its entries.
+            state = os.stat(self.scratch)
+            self.untouched = (state.st_mode, state.st_size, state.st_atime_ns, state.st_mtime_ns)
         self.limit()
         warm_up()
         # All objects of now are kept: a collection in a child would write to, and so copy, every page.
@@ -170,6 +178,7 @@ class Server:
         if not LINUX:
             for name in ("scratch", "files", "system_calls", "limits"):
                 states[name] = f"{sys.platform} has none"
+            os.makedirs(self.scratch, 0o700)
             return {}
         try:
             write("/proc/self/oom_score_adj", "1000")
@@ -186,9 +195,15 @@ class Server:
                 states["scratch"] = str(refusal)
             limit_processes(settings["processes"])
             drop_capabilities()
+        if states["scratch"] is not None:
+            os.makedirs(self.scratch, 0o700)
         states["files"] = states["system_calls"] = states["limits"] = None
         try:
             details["files"] = f"Landlock version {restrict_files(self.scratch)}"
+            _, others = interpreter_places()
+            if others:
+                sys.path[:] = [path for path in sys.path if path not in others]
+                details["files"] += f"; programs cannot import from {', '.join(others)}"
         except Refused as refusal:
             states["files"] = str(refusal)
         try:
@@ -222,29 +237,34 @@ class Server:
         server does nothing until the child has ended.
         """
         (first, channel), scratch = self.private, self.scratch
-        nonces, messages = self.nonces, self.messages
-        read, write, close_range, wait, listdir = os.read, os.write, os.closerange, os.waitpid, os.listdir
-        exit_now, reseed, run, mode = os._exit, reseeding(), exec, os.chmod
-        fork, take, unblock, left = fork_of_one_thread(), receive, os.set_blocking, self.leftovers()
+        take_kind, room, descriptors = self.socket.recvmsg, _socket.CMSG_SPACE(PASSED.size), PASSED.unpack
+        write, close, close_range, wait, look = os.write, os.close, os.closerange, os.waitpid, os.stat
+        exit_now, reseed, run, untouched = os._exit, reseeding(), exec, self.untouched
+        fork, take, left, clean = fork_of_one_thread(), receive, self.leftovers(), self.clean_scratch
+        open_file, null, both_ways, duplicate = os.open, os.devnull, os.O_RDWR, os.dup2
         sigint, interrupt = signal.SIGINT.value, default_int_handler
         limit, most = resource.setrlimit, dict(self.limits).get(PROCESSES)
         restrict = self.filter.install_now if self.filter else None
         send_error, prove = send_failure, send_pass
         ended = framed({"status": 0, "is_spent": False})
         while True:
-            kind = read(channel, 1)
+            kind, passed, _, _ = take_kind(1, room)
             if not kind:
                 raise EOFError
             if kind == HARNESS:
                 send(channel, self.prepare(**json.loads(take(channel))))
                 continue
+            nonces, messages = descriptors(passed[0][2])
+            # An open file has state, such as its flags. So it is opened again for each program.
+            close(0)
+            open_file(null, both_ways)
+            duplicate(0, 1)
+            duplicate(0, 2)
             child = fork()
             if child == 0:
                 try:
                     text = take(channel)
                     close_range(first, channel + 1)
-                    # An earlier program may have changed the state of the pipe, which all programs share.
-                    unblock(messages, True)
                     reseed()
                     handle_signal(sigint, interrupt)
                     if most is not None:
@@ -266,19 +286,17 @@ class Server:
                 finally:
                     exit_now(70)
             _, status = wait(child, 0)
-            try:
-                mode(scratch, 0o700)
-                is_clean = not listdir(scratch)
-            except OSError:
-                is_clean = False
+            close(nonces)
+            close(messages)
+            state = look(scratch)
+            is_clean = (state.st_mode, state.st_size, state.st_atime_ns, state.st_mtime_ns) == untouched or clean()
             if is_clean and status == 0:
                 write(channel, ended)
                 continue
             if left():
                 raise RuntimeError("the system ended a program before it had read its text")
             # Folders that are too deep to be removed vanish with the server's own file system.
-            is_spent = not (is_clean or self.clean_scratch())
-            send(channel, {"status": os.waitstatus_to_exitcode(status), "is_spent": is_spent})
+            send(channel, {"status": os.waitstatus_to_exitcode(status), "is_spent": not is_clean})
 
     def leftovers(self):
         """A function that returns whether there is something to read before the reply to a request."""
@@ -296,12 +314,14 @@ class Server:
         return {"prepared": True}
 
     def clean_scratch(self):
-        """Empties the folder for the next program, and returns whether it could."""
+        """Makes the folder as new for the next program, and returns whether it could."""
         try:
-            if not os.listdir(self.scratch):
-                return True
-            empty(self.scratch)
-            return not os.listdir(self.scratch)
+            os.chmod(self.scratch, 0o700)
+            if os.listdir(self.scratch):
+                empty(self.scratch)
+            is_clean = not os.listdir(self.scratch)
+            os.utime(self.scratch, (0, 0))
+            return is_clean
         except (OSError, RecursionError):
             return False
 

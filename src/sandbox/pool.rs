@@ -21,6 +21,17 @@ pub struct Pool {
     returned: Condvar,
 }
 
+/// A verdict, and the answer of a harness.
+type Judged = (Verdict, String);
+
+/// Whether something killed the program or its server, so that there is no verdict on the program yet.
+fn is_killed(judged: &Result<Judged, PythonError>) -> bool {
+    match judged {
+        Ok((verdict, _)) => *verdict == Verdict::KILLED,
+        Err(error) => matches!(error, PythonError::Lost(_) | PythonError::Server { .. }),
+    }
+}
+
 /// The servers of one worker, by what they have loaded; all except the smallest start when they are first needed.
 type Worker = BTreeMap<(Role, Modules), Server>;
 
@@ -62,16 +73,17 @@ impl Pool {
     /// An error is a failure to judge, never a failure of the program.
     pub fn run(&self, program: &Program) -> Result<Verdict, PythonError> {
         let modules = Modules::of_program(&program.source);
-        self.with_server((Role::Candidate, modules), |server| {
+        let (verdict, _) = self.judge((Role::Candidate, modules), |server| {
             server.run(&program.source, program.timeout)
-        })
+        })?;
+        Ok(verdict)
     }
 
     /// Runs a program by a harness: the verdict, and the harness's answer if the program passes.
     ///
     /// An error is a failure to judge, never a failure of the program.
     pub fn call(&self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
-        self.with_server((call.role, call.modules), |server| server.call(call))
+        self.judge((call.role, call.modules), |server| server.call(call))
     }
 
     /// The protections of this system.
@@ -96,32 +108,57 @@ impl Pool {
 
     /// The modules that a server loads beforehand, with their versions where they have one.
     pub fn modules(&self, modules: Modules) -> Result<BTreeMap<String, String>, PythonError> {
-        self.with_server((Role::Candidate, modules), |server| {
-            Ok(server.modules().clone())
+        self.with_worker(|worker| {
+            self.work(worker, (Role::Candidate, modules), |server| {
+                Ok(server.modules().clone())
+            })
         })
     }
 
-    fn with_server<T>(
+    /// Judges a program; once more, by a new server, if something killed the program or its server.
+    ///
+    /// No program can send the signal that kills. So the system did, which ends processes when memory runs out, or a
+    /// person. If it happens again, the program is the cause.
+    fn judge(
         &self,
         kind: (Role, Modules),
-        work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
-    ) -> Result<T, PythonError> {
+        exchange: impl Fn(&mut Server) -> Result<Judged, PythonError>,
+    ) -> Result<Judged, PythonError> {
+        self.with_worker(|worker| {
+            let first = self.work(worker, kind, &exchange);
+            if !is_killed(&first) {
+                return first;
+            }
+            let server = self.start_server(kind.1)?;
+            worker.insert(kind, server);
+            match self.work(worker, kind, &exchange) {
+                Err(PythonError::Lost(_)) => Ok((Verdict::KILLED, String::new())),
+                second => second,
+            }
+        })
+    }
+
+    fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> T) -> T {
         let mut worker = self.take();
-        let result = self.work(&mut worker, kind, work);
+        let result = work(&mut worker);
         self.lock().push(worker);
         self.returned.notify_one();
         result
+    }
+
+    fn start_server(&self, modules: Modules) -> Result<Server, PythonError> {
+        Server::start(&self.interpreter, &self.settings, modules)
     }
 
     fn work<T>(
         &self,
         worker: &mut Worker,
         kind: (Role, Modules),
-        work: impl FnOnce(&mut Server) -> Result<T, PythonError>,
+        work: impl Fn(&mut Server) -> Result<T, PythonError>,
     ) -> Result<T, PythonError> {
         let mut server = match worker.remove(&kind) {
             Some(server) => server,
-            None => Server::start(&self.interpreter, &self.settings, kind.1)?,
+            None => self.start_server(kind.1)?,
         };
         let result = work(&mut server)?;
         // A server that failed is dropped, which kills it: its next reply might be to this request.

@@ -44,9 +44,10 @@ impl Nonce {
 
     /// The verdict that a program's message earns, and the answer of its harness.
     ///
-    /// `status` is its exit code, or the negative number of the signal that ended it.
-    pub(super) fn verify(&self, message: &[u8], status: i32) -> (Verdict, String) {
-        let Some((letter, body)) = whole(message) else {
+    /// `status` is its exit code, or the negative number of the signal that ended it. The answer is the message's own
+    /// memory, because it may be large.
+    pub(super) fn verify(&self, mut message: Vec<u8>, status: i32) -> (Verdict, String) {
+        let Some((letter, body)) = whole(&message) else {
             let verdict = if message.is_empty() {
                 died(status)
             } else {
@@ -56,8 +57,13 @@ impl Nonce {
         };
         let proven = body.split_at_checked(PROOF_BYTES);
         match (letter, proven) {
-            (b'P', Some((proof, answer))) if proof == self.proof() => {
-                (Verdict::Pass, String::from_utf8_lossy(answer).into_owned())
+            (b'P', Some((proof, _))) if proof == self.proof() => {
+                message.drain(..HEADER_BYTES + PROOF_BYTES);
+                // The driver encodes a text.
+                let answer = String::from_utf8(message);
+                answer.map_or((Verdict::Forged, String::new()), |answer| {
+                    (Verdict::Pass, answer)
+                })
             }
             (b'A' | b'E', _) => (failure(letter, body), String::new()),
             _ => (Verdict::Forged, String::new()),
@@ -104,7 +110,7 @@ mod tests {
     }
 
     fn verdict_of(message: &[u8]) -> Verdict {
-        Nonce([7; NONCE_BYTES]).verify(message, 0).0
+        Nonce([7; NONCE_BYTES]).verify(message.to_vec(), 0).0
     }
 
     #[test]
@@ -135,8 +141,19 @@ mod tests {
     fn an_answer_follows_the_proof() {
         let nonce = Nonce([7; NONCE_BYTES]);
         let body = [nonce.proof().as_slice(), b"[1, 2]"].concat();
-        let verified = nonce.verify(&message(b'P', &body), 0);
-        assert_eq!(verified, (Verdict::Pass, "[1, 2]".to_owned()));
+        let whole = message(b'P', &body);
+        let place = whole.as_ptr();
+        let (verdict, answer) = nonce.verify(whole, 0);
+        assert_eq!((verdict, answer.as_str()), (Verdict::Pass, "[1, 2]"));
+        assert_eq!(answer.as_ptr(), place, "there is no second copy in memory");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_text_is_forged() {
+        // A replacement for each wrong byte would take three times the memory.
+        let nonce = Nonce([7; NONCE_BYTES]);
+        let body = [nonce.proof().as_slice(), b"\xff\xff"].concat();
+        assert_eq!(verdict_of(&message(b'P', &body)), Verdict::Forged);
     }
 
     #[test]
@@ -153,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_program_without_a_message_has_died() {
-        let died = |status| Nonce([7; NONCE_BYTES]).verify(b"", status).0;
+        let died = |status| Nonce([7; NONCE_BYTES]).verify(Vec::new(), status).0;
         assert_eq!(died(-9).to_string(), "ended by signal 9");
         assert_eq!(died(0).to_string(), "exited with code 0");
     }

@@ -9,6 +9,7 @@ import sys
 # `python -c` looks for modules in the working folder first.
 sys.path[:] = [path for path in sys.path if path]
 
+import _ctypes
 import ctypes
 import errno
 import functools
@@ -68,7 +69,8 @@ SYSTEM_PLACES = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo",
     "/etc/ld.so.cache", "/etc/localtime",
 )
-DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+# Without `/dev/zero`: a shared mapping of it is memory that no limit counts.
+DEVICES = ("/dev/null", "/dev/random", "/dev/urandom")
 
 
 class Refused(Exception):
@@ -124,17 +126,22 @@ def mount_scratch(size):
     programs own what the judge's user owns.
     """
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
-    length = ctypes.c_size_t(len(attributes))
-    syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, length)
     used = [os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.executable)]
     for place in SCRATCH_PLACES:
         if os.path.isdir(place) and not any(path.startswith(place + "/") for path in used):
             options = f"size={size},nr_inodes=4096,mode=0700".encode()
             flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
             call("mount", b"tmpfs", place.encode(), b"tmpfs", flags, options)
+            set_attributes(b"/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0)
+            set_attributes(place.encode(), 0, 0, MOUNT_ATTR_RDONLY)
             return place
     raise Refused("no folder to cover")
+
+
+def set_attributes(place, how, on, off):
+    attributes = struct.pack("QQQQ", on, off, 0, 0)
+    length = ctypes.c_size_t(len(attributes))
+    syscall(SYS_MOUNT_SETATTR, AT_FDCWD, place, how, attributes, length)
 
 
 def limit_processes(most):
@@ -171,7 +178,8 @@ def restrict_files(scratch):
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     readable = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR
-    for path in sorted({*interpreter_places(), *SYSTEM_PLACES}):
+    places, _ = interpreter_places()
+    for path in sorted({*places, *SYSTEM_PLACES}):
         allow(ruleset, path, readable & handled)
     for path in DEVICES:
         allow(ruleset, path, FS_READ_FILE | FS_WRITE_FILE)
@@ -183,11 +191,25 @@ def restrict_files(scratch):
 
 
 def interpreter_places():
-    """The folders of Python's modules, and of the shared libraries of its installation."""
-    places = [path for path in sys.path if path and os.path.exists(path)]
-    for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix):
-        places.append(os.path.join(prefix, "lib"))
-    return [os.path.realpath(path) for path in places]
+    """The folders of Python's modules and shared libraries, and other folders of `sys.path`.
+
+    A `.pth` file or an editable install adds the folder of a project, in which there may be secrets. So only what
+    belongs to an installation counts, and folders of installed packages wherever they are.
+    """
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    places = {os.path.join(prefix, name) for prefix in prefixes for name in ("lib", sys.platlibdir)}
+    # A Python that was not installed has them elsewhere.
+    places |= {os.path.dirname(module.__file__) for module in (os, _ctypes) if getattr(module, "__file__", None)}
+    places = {os.path.realpath(place) for place in places}
+    installed, others = set(places), []
+    for path in filter(os.path.exists, sys.path):
+        real = os.path.realpath(path)
+        is_inside = any(real.startswith(place + "/") for place in (*places, *SYSTEM_PLACES))
+        if is_inside or os.path.basename(real) in ("site-packages", "dist-packages"):
+            installed.add(real)
+        elif real not in places:
+            others.append(path)
+    return sorted(installed), others
 
 
 def allow(ruleset, path, access):

@@ -40,6 +40,12 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Something else killed the program: no program can send that signal, not even to itself.
+    pub(super) const KILLED: Self = Self::Died {
+        code: None,
+        signal: Some(9),
+    };
+
     /// Whether it passed.
     pub fn is_pass(&self) -> bool {
         matches!(self, Self::Pass)

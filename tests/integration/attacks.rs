@@ -40,7 +40,19 @@ fn attacks() -> Vec<Attack> {
 
 /// A program that passes only in a clean environment.
 const AS_NEW: &str = "
-import os, math, random, heapq
+import fcntl, os, math, random, heapq, stat, time
+folder = os.stat('.')
+assert (folder.st_atime_ns, folder.st_mtime_ns, stat.S_IMODE(folder.st_mode)) == (0, 0, 0o700), folder
+left = os.O_APPEND | os.O_ASYNC | os.O_DIRECT | os.O_NOATIME
+for number in range(64):
+    try:
+        flags, status = fcntl.fcntl(number, fcntl.F_GETFL), os.fstat(number)
+    except OSError:
+        continue
+    assert not flags & left, (number, flags)
+    if number > 2:
+        assert stat.S_ISFIFO(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o600, (number, status)
+        assert abs(status.st_mtime - time.time()) < 60 > abs(status.st_atime - time.time()), (number, status)
 assert os.listdir('.') == [], os.listdir('.')
 assert math.pi > 3.14 and heapq.nsmallest(1, [2, 1]) == [1]
 open('own', 'w').write('x')
@@ -56,7 +68,7 @@ fn no_attack_passes_or_touches_the_next_program() {
     let pool = Pool::start(&settings).unwrap();
     let timeout = Duration::from_secs(5);
     let attacks = attacks();
-    assert!(attacks.len() >= 92, "{}", attacks.len());
+    assert!(attacks.len() >= 94, "{}", attacks.len());
     let mut wrong = Vec::new();
     for attack in attacks {
         let Attack {
@@ -354,6 +366,75 @@ fn when_the_judge_is_killed_everything_dies() {
     judge.wait().unwrap();
 
     traced.assert_nothing_runs_within(Duration::from_secs(5));
+    let folders = fs::read_dir(traced.path("")).unwrap();
+    let left: Vec<_> = folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The parent of a process.
+fn parent_of(process: &Path) -> Option<PathBuf> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let parent = fields.split_ascii_whitespace().nth(1)?;
+    Some(Path::new("/proc").join(parent))
+}
+
+impl Traced {
+    /// The server of a program that runs: a program, its server and the watcher are children and parents.
+    fn busy_server(&self) -> Option<PathBuf> {
+        let all = self.processes();
+        let parent = |process: &PathBuf| parent_of(process).filter(|parent| all.contains(parent));
+        all.iter()
+            .filter_map(parent)
+            .find(|server| parent(server).is_some())
+    }
+
+    /// Kills the server of a program, and returns whether there was one.
+    fn kill_a_server(&self) -> bool {
+        let Some(server) = self.busy_server() else {
+            return false;
+        };
+        // When a server starts, it has children that are no programs, for a few milliseconds.
+        thread::sleep(Duration::from_millis(100));
+        if self.busy_server().as_ref() != Some(&server) {
+            return false;
+        }
+        let number = server.file_name().unwrap().to_str().unwrap();
+        let status = Command::new("kill").args(["-KILL", number]).status();
+        status.unwrap().success()
+    }
+}
+
+#[test]
+fn a_killed_server_is_not_a_wrong_answer() {
+    let traced = Traced::new();
+    let slow = "import time\ntime.sleep(2)";
+    let mut judge = traced.judge(&[slow]).spawn().unwrap();
+    wait_for("the program", || traced.kill_a_server());
+    assert!(judge.wait().unwrap().success());
+
+    assert_eq!(traced.verdicts()[0]["verdict"], "pass");
+}
+
+#[test]
+fn a_program_whose_server_is_killed_twice_gets_a_verdict_with_the_cause() {
+    let traced = Traced::new();
+    let slow = "import time\ntime.sleep(2)";
+    let mut judge = traced.judge(&[slow]).spawn().unwrap();
+    while judge.try_wait().unwrap().is_none() {
+        traced.kill_a_server();
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    let verdict = &traced.verdicts()[0];
+    assert_eq!(
+        (&verdict["verdict"], &verdict["signal"]),
+        (&json!("died"), &json!(9)),
+        "{verdict}"
+    );
 }
 
 #[test]

@@ -92,6 +92,13 @@ impl RestrictedPython {
     fn python(&self) -> PathBuf {
         self.0.path().join("bin/python3")
     }
+
+    /// Adds a file to the folder of installed packages.
+    fn install(&self, name: &str, text: &str) {
+        let lib = fs::read_dir(self.0.path().join("lib")).unwrap();
+        let python = lib.last().unwrap().unwrap().path();
+        fs::write(python.join("site-packages").join(name), text).unwrap();
+    }
 }
 
 fn doctor(python: &std::path::Path, arguments: &[&str]) -> Output {
@@ -130,9 +137,53 @@ fn each_missing_safeguard_is_named_and_nothing_is_judged_without_a_flag() {
         );
         let pass = pool.run(&program("assert 1 + 1 == 2")).unwrap();
         let fail = pool.run(&program("assert 1 + 1 == 3")).unwrap();
+        let write = pool.run(&program("open('file', 'w').write('x')")).unwrap();
+        assert_eq!(write, Verdict::Pass, "{name}");
         assert_eq!(pass, Verdict::Pass, "{name}");
         assert_eq!(fail.name(), "assertion", "{name}");
     }
+}
+
+#[test]
+fn programs_read_no_project_that_a_pth_file_adds() {
+    let python = RestrictedPython::new("def refuses(name, a): return False");
+    let project = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = project.path().display();
+    fs::write(project.path().join("secret.py"), "key = 1").unwrap();
+    python.install("project.pth", &format!("{folder}\n"));
+    python.install("installed.py", "key = 2");
+    let pool = Pool::start(&Settings {
+        interpreter: python.python(),
+        workers: 1,
+        ..Settings::default()
+    })
+    .unwrap();
+    let run = |source: &str| {
+        let program = Program {
+            source: source.to_owned(),
+            timeout: std::time::Duration::from_secs(10),
+        };
+        pool.run(&program).unwrap()
+    };
+
+    let read = run(&format!("print(open('{folder}/secret.py').read())"));
+    let imported = run("import secret");
+    let installed = run("import installed; assert installed.key == 2");
+    let words = doctor(&python.python(), &[]).stdout;
+
+    assert_eq!(
+        read.to_string().split(':').next(),
+        Some("PermissionError"),
+        "{read}"
+    );
+    assert_eq!(
+        imported.to_string(),
+        "ModuleNotFoundError: No module named 'secret'"
+    );
+    assert_eq!(installed, Verdict::Pass);
+    let words = String::from_utf8(words).unwrap();
+    let expected = format!("programs cannot import from {folder}");
+    assert!(words.contains(&expected), "{words}");
 }
 
 #[test]

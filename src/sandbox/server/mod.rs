@@ -10,15 +10,17 @@ mod time_limit;
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    env,
+    fs::{self, File},
+    io,
     os::fd::OwnedFd,
-    process::Child,
+    path::PathBuf,
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::sandbox::{
     Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict,
@@ -27,7 +29,7 @@ use crate::sandbox::{
 
 use poll::wait_for;
 use program_pipes::ProgramPipes;
-use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared, no_answer};
+use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared};
 use time_limit::{End, GRACE, await_end};
 
 pub(super) use command::DRIVER;
@@ -43,7 +45,6 @@ const NOTICE: Duration = Duration::from_millis(100);
 pub(super) struct Server {
     process: Child,
     channel: Channel,
-    pipes: ProgramPipes,
     random: File,
     safeguards: Safeguards,
     modules: BTreeMap<String, String>,
@@ -51,8 +52,8 @@ pub(super) struct Server {
     is_spent: bool,
     /// The key of the harness that is loaded.
     harness: Option<String>,
-    /// The folder that programs write to if the system grants no file system in memory.
-    _scratch: TempDir,
+    /// The folder that programs write to if the system grants no file system in memory; only then it exists.
+    scratch: PathBuf,
 }
 
 impl Server {
@@ -62,16 +63,13 @@ impl Server {
         settings: &Settings,
         modules: Modules,
     ) -> Result<Self, PythonError> {
-        let scratch = tempfile::Builder::new()
-            .prefix("recode-")
-            .tempdir()
-            .map_err(PythonError::Lost)?;
+        let mut random = File::open("/dev/urandom").map_err(PythonError::Lost)?;
+        let scratch = unused_folder(&mut random).map_err(PythonError::Lost)?;
         let (channel, theirs) = Channel::pair().map_err(PythonError::Lost)?;
-        let (pipes, nonces, messages) = ProgramPipes::new().map_err(PythonError::Lost)?;
-        let process = command::command(interpreter, settings, modules, scratch.path())
+        let process = command::command(interpreter, settings, modules, &scratch)
             .stdin(OwnedFd::from(theirs))
-            .stdout(nonces)
-            .stderr(messages)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .map_err(|source| PythonError::Start {
                 interpreter: interpreter.path.clone(),
@@ -80,38 +78,17 @@ impl Server {
         let mut server = Self {
             process,
             channel,
-            pipes,
-            random: File::open("/dev/urandom").map_err(PythonError::Lost)?,
+            random,
             safeguards: Safeguards::of_report(&BTreeMap::new(), &BTreeMap::new()),
             modules: BTreeMap::new(),
             is_spent: false,
             harness: None,
-            _scratch: scratch,
+            scratch,
         };
-        server.await_hello()?;
         let hello: Hello = server.channel.receive(START)?;
         server.safeguards = Safeguards::of_report(&hello.safeguards, &hello.details);
         server.modules = hello.modules;
-        server.pipes.drain_messages(&mut Vec::new(), 0)?;
         Ok(server)
-    }
-
-    /// Waits for the first reply; what Python or a library writes to stderr before it is not a message.
-    fn await_hello(&mut self) -> Result<(), PythonError> {
-        let deadline = Instant::now() + START;
-        loop {
-            let mut ends = [self.channel.polled(), self.pipes.polled()];
-            if !wait_for(&mut ends, deadline)? {
-                return Err(no_answer());
-            }
-            let [has_replied, has_written] = ends.map(|end| !end.revents().is_empty());
-            if has_replied {
-                return Ok(());
-            }
-            if has_written {
-                self.pipes.read_message(&mut Vec::new(), 0)?;
-            }
-        }
     }
 
     /// Whether it must run no other program.
@@ -130,9 +107,12 @@ impl Server {
     }
 
     /// Runs a program to its end or to the end of its time.
-    pub(super) fn run(&mut self, source: &str, timeout: Duration) -> Result<Verdict, PythonError> {
-        let (verdict, _) = self.exchange(PROGRAM, source, timeout, 0)?;
-        Ok(verdict)
+    pub(super) fn run(
+        &mut self,
+        source: &str,
+        timeout: Duration,
+    ) -> Result<(Verdict, String), PythonError> {
+        self.exchange(PROGRAM, source, timeout, 0)
     }
 
     /// Runs a program by a harness, and returns the harness's answer if the program passes.
@@ -141,7 +121,7 @@ impl Server {
         if self.harness.as_ref() != Some(&harness.key) {
             self.harness = None;
             let request = json!({ "code": harness.code, "data": harness.data });
-            self.channel.send(HARNESS, &request.to_string())?;
+            self.channel.send(HARNESS, &request.to_string(), &[])?;
             let _: Prepared = self.channel.receive(START)?;
             self.harness = Some(harness.key.clone());
         }
@@ -157,14 +137,14 @@ impl Server {
         answer_bytes: usize,
     ) -> Result<(Verdict, String), PythonError> {
         let nonce = Nonce::new(&mut self.random).map_err(PythonError::Lost)?;
-        self.pipes.put_nonce(&nonce)?;
-        self.channel.send(kind, text)?;
+        let mut pipes = ProgramPipes::new(&nonce).map_err(PythonError::Lost)?;
+        self.channel.send(kind, text, &pipes.of_program())?;
         let mut message = Vec::new();
         let most = answer_bytes + MAX_MESSAGE_BYTES;
         let end = await_end(
             self.process.id(),
             &self.channel,
-            &mut self.pipes,
+            &mut pipes,
             timeout,
             &mut message,
             most,
@@ -185,12 +165,11 @@ impl Server {
             }
         };
         self.is_spent = ended.is_spent;
-        self.pipes.drain_messages(&mut message, most)?;
-        self.pipes.drain_nonces()?;
+        pipes.drain_messages(&mut message, most)?;
         if message.len() > most {
             return Ok((Verdict::Forged, String::new()));
         }
-        let verified = nonce.verify(&message, ended.status);
+        let verified = nonce.verify(message, ended.status);
         // A program whose message is complete has ended, even if the system was still freeing its memory.
         let is_complete = !matches!(verified.0, Verdict::Died { .. } | Verdict::Forged);
         Ok(if end == End::ByItself || is_complete {
@@ -216,5 +195,16 @@ impl Drop for Server {
             let _ = kill_process_group(leader, Signal::KILL);
         }
         let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.scratch);
     }
+}
+
+/// A path in the folder for temporary files, where nothing is.
+fn unused_folder(random: &mut File) -> io::Result<PathBuf> {
+    let nonce = Nonce::new(random)?;
+    let name: String = nonce.bytes()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    std::path::absolute(env::temp_dir().join(format!("recode-{name}")))
 }

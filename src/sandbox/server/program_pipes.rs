@@ -1,43 +1,54 @@
-//! The two pipes that all programs of a server share: one for nonces, one for messages.
+//! The two pipes of a program: one for its nonce, one for its message.
 //!
-//! Whatever a program leaves in them is removed before the next one starts.
+//! They are made for one program and end with it, so that neither their contents nor their modes, times and flags
+//! reach another one.
 
-use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::{
+    io::{self, PipeReader, PipeWriter, Read as _, Write as _},
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::{
+    event::{PollFd, PollFlags},
+    io::ioctl_fionbio,
+};
 
 use super::poll::is_readable;
-use crate::sandbox::{
-    PythonError,
-    proof::{MAX_MESSAGE_BYTES, Nonce},
-};
+use crate::sandbox::{PythonError, proof::Nonce};
 
 /// The most that one read takes from the pipe of messages.
 const READ_BYTES: usize = 1 << 14;
 
-/// Our ends of the two pipes.
+/// Both pipes of a program. We keep all ends as long as it runs, so that neither pipe ends before it.
 #[derive(Debug)]
 pub(super) struct ProgramPipes {
     /// To the pipe from which a program that has passed reads its nonce.
-    nonce_writer: PipeWriter,
-    /// The other end of that pipe, through which leftovers are removed.
+    _nonce_writer: PipeWriter,
     nonce_reader: PipeReader,
-    /// From the pipe into which programs write.
+    /// From the pipe into which the program writes.
     messages: PipeReader,
+    message_writer: PipeWriter,
 }
 
 impl ProgramPipes {
-    /// Both pipes: our ends, the server's end for nonces, and its end for messages.
-    pub(super) fn new() -> io::Result<(Self, PipeReader, PipeWriter)> {
-        let (nonce_reader, nonce_writer) = io::pipe()?;
+    /// Both pipes, with the program's nonce in its pipe.
+    pub(super) fn new(nonce: &Nonce) -> io::Result<Self> {
+        let (nonce_reader, mut nonce_writer) = io::pipe()?;
+        // If the program has removed its nonce, the driver does not wait for another one.
+        ioctl_fionbio(&nonce_reader, true)?;
+        nonce_writer.write_all(nonce.bytes())?;
         let (messages, message_writer) = io::pipe()?;
-        let nonces = nonce_reader.try_clone()?;
-        let ours = Self {
-            nonce_writer,
+        Ok(Self {
+            _nonce_writer: nonce_writer,
             nonce_reader,
             messages,
-        };
-        Ok((ours, nonces, message_writer))
+            message_writer,
+        })
+    }
+
+    /// The program's ends, in the order in which the driver expects them.
+    pub(super) fn of_program(&self) -> [BorrowedFd<'_>; 2] {
+        [self.nonce_reader.as_fd(), self.message_writer.as_fd()]
     }
 
     /// What to poll for a message.
@@ -45,13 +56,7 @@ impl ProgramPipes {
         PollFd::new(&self.messages, PollFlags::IN)
     }
 
-    /// Puts the next program's nonce into its pipe.
-    pub(super) fn put_nonce(&mut self, nonce: &Nonce) -> Result<(), PythonError> {
-        let written = self.nonce_writer.write_all(nonce.bytes());
-        written.map_err(PythonError::Lost)
-    }
-
-    /// Reads some of what programs have written; `message` keeps at most `most` bytes and one.
+    /// Reads some of what the program has written; `message` keeps at most `most` bytes and one.
     pub(super) fn read_message(
         &mut self,
         message: &mut Vec<u8>,
@@ -59,15 +64,12 @@ impl ProgramPipes {
     ) -> Result<(), PythonError> {
         let mut part = [0; READ_BYTES];
         let count = self.messages.read(&mut part).map_err(PythonError::Lost)?;
-        if count == 0 {
-            return Err(PythonError::Lost(io::ErrorKind::UnexpectedEof.into()));
-        }
         let room = (most + 1).saturating_sub(message.len());
         message.extend_from_slice(&part[..count.min(room)]);
         Ok(())
     }
 
-    /// Reads all that programs have written; `message` keeps at most `most` bytes and one.
+    /// Reads all that the program has written; `message` keeps at most `most` bytes and one.
     pub(super) fn drain_messages(
         &mut self,
         message: &mut Vec<u8>,
@@ -75,17 +77,6 @@ impl ProgramPipes {
     ) -> Result<(), PythonError> {
         while is_readable(&self.messages)? {
             self.read_message(message, most)?;
-        }
-        Ok(())
-    }
-
-    /// Removes what the last program has left, or put, where the next one's nonce will be.
-    pub(super) fn drain_nonces(&mut self) -> Result<(), PythonError> {
-        while is_readable(&self.nonce_reader)? {
-            let mut part = [0; MAX_MESSAGE_BYTES];
-            self.nonce_reader
-                .read(&mut part)
-                .map_err(PythonError::Lost)?;
         }
         Ok(())
     }

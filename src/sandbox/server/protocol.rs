@@ -2,12 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read as _, Write as _},
-    os::unix::net::UnixStream,
+    io::{self, IoSlice, Read as _, Write as _},
+    mem::MaybeUninit,
+    os::{fd::BorrowedFd, unix::net::UnixStream},
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::{
+    event::{PollFd, PollFlags},
+    io::retry_on_intr,
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::poll::wait_for;
@@ -72,14 +77,36 @@ impl Channel {
         PollFd::new(&self.0, PollFlags::IN)
     }
 
-    /// Sends a request.
-    pub(super) fn send(&mut self, kind: u8, text: &str) -> Result<(), PythonError> {
+    /// Sends a request, with copies of at most two descriptors.
+    pub(super) fn send(
+        &mut self,
+        kind: u8,
+        text: &str,
+        passed: &[BorrowedFd<'_>],
+    ) -> Result<(), PythonError> {
         let size = u32::try_from(text.len()).map_err(|_| PythonError::Server {
             reason: "the program is too long".to_owned(),
         })?;
-        // In one write, so that the server wakes up once.
-        let whole = [&[kind], size.to_le_bytes().as_slice(), text.as_bytes()].concat();
-        self.0.write_all(&whole).map_err(PythonError::Lost)
+        let [a, b, c, d] = size.to_le_bytes();
+        let (header, text) = ([kind, a, b, c, d], text.as_bytes());
+        // In one call where it fits, so that the server wakes up once.
+        let parts = [IoSlice::new(&header), IoSlice::new(text)];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut descriptors = SendAncillaryBuffer::new(&mut space);
+        if !passed.is_empty() {
+            descriptors.push(SendAncillaryMessage::ScmRights(passed));
+        }
+        // Rust ignores the signal of a broken pipe.
+        let sent = retry_on_intr(|| sendmsg(&self.0, &parts, &mut descriptors, SendFlags::empty()))
+            .map_err(|error| PythonError::Lost(error.into()))?;
+        for (part, sent) in [
+            (&header[..], sent),
+            (text, sent.saturating_sub(header.len())),
+        ] {
+            let rest = part.get(sent..).unwrap_or_default();
+            self.0.write_all(rest).map_err(PythonError::Lost)?;
+        }
+        Ok(())
     }
 
     /// Receives a reply within some time.

@@ -93,6 +93,28 @@ assert False";
 }
 
 #[test]
+fn programs_of_asyncio_run() {
+    let source = "import asyncio, threading
+async def double(number):
+    await asyncio.sleep(0.001 * number)
+    return 2 * number
+async def main():
+    loop = asyncio.get_running_loop()
+    assert await asyncio.gather(*map(double, range(5))) == [0, 2, 4, 6, 8]
+    assert await loop.run_in_executor(None, lambda: 7) == 7
+    woken = asyncio.Event()
+    threading.Thread(target=loop.call_soon_threadsafe, args=(woken.set,)).start()
+    await asyncio.wait_for(woken.wait(), 5)
+    try:
+        await asyncio.wait_for(asyncio.sleep(9), 0.01)
+    except asyncio.TimeoutError:
+        return 'late'
+assert asyncio.run(main()) == 'late'";
+
+    assert_eq!(pool(1).run(&program(source)).unwrap(), Verdict::Pass);
+}
+
+#[test]
 fn a_program_may_start_threads_and_runs_in_the_main_one() {
     let source = "import os, signal, threading
 native = []
