@@ -31,7 +31,7 @@ recode *arguments: build
 build:
     @cargo build --release --locked
 
-# Run the tests
+# Run the tests, also those of the example
 test *arguments:
     cargo test --release --locked "$@"
 
@@ -41,7 +41,7 @@ check:
     cargo clippy --release --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
 
-# Run the tests that need reference data (in RECODE_SHARED, or ../shared)
+# Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then parity
 conformance *arguments:
     cargo test --release --locked -- --ignored "$@"
     @{{ just_executable() }} parity
@@ -85,7 +85,7 @@ gpu-bench *arguments:
 python-setup *arguments: build
     @cargo run --release --locked --quiet -- python --setup "$@"
 
-# Refresh that environment's pinned versions and hashes (needs uv)
+# Refresh the pinned versions and hashes of the environment of python-setup (needs uv)
 python-lock:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -103,6 +103,17 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Accept changed snapshots of texts, and write the import table of ARCHITECTURE.md
+# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table), and accept changed snapshots in tests
 snapshots:
-    INSTA_UPDATE=always cargo test --release --locked
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # Only `cargo insta` can write snapshots into sources; this package has its program.
+    tools=$PWD/.just/insta
+    [ -x "$tools/bin/cargo-insta" ] || PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet \
+        --disable-pip-version-check --target "$tools" astral-dev-toolchain-cargo-insta==1.49.0
+    export INSTA_UPDATE=always PATH="$tools/bin:$PATH"
+    # The defaults first: the program has that file built in, and other texts show it.
+    cargo test --release --locked --quiet --lib the_file_of_defaults
+    cargo test --release --locked --quiet --no-run
+    cargo test --release --locked --quiet --no-fail-fast || echo "accepting what changed; now run the tests again" >&2
+    cargo insta accept

@@ -21,7 +21,7 @@ use std::{
 use burn::tensor::Device;
 use rayon::prelude::*;
 use recode::{
-    memory::Memory,
+    allocator::Allocator,
     model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch, generate},
     reward::{Normalizer, RewardSettings, Variant},
     seed::stream,
@@ -35,7 +35,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 #[global_allocator]
-static MEMORY: Memory = Memory;
+static ALLOCATOR: Allocator = Allocator;
 
 const THREADS: usize = 2;
 const CONTEXT: usize = 64;

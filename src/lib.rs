@@ -4,6 +4,7 @@
 //! runs them, and writes tables that compare the results with the paper's (ReCode, arXiv
 //! 2506.20495). `ARCHITECTURE.md` explains how the modules fit together and who may import whom.
 
+pub mod allocator;
 pub mod answer;
 pub mod cli;
 pub mod data;
@@ -12,7 +13,6 @@ pub mod digest;
 pub mod disk;
 pub mod eval;
 pub mod launch;
-pub mod memory;
 pub mod model;
 pub mod plan;
 pub mod remote;

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use recode::memory::Memory;
+use recode::allocator::Allocator;
 
 #[global_allocator]
-static MEMORY: Memory = Memory;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     recode::cli::main()

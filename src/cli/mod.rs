@@ -54,8 +54,8 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Start here:
-  recode run experiments/quickstart.toml     train a tiny model and print a table, on any laptop
-  recode plan experiments/paper/table1.toml  what the paper's Table 1 takes; runs nothing
+  recode run experiments/quickstart.toml     train and evaluate a tiny model, in minutes
+  recode plan experiments/paper/table1.toml  list the jobs of the paper's Table 1; runs nothing
   recode score completions.jsonl --reward es_star --json
   recode judge --benchmark humaneval --data HumanEval.jsonl.gz --samples samples.jsonl --out verdicts.json
 
@@ -65,7 +65,7 @@ Exit codes: 0 done, 1 a job failed, 2 the spec or the arguments are wrong,
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run what an experiment still lacks, then print its table
+    /// Run the jobs of an experiment that have no result yet, then print its table
     Run(run::Arguments),
     /// Print the jobs of an experiment with their state and its reason; writes nothing
     Plan(plan::Arguments),
@@ -75,7 +75,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Print the JSON Schema of a spec, for editors
     Schema,
-    /// Print the table from what is there, holes marked; runs nothing
+    /// Print an experiment's table from the results so far; runs nothing
     Report(report::Arguments),
     /// Print the state of jobs: done, running, failed, interrupted or waiting
     Status(status::Arguments),
@@ -89,20 +89,20 @@ enum Command {
     Score(score::Arguments),
     /// Judge samples of a benchmark by running their tests in a sandbox
     Judge(judge::Arguments),
-    /// Say what this machine offers: safeguards, Python, backends, disk
+    /// Report what this machine offers: safeguards, Python, backends, disk
     Doctor(doctor::Arguments),
-    /// Print completions of prompts
+    /// Generate completions of prompts
     Generate(generate::Arguments),
     /// Converse with a model
     Chat(chat::Arguments),
     /// Print the log-probability of each token of given completions
     LogProbs(log_probs::Arguments),
-    /// Fold an adapter into its model, and write that as a Hugging Face folder
+    /// Merge an adapter into its model, and write the result as a Hugging Face folder
     Merge(merge::Arguments),
     /// Check, draft and review migrations to train on
     #[command(subcommand)]
     Data(data::Command),
-    /// Print which Python judges, or make an environment with the libraries that benchmarks need
+    /// Print which Python runs the tests of each benchmark, or make an environment with their libraries
     Python(python::Arguments),
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]

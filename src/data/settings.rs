@@ -8,7 +8,7 @@ use std::{
 use crate::settings::{Key, Kind, settings};
 
 settings! {
-    /// The section `[data]`.
+    /// The data to train on, the prompts, and files that replace benchmarks.
     #[derive(Eq)]
     pub struct DataSettings {
         /// The migrations to train on: a name of `datasets/manifest.toml`, or a JSON-lines file.
@@ -16,7 +16,7 @@ settings! {
         pub train: String,
         /// Files of benchmarks, by the benchmark's name, that replace those of the manifest.
         pub benchmarks: BTreeMap<String, PathBuf>,
-        /// Minijinja templates of prompts, one file a task.
+        /// Templates of prompts in the language of Jinja, one file for each kind of prompt.
         #[table(source = "ours in wording, the paper's in structure")]
         pub prompts: PromptSettings,
     }
@@ -33,37 +33,57 @@ impl DataSettings {
     };
 }
 
-settings! {
-    /// The section `[data.prompts]`: minijinja templates, one file a task.
-    #[derive(Eq)]
-    pub struct PromptSettings {
-        /// The template of the prompt for a migration.
-        #[key(Kind::File, default = "datasets/prompts/migration.jinja")]
-        pub migration: PathBuf,
-        /// The template of the prompt for a task of CodeUpdateArena.
-        #[key(Kind::File, default = "datasets/prompts/code_update_arena.jinja")]
-        pub code_update_arena: PathBuf,
-        /// The template of the prompt for a task of HumanEval.
-        #[key(Kind::File, default = "datasets/prompts/human_eval.jinja")]
-        pub human_eval: PathBuf,
-    }
-}
-
-/// The format of a benchmark's tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskFormat {
-    /// Rows of CodeUpdateArena.
-    CodeUpdateArena,
-    /// Rows of HumanEval.
-    HumanEval,
-}
-
-impl PromptSettings {
-    /// The template for the tasks of a benchmark.
-    pub fn of_tasks(&self, format: TaskFormat) -> &Path {
-        match format {
-            TaskFormat::CodeUpdateArena => &self.code_update_arena,
-            TaskFormat::HumanEval => &self.human_eval,
+/// Makes the formats of tasks, and the templates of prompts: a line for each format.
+macro_rules! formats {
+    ($(#[doc = $doc:literal] $format:ident => $key:ident $template:literal,)*) => {
+        settings! {
+            /// The section `[data.prompts]`: minijinja templates, one file a task.
+            #[derive(Eq)]
+            pub struct PromptSettings {
+                /// The template of the prompt for a migration.
+                #[key(Kind::File, default = "datasets/prompts/migration.jinja")]
+                pub migration: PathBuf,
+                $(
+                    #[doc = $doc]
+                    #[key(Kind::File, default = $template)]
+                    pub $key: PathBuf,
+                )*
+            }
         }
-    }
+
+        /// The format of a benchmark's tasks, which decides the template of the prompt.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum TaskFormat {
+            $(#[doc = $doc] $format,)*
+        }
+
+        impl TaskFormat {
+            /// All formats.
+            pub const ALL: &[Self] = &[$(Self::$format),*];
+
+            /// The key of its template in `[data.prompts]`.
+            pub fn key(self) -> &'static str {
+                match self { $(Self::$format => stringify!($key)),* }
+            }
+        }
+
+        impl PromptSettings {
+            /// The template for the tasks of a benchmark.
+            pub fn of_tasks(&self, format: TaskFormat) -> &Path {
+                match format { $(TaskFormat::$format => &self.$key),* }
+            }
+
+            /// The template for the tasks of a benchmark, to be replaced.
+            pub fn of_tasks_mut(&mut self, format: TaskFormat) -> &mut PathBuf {
+                match format { $(TaskFormat::$format => &mut self.$key),* }
+            }
+        }
+    };
+}
+
+formats! {
+    /// The template of the prompt for a task of CodeUpdateArena.
+    CodeUpdateArena => code_update_arena "datasets/prompts/code_update_arena.jinja",
+    /// The template of the prompt for a task of HumanEval.
+    HumanEval => human_eval "datasets/prompts/human_eval.jinja",
 }

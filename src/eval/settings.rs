@@ -16,7 +16,7 @@ settings! {
     pub struct EvalSettings {
         /// The benchmark's name.
         pub benchmark: String,
-        /// Completions a task.
+        /// The number of completions of each task.
         pub samples: usize,
         /// How completions are sampled.
         #[table(defaults(
@@ -27,18 +27,18 @@ settings! {
             max_completion_tokens = 1024, "as in training (the benchmark's own 512 has no room to think)";
         ))]
         pub sampling: SamplingSettings,
-        /// Longer prompts are truncated on the left.
+        /// The longest prompt, in tokens; longer ones are cut on the left.
         #[key(COUNT, default = 2048, source = "as in training")]
         pub max_prompt_tokens: usize,
         /// How many completions are generated as one batch; part of a job's identity, because it can
         /// change the last bit of a logit.
         #[key(whole(1, 100_000), default = 32, source = "ours")]
         pub batch_size: usize,
-        /// Only the first so many tasks of a benchmark; 0 takes all.
+        /// The number of tasks of each benchmark, from the first on; 0 takes all.
         #[key(COUNT_OR_ZERO, default = 0, source = "all tasks")]
         pub limit: usize,
-        /// Whether to run completions where the system lacks a safeguard; part of a job's identity
-        /// only if it is on, because completions may behave otherwise there.
+        /// Whether to run completions even if the system lacks a safeguard; part of a job's
+        /// identity only if it is on, because completions may behave differently there.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         #[key(Kind::Flag, default = false)]
         pub allow_unsandboxed: bool,
@@ -64,7 +64,7 @@ settings! {
         /// The Python that judges; with `auto` that of `RECODE_PYTHON`, of the environment of
         /// `recode python --setup`, or `python3`. Not part of a job's identity: the provenance says which one it was.
         #[serde(default = "auto", skip_serializing_if = "is_auto")]
-        #[key(Kind::Text, default = "auto", source = "looked for")]
+        #[key(Kind::Text, default = "auto", source = "searched for")]
         pub python: String,
     }
 }

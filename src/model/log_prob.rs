@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn padding_and_neighbours_change_nothing() {
-        for family in fixture::FAMILIES {
+        for family in fixture::families() {
             let model = fixture::model(family);
             let lengths = [(3, 6), (8, 2), (1, 4)];
             let row = |seed, (prompt, completion)| {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 settings! {
-    /// The section `[model]`.
+    /// The model, and which of its parameters are trained.
     pub struct ModelSettings {
         /// A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for
         /// random weights in the shape of `[model.scratch]`, or `remote` for the model behind the
@@ -52,7 +52,7 @@ settings! {
         /// The shape of a model with random weights; read only if `base = "scratch"`.
         #[table(source = "ours: a decoder that trains on a laptop; read only by `base = \"scratch\"`")]
         pub scratch: ScratchSettings,
-        /// The endpoint; there only if `base = "remote"`.
+        /// The endpoint; read only if `base = "remote"`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[table(
             source = "ours; read only by `base = \"remote\"`, which must name `base_url` and `model`"
@@ -277,7 +277,7 @@ settings! {
         /// Divides the logits; in evaluation, 0 takes the most likely token.
         #[key(from_to(0.0, 100.0))]
         pub temperature: f64,
-        /// Keeps so many of the most likely tokens; 0 keeps all.
+        /// The number of most likely tokens that are kept; 0 keeps all.
         #[key(COUNT_OR_ZERO)]
         pub top_k: usize,
         /// Keeps the smallest set of tokens whose probabilities sum to this; 1 keeps all.

@@ -7,7 +7,7 @@ use crate::{
     eval::EvalSettings,
     model::{AdapterKind, Engine, ModelSettings},
     remote::RemoteSettings,
-    train::{Algorithm, TrainSettings},
+    train::TrainSettings,
 };
 
 use super::{RECIPE_VERSION, Start, Task, TrainEval, Work};
@@ -30,7 +30,7 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
         &mut train,
         &["save_every", "keep_checkpoints", "samples_every"],
     );
-    if matches!(settings.algorithm, Algorithm::Sft(_)) {
+    if !settings.algorithm.has_reward() {
         without(
             &mut train,
             &["reward", "reward_settings", "sampling", "group_size"],

@@ -41,7 +41,7 @@ use pair::Pair;
 /// The score of the starred rewards for code that does not parse, and for a completion without a fence.
 const NOT_RUNNABLE: f64 = -2.0;
 
-/// Measures the correctness of a completion; the format is added for all alike.
+/// Measures the correctness of a completion; the format reward is added to that of every reward.
 trait Reward: Sync {
     fn correctness(&self, pair: &Pair<'_>) -> Measured;
 }

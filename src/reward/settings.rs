@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::settings::{choice, settings};
 
 settings! {
-    /// The section `[reward]`, without the variant, which is `train.reward`.
+    /// How the reward prepares code; `train.reward` chooses the reward.
     pub struct RewardSettings {
         /// How code is prepared before it is compared: `published` as the paper's code does it, faults
         /// included, or `fixed` as it was meant.

@@ -72,7 +72,7 @@ impl Settings {
 }
 
 settings! {
-    /// The section `[run]`.
+    /// The backend and the seeds of all jobs, and how many jobs run side by side.
     #[derive(Eq)]
     pub struct RunSettings {
         /// What computes: `cpu`, `wgpu` (any GPU) or `cuda`.
@@ -81,7 +81,7 @@ settings! {
         /// The seeds; each has a training and evaluations of its own.
         #[key(Kind::List(&SEED), default = [42], source = "paper, set-up")]
         pub seeds: Vec<u64>,
-        /// How many jobs run side by side.
+        /// How many jobs run at the same time.
         #[key(whole(1, 10_000), default = 1)]
         pub slots: usize,
         /// What each job needs.

@@ -143,10 +143,10 @@ fn shared_path(path: &str) -> Option<String> {
 
 fn of_section(section: &str) -> String {
     let block = schema::blocks().iter().find(|block| block.path == section);
-    let mut text = match block {
-        Some(block) => format!("[{section}]: {}\n\n", block.doc),
-        None => format!("[{section}]\n\n"),
+    let Some(block) = block else {
+        return of_repeated_section(section);
     };
+    let mut text = format!("[{section}]: {}\n\n", block.doc);
     for name in schema::names_in(section) {
         let path = join(section, name);
         match schema::find(&path) {
@@ -167,6 +167,14 @@ fn of_section(section: &str) -> String {
                  algorithm alone.\n";
     }
     text
+}
+
+/// The table of an algorithm repeats the tables of [train], such as `lr`.
+fn of_repeated_section(section: &str) -> String {
+    let shared = shared_path(section).unwrap_or_default();
+    let text = of_section(&shared);
+    let keys = text.split_once("\n\n").map_or("", |(_, keys)| keys);
+    format!("[{section}]: The keys of [{shared}], for this algorithm alone.\n\n{keys}")
 }
 
 fn of_code(code: Code) -> String {

@@ -84,7 +84,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     schema.section("reward", RewardSettings::DOC, &[RewardSettings::FIELDS]);
     let eval = [EvalSettings::SPEC_FIELDS, EvalSettings::FIELDS];
     schema.section("eval", EvalSettings::DOC, &eval);
-    schema.block("eval.samples", None, "Completions a task, by benchmark.");
+    schema.block(
+        "eval.samples",
+        None,
+        "The number of completions of each task, by benchmark.",
+    );
     for benchmark in BENCHMARKS {
         let key = benchmark.samples_key();
         schema.key("eval.samples", benchmark.name, key, None);

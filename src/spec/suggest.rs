@@ -13,7 +13,9 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             let longest = word.chars().count().max(candidate.chars().count());
             // `warmup` for `warmup_steps`.
             let is_beginning = word.len() > 2 && candidate.starts_with(&folded);
-            let is_near = distance <= 1.max(longest / 3) || similarity > 0.9 || is_beginning;
+            // Every letter is one change away from every other.
+            let is_typo = distance <= 1.max(longest / 3) && distance < longest;
+            let is_near = is_typo || similarity > 0.9 || is_beginning;
             is_near.then_some((distance, similarity, candidate))
         })
         .min_by(|one, other| one.0.cmp(&other.0).then(other.1.total_cmp(&one.1)))
@@ -51,5 +53,9 @@ mod tests {
         );
         assert_eq!(nearest("reinforce", names), None);
         assert_eq!(nearest("", []), None);
+        for nothing in ["", " ", "E", "ü"] {
+            assert_eq!(nearest(nothing, ["r"]), None, "{nothing}");
+        }
+        assert_eq!(nearest("R", ["r"]), Some("r"));
     }
 }

@@ -10,19 +10,20 @@ use serde::{Deserialize, Serialize};
 use crate::settings::{COUNT_OR_ZERO, Kind, settings, whole};
 
 settings! {
-    /// When a model is measured during training, and on how little; the table `eval` of `[train]`.
+    /// Evaluations of the model during training; the table `eval` of `[train]`.
     #[derive(Default, Eq)]
     pub struct EvalSchedule {
-        /// Measures the model after so many steps each time, and after the last; 0 never does.
+        /// The number of steps between two evaluations; there is one after the last step too. 0
+        /// turns them off.
         #[key(COUNT_OR_ZERO, default = 0, source = "off")]
         pub every: usize,
-        /// The benchmark, with the other settings of `[eval]`; the figures of a report show the course.
+        /// The benchmark; its other settings are those of `[eval]`. The figures of a report show the scores.
         #[key(Kind::Benchmark, default = "code_update_arena")]
         pub benchmark: String,
-        /// Only the first so many tasks; 0 takes all.
+        /// The number of tasks, from the first on; 0 takes all.
         #[key(COUNT_OR_ZERO, default = 20)]
         pub limit: usize,
-        /// Completions a task.
+        /// The number of completions of each task.
         #[key(whole(1, 100_000), default = 1)]
         pub samples: usize,
     }

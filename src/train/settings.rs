@@ -34,14 +34,14 @@ settings! {
         /// Optimiser updates for SFT, rollout steps for the others.
         #[key(COUNT, default = 5000, source = "paper, set-up")]
         pub max_steps: usize,
-        /// Rows a step for SFT; prompts a step for the others.
+        /// The number of rows in a step of SFT, or of prompts in a step of the others.
         #[key(
             whole(1, 1_000_000),
             default = 8,
-            source = "paper, set-up: 8 prompts a step of DAPO; for GRPO see below"
+            source = "paper, set-up: 8 prompts in a step of DAPO; [train.grpo] has another"
         )]
         pub batch_size: usize,
-        /// Completions a prompt; not used by SFT.
+        /// The number of completions of each prompt; not used by SFT.
         #[key(whole(2, 100_000), default = 8, source = "paper, set-up")]
         pub group_size: usize,
         /// The learning rate over time.
@@ -60,7 +60,7 @@ settings! {
             max_completion_tokens = 1024, "paper, set-up";
         ))]
         pub sampling: SamplingSettings,
-        /// Longer prompts lose tokens on the left.
+        /// The longest prompt, in tokens; longer ones are cut on the left.
         #[key(COUNT, default = 2048, source = "paper, set-up")]
         pub max_prompt_tokens: usize,
         /// The most tokens in one forward and backward pass; changes memory, not results beyond
@@ -72,18 +72,18 @@ settings! {
         #[serde(default, skip_serializing_if = "is_off")]
         #[key(Kind::Flag, default = false, source = "ours")]
         pub gradient_checkpointing: bool,
-        /// A checkpoint after so many steps; not part of a job's identity.
+        /// The number of steps between two checkpoints; not part of a job's identity.
         #[key(COUNT, default = 100, source = "ours")]
         pub save_every: usize,
         /// How many checkpoints are kept, in addition to the best; not part of a job's identity.
         #[key(whole(1, 1_000_000), default = 2, source = "ours")]
         pub keep_checkpoints: usize,
-        /// Writes all completions of every so many steps to `samples.jsonl`; 0 writes none; not part
-        /// of a job's identity.
+        /// The completions of each step that is a multiple of this are written to `samples.jsonl`;
+        /// 0 writes none; not part of a job's identity.
         #[serde(default = "each", skip_serializing_if = "is_each")]
         #[key(COUNT_OR_ZERO, default = 1, source = "ours; the completions of every step")]
         pub samples_every: usize,
-        /// When the model is measured during training, and on how little.
+        /// Evaluations of the model during training, on a part of a benchmark.
         #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
         #[table(source = "ours; the paper's Figure 2 also measures during training")]
         pub eval: EvalSchedule,

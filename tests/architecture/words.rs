@@ -29,13 +29,6 @@ const NOT_READ: &[&str] = &[
     "tests/architecture/words.rs",
 ];
 
-/// Files that are still to be edited: the beginnings of their paths. This list only gets shorter.
-const KNOWN: &[&str] = &[
-    "src/cli/spec_arguments.rs",
-    "src/model/generate/stream.rs",
-    "src/spec/",
-];
-
 /// Printed text that must not change, because published tables hold it.
 const PUBLISHED: &str = "which tells nothing of the error";
 
@@ -46,8 +39,7 @@ fn no_text_has_a_banned_word() {
         let Ok(text) = fs::read_to_string(root().join(&path)) else {
             continue;
         };
-        let mut unread = KNOWN.iter().chain(NOT_READ);
-        if unread.any(|known| path.starts_with(known)) {
+        if NOT_READ.contains(&path.as_str()) {
             continue;
         }
         for (number, line) in prose(&path, &text.replace(PUBLISHED, ""))

@@ -88,17 +88,13 @@ fn processes_about(folder: &Path) -> Vec<u32> {
 
 /// What must not depend on interruptions: tables, outcomes, trained weights; by path.
 pub(crate) fn results_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let kept = [
-        "table.md",
-        "table.csv",
-        "table.json",
-        "outcome.json",
-        "model.safetensors",
-    ];
+    let is_kept = |name: &str| {
+        name.starts_with("table.") || ["outcome.json", "model.safetensors"].contains(&name)
+    };
     walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
-        .filter(|entry| kept.iter().any(|name| entry.file_name() == *name))
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_kept))
         .map(|entry| {
             let path = entry.path().strip_prefix(folder).unwrap().to_owned();
             (path, fs::read(entry.path()).unwrap())

@@ -1,10 +1,10 @@
-"""Has EvalPlus read the result file that `recode judge` writes, and `recode judge` the one of EvalPlus.
+"""Compares with EvalPlus: it reads the result file of `recode judge`, and `recode judge` reads its file.
 
     evalplus_results.py PROGRAM
 
 Needs HumanEvalPlus.jsonl.gz below RECODE_SHARED, or ../shared; without it nothing is compared, and the
-exit code is 77. A few samples of a few tasks are judged by both; nothing is downloaded.
-Reference: evalplus 0.3.1, unchanged, in the environment of evalplus-requirements.txt.
+exit code is 77. Both judge a few samples of a few tasks; nothing is downloaded.
+The reference is evalplus 0.3.1, unchanged, in the environment of evalplus-requirements.txt.
 """
 
 import gzip
@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Samples of each task by what they are, ten each, so that pass@10 is printed too. `base` is right on the
-# inputs of HumanEval and wrong on one that EvalPlus has added.
+# The kinds of samples of each task: ten each, so that pass@10 is printed too. A `base` sample is right on
+# the inputs of HumanEval and wrong on one that EvalPlus has added.
 TASKS = {
     "HumanEval/0": ["right"] * 10,
     "HumanEval/2": ["right"] * 3 + ["base"] * 2 + ["wrong"] * 4 + ["raises"],
@@ -30,7 +30,7 @@ BROKEN = {
     "endless": "def {name}(*values):\n    while True:\n        pass\n",
     "syntax": "def {name}(*values:\n",
 }
-# EvalPlus imports this library for a benchmark that it downloads; 300 MB that are not needed here.
+# EvalPlus imports `datasets` (300 MB) for a benchmark that it downloads, which is not needed here.
 EVALPLUS = """
 import sys, types
 try:
@@ -91,7 +91,7 @@ def judge(data, *options):
 
 
 def evalplus(folder):
-    """What EvalPlus says of a folder's samples: whether it judged them, and its rates as printed."""
+    """Whether EvalPlus judged the samples of a folder, and its rates as printed."""
     command = [sys.executable, "-c", EVALPLUS, "--dataset", "humaneval", "--samples", folder / "samples.jsonl"]
     text = run(command, HUMANEVAL_OVERRIDE_PATH=str(folder.parent / "tasks.jsonl"), XDG_CACHE_HOME=str(folder.parent))
     text = re.sub(r"\x1b\[\d+m", "", text)
@@ -101,7 +101,7 @@ def evalplus(folder):
 
 
 def as_printed(summary, names):
-    """Our rates of base and plus as EvalPlus prints its own."""
+    """Our rates of base and plus, as EvalPlus prints its rates."""
     return [{name: f"{rates[name]:.3f}" for name in names} for rates in (summary["base"], summary["plus"])]
 
 
@@ -128,7 +128,7 @@ def compare(folder):
                     "--no-cache", "--allow-unsandboxed")
 
     names = ["pass@1", "pass@10"]
-    # By hand: 10, 5, 1 and no samples of ten pass the base inputs, 10, 3, 1 and none all.
+    # Worked by hand: of ten samples, 10, 5, 1 and 0 pass the base inputs, and 10, 3, 1 and 0 pass all.
     by_hand = [{"pass@1": "0.400", "pass@10": "0.750"}, {"pass@1": "0.350", "pass@10": "0.750"}]
     report_equal("our rates are those counted by hand", as_printed(of_judge(summary), names), by_hand)
     written = json.loads((ours / file).read_text())
@@ -145,7 +145,7 @@ def compare(folder):
     read = judge(folder / "tasks.jsonl", "--from-results", theirs / file)
     report_equal("we read EvalPlus's file to the rates that it prints", as_printed(of_judge(read), names), rates)
 
-    # Would the comparison see a wrong file? One that passes is said to fail.
+    # The comparison must notice a wrong file: here a sample that passes is recorded as failed.
     written["eval"]["HumanEval/0"][0]["plus_status"] = "fail"
     (spoilt / file).write_text(json.dumps(written))
     report_equal("EvalPlus's rates are those of the entries", evalplus(spoilt)[1][1]["pass@1"], "0.325")

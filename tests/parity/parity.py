@@ -1,10 +1,10 @@
-"""Compares this program with transformers and PEFT on small random checkpoints made on the spot, and
-reads its event files with TensorBoard.
+"""Compares this program with transformers and PEFT on small random checkpoints, which it makes first, and
+reads the program's event files with TensorBoard.
 
     parity.py PROGRAM [PART...]      parts: models rope half adapters chat tensorboard
 
-Each check prints a line with the worst difference that it found; the exit code is 1 if any is too
-large. Nothing is downloaded. Reference: the versions of requirements.txt.
+Each check prints a line with the largest difference that it found; the exit code is 1 if one is too
+large. Nothing is downloaded. The references have the versions of requirements.txt.
 """
 
 import gzip
@@ -28,7 +28,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 torch.set_num_threads(2)
 torch.manual_seed(0)
 
-LOGITS = 1e-4  # absolute, in 32 bits: sums of some hundred products in another order
+LOGITS = 1e-4  # absolute, in 32 bits: a few hundred products are summed in another order
 LOG_PROBS = 1e-5
 VOCABULARY = 300
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -69,7 +69,7 @@ def lines(*arguments):
 
 
 def write_tokenizer(folder):
-    """A tokenizer of words w3, w4 and so on; the folder looks like a real one."""
+    """Writes a tokenizer of the words w3, w4 and so on, in the files of a real one."""
     words = SPECIAL + [f"w{index}" for index in range(len(SPECIAL), VOCABULARY)]
     added = [
         {"id": index, "content": word, "single_word": False, "lstrip": False, "rstrip": False,
@@ -100,12 +100,12 @@ def shape(**changes):
 
 
 def make(folder, config, dtype=torch.float32, shard="5GB", stop=()):
-    """Writes a checkpoint whose every parameter is random, norms and biases too."""
+    """Writes a checkpoint in which every parameter is random, norms and biases too."""
     model = AutoModelForCausalLM.from_config(config).to(torch.float32)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            # Logits of order one, as real models have them.
+            # So that logits are of order one, as those of real models.
             deviation = 0.15
             noise = torch.randn(parameter.shape, generator=generator) * deviation
             parameter.copy_(1.0 + 0.2 * noise if "norm" in name else noise)
@@ -133,7 +133,7 @@ def reference_logits(model, tokens):
 
 
 def compare_logits(name, folder, model, sequences, limit=LOGITS, options=()):
-    """Logits of every position: each sequence alone there, all in one batch here."""
+    """Compares the logits of every position: transformers reads each sequence alone, we read all in one batch."""
     file = write_lines(folder.parent, [{"tokens": s[:-4], "completion_tokens": s[-4:]} for s in sequences])
     found = lines("log-probs", folder, "--prompt-file", file, "--logits", *options)
     worst_logit, worst_log_prob = 0.0, 0.0
@@ -155,7 +155,7 @@ def left_padded(rows):
 
 
 def compare_greedy(name, folder, model, rows, tokens=64):
-    """Greedy continuations: in one batch with left padding, there as here."""
+    """Compares greedy continuations, of both in one batch with padding on the left."""
     file = write_lines(folder.parent, [{"tokens": row} for row in rows])
     found = lines("generate", folder, "--prompt-file", file, "--max-tokens", tokens, "--json")
     ids, mask = left_padded(rows)
@@ -171,7 +171,7 @@ def compare_greedy(name, folder, model, rows, tokens=64):
 
 
 def each_rope():
-    """Configurations of every scaling, in texts that are longer than the first training's."""
+    """Compares every kind of scaling, on texts longer than those of the original training."""
     yield "linear", {"rope_type": "linear", "factor": 4.0}
     yield "dynamic", {"rope_type": "dynamic", "factor": 4.0}
     yield "llama3", {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
@@ -192,11 +192,11 @@ def rope(folder):
         config = LlamaConfig(**shape(max_position_embeddings=limit, rope_parameters=parameters,
                                      tie_word_embeddings=False))
         model = make(place, config)
-        # The short one in between sets transformers' frequencies back, see below.
+        # The short text in between resets the frequencies of transformers, see below.
         compare_logits(f"rope {name}", place, model, prompts([90, 20, 64]))
         fresh = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
         compare_greedy(f"rope {name}", place, fresh, prompts([25], seed=2), 64)
-        # The spelling of transformers 4.
+        # As transformers 4 spells it.
         path = place / "config.json"
         written = json.loads(path.read_text())
         new = written.pop("rope_parameters")
@@ -204,8 +204,8 @@ def rope(folder):
         written["rope_scaling"] = {"type": new.pop("rope_type")} | new
         path.write_text(json.dumps(written))
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
-        # The longer one last: transformers goes on with the frequencies of the longest that it has
-        # read until a text of at most the first training's length sets them back.
+        # The longer text comes last: transformers keeps the frequencies of the longest text that it has
+        # read, until a text no longer than those of the original training resets them.
         compare_logits(f"rope {name}, old spelling", place, model, prompts([33, 80], seed=3))
 
 
@@ -229,15 +229,15 @@ def models(folder):
 
 
 def half(folder):
-    """16 bits on disk: read exactly into 32 bits, and computed with as such."""
+    """Compares 16 bits on disk, read exactly into 32 bits, and computing in 16 bits."""
     for dtype, name in [(torch.bfloat16, "bf16"), (torch.float16, "f16")]:
         place = folder / name
         model = make(place, Qwen2Config(**shape(tie_word_embeddings=True)), dtype=dtype)
         sequences = prompts([30, 12], seed=6)
         wide = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
         compare_logits(f"{name} on disk, f32 in memory", place, wide, sequences)
-        # In 16 bits every intermediate is rounded, here as there, in places of each one's own:
-        # both are compared with 32 bits, and ours may be no more than twice as far from it.
+        # In 16 bits both round every intermediate value, but in different places. So both are
+        # compared with 32 bits, and our difference may be at most twice that of transformers.
         theirs = max((reference_logits(model, s) - reference_logits(wide, s)).abs().max().item()
                      for s in sequences)
         file = write_lines(folder, [{"tokens": s[:-1], "completion_tokens": s[-1:]} for s in sequences])
@@ -280,7 +280,7 @@ def adapters(folder):
             report_equal(f"{label}: the adapter changes logits", changed > 0.1, True)
             compare_logits(f"{label}: PEFT's files here", base, adapted, prompts([20, 9]),
                            options=["--adapter", adapter])
-            # Wrapped twice, as the paper's scripts do.
+            # Wrapped twice, as in the paper's scripts.
             twice = folder / f"{base.name}_twice"
             shutil.copytree(adapter, twice)
             tensors = load_file(adapter / "adapter_model.safetensors")
@@ -288,14 +288,14 @@ def adapters(folder):
                       twice / "adapter_model.safetensors", metadata={"format": "pt"})
             compare_logits(f"{label}: keys wrapped twice", base, adapted, prompts([20, 9]),
                            options=["--adapter", twice])
-            # Read here and written here, then read by PEFT.
+            # We read and write it, then PEFT reads it.
             again = folder / f"{base.name}_again"
             recode("merge", adapter, "--base", base, "--out", again, "--adapter-only")
             fresh = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
             reread = PeftModel.from_pretrained(fresh, again).eval()
             compare_logits(f"{label}: our files in PEFT", base, reread, prompts([20, 9]),
                            options=["--adapter", adapter])
-            # Merged here, then read by transformers.
+            # We merge it, then transformers reads it.
             merged = folder / f"{base.name}_merged"
             recode("merge", adapter, "--base", base, "--out", merged)
             plain = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
@@ -324,7 +324,7 @@ CONVERSATIONS = [
      {"role": "user", "content": "B"}, {"role": "assistant", "content": "```python\nx = 1\n"}],
 ]
 
-# Templates in the manner of those that the hub's models have, each with a trait of its own.
+# Templates like those of models on the hub; each tests another feature of the language.
 TEMPLATES = {
     "chatml": "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
     "instruct": "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}{{ bos_token }}{%- set ns = namespace(found=false) -%}{%- for message in messages -%}{%- if message['role'] == 'system' -%}{%- set ns.found = true -%}{%- endif -%}{%- endfor -%}{%- if not ns.found -%}{{'You are a programmer.\n'}}{%- endif %}{%- for message in messages %}{%- if message['role'] == 'system' %}{{ message['content'] }}{%- elif message['role'] == 'user' %}{{'### Instruction:\n' + message['content'] + '\n'}}{%- else %}{{'### Response:\n' + message['content'] + '\n<|EOT|>\n'}}{%- endif %}{%- endfor %}{% if add_generation_prompt %}{{'### Response:'}}{% endif %}",
@@ -367,7 +367,7 @@ def chat(folder):
             done = recode("generate", place, "--prompt-file", file, "--show-prompt", ok=False)
             found = done.stdout if done.returncode == 0 else "refused: " + done.stderr.strip().rsplit(": ", 1)[-1]
             report_equal(f"{name}, conversation {index}", found, expected)
-    # Named templates, and a file beside them that goes before.
+    # Named templates, and a file next to them, which takes precedence.
     config["chat_template"] = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]
     (place / "tokenizer_config.json").write_text(json.dumps(config))
     file = write_lines(folder, [{"messages": CONVERSATIONS[0]}])
@@ -385,7 +385,7 @@ SMALL = ["model.scratch.hidden_size=32", "model.scratch.intermediate_size=64",
 
 
 def at(line, tag):
-    """The value in a line of metrics.jsonl that an event's tag stands for; none if it has none."""
+    """The value of an event's tag in a line of metrics.jsonl; None if the line does not have it."""
     group, name = tag.split("/")
     rollout = line.get("rollout", {})
     if name == "tokens_per_second":

@@ -1,10 +1,10 @@
-"""A remote model beside the same model here: remote.py PROGRAM
+"""Compares a model behind an endpoint with the same model run locally: remote.py PROGRAM
 
-Serves the tiny base model with `mlx_lm.server` on this machine, measures it through the endpoint and
-here, greedily, and compares every completion. Run it with a Python that has the server:
+Serves the tiny base model with `mlx_lm.server` on this machine, evaluates it through the endpoint and
+locally, both greedily, and compares every completion. Run it with a Python that has the server:
     pip install "mlx[cpu]==0.32.4" mlx-lm==0.32.2 transformers==5.24.0
-Nothing is downloaded besides. The exit code is 1 if more than a twentieth of the completions differ: the
-two programs sum in another order, and a tie may fall the other way.
+It downloads nothing. The exit code is 1 if more than a twentieth of the completions differ: the
+two programs sum in different orders, so that they may choose differently between equally likely tokens.
 """
 
 import json
@@ -24,7 +24,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = ROOT / "datasets/tiny/base"
 
-# One text in, the same text as the prompt: what `chat = "none"` does here.
+# The prompt is the text of the message, as with `chat = "none"`.
 TEMPLATE = "{{ messages[0]['content'] }}"
 
 SPEC = """
@@ -72,8 +72,8 @@ def completions(results):
 
 
 def copy_of_model(folder):
-    """The model with the tokenizer that transformers makes of its files: it cuts texts for a Qwen2 by
-    a rule of its own, whatever `tokenizer.json` says."""
+    """Copies the model with the tokenizer that transformers makes of its files: transformers splits the
+    texts of a Qwen2 by a rule of its own, whatever `tokenizer.json` says."""
     copy = folder / "tiny"
     shutil.copytree(MODEL, copy)
     AutoTokenizer.from_pretrained(MODEL).save_pretrained(copy)

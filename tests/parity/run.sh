@@ -1,8 +1,8 @@
 #!/bin/sh
 # Compares this program with transformers and PEFT, and its result files with EvalPlus:
 # tests/parity/run.sh PROGRAM [PART...], where a part is one of parity.py, or `evalplus`.
-# Makes environments of Python below RECODE_PARITY_VENV, or the folder of caches, the first time
-# (about 1 GB with PyTorch for processors alone, 6 GB where only PyPI can be reached; 0.1 GB for EvalPlus).
+# The first time, it makes Python environments in RECODE_PARITY_VENV, or in the cache folder (about 1 GB
+# with PyTorch for CPUs only, 6 GB where only PyPI can be reached; 0.1 GB for EvalPlus).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1
@@ -47,7 +47,7 @@ if [ $with_others = yes ]; then
     compare "$venv" requirements.txt "" parity.py $others
 fi
 if [ $with_evalplus = yes ]; then
-    # The clients of ten providers of models that it depends on are left out.
+    # Without the clients of model providers that it depends on.
     compare "$venv-evalplus" evalplus-requirements.txt --no-deps evalplus_results.py
 fi
 [ $failed -eq 0 ] || exit "$failed"

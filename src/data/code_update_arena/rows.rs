@@ -1,8 +1,8 @@
 //! The rows of CodeUpdateArena's files.
 //!
-//! Three shapes are read alike: a row an update with its tasks, tests and imports as lists; the same
-//! with lists joined into one text; a row a task with its update nested inside. A task of ours may
-//! need several updates at once: it has a list `updates` in the place of `update`.
+//! Three shapes are read: a row for each update, with its tasks, tests and imports as lists; the same
+//! with lists joined into one text; a row for each task, with its update nested inside. A task of ours
+//! may need several updates at once: it has a list `updates` in the place of `update`.
 
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;

@@ -156,7 +156,7 @@ impl Descriptor {
             kind: whole(1, 100_000),
             default: Some(self.samples),
             source: Some(self.samples_source),
-            doc: "Completions a task of this benchmark.",
+            doc: "The number of completions of each task of this benchmark.",
         }
     }
 

@@ -77,7 +77,8 @@ impl RopeConfig {
 
     /// The longest text, in tokens, where the configuration says `max_position_embeddings`.
     ///
-    /// Dynamic scaling and `YaRN` are switched on beside the length of the first training.
+    /// With dynamic scaling and `YaRN`, `max_position_embeddings` may be the length of the texts of the
+    /// original training; the longest text is then that length times the factor.
     pub(in crate::model) fn longest(&self, max_position_embeddings: usize) -> usize {
         match &self.scaling {
             Scaling::Dynamic { factor, original }
@@ -251,10 +252,10 @@ impl Keys<'_> {
         })
     }
 
-    /// The length of the first training's texts.
+    /// The length of the texts of the original training.
     ///
-    /// As in transformers, what stands beside the object comes first, and
-    /// `max_position_embeddings` last.
+    /// As in transformers, a key next to the object takes precedence over one inside it, and
+    /// `max_position_embeddings` comes last.
     fn original(&self) -> Result<f64, String> {
         const KEY: &str = "original_max_position_embeddings";
         let found = match number(self.config, KEY)? {

@@ -9,6 +9,8 @@ mod qwen3;
 
 use serde_json::{Map, Value};
 
+use crate::settings::one_of;
+
 /// What distinguishes a family of decoders from the others.
 #[derive(Debug)]
 pub(super) struct Family {
@@ -53,7 +55,7 @@ pub(super) struct Missing {
 }
 
 /// Every family.
-const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen2::QWEN2, &qwen3::QWEN3];
+pub(super) const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen2::QWEN2, &qwen3::QWEN3];
 
 /// The family of models that start from random weights.
 pub(super) const SCRATCH: &Family = &qwen2::QWEN2;
@@ -62,14 +64,12 @@ impl Family {
     /// The family of a `model_type`, or an error that names the known ones.
     pub(super) fn find(model_type: &str) -> Result<&'static Self, String> {
         let mut families = FAMILIES.iter().copied();
-        families
-            .find(|family| family.model_type == model_type)
-            .ok_or_else(|| {
-                format!(
-                    "unknown `model_type` `{model_type}`, expected {}",
-                    known_types()
-                )
-            })
+        let found = families.find(|family| family.model_type == model_type);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
+            let expected = one_of(&known);
+            format!("unknown `model_type` `{model_type}`, expected {expected}")
+        })
     }
 
     /// The features of the decoder of a `config.json`, or an error that names what is missing for it.
@@ -83,22 +83,13 @@ impl Family {
     }
 }
 
-/// `a`, `b` or `c`.
-fn known_types() -> String {
-    let names: Vec<String> = FAMILIES
-        .iter()
-        .map(|family| format!("`{}`", family.model_type))
-        .collect();
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// Whether a key is there and true.
+/// Whether a key switches something on: it is `true`, or a number other than 0.
 pub(super) fn is_on(config: &Map<String, Value>, key: &str) -> bool {
-    config.get(key).and_then(Value::as_bool).unwrap_or(false)
+    match config.get(key) {
+        Some(Value::Bool(is_on)) => *is_on,
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -129,5 +120,17 @@ mod tests {
             );
             assert!(error.ends_with(" is not implemented"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_number_switches_a_feature_on_and_null_does_not() {
+        // Mistral's `sliding_window` is a width in tokens in version 0.1, and null in 0.2.
+        let on = |value: Value| {
+            let config = json!({ "sliding_window": value });
+            is_on(config.as_object().unwrap(), "sliding_window")
+        };
+
+        assert!(on(json!(4096)) && on(json!(true)));
+        assert!(!on(json!(0)) && !on(json!(false)) && !on(json!(null)));
     }
 }

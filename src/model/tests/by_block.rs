@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::{
     model::{
         AdapterKind, Dropout, LogProbs, TokenBatch,
-        fixture::{self, FAMILIES, distance, values},
+        fixture::{self, distance, families, values},
     },
     seed::stream,
 };
@@ -22,7 +22,7 @@ fn loss_and_gradients_are_those_of_one_graph() {
         &[fixture::tokens(1, 5), fixture::tokens(2, 3)],
         &[fixture::tokens(3, 2), fixture::tokens(4, 6)],
     );
-    for family in FAMILIES {
+    for family in families() {
         for kind in [AdapterKind::None, AdapterKind::Lora, AdapterKind::Dora] {
             for rate in [0.0, 0.3] {
                 let mut settings = fixture::adapter(kind);

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::model::{
     AdapterKind, Decoder, DecoderConfig, Dtype, KvCache, LanguageModel, TokenBatch,
-    fixture::{self, FAMILIES, distance, values},
+    fixture::{self, distance, families, values},
     parameter::ParameterShape,
     rounding::to_f32,
 };
@@ -23,7 +23,7 @@ fn logits(model: &LanguageModel, tokens: &[u32]) -> Vec<f32> {
 
 #[test]
 fn logits_are_those_of_the_formulas_in_plain_loops() {
-    for family in FAMILIES {
+    for family in families() {
         let model = fixture::model(family);
         let tokens = fixture::tokens(1, 9);
         let expected = fixture::reference_logits(&model.config, &model.decoder, &tokens);
@@ -37,7 +37,7 @@ fn logits_are_those_of_the_formulas_in_plain_loops() {
 
 #[test]
 fn the_list_of_parameters_is_what_a_decoder_has() {
-    for family in FAMILIES {
+    for family in families() {
         let model = fixture::model(family);
 
         let mut found = Vec::new();
@@ -81,7 +81,7 @@ fn the_last_token_alone_has_the_bits_that_it_has_among_all() {
     let batch = TokenBatch::of_prompts(&prompts);
     let padding = batch.left_padding().to_vec();
     let next = TokenBatch::of_next(vec![5, 6, 7], padding);
-    for family in FAMILIES {
+    for family in families() {
         for model in [
             fixture::model(family),
             fixture::adapted(family, AdapterKind::Lora),

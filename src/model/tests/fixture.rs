@@ -9,6 +9,7 @@ use crate::{
     model::{
         AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel,
         ScratchSettings, Targets,
+        family::FAMILIES,
         parameter::{ParameterShape, Role},
         rounding::to_f32,
     },
@@ -18,8 +19,10 @@ use crate::{
 /// The number of tokens of the [tokenizer](write_tokenizer).
 pub(crate) const VOCABULARY: usize = 23;
 
-/// The families that tests run with.
-pub(crate) const FAMILIES: [&str; 3] = ["qwen2", "llama", "qwen3"];
+/// The families that tests run with: all of them.
+pub(crate) fn families() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().map(|family| family.model_type)
+}
 
 /// Writes a `tokenizer.json` with the words `w3`, `w4` and so on.
 pub(crate) fn write_tokenizer(path: &Path) {

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    data::PromptSettings,
+    data::{PromptSettings, TaskFormat},
     device::Backend,
     digest::Digest,
     eval::{
@@ -104,11 +104,10 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         repairs: Repairs::None,
         python: "auto".into(),
     };
-    let prompts = PromptSettings {
-        migration: PathBuf::from("migration.txt"),
-        code_update_arena: PathBuf::from("arena.txt"),
-        human_eval: PathBuf::from("human_eval.txt"),
-    };
+    let keys = TaskFormat::ALL.iter().map(|format| format.key());
+    let prompts = keys.chain(["migration"]);
+    let prompts: Value = prompts.map(|key| (key, format!("{key}.txt"))).collect();
+    let prompts: PromptSettings = serde_json::from_value(prompts).unwrap();
     let work = Work {
         model: model(),
         model_path: None,

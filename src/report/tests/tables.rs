@@ -245,13 +245,20 @@ fn every_cell_of_the_json_names_its_jobs_seeds_problems_and_samples() {
 #[test]
 fn equal_outcomes_give_equal_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let read = |name: &str| std::fs::read(folder.path().join("a").join(name)).unwrap();
-    fill(&sheet(Show::Value, complete()), None)
-        .write(&folder.path().join("a"))
-        .unwrap();
-    let first = ["table.md", "table.csv", "table.json"].map(read);
-    fill(&sheet(Show::Value, complete()), None)
-        .write(&folder.path().join("a"))
-        .unwrap();
-    assert_eq!(["table.md", "table.csv", "table.json"].map(read), first);
+    let path = folder.path().join("a");
+    let write = || {
+        let table = fill(&sheet(Show::Value, complete()), None);
+        let endings = table.write(&path).unwrap();
+        let files = endings
+            .iter()
+            .map(|ending| path.join(format!("table.{ending}")));
+        files
+            .map(|file| std::fs::read(file).unwrap())
+            .collect::<Vec<_>>()
+    };
+
+    let first = write();
+
+    assert_eq!(first.len(), format::ALL.len());
+    assert_eq!(write(), first);
 }

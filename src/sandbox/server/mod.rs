@@ -200,7 +200,7 @@ impl Server {
         })
     }
 
-    /// Kills the program, and returns whether it has ended, be it by itself.
+    /// Kills the program, and returns whether it has ended, killed or not.
     fn kill_program(&self) -> Result<bool, PythonError> {
         let has_ended = |within| wait_for(&mut [self.channel.polled()], Instant::now() + within);
         Ok(process::kill(self.process.id()) || has_ended(NOTICE)?)

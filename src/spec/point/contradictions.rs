@@ -19,7 +19,6 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &Settings) {
 
 fn training(report: &mut PointReport<'_>, train: &TrainSettings) {
     let name = train.algorithm.name();
-    let mut updates = train.max_steps;
     if let Some(mini) = train.algorithm.mini_batch_size(train.batch_size) {
         let (batch, mini) = (train.batch_size, mini.max(1));
         if batch % mini != 0 {
@@ -31,14 +30,13 @@ fn training(report: &mut PointReport<'_>, train: &TrainSettings) {
                 "change one of the two",
             );
         }
-        updates = updates.saturating_mul(batch / mini);
     }
-    let warmup = train.learning_rate.warmup_steps;
-    if warmup > updates {
+    let (warmup, steps) = (train.learning_rate.warmup_steps, train.max_steps);
+    if warmup > steps {
         // 3 % is the paper's share.
-        let less = (updates * 3).div_ceil(100);
+        let less = steps.saturating_mul(3).div_ceil(100);
         report.contradict(
-            format!("a warm-up of {warmup} is longer than the {updates} updates of {name}"),
+            format!("a warm-up of {warmup} is longer than the {steps} steps of {name}"),
             (report.trained(name, "lr.warmup_steps"), "the warm-up"),
             (report.trained(name, "max_steps"), "the steps"),
             &format!(

@@ -34,25 +34,15 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
     }
     let within = || settings.stage_evals.iter().flatten();
     let evals = || settings.evals.iter().chain(within());
-    let uses = |format: TaskFormat| {
-        let mut benchmarks = evals().filter_map(|eval| eval.descriptor().ok());
-        benchmarks.any(|benchmark| benchmark.format == format)
-    };
-    let uses_human_eval = uses(TaskFormat::HumanEval);
-    let uses_arena = uses(TaskFormat::CodeUpdateArena);
-    let prompts = &mut settings.data.prompts;
-    if uses_arena {
-        let path = &mut prompts.code_update_arena;
-        *path = file(
-            report,
-            "data.prompts.code_update_arena",
-            "prompt template",
-            path,
-        );
-    }
-    if uses_human_eval {
-        let path = &mut prompts.human_eval;
-        *path = file(report, "data.prompts.human_eval", "prompt template", path);
+    let benchmarks = evals().filter_map(|eval| eval.descriptor().ok());
+    let used: Vec<TaskFormat> = benchmarks.map(|benchmark| benchmark.format).collect();
+    for format in TaskFormat::ALL
+        .iter()
+        .filter(|format| used.contains(format))
+    {
+        let key = format!("data.prompts.{}", format.key());
+        let path = settings.data.prompts.of_tasks_mut(*format);
+        *path = file(report, &key, "prompt template", path);
     }
     for (name, path) in &mut settings.data.benchmarks {
         *path = file(

@@ -17,8 +17,9 @@ pub(in crate::spec) fn settings(point: &Layered) -> Result<Settings, String> {
     let evals = names(point, "eval.benchmarks");
     let mut stages = Vec::new();
     if algorithm != "none" {
-        if text(point, &format!("train.{algorithm}.after")).as_deref() == Some("sft") {
-            stages.push(training(point, "sft")?);
+        let before = text(point, &format!("train.{algorithm}.after"));
+        if let Some(before) = before.filter(|before| before != "none") {
+            stages.push(training(point, &before)?);
         }
         stages.push(training(point, &algorithm)?);
     }

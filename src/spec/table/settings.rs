@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::settings::{Kind, choice, settings};
 
 settings! {
-    /// The section `[table]`.
+    /// The table of the results: its rows, its columns, and what they are compared with.
     pub struct TableSettings {
         /// The axes that make the rows; all axes if left out.
         #[key(Kind::TextOrList)]

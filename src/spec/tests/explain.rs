@@ -21,7 +21,7 @@ fn a_key_is_explained_by_its_path_or_its_last_part() {
       axis     yes: [grid] "train.sft.max_steps" = [...]
     "#);
     insta::assert_snapshot!(explain("run.slots").unwrap(), @r"
-    run.slots: How many jobs run side by side.
+    run.slots: How many jobs run at the same time.
 
       value    a whole number from 1 to 10000
       default  1
@@ -40,6 +40,14 @@ fn a_section_lists_its_keys() {
     It may also repeat any other key of [train], such as `max_steps` or `lr.peak`, for this algorithm alone.
     ");
     assert_eq!(explain("lr"), explain("train.lr"));
+    insta::assert_snapshot!(explain("train.sft.lr").unwrap(), @r"
+    [train.sft.lr]: The keys of [train.lr], for this algorithm alone.
+
+      floor: The share of the peak at which warm-up starts and the schedule ends.
+      peak: The highest learning rate.
+      schedule: What follows the warm-up.
+      warmup_steps: Steps until the peak; step 0 has rate 0 if this is not 0.
+    ");
     assert!(explain("grid").unwrap().contains("axes"));
 }
 

@@ -152,7 +152,7 @@ max_steps = 20
 [train.dapo]
 batch_size = 6
 "), @r"
-    error[E112]: a warm-up of 150 is longer than the 20 updates of dapo
+    error[E112]: a warm-up of 150 is longer than the 20 steps of dapo
      --> x.toml:4:13
       |
     4 | max_steps = 20
@@ -218,4 +218,17 @@ fn typos_in_reward() {
 
     x.toml: 2 problems
     "#);
+}
+
+#[test]
+fn a_warm_up_is_counted_in_steps_and_not_in_updates() {
+    // All updates of a step have one rate: with two of them, 20 steps are 40 updates, and a warm-up of
+    // 30 still never reaches the peak.
+    let found = mistakes(
+        "name = \"x\"\n[train]\nalgorithm = \"dapo\"\nmax_steps = 20\nlr = { warmup_steps = 30 }\n",
+    );
+    assert!(
+        found.contains("a warm-up of 30 is longer than the 20 steps of dapo"),
+        "{found}"
+    );
 }

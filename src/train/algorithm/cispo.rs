@@ -16,13 +16,14 @@ use crate::{
 settings! {
     /// The settings of CISPO alone.
     pub struct CispoSettings {
-        /// The largest ratio of the policies that a token is weighted with.
+        /// The largest weight of a token; a larger ratio of the policies counts as this.
         #[key(above_to(0.0, 1e3), default = 5.0, source = "TRL")]
         pub largest_ratio: f64,
         /// Added to the divisor of the advantages.
         #[key(from_to(0.0, 1.0), default = 1e-6, source = "as dapo")]
         pub advantage_epsilon: f64,
-        /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
+        /// The number of prompts in an update; `batch_size / mini_batch_size` updates follow one
+        /// rollout.
         #[key(whole(1, 1_000_000), default = 4, source = "as dapo")]
         pub mini_batch_size: usize,
     }

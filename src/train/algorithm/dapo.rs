@@ -26,13 +26,15 @@ settings! {
         /// The ratio of the policies is clipped above at 1 plus this.
         #[key(from_to(0.0, 1e3), default = 0.28, source = "paper, set-up")]
         pub clip_high: f64,
-        /// The bound of the dual clip: with a negative advantage the loss is at most this times it.
+        /// The bound of the dual clip: with a negative advantage, the loss of a token is at most
+        /// this times the size of the advantage.
         #[key(above_to(1.0, 1e6), default = 10.0, source = "scripts/dapo.sh")]
         pub clip_ratio_c: f64,
         /// Added to the divisor of the advantages.
         #[key(from_to(0.0, 1.0), default = 1e-6, source = "verl")]
         pub advantage_epsilon: f64,
-        /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
+        /// The number of prompts in an update; `batch_size / mini_batch_size` updates follow one
+        /// rollout.
         #[key(whole(1, 1_000_000), default = 4, source = "paper, set-up")]
         pub mini_batch_size: usize,
         /// Whether groups without a spread of rewards are replaced by sampling more prompts.

@@ -24,7 +24,9 @@ settings! {
         /// The ratio of the policies is clipped above at 1 plus this.
         #[key(from_to(0.0, 1e3), default = 0.2, source = "paper, set-up")]
         pub clip_high: f64,
-        /// How the losses of tokens become one number.
+        /// How the losses of tokens become one number: the mean over completions of the mean
+        /// (`sequence`) or sum (`sequence_sum`) over their tokens, the mean over all tokens
+        /// (`token`), or their sum divided by the largest possible number of tokens (`constant`).
         #[key(
             choice::<Aggregation>("aggregation"),
             default = "sequence",

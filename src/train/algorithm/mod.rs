@@ -12,6 +12,8 @@ mod reinforce_plus_plus;
 mod rloo;
 mod sft;
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -111,9 +113,17 @@ algorithms! {
 /// The settings that a spec, and no job, has of every algorithm with a reward.
 pub const STAGE_FIELDS: &[Field] = keys! {
     /// With `sft`, SFT runs first, as `[train.sft]` says, and this algorithm starts from its result.
-    #[key(Kind::Choice("stage", || vec!["none", "sft"]), default = "none")]
+    #[key(Kind::Choice("stage", stages), default = "none")]
     after,
 };
+
+/// What may run before an algorithm with a reward: the algorithms that learn from given completions.
+fn stages() -> Vec<&'static str> {
+    let given = Algorithm::ALL.iter().filter(|one| !one.has_reward);
+    iter::once("none")
+        .chain(given.map(|one| one.name))
+        .collect()
+}
 
 impl Algorithm {
     /// The names of all algorithms.

@@ -42,7 +42,8 @@ settings! {
         /// Added to the divisor of the advantages.
         #[key(from_to(0.0, 1.0), default = 1e-6, source = "as dapo")]
         pub advantage_epsilon: f64,
-        /// Prompts an update; `batch_size / mini_batch_size` updates follow one rollout.
+        /// The number of prompts in an update; `batch_size / mini_batch_size` updates follow one
+        /// rollout.
         #[key(whole(1, 1_000_000), default = 4, source = "as dapo")]
         pub mini_batch_size: usize,
     }

@@ -12,7 +12,7 @@ settings! {
         /// The highest learning rate.
         #[key(above_to(0.0, 10.0), default = 5e-5, source = "paper, set-up")]
         pub peak: f64,
-        /// Updates until the peak; update 0 has rate 0 if this is not 0.
+        /// Steps until the peak; step 0 has rate 0 if this is not 0.
         #[key(COUNT_OR_ZERO, default = 150, source = "paper, set-up: 3 % of the steps")]
         pub warmup_steps: usize,
         /// What follows the warm-up.

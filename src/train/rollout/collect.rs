@@ -47,7 +47,7 @@ pub(in crate::train) struct Collector<'a> {
     pub(in crate::train) reward_fn: &'a dyn RewardFn,
     /// Prompts a generation batch.
     pub(in crate::train) batch_size: usize,
-    /// Completions a prompt.
+    /// The number of completions of each prompt.
     pub(in crate::train) group_size: usize,
 }
 

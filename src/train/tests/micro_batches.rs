@@ -85,6 +85,7 @@ fn policy_loss(
 fn micro_batches_change_nothing_but_rounding() {
     for aggregation in [
         Aggregation::Sequence,
+        Aggregation::SequenceSum,
         Aggregation::Token,
         Aggregation::Constant,
     ] {

@@ -19,10 +19,10 @@
 
 mod adam;
 mod attention;
+mod draw;
 mod host;
 mod product;
 mod row;
-mod sampling;
 mod simd;
 mod threads;
 
@@ -36,7 +36,7 @@ use super::{
 };
 
 pub(super) use adam::adam_step;
-pub(in crate::model) use sampling::Sampler;
+pub(in crate::model) use draw::Sampler;
 
 use attention::{AttentionInputs, Cached};
 use host::{HalfHost, Host, tensor};

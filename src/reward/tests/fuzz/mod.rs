@@ -179,7 +179,7 @@ fn laws_of_scores(scores: &[Score]) -> Result<(), &'static str> {
             Variant::Em => [0.0, 1.0].contains(&value),
             Variant::EmStar => [-2.0, -1.5, 2.0].contains(&value),
             Variant::Es | Variant::Ast => (0.0..=1.0).contains(&value),
-            Variant::EsStar | Variant::AstStar => (-2.0..=2.0).contains(&value),
+            _ => (-2.0..=2.0).contains(&value),
         };
         law(in_range, "a correctness is in its range")?;
         law([-1.0, 1.0].contains(&score.format), "the format is 1 or -1")?;

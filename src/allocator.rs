@@ -31,11 +31,11 @@ const HUGE: usize = 4 << 20;
 
 /// The allocator; a program that uses it declares it as its `#[global_allocator]`.
 #[derive(Debug)]
-pub struct Memory;
+pub struct Allocator;
 
 #[cfg(test)]
 #[global_allocator]
-static MEMORY: Memory = Memory;
+static ALLOCATOR: Allocator = Allocator;
 
 /// The layout that is requested from the system for a block that shall begin at a cache line, which
 /// has room for a line more; `None` for other blocks.
@@ -108,7 +108,7 @@ fn with_huge_pages(block: *mut u8, size: usize) {
 
 // SAFETY: the system's allocator does the work. How a block is allocated depends only on its layout,
 // so that it is freed in the same way.
-unsafe impl GlobalAlloc for Memory {
+unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
         unsafe {

@@ -4,17 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at what must not be")]
 #![expect(clippy::string_slice, reason = "positions are found in the same text")]
 
-#[path = "architecture/circles.rs"]
 mod circles;
-#[path = "architecture/files.rs"]
 mod files;
-#[path = "architecture/links.rs"]
 mod links;
-#[path = "architecture/paths.rs"]
 mod paths;
-#[path = "architecture/source.rs"]
 mod source;
-#[path = "architecture/words.rs"]
 mod words;
 
 use std::{collections::BTreeSet, env, fs};
@@ -29,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("settings", &[]),
     ("device", &[]),
-    ("memory", &[]),
+    ("allocator", &[]),
     ("answer", &[]),
     ("syntax", &[]),
     ("sandbox", &["disk"]),
