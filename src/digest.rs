@@ -1,6 +1,6 @@
 //! Content hashes of values, files and folders.
 
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,38 @@ impl Digest {
                 hasher.update(name.to_string_lossy().as_bytes());
                 hasher.update(b"\0");
                 hasher.update(Self::of_file(entry.path())?.0.as_bytes());
+            }
+        }
+        Ok(Self(hasher.finalize().to_hex().to_string()))
+    }
+
+    /// A hash of the names, sizes and times of all files below a folder: it differs after a change that goes
+    /// through the system, and costs no reading. What it does not see is a change below the system,
+    /// such as a disk that loses bits.
+    pub fn stamp_of_folder(path: &Path) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        for entry in walkdir::WalkDir::new(path)
+            .follow_links(true)
+            .sort_by_file_name()
+        {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
+                let file = entry.metadata()?;
+                // A program can set the time of a change of content, and not that of a change of the file.
+                let numbers = [
+                    file.mtime(),
+                    file.mtime_nsec(),
+                    file.ctime(),
+                    file.ctime_nsec(),
+                ];
+                hasher.update(name.to_string_lossy().as_bytes());
+                hasher.update(b"\0");
+                hasher.update(&file.len().to_le_bytes());
+                hasher.update(&file.ino().to_le_bytes());
+                for number in numbers {
+                    hasher.update(&number.to_le_bytes());
+                }
             }
         }
         Ok(Self(hasher.finalize().to_hex().to_string()))
@@ -109,5 +141,27 @@ mod tests {
 
         assert_ne!(before, renamed);
         assert_ne!(renamed, changed);
+    }
+
+    #[test]
+    fn a_stamp_changes_with_a_file_whose_size_and_time_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "1").unwrap();
+        let before = Digest::stamp_of_folder(folder.path()).unwrap();
+        assert_eq!(before, Digest::stamp_of_folder(folder.path()).unwrap());
+
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        // The clock of a file system moves in steps of a few milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&path, "2").unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+
+        assert_ne!(before, Digest::stamp_of_folder(folder.path()).unwrap());
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Exit {
     Missing,
     /// This program has a bug.
     Bug,
+    /// The result could not be written to stdout.
+    ResultLost,
     /// Stopped on request; the same command continues.
     Stopped,
     /// A job that this one builds on is not finished.
@@ -35,6 +37,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Missing => 3,
             Self::Bug => 70,
+            Self::ResultLost => 74,
             Self::Stopped => 75,
             Self::UpstreamNotFinished => 76,
             Self::Held => 77,

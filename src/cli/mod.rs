@@ -60,7 +60,8 @@ Start here:
   recode judge --benchmark humaneval --data HumanEval.jsonl.gz --samples samples.jsonl --out verdicts.json
 
 Exit codes: 0 done, 1 a job failed, 2 the spec or the arguments are wrong,
-3 something is missing here (device, data, Python), 70 a bug, 75 stopped and resumable.";
+3 something is missing here (device, data, Python), 70 a bug,
+74 the result could not be written to stdout, 75 stopped and resumable.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -113,21 +114,30 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            // Only a closed pipe makes this fail, and then nobody reads it.
-            let _ = error.print();
-            return exit.into();
+            let printed = error.print();
+            if error.use_stderr() {
+                return Exit::Usage.into();
+            }
+            output::remember(printed);
+            return finish(Exit::Done).into();
         }
     };
     log_to_stderr(&arguments.command);
-    match arguments.command.run() {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report().into(),
-    }
+    let exit = match arguments.command.run() {
+        Ok(exit) => exit,
+        Err(failure) => failure.report(),
+    };
+    finish(exit).into()
+}
+
+/// How the program ends: not with success if a part of its result is lost.
+fn finish(exit: Exit) -> Exit {
+    let Some(error) = output::lost() else {
+        return exit;
+    };
+    let text = format!("cannot write the result to the standard output: {error}");
+    let lost = Failure::text(Exit::ResultLost, text).report();
+    if exit == Exit::Done { lost } else { exit }
 }
 
 impl Command {

@@ -1,27 +1,46 @@
 //! The only functions that print: results to stdout, everything else to stderr.
 //!
-//! A closed pipe (`recode plan x.toml | head`) is no error: text that cannot be written is dropped.
+//! A closed pipe (`recode plan x.toml | head`) is no error: text that cannot be written is dropped. Any
+//! other failure, such as a full disk, loses a part of the result: [`lost`] has the reason, and
+//! the program's exit code says so.
 
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
+    sync::OnceLock,
 };
+
+/// Why a part of the result is lost: the first error of stdout.
+static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes a result to stdout, and a line break if it has none at its end.
 pub(super) fn result(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
-        let _ = stdout.write_all(b"\n");
-    }
-    let _ = stdout.flush();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    piece(&[text, end].concat());
 }
 
-/// Writes a part of a result to stdout, at once; false if stdout is closed.
+/// Writes a part of a result to stdout, at once; false if stdout cannot be written.
 pub(super) fn piece(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
-    written.and_then(|()| stdout.flush()).is_ok()
+    let written = written.and_then(|()| stdout.flush());
+    let is_written = written.is_ok();
+    remember(written);
+    is_written
+}
+
+/// Remembers an error of stdout, unless the reader has closed the pipe.
+pub(super) fn remember(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Why a part of the result could not be written to stdout, if so.
+pub(super) fn lost() -> Option<&'static io::Error> {
+    LOST.get()
 }
 
 /// Writes a prompt, after which the person at the terminal types, to stderr.

@@ -13,7 +13,7 @@ use super::{
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
-    plan::{Job, JobId, JobKind, Memory, Missing, Plan},
+    plan::{Job, JobId, JobKind, Memory, Missing, Plan, whats},
     results::{JobState, Progress, Store, in_words},
     spec::Experiment,
 };
@@ -115,7 +115,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
-    let state = match store.job_dir(&job.id).state() {
+    let dir = store.job_dir(&job.id);
+    let state = match dir.outcome_of(job).and_then(|_| dir.state()) {
         Ok(state) => state,
         Err(error) => {
             return Step {
@@ -130,6 +131,10 @@ fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
         .filter(|missing| missing.needed_by.contains(&job.id));
     let lacking: Vec<&str> = lacking.map(|missing| missing.name.as_str()).collect();
     let (action, why) = match state {
+        JobState::Done if dir.lacks_model() => {
+            let why = "its model was removed; done again if a job needs it";
+            (Action::Reuse, why.to_owned())
+        }
         JobState::Done => (Action::Reuse, "done, same identity".to_owned()),
         JobState::Running {
             progress: Some(Progress { step, of, .. }),
@@ -158,7 +163,7 @@ fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> Ve
         count(trainings, "training"),
         count(plan.jobs.len() - trainings, "evaluation"),
     )];
-    let whats: Vec<String> = plan.jobs.iter().map(Job::what).collect();
+    let whats = whats(&plan.jobs.iter().collect::<Vec<_>>());
     let width = whats.iter().map(String::len).max().unwrap_or(0).max(4);
     lines.push(format!(
         "{:14}  {:width$}  {:14}  {:7}  WHY",

@@ -12,14 +12,14 @@ use super::{
     exit::{Exit, Failure},
     output::{self, count},
     progress::{Display, Kind},
-    report::write_table,
+    report::{Replace, write_table},
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
     launch::Process,
     plan::{Job, Missing, Plan},
-    results::Store,
+    results::{Outcome, Store},
     schedule::{End, Scheduler, Settings, Summary},
 };
 
@@ -60,9 +60,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         ..Settings::default()
     };
     let summary = schedule(&plan, &store, settings, arguments.progress)?;
+    print_warnings(&plan, &store);
     // Also after a failure: the other cells are worth reading, and the notes say what failed.
     if !summary.is_stopped() {
-        let table = write_table(&plan, &store)?;
+        let table = write_table(&plan, &store, Replace::Any)?;
         output::result(&if arguments.json {
             table.to_json()
         } else {
@@ -70,6 +71,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         });
     }
     Ok(conclude(&summary, &arguments.spec))
+}
+
+/// Prints what makes the figures of jobs doubtful, also of those that were done before.
+fn print_warnings(plan: &Plan, store: &Store) {
+    for job in &plan.jobs {
+        let outcome = store.job_dir(&job.id).outcome();
+        for warning in outcome.as_ref().map(Outcome::warnings).unwrap_or_default() {
+            output::error_line(&format!("warning: {}: {warning}", job.id));
+        }
+    }
 }
 
 /// Runs the jobs. It must be called on the main thread: workers end with the thread that started

@@ -2,15 +2,17 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, builder::PossibleValuesParser};
-use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value};
 
-use crate::reward::{Normalizer, RewardSettings, Score, Scorer, Variant};
+use crate::{
+    data::{BadLine, BadLines, from_python_json, good_and_bad_lines, unpacked},
+    reward::{Normalizer, RewardSettings, Score, Scorer, Variant},
+};
 
 use super::{
     exit::{Exit, Failure},
@@ -28,7 +30,8 @@ The completion starts inside the thinking, after the `<think>` of the prompt. Fi
 `completion` and `target` are kept. total = format + correctness, where correctness is one of:
 {rewards}
 `--normalizer published` keeps the faults of the reference code. Where the reference code raises, there is no
-score: `correctness` and `total` are null, and `error` has the exception.";
+score: `correctness` and `total` are null, and `error` has the exception. A line that cannot be read has no score
+either: it stops no other, and the exit code is 1.";
 
 /// The help below the arguments, with a line for each reward.
 fn after_help() -> String {
@@ -41,7 +44,7 @@ fn after_help() -> String {
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub(super) struct Arguments {
-    /// JSON lines with `completion` and `target`; `.gz` is unpacked, `-` is the standard input
+    /// JSON lines with `completion` and `target`; gzip is unpacked, `-` is the standard input
     file: PathBuf,
     /// The reward
     #[arg(long, default_value = "es_star", value_parser = PossibleValuesParser::new(Variant::ALL.iter().map(|variant| variant.name())))]
@@ -63,19 +66,31 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         )
         .hint("expected a file of JSON lines, or `-` for the standard input")
     })?;
-    let rows = rows(&text)?;
+    let (lines, bad) = lines(&text);
+    let rows: Vec<&Row> = lines.iter().filter_map(|line| line.as_ref().ok()).collect();
+    if rows.is_empty() && !bad.0.is_empty() {
+        let text = format!("`{}` has {bad}", arguments.file.display());
+        return Err(Failure::text(Exit::Usage, text).hint(WHAT_A_LINE_IS));
+    }
     let pairs: Vec<(&str, &str)> = rows
         .iter()
         .map(|row| (row.completion.as_str(), row.target.as_str()))
         .collect();
     let scores = arguments.scorer().score_batch(&pairs);
     output::result(&if arguments.json {
-        json(rows, &scores)
+        json(&lines, &scores)
     } else {
         table(&rows, &scores)
     });
-    Ok(Exit::Done)
+    if bad.0.is_empty() {
+        return Ok(Exit::Done);
+    }
+    output::error_line(&format!("warning: {bad}; they have no score"));
+    output::error_line(&format!("help: {WHAT_A_LINE_IS}"));
+    Ok(Exit::JobFailed)
 }
+
+const WHAT_A_LINE_IS: &str = "a line is a JSON object with the strings `completion` and `target`";
 
 impl Arguments {
     fn scorer(&self) -> Scorer {
@@ -92,15 +107,11 @@ impl Arguments {
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
     if file == Path::new("-") {
-        io::stdin().read_to_end(&mut bytes)?;
-    } else if file.extension().is_some_and(|extension| extension == "gz") {
-        MultiGzDecoder::new(File::open(file)?).read_to_end(&mut bytes)?;
+        unpacked(io::stdin().lock())
     } else {
-        File::open(file)?.read_to_end(&mut bytes)?;
+        unpacked(File::open(file)?)
     }
-    Ok(bytes)
 }
 
 struct Row {
@@ -110,37 +121,29 @@ struct Row {
     others: Map<String, Value>,
 }
 
-/// Reads all lines that are not blank, or names every bad one.
-fn rows(text: &[u8]) -> Result<Vec<Row>, Failure> {
-    let mut rows = Vec::new();
-    let mut faults = Vec::new();
-    for (position, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        match row(position + 1, line) {
-            Ok(row) => rows.push(row),
-            Err(fault) => faults.push(format!("line {}: {fault}", position + 1)),
+/// A line that is not blank, or what is wrong with it.
+type Line = Result<Row, BadLine>;
+
+/// Reads all lines that are not blank, in their order; also returns those that are wrong.
+fn lines(text: &[u8]) -> (Vec<Line>, BadLines) {
+    let mut all = Vec::new();
+    let mut bad = Vec::new();
+    for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
+        let number = index + 1;
+        let (rows, faults) = good_and_bad_lines(bytes, |line| Ok(vec![row(number, line)?]));
+        all.extend(rows.into_iter().map(Ok));
+        for fault in faults.0 {
+            let fault = BadLine { number, ..fault };
+            bad.push(fault.clone());
+            all.push(Err(fault));
         }
     }
-    if faults.is_empty() {
-        return Ok(rows);
-    }
-    let lines = if faults.len() == 1 {
-        "1 bad line"
-    } else {
-        "bad lines"
-    };
-    Err(Failure::text(
-        Exit::Usage,
-        format!("{lines}, nothing was scored\n{}", faults.join("\n")),
-    )
-    .hint("a line is a JSON object with the strings `completion` and `target`"))
+    (all, BadLines(bad))
 }
 
-fn row(line: usize, bytes: &[u8]) -> Result<Row, String> {
+fn row(line: usize, text: &str) -> Result<Row, String> {
     let mut others: Map<String, Value> =
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        from_python_json(text).map_err(|error| error.to_string())?;
     let mut text = |key: &str| match others.remove(key) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(format!("`{key}` is not a string")),
@@ -155,29 +158,51 @@ fn row(line: usize, bytes: &[u8]) -> Result<Row, String> {
     })
 }
 
-fn json(rows: Vec<Row>, scores: &[Score]) -> String {
-    let mut lines = String::new();
-    for (row, score) in rows.into_iter().zip(scores) {
-        let mut fields = row.others;
-        let known = score.error.is_none();
-        fields.insert("format".into(), score.format.into());
-        fields.insert(
-            "correctness".into(),
-            known.then_some(score.correctness).into(),
-        );
-        fields.insert("total".into(), known.then_some(score.total).into());
-        if let Some(error) = score.error {
-            fields.insert("error".into(), error.to_string().into());
-        } else {
-            fields.remove("error");
+/// A line for each line, in order: that of a line which could not be read has its number and the reason.
+fn json(lines: &[Line], scores: &[Score]) -> String {
+    let mut scores = scores.iter();
+    let mut text = String::new();
+    for line in lines {
+        let fields = match line {
+            Ok(row) => scores.next().map(|score| scored(row, score)),
+            Err(BadLine { number, reason }) => Some(unscored(*number, reason)),
+        };
+        if let Some(fields) = fields {
+            text.push_str(&Value::Object(fields).to_string());
+            text.push('\n');
         }
-        lines.push_str(&Value::Object(fields).to_string());
-        lines.push('\n');
     }
-    lines
+    text
 }
 
-fn table(rows: &[Row], scores: &[Score]) -> String {
+fn scored(row: &Row, score: &Score) -> Map<String, Value> {
+    let mut fields = row.others.clone();
+    let known = score.error.is_none();
+    fields.insert("format".into(), score.format.into());
+    fields.insert(
+        "correctness".into(),
+        known.then_some(score.correctness).into(),
+    );
+    fields.insert("total".into(), known.then_some(score.total).into());
+    if let Some(error) = score.error {
+        fields.insert("error".into(), error.to_string().into());
+    } else {
+        fields.remove("error");
+    }
+    fields
+}
+
+fn unscored(number: usize, reason: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for key in ["format", "correctness", "total"] {
+        fields.insert(key.into(), Value::Null);
+    }
+    let error = format!("line {number}: {reason}");
+    fields.insert("error".into(), error.into());
+    fields
+}
+
+fn table(rows: &[&Row], scores: &[Score]) -> String {
     let mut lines = vec![aligned(
         "line",
         ["format", "correctness", "total"].map(str::to_owned),
@@ -213,7 +238,7 @@ fn table(rows: &[Row], scores: &[Score]) -> String {
     lines.join("\n")
 }
 
-fn table_line((row, score): (&Row, &Score)) -> String {
+fn table_line((row, score): (&&Row, &Score)) -> String {
     let line = row.line.to_string();
     match score.error {
         None => aligned(
@@ -243,20 +268,21 @@ mod tests {
         "\n",
     );
 
-    fn scored(normalizer: Normalizer) -> (Vec<Row>, Vec<Score>) {
-        let rows = rows(INPUT.as_bytes()).unwrap();
+    fn scored(text: &[u8], normalizer: Normalizer) -> (Vec<Line>, Vec<Score>) {
+        let (lines, _) = lines(text);
         let scorer = Scorer::new(Variant::EsStar, &RewardSettings { normalizer });
-        let scores = rows
+        let scores = lines
             .iter()
+            .flatten()
             .map(|row| scorer.score(&row.completion, &row.target))
             .collect();
-        (rows, scores)
+        (lines, scores)
     }
 
     #[test]
     fn other_fields_are_passed_on_and_faults_have_no_score() {
-        let (rows, scores) = scored(Normalizer::Published);
-        insta::assert_snapshot!(json(rows, &scores), @r#"
+        let (lines, scores) = scored(INPUT.as_bytes(), Normalizer::Published);
+        insta::assert_snapshot!(json(&lines, &scores), @r#"
         {"correctness":2.0,"format":1.0,"id":7,"total":3.0}
         {"correctness":null,"error":"ZeroDivisionError: neither the completion nor the target has code to compare","format":-1.0,"total":null}
         "#);
@@ -264,7 +290,8 @@ mod tests {
 
     #[test]
     fn the_table_names_lines_and_means() {
-        let (rows, scores) = scored(Normalizer::Fixed);
+        let (lines, scores) = scored(INPUT.as_bytes(), Normalizer::Fixed);
+        let rows: Vec<&Row> = lines.iter().flatten().collect();
         insta::assert_snapshot!(table(&rows, &scores), @"
           line    format  correctness     total
              1    1.0000       2.0000    3.0000
@@ -277,10 +304,7 @@ mod tests {
     #[test]
     fn every_bad_line_is_named() {
         let text = "{\"completion\": 1, \"target\": \"\"}\n{\"completion\": \"\"}\n[]\n{\n";
-        let message = rows(text.as_bytes())
-            .err()
-            .map(|failure| format!("{failure:?}"))
-            .unwrap();
+        let message = lines(text.as_bytes()).1.to_string();
         for expected in [
             "line 1: `completion` is not a string",
             "line 2: `target` is missing",
@@ -289,5 +313,24 @@ mod tests {
         ] {
             assert!(message.contains(expected), "{expected} in {message}");
         }
+    }
+
+    #[test]
+    fn odd_lines_spoil_no_others() {
+        // NaN and half a surrogate pair are what Python's json writes.
+        let mut text = b"\xef\xbb\xbf".to_vec();
+        text.extend_from_slice(INPUT.as_bytes());
+        text.extend_from_slice(
+            b"\xff\n{\"completion\": \"\\ud83d\", \"target\": \"\", \"p\": NaN}\n",
+        );
+
+        let (lines, scores) = scored(&text, Normalizer::Published);
+
+        insta::assert_snapshot!(json(&lines, &scores), @r#"
+        {"correctness":2.0,"format":1.0,"id":7,"total":3.0}
+        {"correctness":null,"error":"ZeroDivisionError: neither the completion nor the target has code to compare","format":-1.0,"total":null}
+        {"correctness":null,"error":"line 4: it is not UTF-8 at byte 1","format":null,"total":null}
+        {"correctness":null,"error":"ZeroDivisionError: neither the completion nor the target has code to compare","format":-1.0,"p":null,"total":null}
+        "#);
     }
 }

@@ -12,7 +12,7 @@ use super::{
     spec_arguments::SpecArguments,
 };
 use crate::{
-    plan::{Job, JobId},
+    plan::{Job, JobId, whats},
     results::{JobDir, JobState, Store, Timestamp},
 };
 
@@ -60,30 +60,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
     let Some(spec) = &arguments.spec else {
-        return store.jobs().iter().map(|dir| row(dir, None)).collect();
+        let dirs = store.jobs();
+        // None for a folder of an earlier version of this program, which has a state as well.
+        let read = |dir: &JobDir| dir.job().ok().flatten();
+        let jobs: Vec<Option<Job>> = dirs.iter().map(read).collect();
+        let known: Vec<&Job> = jobs.iter().flatten().collect();
+        let mut whats = whats(&known).into_iter();
+        let rows = dirs.iter().zip(&jobs).map(|(dir, job)| {
+            let what = job.as_ref().and_then(|_| whats.next());
+            row(dir, what.unwrap_or_default())
+        });
+        return rows.collect();
     };
     let spec = SpecArguments {
         spec: spec.clone(),
         overrides: arguments.overrides.clone(),
     };
     let (_, plan) = spec.plan()?;
-    plan.jobs
-        .iter()
-        .map(|job| row(&store.job_dir(&job.id), Some(job)))
+    let jobs: Vec<&Job> = plan.jobs.iter().collect();
+    jobs.iter()
+        .zip(whats(&jobs))
+        .map(|(job, what)| row(&store.job_dir(&job.id), what))
         .collect()
 }
 
-fn row(dir: &JobDir, job: Option<&Job>) -> Result<Row, Failure> {
+fn row(dir: &JobDir, what: String) -> Result<Row, Failure> {
     let failure = |error| Failure::new(Exit::Missing, &error);
-    let what = match job {
-        Some(job) => job.what(),
-        // None for a folder of an earlier version of this program, which has a state as well.
-        None => dir
-            .job()
-            .ok()
-            .flatten()
-            .map_or_else(String::new, |job| job.what()),
-    };
     Ok(Row {
         job: dir.id(),
         what,

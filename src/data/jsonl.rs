@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::error::{BadLine, BadLines, DataError};
 
+/// The character U+FEFF, with which some editors begin a text.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a file with one JSON value of type `T` a line; blank lines are skipped.
 ///
 /// Gzip is recognised by its first bytes, not by the file's name.
@@ -25,11 +28,7 @@ pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataE
 
 /// Reads a file with one JSON value, plain or compressed.
 pub fn read_json_value(path: &Path) -> Result<serde_json::Value, DataError> {
-    let text = read_text(path).map_err(|source| DataError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    serde_json::from_str(&text).map_err(|error| DataError::BadLines {
+    serde_json::from_slice(&read_unpacked(path)?).map_err(|error| DataError::BadLines {
         path: path.to_path_buf(),
         lines: BadLines(vec![BadLine {
             number: error.line(),
@@ -43,28 +42,11 @@ pub fn read_json_lines_with<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<Vec<T>, String>,
 ) -> Result<Vec<T>, DataError> {
-    let text = read_text(path).map_err(|source| DataError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let mut rows = Vec::new();
-    let mut bad = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        match parse(line) {
-            Ok(parsed) => rows.extend(parsed),
-            Err(reason) => bad.push(BadLine {
-                number: index + 1,
-                reason,
-            }),
-        }
-    }
-    if !bad.is_empty() {
+    let (rows, bad) = good_and_bad_lines(&read_unpacked(path)?, parse);
+    if !bad.0.is_empty() {
         return Err(DataError::BadLines {
             path: path.to_path_buf(),
-            lines: BadLines(bad),
+            lines: bad,
         });
     }
     if rows.is_empty() {
@@ -73,6 +55,36 @@ pub fn read_json_lines_with<T>(
         });
     }
     Ok(rows)
+}
+
+/// The rows of the lines that `parse` takes, and what is wrong with the others. Blank lines are skipped,
+/// and so is the mark with which some editors begin a text.
+pub fn good_and_bad_lines<T>(
+    bytes: &[u8],
+    parse: impl Fn(&str) -> Result<Vec<T>, String>,
+) -> (Vec<T>, BadLines) {
+    let mut rows = Vec::new();
+    let mut bad = Vec::new();
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let text = str::from_utf8(line).map_err(|error| {
+            let column = error.valid_up_to() + 1;
+            format!("it is not UTF-8 at byte {column}")
+        });
+        let text = text.map(|text| text.trim_start_matches('\u{feff}').trim_end_matches('\r'));
+        let parsed = match text {
+            Ok(text) if text.trim().is_empty() => continue,
+            Ok(text) => parse(text),
+            Err(reason) => Err(reason),
+        };
+        match parsed {
+            Ok(parsed) => rows.extend(parsed),
+            Err(reason) => bad.push(BadLine {
+                number: index + 1,
+                reason,
+            }),
+        }
+    }
+    (rows, BadLines(bad))
 }
 
 /// What is wrong with a line's JSON, by its column: the line is known already.
@@ -111,15 +123,27 @@ pub(super) fn refuse_duplicates<'a>(
     }
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+/// The bytes of a file without a mark of their order at the beginning; gzip is unpacked.
+pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, DataError> {
+    let read = || unpacked(File::open(path)?);
+    read().map_err(|source| DataError::Read {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// All that a source gives, unpacked if its first bytes are those of gzip. A pipe is read once.
+pub fn unpacked(mut source: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
+    source.read_to_end(&mut bytes)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut text = String::new();
-        MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text)?;
-        return Ok(text);
+        let packed = std::mem::take(&mut bytes);
+        MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut bytes)?;
     }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -166,6 +190,29 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_at_the_beginning_of_a_text_is_skipped() {
+        let text = b"\xef\xbb\xbf[1, 2]\r\n\xef\xbb\xbf[3]";
+
+        let rows: Vec<Vec<u8>> = read_json_lines(file(text).path()).unwrap();
+
+        assert_eq!(rows, [vec![1, 2], vec![3]]);
+        assert!(read_json_value(file(b"\xef\xbb\xbf[1]").path()).is_ok());
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf_8_spoils_no_other() {
+        let parse = |line: &str| Ok(vec![line.to_owned()]);
+
+        let (rows, bad) = good_and_bad_lines(b"a\n\xed\xa0\x80\nb\n", parse);
+
+        assert_eq!(rows, ["a", "b"]);
+        assert_eq!(
+            bad.to_string(),
+            "1 bad line: line 2: it is not UTF-8 at byte 1"
+        );
+    }
+
+    #[test]
     fn a_file_without_rows_or_with_other_bytes_than_text_is_refused() {
         assert!(matches!(
             read_json_lines::<u8>(file(b"\n \n").path()),
@@ -173,7 +220,7 @@ mod tests {
         ));
         assert!(matches!(
             read_json_lines::<u8>(file(&[0xff, 0xfe]).path()),
-            Err(DataError::Read { .. })
+            Err(DataError::BadLines { .. })
         ));
         assert!(matches!(
             read_json_lines::<u8>(Path::new("no such file")),

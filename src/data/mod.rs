@@ -11,6 +11,7 @@ mod jsonl;
 mod manifest;
 mod migration;
 mod migration_check;
+mod odd_json;
 mod pattern;
 mod prompt;
 mod python_literal;
@@ -25,10 +26,14 @@ pub use drafts::{
 pub use error::{BadLine, BadLines, DataError};
 pub use fetch::{Endpoints, FetchError, Fetcher, Progress};
 pub use human_eval::{HumanEvalTask, PlusInputs, read_human_eval};
-pub use jsonl::{read_json_lines, read_json_lines_with, read_json_value};
+pub use jsonl::{
+    good_and_bad_lines, read_json_lines, read_json_lines_with, read_json_value, read_unpacked,
+    unpacked,
+};
 pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};
 pub use migration_check::{CheckSyntax, FileReport, MigrationChecker, Problem, Severity};
+pub use odd_json::from_python_json;
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};
 pub use settings::{DataSettings, PromptSettings, TaskFormat};
 pub use training::{Text, TrainingRow, read_training_rows};

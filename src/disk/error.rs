@@ -32,6 +32,18 @@ pub enum DiskError {
         /// Where it goes wrong.
         source: serde_json::Error,
     },
+    /// A line of a log does not hold what it should, and later ones do.
+    #[error(
+        "line {line} of `{path}` is damaged: remove it if you can do without, or the whole file"
+    )]
+    DamagedLine {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Where it goes wrong.
+        source: serde_json::Error,
+    },
 }
 
 impl DiskError {

@@ -51,8 +51,20 @@ impl JsonLines {
         keep: impl Fn(&K) -> bool,
     ) -> Result<Self, DiskError> {
         let bytes = read_bytes(path)?;
-        let stays = |line: &&[u8]| serde_json::from_slice::<K>(line).is_ok_and(|key| keep(&key));
-        let kept: Vec<&[u8]> = whole_lines(&bytes).filter(stays).collect();
+        let mut damaged = None;
+        let mut stays = |number: usize, line: &[u8]| match serde_json::from_slice::<K>(line) {
+            Ok(key) => keep(&key),
+            Err(_) => {
+                damaged.get_or_insert(number);
+                false
+            }
+        };
+        let lines = (1..).zip(whole_lines(&bytes));
+        let kept = lines.filter_map(|(number, line)| stays(number, line).then_some(line));
+        let kept: Vec<&[u8]> = kept.collect();
+        if let Some(number) = damaged {
+            warn_of_damage(path, number, "it is removed");
+        }
         let kept = kept.concat();
         if kept.len() != bytes.len() {
             tracing::debug!(path = %path.display(), bytes = bytes.len() - kept.len(), "dropped");
@@ -96,10 +108,44 @@ impl JsonLines {
     }
 
     /// The values of a log; none if there is no such file.
+    ///
+    /// Lines at the end that cannot be read are left out, with a warning: a crash of the system may leave
+    /// them. One before a line that can be read is an error.
     pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DiskError> {
         let bytes = read_bytes(path)?;
-        let values: Result<_, _> = whole_lines(&bytes).map(serde_json::from_slice).collect();
-        values.map_err(DiskError::damaged(path))
+        let read = |line| serde_json::from_slice::<T>(line);
+        let mut lines = whole_lines(&bytes).map(read);
+        let mut values = Vec::new();
+        let source = loop {
+            match lines.next() {
+                None => return Ok(values),
+                Some(Ok(value)) => values.push(value),
+                Some(Err(error)) => break error,
+            }
+        };
+        let line = values.len() + 1;
+        if lines.any(|value| value.is_ok()) {
+            return Err(DiskError::DamagedLine {
+                path: path.to_owned(),
+                line,
+                source,
+            });
+        }
+        warn_of_damage(path, line, "the log is read up to it");
+        Ok(values)
+    }
+
+    /// The values of a log up to the first line that cannot be read, with a warning if there is one: for
+    /// values that are made again.
+    pub fn read_whole_part<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DiskError> {
+        let bytes = read_bytes(path)?;
+        let lines = whole_lines(&bytes).count();
+        let read = |line| serde_json::from_slice::<T>(line).ok();
+        let values: Vec<T> = whole_lines(&bytes).map_while(read).collect();
+        if values.len() < lines {
+            warn_of_damage(path, values.len() + 1, "what follows is made again");
+        }
+        Ok(values)
     }
 }
 
@@ -160,6 +206,13 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes
         .split_inclusive(|byte| *byte == b'\n')
         .filter(|line| line.ends_with(b"\n"))
+}
+
+fn warn_of_damage(path: &Path, line: usize, what_follows: &str) {
+    tracing::warn!(
+        "line {line} of `{}` is damaged; {what_follows}",
+        path.display()
+    );
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, DiskError> {
@@ -240,6 +293,29 @@ mod tests {
                 assert_eq!(read(&path), [line(1)], "{cut}");
                 open(&path).append(&line(2)).unwrap();
                 assert_eq!(read(&path), [1, 2].map(line), "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn junk_at_the_end_is_left_out_and_before_it_an_error_with_its_line() {
+        let (_folder, path) = log();
+        let whole = "{\"step\":1,\"loss\":0.5}\n";
+        // No JSON, no UTF-8, zeros of a file system that has lost a block, JSON of another kind.
+        for junk in ["x\n", "\u{1}\n", "\0\0\0\n", "{\"step\":\"a\"}\n"] {
+            for junk in [
+                junk.as_bytes().to_vec(),
+                [b"\"\xff\"\n".as_slice(), junk.as_bytes()].concat(),
+            ] {
+                fs::write(&path, [whole.as_bytes(), &junk].concat()).unwrap();
+                assert_eq!(read(&path), [line(1)]);
+
+                fs::write(&path, [whole.as_bytes(), &junk, whole.as_bytes()].concat()).unwrap();
+                let error = JsonLines::read::<Line>(&path).unwrap_err();
+                let expected = format!("line 2 of `{}` is damaged", path.display());
+                assert!(error.to_string().starts_with(&expected), "{error}");
+                let part: Vec<Line> = JsonLines::read_whole_part(&path).unwrap();
+                assert_eq!(part, [line(1)]);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek as _, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     thread,
     time::Duration,
@@ -58,6 +59,18 @@ impl fmt::Display for Owner {
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+}
+
+impl Lock {
+    /// Whether its file is still the one at `path`: if a person has removed the folder, another process may
+    /// have a lock of that name.
+    pub fn is_still_at(&self, path: &Path) -> bool {
+        let is_same = || {
+            let (ours, there) = (self.file.metadata()?, fs::metadata(path)?);
+            io::Result::Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
+        };
+        is_same().unwrap_or(false)
+    }
 }
 
 impl Drop for Lock {
@@ -170,6 +183,23 @@ mod tests {
         drop(lock);
         assert_eq!(holder(&path).unwrap(), Holder::Nobody);
         assert!(matches!(claim(&path).unwrap(), Claim::Ours(_)));
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_removed_is_no_longer_at_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let Claim::Ours(lock) = claim(&path).unwrap() else {
+            panic!("the lock was free")
+        };
+        assert!(lock.is_still_at(&path));
+
+        fs::remove_file(&path).unwrap();
+        assert!(!lock.is_still_at(&path));
+        let Claim::Ours(other) = claim(&path).unwrap() else {
+            panic!("the file is another one")
+        };
+        assert!(!lock.is_still_at(&path) && other.is_still_at(&path));
     }
 
     #[test]

@@ -34,6 +34,11 @@ pub trait Observer {
     /// Takes the samples of one chunk, in order; the evaluation has `total` samples.
     fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()>;
 
+    /// Takes a warning about the measurement, the same however often it was interrupted.
+    fn on_warning(&mut self, warning: String) {
+        tracing::warn!("{warning}");
+    }
+
     /// Whether to stop as soon as possible.
     fn should_stop(&self) -> bool;
 }
@@ -55,6 +60,14 @@ pub fn measure(
         .iter()
         .map(|task| prompt_tokens(model, inputs, task))
         .collect::<Result<Vec<_>, _>>()?;
+    let cut = prompts.iter().filter(|(_, is_cut)| *is_cut).count();
+    if cut > 0 {
+        let of = prompts.len();
+        observer.on_warning(format!(
+            "{cut} of {of} prompts were too long and are cut at their beginning"
+        ));
+    }
+    let prompts: Vec<Vec<u32>> = prompts.into_iter().map(|(tokens, _)| tokens).collect();
     let work: Vec<(usize, usize)> = (0..tasks.len())
         .flat_map(|task| (0..inputs.settings.samples).map(move |index| (task, index)))
         .collect();
@@ -63,7 +76,7 @@ pub fn measure(
     for (number, chunk) in work
         .chunks(chunk_size)
         .enumerate()
-        .skip(records.len() / chunk_size)
+        .skip(records.len().div_ceil(chunk_size))
     {
         let completions = complete(model, inputs, &prompts, chunk, observer)?;
         let unjudged = chunk
@@ -116,12 +129,13 @@ pub(super) fn chosen(tasks: &[Task], limit: usize) -> &[Task] {
     tasks.get(..count).unwrap_or(tasks)
 }
 
-/// The prompt of a task, truncated on the left so that prompt and completion fit the model.
+/// The prompt of a task, truncated on the left so that prompt and completion fit the model, and whether it
+/// was.
 fn prompt_tokens(
     model: &LanguageModel,
     inputs: &Inputs<'_>,
     task: &Task,
-) -> Result<Vec<u32>, EvalError> {
+) -> Result<(Vec<u32>, bool), EvalError> {
     let rendered = inputs.template.render(&task.fields);
     let prompt = rendered.map_err(|source| EvalError::Prompt {
         task: task.id.clone(),
@@ -132,7 +146,8 @@ fn prompt_tokens(
     let room = inputs.settings.sampling.max_completion_tokens;
     let most = model.config.max_position_embeddings.saturating_sub(room);
     let most = most.min(inputs.settings.max_prompt_tokens);
-    if tokens.len() > most {
+    let is_cut = tokens.len() > most;
+    if is_cut {
         tracing::warn!(
             task = task.id,
             tokens = tokens.len(),
@@ -141,7 +156,7 @@ fn prompt_tokens(
         );
         tokens.drain(..tokens.len() - most);
     }
-    Ok(tokens)
+    Ok((tokens, is_cut))
 }
 
 /// Generates the completions of a chunk.
@@ -246,13 +261,17 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Chunks(Vec<usize>, Option<usize>);
+    struct Chunks(Vec<usize>, Option<usize>, Vec<String>);
 
     impl Observer for Chunks {
         fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()> {
             assert!([15, 12].contains(&total));
             self.0.push(samples.len());
             Ok(())
+        }
+
+        fn on_warning(&mut self, warning: String) {
+            self.2.push(warning);
         }
 
         fn should_stop(&self) -> bool {
@@ -341,6 +360,28 @@ mod tests {
     }
 
     #[test]
+    fn prompts_that_are_cut_are_worth_a_warning_however_often_the_evaluation_was_interrupted() {
+        let short = EvalSettings {
+            max_prompt_tokens: 1,
+            ..settings()
+        };
+        for settings in [settings(), short] {
+            let whole = run(&settings, Vec::new(), &mut Chunks::default()).unwrap();
+            for done in [0, 8, whole.len()] {
+                let mut chunks = Chunks::default();
+                let again = run(&settings, whole[..done].to_vec(), &mut chunks).unwrap();
+                // Also if the worker has died between the last chunk, which is a short one, and the outcome.
+                assert_eq!(again, whole);
+
+                let warning = "5 of 5 prompts were too long and are cut at their beginning";
+                let is_short = settings.max_prompt_tokens == 1;
+                let expected: &[&str] = if is_short { &[warning] } else { &[] };
+                assert_eq!(chunks.2, expected);
+            }
+        }
+    }
+
+    #[test]
     fn a_limit_takes_the_first_tasks_and_changes_none_of_their_samples() {
         let whole = run(&settings(), Vec::new(), &mut Chunks::default()).unwrap();
         let limited = EvalSettings {
@@ -363,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_stop_keeps_the_chunks_that_are_whole() {
-        let mut chunks = Chunks(Vec::new(), Some(2));
+        let mut chunks = Chunks(Vec::new(), Some(2), Vec::new());
 
         let error = run(&settings(), Vec::new(), &mut chunks).unwrap_err();
 

@@ -8,6 +8,12 @@ use serde_json::json;
 use super::{SampleRecord, Tally, benchmark::Benchmark, judgement::UNJUDGED};
 use crate::digest::Digest;
 
+/// The name of the verdict of a program that ran into its time limit.
+const TIMEOUT: &str = "timeout";
+
+/// One timeout among so many samples is worth no warning.
+const USUAL_TIMEOUTS: usize = 10;
+
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalOutcome {
@@ -21,6 +27,9 @@ pub struct EvalOutcome {
     pub counts: BTreeMap<String, u64>,
     /// A digest of the samples and their verdicts.
     pub samples_digest: Digest,
+    /// What makes the figures doubtful, in words; the same in every run of the job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The result of one task of a benchmark.
@@ -57,14 +66,29 @@ impl EvalOutcome {
             })
             .collect();
         let tally = Tally::new(benchmark.tasks().len(), &judged);
+        let timeouts = samples
+            .iter()
+            .filter(|sample| sample.verdict() == TIMEOUT)
+            .count();
         Self {
             benchmark: benchmark.name().to_owned(),
             tasks: tasks(benchmark, &places, samples),
             counts: counts(&tally, samples),
             metrics: metrics(tally),
             samples_digest: digest(samples),
+            warnings: timeout_warning(timeouts, samples.len())
+                .into_iter()
+                .collect(),
         }
     }
+}
+
+/// A warning if so many samples ran into the time limit that it may be too short here. A few loops without
+/// an end are a model's mistakes.
+fn timeout_warning(timeouts: usize, samples: usize) -> Option<String> {
+    let is_usual = timeouts * USUAL_TIMEOUTS < samples || timeouts == 0;
+    (!is_usual)
+        .then(|| format!("the tests of {timeouts} of {samples} samples ran into the time limit"))
 }
 
 fn tasks(
@@ -139,4 +163,19 @@ fn digest(samples: &[SampleRecord]) -> Digest {
         })
         .collect();
     Digest::of_json(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_timeouts_are_worth_a_warning_and_a_few_are_not() {
+        assert_eq!(timeout_warning(0, 0), None);
+        assert_eq!(timeout_warning(9, 100), None);
+        assert_eq!(
+            timeout_warning(10, 100).as_deref(),
+            Some("the tests of 10 of 100 samples ran into the time limit")
+        );
+    }
 }

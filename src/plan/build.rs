@@ -11,17 +11,13 @@ use crate::{
 };
 
 use super::{
-    Cell, Inputs, Job, JobId, Missing, Plan, PlanError, Start, Task, TrainEval, Work, baseline,
+    Cell, Content, Inputs, Job, JobId, Missing, Plan, PlanError, Start, Task, TrainEval, Work,
+    baseline,
 };
 
 /// Makes the plan of an experiment.
 pub(super) fn build(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Plan, PlanError> {
-    let mut builder = Builder {
-        inputs,
-        jobs: Vec::new(),
-        missing: BTreeMap::new(),
-        lacking: Vec::new(),
-    };
+    let mut builder = Builder::new(inputs);
     let reference = experiment.table.reference.as_deref();
     let reference = reference.map(|name| inputs.reference(name)).transpose()?;
     let mut cells = Vec::new();
@@ -54,15 +50,31 @@ pub(super) fn build(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Plan
 struct Builder<'a> {
     inputs: &'a dyn Inputs,
     jobs: Vec<Job>,
+    /// Where each job is in `jobs`.
+    places: BTreeMap<JobId, usize>,
     missing: BTreeMap<String, Missing>,
     /// What the next job to be added lacks.
     lacking: Vec<Missing>,
 }
 
-/// Digests of the files of a job, by their path in the spec.
-type Digests = BTreeMap<String, Digest>;
+/// Digests of the files of a job, by their path in the spec, and what was hashed for them.
+#[derive(Default)]
+struct Digests {
+    digests: BTreeMap<String, Digest>,
+    contents: BTreeMap<String, Content>,
+}
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(inputs: &'a dyn Inputs) -> Self {
+        Self {
+            inputs,
+            jobs: Vec::new(),
+            places: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            lacking: Vec::new(),
+        }
+    }
+
     fn cell(
         &mut self,
         settings: &Settings,
@@ -112,7 +124,7 @@ impl Builder<'_> {
         start: Start,
         seed: u64,
     ) -> Result<JobId, PlanError> {
-        let mut digests = Digests::new();
+        let mut digests = Digests::default();
         let model_path = self.base(&settings.model, &mut digests)?;
         let data = self.inputs.data(&settings.data.train)?;
         let data = self.take("data.train", data, &mut digests);
@@ -125,7 +137,7 @@ impl Builder<'_> {
             })),
             None => None,
         };
-        Ok(self.add(Work {
+        self.add(Work {
             model: settings.model.clone(),
             model_path,
             start,
@@ -137,8 +149,9 @@ impl Builder<'_> {
             prompts: settings.data.prompts.clone(),
             seed,
             backend: settings.run.backend,
-            digests,
-        }))
+            digests: digests.digests,
+            contents: digests.contents,
+        })
     }
 
     /// The file of a benchmark; adds its digest and others that matter to `digests`.
@@ -159,7 +172,7 @@ impl Builder<'_> {
         let prompt = self.inputs.file(prompts.of_tasks(format))?;
         self.take(&format!("{prefix}prompt"), prompt, digests);
         if let Some(digest) = eval.repairs.digest() {
-            digests.insert(format!("{prefix}repairs"), digest);
+            digests.digests.insert(format!("{prefix}repairs"), digest);
         }
         Ok(data)
     }
@@ -171,7 +184,7 @@ impl Builder<'_> {
         start: &Start,
         seed: u64,
     ) -> Result<JobId, PlanError> {
-        let mut digests = Digests::new();
+        let mut digests = Digests::default();
         let model_path = self.base(&settings.model, &mut digests)?;
         let data = self.benchmark(settings, eval, "", &mut digests)?;
         let mut model = settings.model.clone();
@@ -179,7 +192,7 @@ impl Builder<'_> {
             // Nothing is trained, so the adapter of the spec makes no other job.
             model.adapter.kind = AdapterKind::None;
         }
-        Ok(self.add(Work {
+        self.add(Work {
             model,
             model_path,
             start: start.clone(),
@@ -188,8 +201,9 @@ impl Builder<'_> {
             prompts: settings.data.prompts.clone(),
             seed,
             backend: settings.run.backend,
-            digests,
-        }))
+            digests: digests.digests,
+            contents: digests.contents,
+        })
     }
 
     /// The folder of the base model; a model from scratch or at an endpoint has none.
@@ -216,13 +230,16 @@ impl Builder<'_> {
         input: super::Input,
         digests: &mut Digests,
     ) -> std::path::PathBuf {
-        digests.insert(role.to_owned(), input.digest);
+        digests.digests.insert(role.to_owned(), input.digest);
+        let content = input.content.map(|content| (role.to_owned(), content));
+        digests.contents.extend(content);
         self.lacking.extend(input.missing);
         input.path
     }
 
-    /// Adds the job of this work unless it is there; returns its name.
-    fn add(&mut self, work: Work) -> JobId {
+    /// Adds the job of this work unless it is there; returns its name. Two jobs of one name would share a
+    /// folder, and one of them the other's result.
+    fn add(&mut self, work: Work) -> Result<JobId, PlanError> {
         let job = Job::new(work);
         let id = job.id.clone();
         for missing in self.lacking.drain(..) {
@@ -231,9 +248,61 @@ impl Builder<'_> {
                 known.needed_by.push(id.clone());
             }
         }
-        if !self.jobs.iter().any(|job| job.id == id) {
-            self.jobs.push(job);
+        match self.places.get(&id) {
+            Some(place) if self.jobs[*place].identity == job.identity => {}
+            Some(place) => {
+                let jobs = [self.jobs[*place].what(), job.what()];
+                return Err(PlanError::SameName { id, jobs });
+            }
+            None => {
+                self.places.insert(id.clone(), self.jobs.len());
+                self.jobs.push(job);
+            }
         }
-        id
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::{Input, tests::fixture::job};
+
+    /// No inputs: these tests add work that is made already.
+    struct Nothing;
+
+    impl Inputs for Nothing {
+        fn model(&self, _: &str) -> Result<Input, PlanError> {
+            unreachable!()
+        }
+
+        fn data(&self, _: &str) -> Result<Input, PlanError> {
+            unreachable!()
+        }
+
+        fn file(&self, _: &std::path::Path) -> Result<Input, PlanError> {
+            unreachable!()
+        }
+
+        fn reference(&self, _: &str) -> Result<Input, PlanError> {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn equal_work_is_one_job_and_other_work_of_its_name_an_error() {
+        let mut builder = Builder::new(&Nothing);
+        let work = job("eval-1", &[]).work;
+        let id = builder.add(work.clone()).unwrap();
+        assert_eq!(builder.add(work.clone()).unwrap(), id);
+        assert_eq!(builder.jobs.len(), 1);
+
+        // As if the first digits of two digests were the same, which takes some 80,000 jobs to find.
+        builder.jobs[0].identity = json!({"seed": 7});
+        let error = builder.add(work).unwrap_err().to_string();
+
+        assert!(error.contains(&format!("`{id}`")), "{error}");
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
 };
 
-use super::{JobId, PlanError};
+use super::{Content, JobId, PlanError};
 
 /// What a name or a path of a spec refers to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Input {
     pub path: PathBuf,
     /// What represents the content in the identity of a job.
     pub digest: Digest,
+    /// What a job compares before it reads the content; nothing if the digest is that of a name, such as a
+    /// repository and its revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// What to do, if the content is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
@@ -66,7 +70,7 @@ pub struct ProjectInputs<'a> {
     /// The project's folder.
     root: PathBuf,
     /// Weights are large: each file and folder is read once.
-    known: RefCell<BTreeMap<PathBuf, Digest>>,
+    known: RefCell<BTreeMap<PathBuf, (Digest, Content)>>,
 }
 
 impl<'a> ProjectInputs<'a> {
@@ -98,11 +102,13 @@ impl<'a> ProjectInputs<'a> {
             Resolved::Here(path) => Ok(Input {
                 path,
                 digest: entry.identity(),
+                content: None,
                 missing: None,
             }),
             Resolved::Missing { what, how } => Ok(Input {
                 path: PathBuf::from(entry.name()),
                 digest: entry.identity(),
+                content: None,
                 missing: Some(Missing {
                     name: entry.name().to_owned(),
                     what,
@@ -116,19 +122,27 @@ impl<'a> ProjectInputs<'a> {
 
     fn read(&self, path: &Path, of: fn(&Path) -> io::Result<Digest>) -> Result<Input, PlanError> {
         let known = self.known.borrow().get(path).cloned();
-        let digest = match known {
-            Some(digest) => digest,
-            None => of(path).map_err(|source| PlanError::Digest {
+        let hash = || -> io::Result<(Digest, Content)> {
+            // The stamp first: a change while the bytes are read must show later.
+            let stamp = path.is_dir().then(|| Digest::stamp_of_folder(path));
+            let stamp = stamp.transpose()?;
+            let path = path.to_owned();
+            Ok((of(&path)?, Content { path, stamp }))
+        };
+        let (digest, content) = match known {
+            Some(known) => known,
+            None => hash().map_err(|source| PlanError::Digest {
                 path: path.to_owned(),
                 source,
             })?,
         };
         self.known
             .borrow_mut()
-            .insert(path.to_owned(), digest.clone());
+            .insert(path.to_owned(), (digest.clone(), content.clone()));
         Ok(Input {
             path: path.to_owned(),
             digest,
+            content: Some(content),
             missing: None,
         })
     }
@@ -161,5 +175,41 @@ impl Inputs for ProjectInputs<'_> {
         let (file, _) = name.split_once('.').unwrap_or((name, ""));
         let folder = self.root.join("datasets/reference");
         self.file(&folder.join(format!("{file}.toml")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn content_that_was_written_since_is_found_and_the_same_bytes_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, model) = (folder.path().join("a.jinja"), folder.path().join("model"));
+        fs::create_dir(&model).unwrap();
+        let write = |text: &str| {
+            fs::write(&file, text).unwrap();
+            fs::write(model.join("weights"), text).unwrap();
+        };
+        write("before");
+        let inputs = ProjectInputs::new(None, Cache::at(folder.path()));
+        let planned = [
+            inputs.file(&file).unwrap(),
+            inputs.model(model.to_str().unwrap()).unwrap(),
+        ];
+        let are_same = || {
+            planned
+                .clone()
+                .map(|input| input.content.unwrap().has_digest(&input.digest).unwrap())
+        };
+
+        assert_eq!(are_same(), [true, true]);
+        write("after ");
+        assert_eq!(are_same(), [false, false]);
+        // The folder has another stamp now, so that its bytes decide.
+        write("before");
+        assert_eq!(are_same(), [true, true]);
     }
 }

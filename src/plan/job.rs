@@ -1,6 +1,10 @@
 //! A job: everything that one process needs to know, and the name that follows from it.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -9,6 +13,8 @@ use crate::{
     data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
     model::ModelSettings, remote::RemoteSettings, train::TrainSettings,
 };
+
+use super::Content;
 
 /// Raised by hand when the code of a job starts to give other results from the same inputs.
 ///
@@ -150,6 +156,8 @@ pub struct Work {
     pub backend: Backend,
     /// Digests of all files that the job reads, by their path in the spec.
     pub digests: BTreeMap<String, Digest>,
+    /// The files and folders whose bytes have those digests, so that the job can compare.
+    pub contents: BTreeMap<String, Content>,
 }
 
 /// What is done with a model.
@@ -173,6 +181,17 @@ impl Work {
             Task::Train { .. } => JobKind::Train,
             Task::Eval(_) => JobKind::Eval,
         }
+    }
+
+    /// The first file or folder whose bytes are no longer those that the job was planned with, with its path
+    /// in the spec. One that cannot be read is one of them.
+    pub fn changed_input(&self) -> Option<(&str, &Path)> {
+        let is_changed = |(role, content): &(&String, &Content)| {
+            let digest = self.digests.get(*role);
+            !digest.is_some_and(|digest| content.has_digest(digest).unwrap_or(false))
+        };
+        let (role, content) = self.contents.iter().find(is_changed)?;
+        Some((role.as_str(), content.path.as_path()))
     }
 
     /// The settings of a training, if it is one.
@@ -235,6 +254,8 @@ struct WorkJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     evaluation: Option<Box<TrainEval>>,
     digests: BTreeMap<String, Digest>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    contents: BTreeMap<String, Content>,
 }
 
 impl From<Work> for JobJson {
@@ -256,6 +277,7 @@ impl From<Work> for JobJson {
             backend: work.backend,
             evaluation,
             digests: work.digests,
+            contents: work.contents,
         };
         match kind {
             JobKind::Train => Self::Train(json),
@@ -289,6 +311,7 @@ impl TryFrom<JobJson> for Work {
             seed: json.seed,
             backend: json.backend,
             digests: json.digests,
+            contents: json.contents,
         })
     }
 }

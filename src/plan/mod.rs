@@ -5,12 +5,14 @@
 
 mod baseline;
 mod build;
+mod content;
 mod identity;
 mod inputs;
 mod job;
 mod memory;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whats;
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
@@ -22,9 +24,11 @@ use crate::{
     spec::{Experiment, TableSettings},
 };
 
+pub use content::Content;
 pub use inputs::{Input, Inputs, Missing, ProjectInputs};
 pub use job::{Job, JobId, JobKind, RECIPE_VERSION, Start, Task, TrainEval, Work};
 pub use memory::Memory;
+pub use whats::whats;
 
 /// All jobs of an experiment, and what they are for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +97,18 @@ pub enum PlanError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Two different jobs have the same name.
+    #[error(
+        "the jobs `{}` and `{}` differ, and the first digits of their digests do not: both would be `{id}`; \
+         change the seed of one of them",
+        jobs[0], jobs[1]
+    )]
+    SameName {
+        /// The name.
+        id: JobId,
+        /// The jobs, in a few words.
+        jobs: [String; 2],
     },
     /// The experiment names a benchmark that does not exist.
     #[error(transparent)]

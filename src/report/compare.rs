@@ -91,7 +91,8 @@ fn fill_cell(row: &SheetRow, column: &Column, notes: &mut Notes) -> Cell {
             Found::Hole(reason) => Some(reason.clone()),
             Found::Done(outcome) => unjudged(outcome),
         };
-        cell.notes.extend(note.map(|note| notes.number(&note)));
+        let texts = note.iter().chain(&run.warnings);
+        cell.notes.extend(texts.map(|note| notes.number(note)));
     }
     if runs.is_empty() {
         cell.notes
@@ -255,6 +256,7 @@ fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Option<Change
         mean,
         standard_error,
         half_width,
+        are_alike,
         ..
     } = estimate(&changes)?;
     let is_distinguishable = match half_width {
@@ -267,6 +269,7 @@ fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Option<Change
         standard_error,
         half_width,
         is_distinguishable,
+        are_alike,
     })
 }
 
@@ -316,6 +319,7 @@ impl From<Estimate> for Value {
             n,
             standard_error,
             half_width,
+            are_alike,
         }: Estimate,
     ) -> Self {
         Self {
@@ -323,6 +327,7 @@ impl From<Estimate> for Value {
             n,
             standard_error,
             half_width,
+            are_alike,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::{
     model::ModelSettings,
     plan::{Cell, JobId, Plan},
-    results::{JobState, Store},
+    results::{self, JobState, Store},
     spec::Baseline,
 };
 
@@ -46,6 +46,7 @@ pub(super) fn gather(plan: &Plan, store: &Store) -> Sheet {
                 job: job.clone(),
                 seed: cell.seed,
                 found,
+                warnings: warnings(store, cell, job),
             };
             rows[place]
                 .runs
@@ -135,9 +136,28 @@ fn in_words(baseline: &Baseline) -> String {
     }
 }
 
+/// What makes the figure of a cell doubtful, with the job that says so.
+fn warnings(store: &Store, cell: &Cell, eval: &JobId) -> Vec<String> {
+    let jobs = [Some(eval), cell.train.as_ref()].into_iter().flatten();
+    jobs.filter_map(|id| Some((id, store.job_dir(id).outcome()?)))
+        .flat_map(|(id, outcome)| {
+            let text = |warning: &String| format!("{warning} ({id})");
+            outcome.warnings().iter().map(text).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 /// What a job gave, or why it gave nothing.
 fn find(plan: &Plan, store: &Store, id: &JobId) -> Found {
-    let outcome = store.job_dir(id).outcome();
+    let dir = store.job_dir(id);
+    let outcome = match plan.job(id) {
+        Some(job) => dir.outcome_of(job),
+        None => Ok(dir.outcome()),
+    };
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return Found::Hole(results::in_words(&error)),
+    };
     match outcome.as_ref().and_then(|outcome| outcome.as_eval()) {
         Some(outcome) => Found::Done(outcome.clone()),
         None => Found::Hole(reason(plan, store, id)),
@@ -179,6 +199,7 @@ mod tests {
         digest::Digest,
         eval::{EvalOutcome, TaskOutcome},
         plan::{Job, tests::fixture::job},
+        report::Table,
         results::Outcome,
         spec::{Column, Show, TableSettings},
     };
@@ -247,6 +268,7 @@ mod tests {
             metrics: BTreeMap::new(),
             counts: BTreeMap::new(),
             samples_digest: Digest::of_bytes(b""),
+            warnings: Vec::new(),
         })
     }
 
@@ -295,6 +317,30 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_of_a_job_or_of_its_training_is_a_note_of_the_cell() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let Outcome::Eval(evaluation) = outcome() else {
+            panic!("an evaluation")
+        };
+        let doubtful = Outcome::Eval(EvalOutcome {
+            warnings: vec!["3 of 4 prompts were cut".into()],
+            ..evaluation
+        });
+        let dir = store.job_dir(&JobId("eval-sft1".into()));
+        dir.prepare(&job("eval-sft1", &["train-sft"])).unwrap();
+        dir.write_outcome(&doubtful).unwrap();
+
+        let table = Table::of(&plan(&[METHOD_AXIS]), &store).unwrap();
+        let text = table.to_markdown();
+
+        assert!(
+            text.contains("3 of 4 prompts were cut (eval-sft1)"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn without_axes_rows_are_methods() {
         let folder = tempfile::tempdir().unwrap();
         let sheet = gather(&plan(&[]), &Store::new(folder.path()));
@@ -325,6 +371,26 @@ mod tests {
         assert_eq!(
             holes(&gather(&plan(&[METHOD_AXIS]), &store)),
             ["done", "not run yet", reason, reason]
+        );
+    }
+
+    #[test]
+    fn the_outcome_of_another_job_with_the_same_name_is_a_hole() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let dir = store.job_dir(&JobId("eval-sft1".into()));
+        let other = Job {
+            identity: Json::from("other"),
+            ..job("eval-sft1", &[])
+        };
+        dir.prepare(&other).unwrap();
+        dir.write_outcome(&outcome()).unwrap();
+
+        let holes = holes(&gather(&plan(&[METHOD_AXIS]), &store));
+
+        assert!(
+            holes[2].contains("belongs to a job with other inputs"),
+            "{holes:?}"
         );
     }
 }

@@ -17,6 +17,7 @@ mod tests;
 use std::{fs, path::Path};
 
 pub use error::ReportError;
+pub use format::percent;
 pub use table::Table;
 
 use crate::{

@@ -43,6 +43,8 @@ pub(super) struct Run {
     pub(super) job: JobId,
     pub(super) seed: u64,
     pub(super) found: Found,
+    /// What makes the figure doubtful: warnings of the evaluation, and of the training before it.
+    pub(super) warnings: Vec<String>,
 }
 
 /// The outcome of a job, or why there is none.

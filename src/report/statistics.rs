@@ -21,6 +21,8 @@ pub(super) struct Estimate {
     pub(super) standard_error: Option<f64>,
     /// Half of the 95 % interval, from Student's t with one less than the groups.
     pub(super) half_width: Option<f64>,
+    /// Whether all problems have the same result.
+    pub(super) are_alike: bool,
 }
 
 /// Estimates the mean of `values`, each with the group that its problem belongs to.
@@ -44,6 +46,9 @@ pub(super) fn estimate(values: &[(&str, f64)]) -> Option<Estimate> {
         n,
         standard_error,
         half_width,
+        are_alike: values
+            .windows(2)
+            .all(|pair| pair[0].1.total_cmp(&pair[1].1).is_eq()),
     })
 }
 

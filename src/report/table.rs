@@ -125,6 +125,9 @@ pub(super) struct Value {
     pub(super) standard_error: Option<f64>,
     /// Half of the 95 % interval.
     pub(super) half_width: Option<f64>,
+    /// Whether all problems have the same result, so that they say nothing of the error.
+    #[serde(skip)]
+    pub(super) are_alike: bool,
 }
 
 /// A mean change with its error.
@@ -135,6 +138,9 @@ pub(super) struct Change {
     pub(super) half_width: Option<f64>,
     /// Whether the 95 % interval leaves out 0.
     pub(super) is_distinguishable: bool,
+    /// Whether the change is the same for all problems.
+    #[serde(skip)]
+    pub(super) are_alike: bool,
 }
 
 /// The printed figure, compared with ours.

@@ -19,6 +19,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What makes the figures doubtful, in words.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Self::Train(outcome) => &outcome.warnings,
+            Self::Eval(outcome) => &outcome.warnings,
+        }
+    }
+
     /// The outcome of an evaluation, if it is one.
     pub fn as_eval(&self) -> Option<&EvalOutcome> {
         match self {
@@ -47,4 +55,7 @@ pub struct TrainOutcome {
     pub model_digest: Digest,
     /// Whether `model/` holds an adapter only, to be put on the base model.
     pub adapter: bool,
+    /// What makes the figures doubtful, in words; the same in every run of the job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

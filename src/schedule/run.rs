@@ -1,14 +1,14 @@
 //! The loop: polls the workers and starts jobs that are ready, until none is left.
 
-use std::{thread, time::Instant};
+use std::{collections::BTreeMap, thread, time::Instant};
 
 use super::{
     End, Event, ScheduleError, Scheduler, Summary,
-    track::{Phase, Track, Worker, blocked, ready},
+    track::{Phase, Track, Worker, blocked, counts, ready},
 };
 use crate::{
     launch::{Ended, Order},
-    plan::Job,
+    plan::{Job, JobId},
     results::{Holder, JobState, exit_code, in_words},
 };
 
@@ -17,6 +17,7 @@ impl Scheduler<'_> {
     pub fn run(&mut self, jobs: &[Job]) -> Result<Summary, ScheduleError> {
         let mut tracks = self.survey(jobs)?;
         let mut stopping: Option<Instant> = None;
+        let mut settled = None;
         loop {
             let requests = (self.stop_requests)();
             if requests > 0 && stopping.is_none() {
@@ -34,9 +35,16 @@ impl Scheduler<'_> {
             for track in &mut tracks {
                 self.poll(track, stopping.is_some());
             }
+            // Thousands of jobs may wait: which of them can start is asked only after a change.
+            let before = counts(&tracks);
+            if settled == Some(before) {
+                thread::sleep(self.settings.interval);
+                continue;
+            }
             if stopping.is_none() {
                 self.start_ready(&mut tracks);
             }
+            settled = Some(counts(&tracks)).filter(|after| *after == before);
             if tracks.iter().all(|track| track.end().is_some()) {
                 let end = |track: Track<'_>| match track.phase {
                     Phase::Over(end) => (track.job.id.clone(), end),
@@ -53,27 +61,37 @@ impl Scheduler<'_> {
 
     /// Finds out which jobs are done, and checks that every job they need is planned or done.
     fn survey<'a>(&mut self, jobs: &'a [Job]) -> Result<Vec<Track<'a>>, ScheduleError> {
+        let places: BTreeMap<&JobId, usize> = jobs.iter().map(|job| &job.id).zip(0..).collect();
         let mut tracks: Vec<Track<'a>> = Vec::new();
         for job in jobs {
-            let dir = self.store.job_dir(&job.id);
-            let is_done = dir.outcome().is_some();
-            let id = job.id.clone();
-            let (event, phase) = if is_done {
-                (Event::Reused { job: id }, Phase::Over(End::Reused))
-            } else {
-                (Event::Queued { job: id }, Phase::Waiting)
-            };
-            self.listener.hear(&event);
-            tracks.push(Track {
+            let needs = job.after.iter().filter_map(|id| places.get(id).copied());
+            let mut track = Track {
                 job,
-                dir,
-                phase,
+                dir: self.store.job_dir(&job.id),
+                needs: needs.collect(),
+                phase: Phase::Waiting,
                 failures: 0,
-            });
+            };
+            match track.dir.outcome_of(job) {
+                Ok(None) => {}
+                Ok(Some(_)) => track.phase = Phase::Over(End::Reused),
+                // Another job has this name.
+                Err(error) => self.fail(&mut track, in_words(&error), false),
+            }
+            tracks.push(track);
+        }
+        do_again_for_their_models(&mut tracks);
+        for track in &tracks {
+            let job = track.id().clone();
+            match track.phase {
+                Phase::Over(End::Reused) => self.listener.hear(&Event::Reused { job }),
+                Phase::Waiting => self.listener.hear(&Event::Queued { job }),
+                _ => {}
+            }
         }
         for track in tracks.iter().filter(|track| !track.is_done()) {
             for upstream in &track.job.after {
-                let is_planned = tracks.iter().any(|other| other.id() == upstream);
+                let is_planned = places.contains_key(upstream);
                 if !is_planned && self.store.job_dir(upstream).outcome().is_none() {
                     let (job, upstream) = (track.id().clone(), upstream.clone());
                     return Err(ScheduleError::UnknownUpstream { job, upstream });
@@ -145,7 +163,10 @@ impl Scheduler<'_> {
     }
 
     fn start_ready(&mut self, tracks: &mut [Track<'_>]) {
-        while let Some((position, by)) = blocked(tracks) {
+        let mut from = 0;
+        // A job may be listed before those that it needs, so that the search begins again at the first.
+        while let Some((position, by)) = blocked(tracks, from).or_else(|| blocked(tracks, 0)) {
+            from = position;
             let job = tracks[position].id().clone();
             self.listener.hear(&Event::Blocked {
                 job,
@@ -153,16 +174,24 @@ impl Scheduler<'_> {
             });
             tracks[position].phase = Phase::Over(End::Blocked { by });
         }
+        let mut free = self.settings.slots.max(1);
+        free = free.saturating_sub(tracks.iter_mut().filter_map(Track::worker).count());
         for position in ready(tracks) {
-            let running = tracks.iter_mut().filter_map(Track::worker).count();
-            if running < self.settings.slots.max(1) {
-                self.start(&mut tracks[position]);
+            if free == 0 {
+                return;
             }
+            self.start(&mut tracks[position]);
+            free -= usize::from(tracks[position].worker().is_some());
         }
     }
 
     fn start(&mut self, track: &mut Track<'_>) {
-        let state = match track.dir.state() {
+        let state = if track.dir.lacks_model() {
+            track.dir.forget_outcome().and_then(|()| track.dir.state())
+        } else {
+            track.dir.state()
+        };
+        let state = match state {
             Ok(state) => state,
             Err(error) => return self.fail(track, in_words(&error), false),
         };
@@ -232,8 +261,14 @@ impl Scheduler<'_> {
         {
             track.dir.forget_attempt(attempt);
         }
+        // A signal may have reached the worker a moment before this process has looked for its own.
+        let is_stopping = is_stopping || (self.stop_requests)() > 0;
         match ended {
-            Ended::Code(exit_code::STOPPED) => self.stopped(track),
+            Ended::Code(exit_code::STOPPED) if is_stopping => self.stopped(track),
+            Ended::Code(exit_code::STOPPED) => {
+                let reason = "stopped by a signal that its worker alone has got";
+                self.fail(track, reason.to_owned(), is_stopping);
+            }
             // Killed on request, which is no failure.
             Ended::Signal(_) | Ended::Code(exit_code::HELD) if is_stopping => self.stopped(track),
             Ended::Code(exit_code::HELD) => {
@@ -298,6 +333,29 @@ impl Scheduler<'_> {
     }
 }
 
+/// A training that is done counts as open if its model was removed and a job that is not done needs it.
+fn do_again_for_their_models(tracks: &mut [Track<'_>]) {
+    // From the last job to the first, because a training may start with the model of another one.
+    for position in (0..tracks.len()).rev() {
+        if tracks[position].end().is_some() {
+            continue;
+        }
+        for place in tracks[position].needs.clone() {
+            reopen(tracks, place);
+        }
+    }
+}
+
+fn reopen(tracks: &mut [Track<'_>], place: usize) {
+    let track = &mut tracks[place];
+    if track.is_done() && track.dir.lacks_model() {
+        track.phase = Phase::Waiting;
+        for place in track.needs.clone() {
+            reopen(tracks, place);
+        }
+    }
+}
+
 /// Fails if nothing runs and nothing is ready although jobs wait.
 fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {
     let waits = |track: &&Track<'_>| matches!(track.phase, Phase::Waiting);
@@ -307,7 +365,7 @@ fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {
         Some(track)
             if !tracks.iter().any(moves)
                 && ready(tracks).is_empty()
-                && blocked(tracks).is_none() =>
+                && blocked(tracks, 0).is_none() =>
         {
             Err(ScheduleError::Cycle(track.id().clone()))
         }

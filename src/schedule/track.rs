@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Track<'a> {
     pub(super) job: &'a Job,
     pub(super) dir: JobDir,
+    /// The places of the jobs of this run that it needs.
+    pub(super) needs: Vec<usize>,
     pub(super) phase: Phase,
     /// How often its worker has failed in this run.
     pub(super) failures: u32,
@@ -62,34 +64,50 @@ impl Track<'_> {
     }
 }
 
+/// How many jobs wait, are held, run and are over. A job leaves its phase in one direction while workers
+/// are polled, and while jobs are started, so that each change of a phase changes the numbers.
+pub(super) fn counts(tracks: &[Track<'_>]) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for track in tracks {
+        counts[match track.phase {
+            Phase::Waiting => 0,
+            Phase::Held => 1,
+            Phase::Running(_) => 2,
+            Phase::Over(_) => 3,
+        }] += 1;
+    }
+    counts
+}
+
 /// The positions of the jobs that may start now, as all jobs that they need are done.
 pub(super) fn ready(tracks: &[Track<'_>]) -> Vec<usize> {
     let is_ready = |track: &Track<'_>| {
-        let undone = |upstream: &JobId| {
-            tracks
-                .iter()
-                .any(|other| other.id() == upstream && !other.is_done())
-        };
-        matches!(track.phase, Phase::Waiting) && !track.job.after.iter().any(undone)
+        let is_done = |place: &usize| tracks[*place].is_done();
+        matches!(track.phase, Phase::Waiting) && track.needs.iter().all(is_done)
     };
     (0..tracks.len())
         .filter(|position| is_ready(&tracks[*position]))
         .collect()
 }
 
-/// A job that can never start, and the failed job that it needs, directly or not.
-pub(super) fn blocked(tracks: &[Track<'_>]) -> Option<(usize, JobId)> {
-    let culprit = |upstream: &JobId| {
-        let track = tracks.iter().find(|other| other.id() == upstream)?;
+/// The first job at `from` or after it that can never start, and the failed job that it needs, directly or
+/// not.
+pub(super) fn blocked(tracks: &[Track<'_>], from: usize) -> Option<(usize, JobId)> {
+    let culprit = |place: &usize| {
+        let track = &tracks[*place];
         match track.end()? {
-            End::Failed { .. } => Some(upstream.clone()),
+            End::Failed { .. } => Some(track.id().clone()),
             End::Blocked { by } => Some(by.clone()),
             _ => None,
         }
     };
-    tracks.iter().enumerate().find_map(|(position, track)| {
-        let waits = matches!(track.phase, Phase::Waiting);
-        let by = track.job.after.iter().find_map(culprit).filter(|_| waits)?;
-        Some((position, by))
-    })
+    tracks
+        .iter()
+        .enumerate()
+        .skip(from)
+        .find_map(|(position, track)| {
+            let waits = matches!(track.phase, Phase::Waiting);
+            let by = track.needs.iter().find_map(culprit).filter(|_| waits)?;
+            Some((position, by))
+        })
 }

@@ -36,6 +36,11 @@ pub trait Observer {
     /// before the step's [`Self::on_step`].
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()>;
 
+    /// Receives what makes the whole training doubtful, the same however often it was interrupted.
+    fn on_warning(&mut self, text: &str) {
+        self.on_note(text);
+    }
+
     /// Receives a message for the user.
     fn on_note(&mut self, text: &str);
 

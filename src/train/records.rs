@@ -63,7 +63,8 @@ impl FinishedStep<'_> {
             rollout: output.rollout,
             timing: Timing {
                 seconds,
-                tokens_per_second: output.tokens as f64 / seconds,
+                // A clock may stand still, and an infinite rate could not be read back.
+                tokens_per_second: output.tokens as f64 / seconds.max(1e-9),
                 sampling_seconds: output.sampling_seconds,
                 reward_seconds: output.reward_seconds,
                 update_seconds: output.update_seconds,

@@ -78,7 +78,7 @@ pub(super) fn train_with(
     settings.check()?;
     let task = task(&model, inputs)?;
     if task.truncated > 0 {
-        observer.on_note(&format!(
+        observer.on_warning(&format!(
             "{} of {} prompts were too long and are cut at their beginning",
             task.truncated,
             inputs.rows.len()

@@ -39,6 +39,32 @@ pub enum WorkerError {
         /// The folder.
         path: PathBuf,
     },
+    /// An input is not what the plan has hashed.
+    #[error(
+        "`{path}` (`{role}`) has changed since the job was planned; put it back, or run the spec again \
+         for a job with the new content"
+    )]
+    InputChanged {
+        /// Its path in the spec.
+        role: String,
+        /// The file or the folder.
+        path: PathBuf,
+    },
+    /// A trained model is not what its training has written.
+    #[error(
+        "`{path}` has changed since its training ended: it has another digest than `outcome.json` says; \
+         remove the folder, so that the model is trained again"
+    )]
+    ModelChanged {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A person has removed the folder.
+    #[error("the job's folder `{path}` was removed while the job ran; run it again")]
+    FolderRemoved {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no such folder.
     #[error("cannot open the job folder `{path}`")]
     OpenFolder {

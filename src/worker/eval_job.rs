@@ -35,22 +35,25 @@ pub(super) fn eval_job(
         pool: &pool,
         seed: work.seed,
     };
-    let samples = match remote {
+    let (samples, warnings) = match remote {
         Some((settings, remote)) => {
-            remote_eval::samples(context, settings, &remote, &*benchmark, &inputs)?
+            let samples = remote_eval::samples(context, settings, &remote, &*benchmark, &inputs)?;
+            // A server does not say whether it has cut a prompt.
+            (samples, Vec::new())
         }
         None => samples(context, &*benchmark, &inputs)?,
     };
-    let outcome = EvalOutcome::of_samples(&*benchmark, &samples);
+    let mut outcome = EvalOutcome::of_samples(&*benchmark, &samples);
+    outcome.warnings.extend(warnings);
     Ok(Outcome::Eval(outcome))
 }
 
-/// The samples of a model that runs here.
+/// The samples of a model that runs here, and what makes them doubtful.
 fn samples(
     context: Context<'_>,
     benchmark: &dyn Benchmark,
     inputs: &Inputs<'_>,
-) -> Result<Vec<SampleRecord>, WorkerError> {
+) -> Result<(Vec<SampleRecord>, Vec<String>), WorkerError> {
     let (dir, work, settings) = (context.dir, &context.job.work, inputs.settings);
     let device = work.backend.open()?;
     let path = work.model_path.as_deref();
@@ -58,11 +61,13 @@ fn samples(
 
     let total = number_of_samples(settings, benchmark);
     let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
+    let done = in_order(done, settings, benchmark);
     let chunks = done.last().map_or(0, |sample| sample.chunk + 1);
     let is_done = |sample: &SampleRecord| sample.chunk < chunks;
     let lines = JsonLines::resume(&dir.samples(), is_done)?;
     let mut log = SampleLog::new(lines, &done, context.progress, context.stop);
-    Ok(measure(&model, benchmark, inputs, done, &mut log)?)
+    let samples = measure(&model, benchmark, inputs, done, &mut log)?;
+    Ok((samples, log.warnings))
 }
 
 fn number_of_samples(settings: &EvalSettings, benchmark: &dyn Benchmark) -> usize {
@@ -75,13 +80,41 @@ fn number_of_samples(settings: &EvalSettings, benchmark: &dyn Benchmark) -> usiz
     tasks * settings.samples
 }
 
+/// The chunks before the first sample that is not the one of its place: a lost or a repeated line would be
+/// counted for another task.
+fn in_order(
+    mut done: Vec<SampleRecord>,
+    settings: &EvalSettings,
+    benchmark: &dyn Benchmark,
+) -> Vec<SampleRecord> {
+    let samples = settings.samples.max(1);
+    let is_in_place = |(place, sample): (usize, &SampleRecord)| {
+        let task = benchmark.tasks().get(place / samples);
+        sample.index == place % samples && task.is_some_and(|task| task.id == sample.task_id)
+    };
+    let kept = done
+        .iter()
+        .enumerate()
+        .take_while(|line| is_in_place(*line))
+        .count();
+    if kept < done.len() {
+        tracing::warn!(
+            "line {} of the samples is of another sample; they are made again from there",
+            kept + 1
+        );
+        let size = settings.batch_size.max(1);
+        done.truncate(kept / size * size);
+    }
+    done
+}
+
 /// The samples of an earlier attempt, up to the last chunk that is complete.
 fn whole_chunks(
     path: &Path,
     chunk_size: usize,
     total: usize,
 ) -> Result<Vec<SampleRecord>, DiskError> {
-    let mut samples: Vec<SampleRecord> = JsonLines::read(path)?;
+    let mut samples: Vec<SampleRecord> = JsonLines::read_whole_part(path)?;
     let in_order = samples
         .iter()
         .enumerate()

@@ -53,6 +53,8 @@ pub(super) struct SampleLog<'a> {
     passed: usize,
     progress: &'a mut Reporter,
     stop: StopFlag,
+    /// What makes the measurement doubtful.
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> SampleLog<'a> {
@@ -69,6 +71,7 @@ impl<'a> SampleLog<'a> {
             passed: passed(done),
             progress,
             stop,
+            warnings: Vec::new(),
         }
     }
 }
@@ -85,6 +88,11 @@ impl Observer for SampleLog<'_> {
         self.progress
             .report(self.samples as u64, total as u64, message);
         Ok(())
+    }
+
+    fn on_warning(&mut self, warning: String) {
+        tracing::warn!("{warning}");
+        self.warnings.push(warning);
     }
 
     fn should_stop(&self) -> bool {

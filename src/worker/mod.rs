@@ -25,7 +25,7 @@ pub use stop::StopFlag;
 
 use crate::{
     model::fallbacks,
-    plan::{Job, Task},
+    plan::{Job, Task, Work},
     results::{Attempt, Claim, JobDir, Note, OperationFallback, Outcome, Owner, Status, Timestamp},
 };
 
@@ -61,6 +61,7 @@ pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
     }
     let stop = StopFlag::on_signals().map_err(WorkerError::ListenForSignals)?;
     run_with(folder, origin, stop, |context| {
+        compare_inputs(&context.job.work)?;
         match &context.job.work.task {
             Task::Train { train, evaluation } => {
                 train_job::train_job(context, train, evaluation.as_deref())
@@ -68,6 +69,17 @@ pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
             Task::Eval(eval) => eval_job::eval_job(context, eval),
         }
     })
+}
+
+/// Fails if an input is not what the plan has hashed: the name of the job would promise another result.
+fn compare_inputs(work: &Work) -> Result<(), WorkerError> {
+    match work.changed_input() {
+        None => Ok(()),
+        Some((role, path)) => Err(WorkerError::InputChanged {
+            role: role.to_owned(),
+            path: path.to_owned(),
+        }),
+    }
 }
 
 /// Asks the system to send SIGTERM to this process when its parent ends, for whatever reason.
@@ -95,7 +107,7 @@ fn run_with(
         source,
     };
     let dir = JobDir::new(fs::canonicalize(folder).map_err(open)?);
-    let _lock = match dir.claim()? {
+    let lock = match dir.claim()? {
         Claim::Ours(lock) => lock,
         Claim::Held(owner) => return Err(WorkerError::Held { owner }),
     };
@@ -107,7 +119,8 @@ fn run_with(
         return Ok(());
     }
     for upstream in &job.after {
-        if dir.sibling(upstream).outcome().is_none() {
+        let upstream_dir = dir.sibling(upstream);
+        if upstream_dir.outcome().is_none() || upstream_dir.lacks_model() {
             return Err(WorkerError::UpstreamNotFinished {
                 upstream: upstream.clone(),
             });
@@ -129,6 +142,11 @@ fn run_with(
     attempt.operations = operations();
     attempt.ended = Some(Timestamp::now());
     let ended = came.and_then(|outcome| {
+        if !dir.is_still_claimed_by(&lock) {
+            return Err(WorkerError::FolderRemoved {
+                path: dir.path().to_owned(),
+            });
+        }
         dir.write_attempt(&attempt)?;
         // Written last, because its presence means that the job is done.
         Ok(dir.write_outcome(&outcome)?)
@@ -166,7 +184,8 @@ fn note(attempt: u32) -> Note {
 mod tests {
     use super::*;
     use crate::{
-        plan::{JobId, tests::fixture::job},
+        digest::Digest,
+        plan::{Content, JobId, tests::fixture::job},
         results::{JobState, Store, tests::fixture},
     };
 
@@ -211,6 +230,30 @@ mod tests {
     }
 
     #[test]
+    fn an_input_that_changed_after_the_plan_is_an_error_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prompt.jinja");
+        fs::write(&path, "planned").unwrap();
+        let mut work = job("eval-1", &[]).work;
+        let digest = Digest::of_file(&path).unwrap();
+        let content = Content {
+            path: path.clone(),
+            stamp: None,
+        };
+        work.digests.insert("prompt".to_owned(), digest);
+        work.contents.insert("prompt".to_owned(), content);
+        compare_inputs(&work).unwrap();
+
+        fs::write(&path, "edited").unwrap();
+
+        let error = compare_inputs(&work).unwrap_err().to_string();
+        let named = format!("`{}` (`prompt`) has changed", path.display());
+        assert!(error.starts_with(&named), "{error}");
+        fs::remove_file(&path).unwrap();
+        assert!(compare_inputs(&work).is_err());
+    }
+
+    #[test]
     fn a_job_that_is_done_is_not_run_again() {
         let (_root, dir) = folder(&[]);
         dir.write_outcome(&fixture::outcome()).unwrap();
@@ -245,6 +288,21 @@ mod tests {
 
         upstream.write_outcome(&fixture::outcome()).unwrap();
         run_job(&dir, |_| Ok(fixture::outcome())).unwrap();
+    }
+
+    #[test]
+    fn a_job_whose_folder_was_removed_meanwhile_is_not_done() {
+        let (_root, dir) = folder(&[]);
+
+        let ended = run_job(&dir, |context| {
+            fs::remove_dir_all(context.dir.path()).unwrap();
+            // What a worker does that saves a checkpoint.
+            fs::create_dir_all(context.dir.checkpoints()).unwrap();
+            Ok(fixture::outcome())
+        });
+
+        assert!(matches!(ended, Err(WorkerError::FolderRemoved { .. })));
+        assert_eq!(dir.outcome(), None);
     }
 
     #[test]

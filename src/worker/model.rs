@@ -1,11 +1,13 @@
 //! The model that a job starts with.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use burn::tensor::Device;
 
 use super::WorkerError;
 use crate::{
+    digest::Digest,
+    disk::atomic::{self, Flush},
     model::{Dtype, LanguageModel, ModelSettings},
     plan::{JobId, JobKind, Start},
     results::JobDir,
@@ -57,6 +59,7 @@ pub fn trained(
         .as_ref()
         .and_then(|outcome| outcome.as_train())
         .ok_or(WorkerError::UpstreamNotFinished { upstream: id })?;
+    compare(dir, &outcome.model_digest)?;
     let mut settings = work.model;
     settings.dtype = dtype.unwrap_or(settings.dtype);
     if !outcome.adapter {
@@ -70,12 +73,57 @@ pub fn trained(
     Ok(model)
 }
 
+/// Fails if a trained model has another digest than its outcome says.
+///
+/// The folder is read once after each change of its files: a note has the stamp that it had then.
+fn compare(dir: &JobDir, expected: &Digest) -> Result<(), WorkerError> {
+    let folder = dir.model();
+    let hash = |source| WorkerError::Hash {
+        path: dir.model(),
+        source,
+    };
+    let stamp = Digest::stamp_of_folder(&folder).map_err(hash)?;
+    let note = dir.model_stamp();
+    let noted = format!("{stamp} {expected}\n");
+    if fs::read_to_string(&note).is_ok_and(|text| text == noted) {
+        return Ok(());
+    }
+    if Digest::of_folder(&folder).map_err(hash)? != *expected {
+        return Err(WorkerError::ModelChanged { path: folder });
+    }
+    // Without the note the next job reads the folder again, which is no reason to fail.
+    let _ = atomic::write(&note, noted.as_bytes(), Flush::Later);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use super::*;
     use crate::{device::Backend, model::MemorySize, plan::tests::fixture::job, results::Store};
+
+    #[test]
+    fn a_trained_model_that_was_changed_is_found_once_and_for_each_change() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Store::new(root.path()).job_dir(&JobId("train-1".into()));
+        let weights = dir.model().join("model.safetensors");
+        fs::create_dir_all(dir.model()).unwrap();
+        fs::write(&weights, "trained").unwrap();
+        let digest = Digest::of_folder(&dir.model()).unwrap();
+        for _ in 0..2 {
+            compare(&dir, &digest).unwrap();
+        }
+
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&weights, "flipped").unwrap();
+
+        let changed = |result| matches!(result, Err(WorkerError::ModelChanged { .. }));
+        assert!(changed(compare(&dir, &digest)));
+        assert!(changed(compare(&dir, &digest)));
+        fs::write(&weights, "trained").unwrap();
+        compare(&dir, &digest).unwrap();
+    }
 
     #[test]
     fn a_model_has_the_key_value_cache_size_of_its_job() {

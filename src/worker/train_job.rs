@@ -65,11 +65,27 @@ pub(super) fn train_job(
         path: folder,
         source,
     })?;
+    let mut warnings = log.warnings;
+    warnings.extend(no_update(dir)?);
     Ok(Outcome::Train(TrainOutcome {
         steps: outcome.steps as u64,
         final_metrics: final_metrics(dir, outcome.weights)?,
         model_digest,
         adapter: is_adapter,
+        warnings,
+    }))
+}
+
+/// A warning if no step has changed the weights, so that the model is the one that the training started
+/// with.
+fn no_update(dir: &JobDir) -> Result<Option<String>, DiskError> {
+    let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
+    let is_without = |record: &StepRecord| record.loss.is_none();
+    let skipped = records.last().map_or(0, |record| record.skipped_updates);
+    let has_none = skipped > 0 && records.iter().all(is_without);
+    Ok(has_none.then(|| {
+        let steps = records.len();
+        format!("all updates of {steps} steps were skipped: the model is the one that the training started with")
     }))
 }
 

@@ -43,6 +43,8 @@ pub(super) struct TrainLog<'a> {
     steps: usize,
     progress: &'a mut Reporter,
     stop: StopFlag,
+    /// What makes the training doubtful.
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> TrainLog<'a> {
@@ -62,6 +64,7 @@ impl<'a> TrainLog<'a> {
             steps,
             progress: context.progress,
             stop: context.stop,
+            warnings: Vec::new(),
         }
     }
 
@@ -189,6 +192,11 @@ impl Observer for TrainLog<'_> {
         let (step, file) = (update.step, path.display());
         tracing::warn!("step {step}: an update was not finite and is skipped, see `{file}`");
         Ok(())
+    }
+
+    fn on_warning(&mut self, text: &str) {
+        tracing::warn!("{text}");
+        self.warnings.push(text.to_owned());
     }
 
     fn on_note(&mut self, text: &str) {

@@ -469,19 +469,41 @@ fn stopped_by_a_signal_the_same_command_judges_only_the_rest() {
 }
 
 #[test]
-fn all_lines_without_a_task_or_valid_json_are_reported_together() {
+fn a_line_that_cannot_be_read_stops_no_other() {
     let traced = Traced::new();
     let mut command = traced.judge(&[]);
-    let lines = "{\"task_id\": \"T/0\", \"solution\": \"\"}\n{\"task_id\": \"T/9\", \"solution\": \"\"}\n\
-                 x\n{\"task_id\": \"T/0\"}\n";
+    // A mark at the beginning, half a surrogate pair and NaN are what Python writes and reads.
+    let lines = "\u{feff}{\"task_id\": \"T/0\", \"solution\": \"# \\ud83d\"}\n\
+                 {\"task_id\": \"T/0\", \"solution\": \"x = 2\", \"score\": [NaN, -Infinity]}\n\
+                 {\"task_id\": \"T/9\", \"solution\": \"\"}\nx\n{\"task_id\": \"T/0\"}\n";
     fs::write(traced.path("samples.jsonl"), lines).unwrap();
 
     let output = command.output().unwrap();
 
-    assert_eq!(output.status.code(), Some(2));
-    let text =
-        String::from_utf8_lossy(&output.stderr).replace(traced.path("").to_str().unwrap(), "");
-    insta::assert_snapshot!(text, @"error: cannot read the samples: `samples.jsonl` has 3 bad lines: line 2: `humaneval` has no task `T/9`; line 3: expected value; line 4: missing field `solution` or `completion`");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(traced.verdicts().len(), 2);
+    let text = String::from_utf8_lossy(&output.stderr);
+    let warning = "warning: `--samples` has 3 bad lines: line 3: `humaneval` has no task `T/9`; \
+                   line 4: expected value; line 5: missing field `solution` or `completion`; \
+                   they are in no rate";
+    assert!(text.contains(warning), "{text}");
+}
+
+#[test]
+fn samples_and_tasks_may_come_from_pipes() {
+    for name in ["samples.jsonl", "tasks.jsonl"] {
+        let traced = Traced::new();
+        let mut judge = traced.judge(&["x = 1", "x = 2"]);
+        let text = fs::read(traced.path(name)).unwrap();
+        fs::remove_file(traced.path(name)).unwrap();
+        symlink("/dev/stdin", traced.path(name)).unwrap();
+
+        let mut judge = judge.stdin(Stdio::piped()).spawn().unwrap();
+        judge.stdin.take().unwrap().write_all(&text).unwrap();
+
+        assert!(judge.wait().unwrap().success(), "{name}");
+        assert_eq!(traced.verdicts().len(), 2, "{name}");
+    }
 }
 
 #[test]

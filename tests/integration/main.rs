@@ -17,5 +17,6 @@ mod non_finite;
 mod remote;
 mod score;
 mod specs;
+mod stdout;
 mod tensorboard;
 mod tiny_world;

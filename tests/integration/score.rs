@@ -46,16 +46,26 @@ fn the_variant_and_the_normalizer_can_be_chosen() {
 }
 
 #[test]
-fn bad_lines_are_all_named_and_nothing_is_scored() {
+fn bad_lines_are_all_named_and_the_others_are_scored() {
     let output = score(&format!("{LINE}\n{{}}\n{LINE}\nnot json\n"), &["--json"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(output.stdout.is_empty());
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r#"
+    {"correctness":2.0,"format":1.0,"id":"a","total":3.0}
+    {"correctness":null,"error":"line 2: `completion` is missing","format":null,"total":null}
+    {"correctness":2.0,"format":1.0,"id":"a","total":3.0}
+    {"correctness":null,"error":"line 4: expected ident at line 1 column 2","format":null,"total":null}
+    "#);
     insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @"
-    error: bad lines, nothing was scored
-    line 2: `completion` is missing
-    line 4: expected ident at line 1 column 2
+    warning: 2 bad lines: line 2: `completion` is missing; line 4: expected ident at line 1 column 2; they have no score
     help: a line is a JSON object with the strings `completion` and `target`
     ");
+}
+
+#[test]
+fn without_a_line_that_can_be_read_nothing_is_scored() {
+    let output = score("{}\n", &["--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
 }
 
 #[test]

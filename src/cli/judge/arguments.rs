@@ -1,6 +1,6 @@
 //! The arguments of `recode judge`, and the settings that follow from them.
 
-use std::{fs, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{fs, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use clap::{
     Args,
@@ -8,7 +8,10 @@ use clap::{
 };
 
 use crate::{
-    cli::exit::{Exit, Failure},
+    cli::{
+        exit::{Exit, Failure},
+        output,
+    },
     data::Cache,
     eval::benchmark::{self, BENCHMARKS, Choice, Descriptor, Flavour, Options, Repairs},
     sandbox::{Settings, choose_interpreter},
@@ -28,6 +31,7 @@ A completion is appended to the task's prompt. --samples and --data may be compr
   tests     a letter for each test: P pass, A assertion, E error, T timeout, D died
   failure   in place of verdict and tests: why the sample could not be judged. It counts as not solved
 For humaneval_plus it is a result file of EvalPlus. --samples accepts such files too.
+A line of --samples that cannot be read stops no other: it is named at the end, and the exit code is 1.
 
 If the command is stopped or crashes, run it again: it continues from OUT.partial.
 Verdicts are cached in $RECODE_CACHE/verdicts by solution, tests, limits and interpreter, except
@@ -136,7 +140,9 @@ impl Arguments {
         let named = self.python.as_deref();
         Settings {
             interpreter: choose_interpreter(named, needs_libraries, cache.folder()),
-            workers: self.workers.map_or(defaults.workers, NonZeroUsize::get),
+            workers: self
+                .workers
+                .map_or(defaults.workers, |asked| most_workers(asked.get())),
             is_unsandboxed_allowed: self.allow_unsandboxed,
             ..defaults
         }
@@ -148,6 +154,20 @@ impl Arguments {
         let file = folder.join(format!("{}.jsonl", self.benchmark.name));
         (!self.no_cache && fs::create_dir_all(&folder).is_ok()).then_some(file)
     }
+}
+
+/// The workers that run, of those that were asked for. More than the machine has processors would only
+/// wait for one another, and a thousand of them bring the machine to a halt.
+fn most_workers(asked: usize) -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if asked > processors {
+        let text = format!(
+            "warning: `--workers {asked}` is more than this machine has processors; {} run",
+            output::count(processors, "worker")
+        );
+        output::error_line(&text);
+    }
+    asked.min(processors)
 }
 
 /// A time limit of the command line.

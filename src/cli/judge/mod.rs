@@ -7,8 +7,9 @@ mod summary;
 
 use std::{
     collections::BTreeMap,
-    io,
-    path::Path,
+    fs, io,
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -34,7 +35,9 @@ use session::{Outcome, Session};
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
     let options = arguments.options()?;
-    let opened = arguments.benchmark.open(&arguments.data, &options);
+    let data = Data::of(&arguments.data)?;
+    let data_path = data.path();
+    let opened = arguments.benchmark.open(&data_path, &options);
     let benchmark = opened.map_err(|error| usage(&error))?;
     if let Some(path) = &arguments.from_results {
         return from_results(arguments, path, &*benchmark);
@@ -46,7 +49,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             "`--samples` and `--out` are needed",
         ));
     };
-    let samples = read_samples(samples, &*benchmark).map_err(|error| usage(&error))?;
+    let read = read_samples(samples, &*benchmark);
+    let (samples, bad_lines) = read.map_err(|error| usage(&error))?;
     let pool = Pool::start(&arguments.pool()).map_err(|error| no_python(&error))?;
     let stop = stop_on_signals()
         .map_err(|error| Failure::text(Exit::Bug, format!("cannot listen for signals: {error}")))?;
@@ -54,13 +58,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let libraries = pool.interpreter().libraries(arguments.benchmark.libraries);
     warn_of_lacking(arguments.benchmark, &libraries);
     let session = Session {
-        data: &arguments.data,
+        data: &data_path,
         out,
         cache: arguments.cache(),
         options: &options,
         libraries: &libraries,
         benchmark: &*benchmark,
         samples: &samples,
+        bad_lines: &bad_lines,
         pool: &pool,
     };
     let judged = session.judge(&stop)?;
@@ -80,11 +85,50 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         summary::table(benchmark.name(), &report.tally, report.truncated)
     });
-    Ok(if report.tally.failures > 0 {
+    let has_bad_lines = !bad_lines.0.is_empty();
+    if has_bad_lines {
+        let text = format!("warning: `--samples` has {bad_lines}; they are in no rate");
+        output::error_line(&text);
+    }
+    Ok(if has_bad_lines || report.tally.failures > 0 {
         Exit::JobFailed
     } else {
         Exit::Done
     })
+}
+
+/// The file of a benchmark's tasks. What can be read only once, such as a pipe, is copied first: the tasks
+/// and their digest are read one after the other.
+enum Data<'a> {
+    Given(&'a Path),
+    /// A file without a name, which no crash leaves behind.
+    Copied(fs::File),
+}
+
+impl<'a> Data<'a> {
+    fn of(path: &'a Path) -> Result<Self, Failure> {
+        let can_be_read_again = fs::metadata(path).is_ok_and(|file| file.is_file());
+        if can_be_read_again || !path.exists() {
+            return Ok(Self::Given(path));
+        }
+        let copy = || -> io::Result<Self> {
+            let mut copy = tempfile::tempfile()?;
+            io::copy(&mut fs::File::open(path)?, &mut copy)?;
+            Ok(Self::Copied(copy))
+        };
+        copy().map_err(|error| {
+            let path = path.display();
+            Failure::text(Exit::Usage, format!("cannot read `{path}`: {error}"))
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Given(path) => path.to_path_buf(),
+            // Opened again, it is read from its beginning.
+            Self::Copied(copy) => format!("/proc/self/fd/{}", copy.as_raw_fd()).into(),
+        }
+    }
 }
 
 /// Prints the rates of the verdicts in a result file of EvalPlus.

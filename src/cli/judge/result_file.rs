@@ -49,14 +49,25 @@ impl<'a> Report<'a> {
 
     /// The summary, as `--json` prints it.
     pub(super) fn summary(&self) -> Value {
-        json!({
+        let mut summary = json!({
             "benchmark": self.session.benchmark.name(),
             "python": self.session.pool.interpreter().version,
             "libraries": self.session.libraries,
             "sandbox": self.session.pool.safeguards().to_string(),
             "summary": self.tally,
             "truncated": self.truncated,
-        })
+        });
+        let bad: Vec<Value> = self
+            .session
+            .bad_lines
+            .0
+            .iter()
+            .map(|line| json!({ "line": line.number, "reason": line.reason }))
+            .collect();
+        if !bad.is_empty() {
+            summary["bad_lines"] = json!(bad);
+        }
+        summary
     }
 
     /// Writes the result file, in EvalPlus's format if the benchmark has one.

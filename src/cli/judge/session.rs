@@ -10,8 +10,10 @@ use std::{
 use crate::{
     cli::{
         exit::{Exit, Failure},
+        output,
         progress::JudgingProgress,
     },
+    data::BadLines,
     digest::Digest,
     disk::DiskError,
     eval::{
@@ -38,6 +40,8 @@ pub(super) struct Session<'a> {
     pub(super) libraries: &'a BTreeMap<String, String>,
     pub(super) benchmark: &'a dyn Benchmark,
     pub(super) samples: &'a [Sample],
+    /// The lines of the samples that could not be read.
+    pub(super) bad_lines: &'a BadLines,
     pub(super) pool: &'a Pool,
 }
 
@@ -130,7 +134,13 @@ impl Verdicts {
     fn open(path: &Path, cache: Option<&Path>, keys: &[Digest]) -> Result<Self, Failure> {
         let cannot_keep = |error: DiskError| Failure::new(Exit::Usage, &error);
         let mut log = VerdictLog::open(path).map_err(cannot_keep)?;
-        let cache = cache.and_then(|path| VerdictLog::open(path).ok());
+        let cache = cache.and_then(|path| {
+            let warn = |error: &DiskError| {
+                let reason = Failure::new(Exit::Usage, error).into_message();
+                output::error_line(&format!("warning: verdicts are not cached: {reason}"));
+            };
+            VerdictLog::open(path).inspect_err(warn).ok()
+        });
         for key in keys {
             let known = cache.as_ref().and_then(|cache| cache.find(key));
             if let (None, Some(known)) = (log.find(key), known.cloned()) {

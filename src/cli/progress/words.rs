@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     cli::output::count,
-    plan::{Job, JobId},
+    plan::{Job, JobId, whats},
+    report::percent,
     results::{Outcome, Progress, Store},
     schedule::Event,
 };
@@ -20,9 +21,11 @@ pub(in crate::cli) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn new(jobs: &[Job], store: &'a Store) -> Self {
+        let every: Vec<&Job> = jobs.iter().collect();
         let whats = jobs
             .iter()
-            .map(|job| (job.id.clone(), job.what()))
+            .map(|job| job.id.clone())
+            .zip(whats(&every))
             .collect();
         Self { store, whats }
     }
@@ -100,7 +103,7 @@ impl<'a> Words<'a> {
             Some(Outcome::Eval(outcome)) => outcome
                 .metrics
                 .get("pass@1")
-                .map(|rate| format!("pass@1 {:.1} %", rate * 100.0))
+                .map(|rate| format!("pass@1 {} %", percent(*rate)))
                 .unwrap_or_default(),
             Some(Outcome::Train(outcome)) => {
                 let steps = count(usize::try_from(outcome.steps).unwrap_or(usize::MAX), "step");

@@ -1,12 +1,12 @@
 //! Files of samples, in EvalPlus's formats.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    data::read_json_lines_with,
+    data::{BadLines, DataError, from_python_json, good_and_bad_lines, read_unpacked},
     eval::{EvalError, benchmark::Benchmark},
 };
 
@@ -39,16 +39,19 @@ impl Line {
     }
 }
 
-/// Reads samples from JSON lines, plain or compressed, or from a result file of EvalPlus.
+/// Reads samples from JSON lines, plain or compressed, or from a result file of EvalPlus; also returns the
+/// lines that are wrong or name an unknown task. It is an error if no line is right.
 ///
 /// A line has a `task_id` and a `solution` or a `completion`; a completion is appended to the task's
-/// own text. `is_truncated`, or a `finish_reason` of `length`, says that the model was cut off. The
-/// error lists every line that is wrong or names an unknown task.
-pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, EvalError> {
+/// own text. `is_truncated`, or a `finish_reason` of `length`, says that the model was cut off.
+pub fn read_samples(
+    path: &Path,
+    benchmark: &dyn Benchmark,
+) -> Result<(Vec<Sample>, BadLines), EvalError> {
+    // Read once, because it may be a pipe.
+    let bytes = read_unpacked(path).map_err(EvalError::Samples)?;
     // A result file is one object, possibly on many lines.
-    let object = fs::read(path)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let object = serde_json::from_slice(&bytes).ok();
     if let Some(results) = object.as_ref().and_then(samples_of_results) {
         let samples: Result<Vec<Sample>, EvalError> = results
             .into_iter()
@@ -61,9 +64,15 @@ pub fn read_samples(path: &Path, benchmark: &dyn Benchmark) -> Result<Vec<Sample
                 })
             })
             .collect();
-        return samples;
+        return Ok((samples?, BadLines(Vec::new())));
     }
-    read_json_lines_with(path, |text| samples(text, benchmark)).map_err(EvalError::Samples)
+    let (samples, bad) = good_and_bad_lines(&bytes, |text| samples(text, benchmark));
+    let path = path.to_path_buf();
+    match (samples.is_empty(), bad.0.is_empty()) {
+        (false, _) => Ok((samples, bad)),
+        (true, true) => Err(EvalError::Samples(DataError::NoRows { path })),
+        (true, false) => Err(EvalError::Samples(DataError::BadLines { path, lines: bad })),
+    }
 }
 
 /// The samples in a result file of EvalPlus, each as the task's name and a solution.
@@ -79,7 +88,7 @@ fn samples_of_results(file: &Map<String, Value>) -> Option<Vec<(String, String)>
 }
 
 fn samples(text: &str, benchmark: &dyn Benchmark) -> Result<Vec<Sample>, String> {
-    let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| reason(&error))?;
+    let object: Map<String, Value> = from_python_json(text).map_err(|error| reason(&error))?;
     let line: Line =
         serde_json::from_value(Value::Object(object)).map_err(|error| reason(&error))?;
     let task = position(&line.task_id, benchmark)

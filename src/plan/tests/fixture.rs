@@ -55,6 +55,7 @@ impl Inputs for Named {
         Ok(Input {
             path: path.into(),
             digest: Digest::of_bytes(name.as_bytes()),
+            content: None,
             missing: None,
         })
     }
@@ -119,6 +120,7 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         seed: 42,
         backend: Backend::Cpu,
         digests: BTreeMap::new(),
+        contents: BTreeMap::new(),
     };
     let after = after.iter().map(|id| JobId((*id).into())).collect();
     Job {

@@ -115,13 +115,28 @@ fn shown(table: &Table, row: &Row, cell: &Cell) -> Shown {
     }
 }
 
+/// Why a figure has an error with it, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ErrorOf {
+    Known,
+    /// All problems have the same result.
+    Alike,
+    /// They differ, and their groups do not: there is one, or all have the same mean.
+    OneGroup,
+}
+
 /// Whether a cell shows an error with its figure; nothing for a hole.
-fn has_error(table: &Table, row: &Row, cell: &Cell) -> Option<bool> {
-    match shown(table, row, cell) {
-        Shown::Change(change) => Some(change.half_width.is_some()),
-        Shown::Value(value, _) => Some(value.half_width.is_some()),
-        Shown::Nothing => None,
-    }
+fn error_of(table: &Table, row: &Row, cell: &Cell) -> Option<ErrorOf> {
+    let (half_width, are_alike) = match shown(table, row, cell) {
+        Shown::Change(change) => (change.half_width, change.are_alike),
+        Shown::Value(value, _) => (value.half_width, value.are_alike),
+        Shown::Nothing => return None,
+    };
+    Some(match (half_width, are_alike) {
+        (Some(_), _) => ErrorOf::Known,
+        (None, true) => ErrorOf::Alike,
+        (None, false) => ErrorOf::OneGroup,
+    })
 }
 
 fn ours(table: &Table, row: &Row, cell: &Cell) -> String {
@@ -226,27 +241,38 @@ fn of_changes(table: &Table) -> Vec<String> {
 fn legend(table: &Table) -> Vec<String> {
     let cells = || table.rows.iter().flat_map(|row| &row.cells);
     let mut lines = Vec::new();
-    let errors: Vec<bool> = table
+    let errors: Vec<ErrorOf> = table
         .rows
         .iter()
         .flat_map(|row| {
             row.cells
                 .iter()
-                .filter_map(|cell| has_error(table, row, cell))
+                .filter_map(|cell| error_of(table, row, cell))
         })
         .collect();
-    if errors.contains(&true) {
+    if errors.contains(&ErrorOf::Known) {
         lines.push(format!(
             "Percent, ± half of the 95 % interval over problems ({}), by Student's t; problems of \
              one group are not counted as independent.",
             problems(table)
         ));
     }
-    if errors.contains(&false) {
+    let are_alike = errors.contains(&ErrorOf::Alike);
+    if are_alike {
         lines.push(
             "Where there is no ±, all problems came out alike, which tells nothing of the error."
                 .to_owned(),
         );
+    }
+    if errors.contains(&ErrorOf::OneGroup) {
+        let others = if are_alike {
+            "Or they"
+        } else {
+            "Where there is no ±, the problems"
+        };
+        lines.push(format!(
+            "{others} are of one group, or their groups have the same mean: from that no error follows."
+        ));
     }
     if cells().any(|cell| cell.seeds_range.is_some()) {
         lines.push(

@@ -21,7 +21,7 @@ pub(super) const ALL: &[Format] = &[
 pub(super) use markdown::markdown;
 
 /// A share as percent with one decimal.
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.1}", without_negative_zero(share))
 }
 
@@ -33,4 +33,17 @@ fn points(change: f64) -> String {
 /// 100 times the share, rounded to a tenth, and 0 rather than -0.
 fn without_negative_zero(share: f64) -> f64 {
     (share * 1000.0).round() / 10.0 + 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_is_rounded_away_from_zero_wherever_a_share_is_printed() {
+        // 5 of 16 is 31.25 %, which `{:.1}` alone rounds to the even 31.2.
+        assert_eq!(percent(5.0 / 16.0), "31.3");
+        assert_eq!(points(-5.0 / 16.0), "-31.3");
+        assert_eq!(points(-0.000_1), "+0.0");
+    }
 }

@@ -28,6 +28,7 @@ pub(super) fn outcome(passed: &[usize]) -> Found {
         metrics: BTreeMap::new(),
         counts: BTreeMap::new(),
         samples_digest: Digest::of_bytes(format!("{passed:?}").as_bytes()),
+        warnings: Vec::new(),
     })
 }
 
@@ -36,6 +37,7 @@ pub(super) fn row(method: &str, found: Vec<Found>) -> SheetRow {
         job: JobId(format!("eval-{method}{index}")),
         seed: 42 + index as u64,
         found,
+        warnings: Vec::new(),
     };
     let runs = found.into_iter().enumerate().map(run).collect();
     SheetRow {

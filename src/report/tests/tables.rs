@@ -44,6 +44,29 @@ fn a_complete_table() {
     ");
 }
 
+/// Problems that differ and are all of one group: the sentence on problems with the same result is wrong.
+#[test]
+fn a_lone_group_has_no_error_for_another_reason_than_equal_problems() {
+    let table = |passed: &[usize]| {
+        let rows = vec![row("untrained", vec![outcome(passed)])];
+        markdown(&fill(&sheet(Show::Value, rows), None))
+    };
+    let (alike, one_group) = (
+        "all problems came out alike",
+        "the problems are of one group",
+    );
+
+    // The first two problems are one group.
+    assert!(table(&[1, 1]).contains(alike) && !table(&[1, 1]).contains("one group, or"));
+    assert!(table(&[2, 0]).contains(one_group) && !table(&[2, 0]).contains(alike));
+    // The columns are pass@1 and pass@2.
+    let both = table(&[2, 1]);
+    assert!(
+        both.contains(alike) && both.contains("- Or they are of one group"),
+        "{both}"
+    );
+}
+
 #[test]
 fn a_table_of_changes() {
     insta::assert_snapshot!(markdown(&fill(&sheet(Show::Delta, complete()), None)), @r"

@@ -5,6 +5,9 @@ use std::{fs, io};
 use super::{JobDir, create_folder, names};
 use crate::{disk::DiskError, results::ResultsError};
 
+/// More starts than a job can have.
+const MOST_ATTEMPTS: u32 = 1_000_000_000;
+
 impl JobDir {
     /// Makes the folder of a new attempt and returns its number.
     pub fn new_attempt(&self) -> Result<u32, ResultsError> {
@@ -28,10 +31,15 @@ impl JobDir {
         let _ = fs::remove_dir_all(self.attempt(attempt));
     }
 
-    /// The number of the last attempt; 0 if there was none.
+    /// The number of the last attempt; 0 if there was none. A number that no scheduler reaches is a stray
+    /// folder's.
     pub fn last_attempt(&self) -> u32 {
         names(&self.path.join("attempts"))
-            .filter_map(|name| name.parse().ok())
+            .filter_map(|name| {
+                name.parse::<u32>()
+                    .ok()
+                    .filter(|number| *number <= MOST_ATTEMPTS)
+            })
             .max()
             .unwrap_or(0)
     }

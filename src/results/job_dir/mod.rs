@@ -84,6 +84,11 @@ impl JobDir {
         self.path.join("model")
     }
 
+    /// The note of the state in which `model/` was last read whole.
+    pub fn model_stamp(&self) -> PathBuf {
+        self.path.join("model_stamp")
+    }
+
     /// The folder of one attempt's `stdout.log` and `stderr.log`.
     pub fn attempt(&self, attempt: u32) -> PathBuf {
         self.path.join("attempts").join(attempt.to_string())

@@ -1,8 +1,10 @@
 //! The files of a job folder that hold one value each.
 
+use std::fs;
+
 use super::{JobDir, create_folder};
 use crate::{
-    disk::{Timestamp, atomic::Flush, lock::Owner},
+    disk::{DiskError, Timestamp, atomic::Flush, lock::Owner},
     plan::Job,
     results::{Attempt, Note, Outcome, Provenance, ResultsError, Status, json},
 };
@@ -11,21 +13,67 @@ impl JobDir {
     /// Makes the folder and writes the job, and what was hashed for its name.
     pub fn prepare(&self, job: &Job) -> Result<(), ResultsError> {
         create_folder(&self.path)?;
-        let path = self.identity_path();
-        let before: Option<serde_json::Value> = json::read_or_warn(&path);
-        if before
-            .as_ref()
-            .is_some_and(|before| *before != job.identity)
-        {
-            return Err(ResultsError::OtherJob {
-                path: self.path.clone(),
-            });
-        }
-        if before.is_none() {
-            json::write(&path, &job.identity, Flush::Now)?;
+        if !self.is_known_to_be_of(job)? {
+            if !self.job_path().exists() {
+                self.remove_results()?;
+            }
+            json::write(&self.identity_path(), &job.identity, Flush::Now)?;
         }
         let path = self.job_path();
         json::write(&path, job, Flush::Now)
+    }
+
+    /// Whether the folder says that it is of this job; an error if it says that it is of another one.
+    fn is_known_to_be_of(&self, job: &Job) -> Result<bool, ResultsError> {
+        let identity: Option<serde_json::Value> = json::read_or_warn(&self.identity_path());
+        match identity {
+            Some(identity) if identity != job.identity => Err(ResultsError::OtherJob {
+                path: self.path.clone(),
+            }),
+            identity => Ok(identity.is_some()),
+        }
+    }
+
+    /// Removes what a worker has written into a folder that was removed while it ran: nothing says which
+    /// job it is of, and the beginning of its logs is lost.
+    fn remove_results(&self) -> Result<(), ResultsError> {
+        for folder in [self.checkpoints(), self.model(), self.tensorboard()] {
+            if folder.is_dir() {
+                fs::remove_dir_all(&folder).map_err(DiskError::write(&folder))?;
+            }
+        }
+        let files = [
+            self.metrics(),
+            self.samples(),
+            self.evaluations(),
+            self.non_finite(),
+            self.outcome_path(),
+        ];
+        for file in files.iter().filter(|file| file.is_file()) {
+            fs::remove_file(file).map_err(DiskError::write(file))?;
+        }
+        Ok(())
+    }
+
+    /// The outcome of this very job; an error if the folder is of another job with the same name.
+    pub fn outcome_of(&self, job: &Job) -> Result<Option<Outcome>, ResultsError> {
+        let outcome = self.outcome();
+        if outcome.is_some() {
+            self.is_known_to_be_of(job)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Whether the job is a training that is done, and whose model was removed since.
+    pub fn lacks_model(&self) -> bool {
+        let is_training = |outcome: Outcome| outcome.as_train().is_some();
+        !self.model().is_dir() && self.outcome().is_some_and(is_training)
+    }
+
+    /// Removes the outcome, so that the job is done again.
+    pub fn forget_outcome(&self) -> Result<(), ResultsError> {
+        let path = self.outcome_path();
+        Ok(fs::remove_file(&path).map_err(DiskError::write(&path))?)
     }
 
     /// The job with its identity, or nothing if the folder was never prepared.

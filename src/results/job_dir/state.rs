@@ -19,6 +19,11 @@ impl JobDir {
         Ok(claim)
     }
 
+    /// Whether this is still the folder that was claimed, with the job in it: a person may have removed it.
+    pub fn is_still_claimed_by(&self, lock: &lock::Lock) -> bool {
+        lock.is_still_at(&self.lock_path()) && self.job_path().is_file()
+    }
+
     /// Which process runs the job.
     pub fn holder(&self) -> Result<Holder, ResultsError> {
         Ok(lock::holder(&self.lock_path())?)
@@ -56,6 +61,10 @@ impl JobDir {
 
     /// The steps that the next attempt does not repeat.
     fn resumable_step(&self, note: Option<Note>) -> Option<u64> {
+        if !self.job_path().is_file() {
+            // What is there is of a worker whose folder was removed while it ran.
+            return None;
+        }
         let steps = names(&self.checkpoints()).filter_map(|name| {
             name.strip_prefix("step_")
                 .and_then(|step| step.parse().ok())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     digest::Digest,
     eval::{EvalOutcome, TaskOutcome},
-    results::Outcome,
+    results::{Outcome, TrainOutcome},
 };
 
 /// What the job of `plan::tests::fixture` might give.
@@ -22,5 +22,17 @@ pub(crate) fn outcome() -> Outcome {
         metrics: BTreeMap::from([("pass@1".into(), 0.5)]),
         counts: BTreeMap::from([("passed".into(), 1), ("wrong".into(), 1)]),
         samples_digest: Digest::of_bytes(b""),
+        warnings: Vec::new(),
+    })
+}
+
+/// What a training might give.
+pub(crate) fn trained() -> Outcome {
+    Outcome::Train(TrainOutcome {
+        steps: 1,
+        final_metrics: BTreeMap::new(),
+        model_digest: Digest::of_bytes(b""),
+        adapter: false,
+        warnings: Vec::new(),
     })
 }

@@ -162,6 +162,35 @@ fn a_folder_of_other_inputs_is_not_taken_for_ours() {
 }
 
 #[test]
+fn the_outcome_of_another_job_is_not_taken_for_ours() {
+    let (_root, dir) = folder("eval-00000001");
+    dir.write_outcome(&fixture::outcome()).unwrap();
+    let ours = job("eval-00000001", &[]);
+    let other = Job {
+        identity: json!({"recipe": 2}),
+        ..ours.clone()
+    };
+
+    assert_eq!(dir.outcome_of(&ours).unwrap(), Some(fixture::outcome()));
+    let error = dir.outcome_of(&other).unwrap_err();
+    assert!(matches!(error, ResultsError::OtherJob { .. }));
+}
+
+#[test]
+fn what_a_worker_left_in_a_removed_folder_is_no_beginning() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = Store::new(root.path()).job_dir(&JobId("train-00000001".into()));
+    fs::create_dir_all(dir.checkpoints().join("step_000040")).unwrap();
+    fs::write(dir.metrics(), "{}\n").unwrap();
+    dir.write_outcome(&fixture::outcome()).unwrap();
+
+    dir.prepare(&job("train-00000001", &[])).unwrap();
+
+    assert_eq!(state(&dir), JobState::New);
+    assert!(!dir.metrics().exists() && !dir.checkpoints().exists());
+}
+
+#[test]
 fn a_folder_cut_while_it_was_prepared_is_prepared_again() {
     let (_root, dir) = folder("eval-00000001");
     fs::write(dir.path().join("identity.json"), "{\"rec").unwrap();
@@ -182,6 +211,9 @@ fn attempts_are_counted_from_one() {
     assert_eq!(dir.new_attempt().unwrap(), 1);
     assert_eq!(dir.new_attempt().unwrap(), 2);
     assert_eq!(dir.last_attempt(), 2);
+
+    fs::create_dir(dir.attempt(u32::MAX)).unwrap();
+    assert_eq!(dir.new_attempt().unwrap(), 3);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! The scheduler with workers that are closures: no processes, no clock, no luck.
 
-use std::{cell::RefCell, collections::BTreeMap, fs, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use super::{End, Event, ScheduleError, Scheduler, Settings, Summary};
 use crate::{
@@ -320,6 +326,7 @@ fn a_damaged_outcome_is_made_again() {
 #[test]
 fn a_half_done_job_says_where_it_goes_on() {
     let mut bench = Bench::new(&[("train-1", &[])]);
+    bench.dir("train-1").prepare(&bench.jobs[0]).unwrap();
     fs::create_dir_all(bench.dir("train-1").checkpoints().join("step_000040")).unwrap();
 
     bench.run(|order| succeeds(order, 0));
@@ -532,6 +539,137 @@ fn a_folder_that_cannot_be_written_fails_one_job_with_the_reason() {
     };
     assert!(reason.contains("jobs/a"), "{reason}");
     assert_eq!(*end(&summary, "b"), End::Done);
+}
+
+#[test]
+fn a_worker_that_gets_a_signal_alone_is_started_again_or_has_failed() {
+    for (retries, is_done) in [(0, false), (1, true)] {
+        let mut bench = Bench::new(&[("a", &[]), ("b", &["a"]), ("c", &[])]);
+        bench.settings.retries = retries;
+
+        let summary = bench.run(|order| {
+            if is_for(order, "a") && order.attempt == 1 {
+                ends(Ended::Code(75))
+            } else {
+                succeeds(order, 0)
+            }
+        });
+
+        // The run goes on to its end, so that there is a table.
+        assert!(!summary.is_stopped());
+        assert_eq!(end(&summary, "a").is_done(), is_done);
+        assert_eq!(end(&summary, "b").is_done(), is_done);
+        assert_eq!(*end(&summary, "c"), End::Done);
+    }
+}
+
+#[test]
+fn a_signal_to_worker_and_scheduler_at_once_stops_the_run() {
+    let mut bench = Bench::new(&[("a", &[])]);
+    let mut looks = 0;
+
+    let summary = bench
+        .run_with(
+            |_| ends(Ended::Code(75)),
+            || {
+                looks += 1;
+                // The look at the beginning of the round is too early, the one after the end is not.
+                usize::from(looks > 2)
+            },
+        )
+        .unwrap();
+
+    assert_eq!(*end(&summary, "a"), End::Stopped);
+}
+
+#[test]
+fn an_outcome_of_another_job_with_the_same_name_is_not_reused() {
+    let mut bench = Bench::new(&[("a", &[]), ("b", &["a"])]);
+    let other = Job {
+        identity: serde_json::json!({"recipe": 2}),
+        ..job("a", &[])
+    };
+    bench.dir("a").prepare(&other).unwrap();
+    bench.dir("a").write_outcome(&fixture::outcome()).unwrap();
+
+    let summary = bench.run(|order| succeeds(order, 0));
+
+    let End::Failed { reason } = end(&summary, "a") else {
+        panic!("{summary:?}")
+    };
+    assert!(reason.contains("other inputs"), "{reason}");
+    assert!(matches!(end(&summary, "b"), End::Blocked { .. }));
+}
+
+#[test]
+fn a_training_whose_model_was_removed_is_done_again_if_a_job_needs_it() {
+    for is_needed in [true, false] {
+        let mut bench = Bench::new(&[("train-1", &[]), ("eval-1", &["train-1"])]);
+        let dir = bench.dir("train-1");
+        dir.prepare(&bench.jobs[0]).unwrap();
+        dir.write_outcome(&fixture::trained()).unwrap();
+        if !is_needed {
+            let eval = bench.dir("eval-1");
+            eval.prepare(&bench.jobs[1]).unwrap();
+            eval.write_outcome(&fixture::outcome()).unwrap();
+        }
+
+        let summary = bench.run(|order| {
+            if is_for(order, "train-1") {
+                fs::create_dir(JobDir::new(order.folder).model()).unwrap();
+            }
+            succeeds(order, 0)
+        });
+
+        assert!(summary.ends.values().all(End::is_done));
+        let started: &[&str] = if is_needed {
+            &["train-1", "eval-1"]
+        } else {
+            &[]
+        };
+        assert_eq!(bench.started(), started);
+    }
+}
+
+#[test]
+fn ten_thousand_waiting_jobs_cost_next_to_nothing() {
+    const LOOKS: u32 = 500;
+    let names: Vec<String> = (0..10_000).map(|number| format!("job-{number}")).collect();
+    let jobs: Vec<(&str, &[&str])> = names
+        .iter()
+        .map(|name| {
+            (
+                name.as_str(),
+                if name == "job-0" {
+                    &[][..]
+                } else {
+                    &["job-0"][..]
+                },
+            )
+        })
+        .collect();
+    let mut bench = Bench::new(&jobs);
+    let mut looks = 0;
+    let mut since = Instant::now();
+    let mut spent = Duration::MAX;
+
+    bench
+        .run_with(
+            |order| succeeds(order, usize::MAX),
+            || {
+                looks += 1;
+                match looks {
+                    10 => since = Instant::now(),
+                    looks if looks == 10 + LOOKS => spent = since.elapsed(),
+                    _ => {}
+                }
+                usize::from(looks > 10 + LOOKS)
+            },
+        )
+        .unwrap();
+
+    // There is a look each 100 ms, so that this is 2 % of a core.
+    assert!(spent / LOOKS < Duration::from_millis(2), "{spent:?}");
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! What jobs do, in a few words that distinguish them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::Job;
+
+/// The settings that are named of jobs whose words are the same.
+const MOST_SETTINGS: usize = 3;
+
+/// The longest value that is written out.
+const MOST_CHARACTERS: usize = 16;
+
+/// What each job does. Jobs that have the same words in [`Job::what`] also have the settings in which they
+/// differ, such as `lr.peak 0.001`.
+pub fn whats(jobs: &[&Job]) -> Vec<String> {
+    let mut whats: Vec<String> = jobs.iter().map(|job| job.what()).collect();
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, what) in whats.iter().enumerate() {
+        groups.entry(what.clone()).or_default().push(place);
+    }
+    for places in groups.values().filter(|places| places.len() > 1) {
+        let settings: Vec<BTreeMap<String, String>> = places
+            .iter()
+            .map(|place| {
+                let mut settings = BTreeMap::new();
+                leaves(&jobs[*place].identity, "", &mut settings);
+                settings
+            })
+            .collect();
+        let paths: BTreeSet<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
+        let differ = |path: &&&String| {
+            let values: BTreeSet<_> = settings.iter().map(|one| one.get(**path)).collect();
+            values.len() > 1
+        };
+        let paths: Vec<&&String> = paths.iter().filter(differ).take(MOST_SETTINGS).collect();
+        for (place, settings) in places.iter().zip(&settings) {
+            for path in &paths {
+                let value = settings.get(**path).map_or("-", String::as_str);
+                let path = path.strip_prefix("train.").unwrap_or(path);
+                whats[*place].extend([" ", path, " ", value]);
+            }
+        }
+    }
+    whats
+}
+
+/// The values in an object, by their path.
+fn leaves(json: &Json, path: &str, into: &mut BTreeMap<String, String>) {
+    match json {
+        Json::Object(members) => {
+            for (name, value) in members {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                leaves(value, &path, into);
+            }
+        }
+        value => {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            into.insert(
+                path.to_owned(),
+                text.chars().take(MOST_CHARACTERS).collect(),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::tests::fixture::job;
+
+    #[test]
+    fn jobs_that_differ_in_a_setting_alone_are_named_with_it() {
+        let with = |peak: f64| Job {
+            identity: json!({"recipe": 1, "train": {"lr": {"peak": peak, "warmup_steps": 2}}}),
+            ..job("eval-1", &[])
+        };
+        let (low, high, other) = (with(1e-4), with(2e-4), job("eval-1", &["train-1"]));
+
+        let what = other.what();
+        assert_eq!(
+            whats(&[&low, &high, &other]),
+            [
+                format!("{} lr.peak 0.0001", low.what()),
+                format!("{} lr.peak 0.0002", low.what()),
+                what,
+            ]
+        );
+        assert_eq!(whats(&[&low]), [low.what()]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Results that cannot be written: no command may end as if its result were complete.
+
+use std::{
+    fs,
+    io::Read as _,
+    process::{Command, Stdio},
+};
+
+/// Commands that print a result without models, data or Python.
+const PRINTING: [&[&str]; 8] = [
+    &["explain", "train.lr.peak"],
+    &["schema"],
+    &["status"],
+    &["check", "experiments/quickstart.toml"],
+    &["plan", "experiments/quickstart.toml"],
+    &["plan", "experiments/quickstart.toml", "--json"],
+    &["fetch", "--help"],
+    &["--version"],
+];
+
+fn recode(arguments: &[&str], folder: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recode"));
+    command
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("RECODE_RESULTS", folder.join("results"))
+        .env("RECODE_CACHE", folder.join("cache"));
+    command
+}
+
+#[test]
+fn a_full_disk_under_stdout_is_an_error_with_its_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in PRINTING {
+        let full = fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has it");
+        let output = recode(arguments, folder.path())
+            .stdout(full)
+            .output()
+            .expect("the program starts");
+
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(74), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("cannot write the result to the standard output: No space left"),
+            "{arguments:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in PRINTING {
+        let mut child = recode(arguments, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        child
+            .stderr
+            .take()
+            .expect("a pipe")
+            .read_to_string(&mut stderr)
+            .expect("text");
+
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("error"), "{arguments:?}: {stderr}");
+    }
+}
