@@ -22,6 +22,8 @@ use crate::{
 const AFTER_HELP: &str = "\
 The prompt file is a text or, if its name ends in `.jsonl`, has one prompt per line:
   {\"prompt\": \"def fib(n):\"}   {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}   {\"tokens\": [1, 2]}
+A raw prompt begins with what the tokenizer adds, for many models a token that begins a text; the tokens
+of messages are those of the chat template.
 A single answer is printed while it is generated. All lines run in one batch; each has its own random
 numbers, so an answer depends on the seed, the prompt and its line number, not on other prompts.";
 

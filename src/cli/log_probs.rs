@@ -16,6 +16,7 @@ use crate::model::{LanguageModel, TokenBatch};
 const AFTER_HELP: &str = "\
 A line in:   {\"prompt\": \"def f(\", \"completion\": \"x):\"}  (or \"messages\", \"tokens\"; \"completion_tokens\")
 A line out:  {\"index\": 0, \"completion_tokens\": [..], \"log_probs\": [..]}
+A raw prompt begins with what the tokenizer adds, for many models a token that begins a text.
 All lines run in one batch, as in training, so memory grows with their number and length.";
 
 /// Arguments of `recode log-probs`.

@@ -65,7 +65,9 @@ impl PromptLine {
             return Ok(tokens.clone());
         }
         let text = self.text(model, is_chat)?;
-        model.tokenizer.encode(&text).map_err(|error| usage(&error))
+        let is_raw = !is_chat && self.messages.is_none();
+        let tokens = model.tokenizer.encode_prompt(&text, is_raw);
+        tokens.map_err(|error| usage(&error))
     }
 
     /// The text of the prompt, as the model sees it.

@@ -13,7 +13,7 @@ use super::{
     EvalError, EvalSettings, SampleRecord,
     benchmark::{Benchmark, Task},
     judging::judge_records,
-    prompt_text,
+    prompt::{is_raw, prompt_text},
 };
 
 /// The inputs of an evaluation except the model and the benchmark.
@@ -141,8 +141,9 @@ fn prompt_tokens(
         task: task.id.clone(),
         source,
     })?;
+    let is_raw = is_raw(&prompt, &model.chat);
     let text = prompt_text(prompt, &model.chat)?;
-    let mut tokens = model.tokenizer.encode(&text)?;
+    let mut tokens = model.tokenizer.encode_prompt(&text, is_raw)?;
     let room = inputs.settings.sampling.max_completion_tokens;
     let most = model.config.max_position_embeddings.saturating_sub(room);
     let most = most.min(inputs.settings.max_prompt_tokens);

@@ -29,7 +29,7 @@ pub use judging::{Submission, Text, judge_each};
 pub use measure::{Inputs, Observer, measure};
 pub use outcome::{EvalOutcome, TaskOutcome};
 pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};
-pub use prompt::prompt_text;
+pub use prompt::{is_raw, prompt_text};
 pub use remote::measure_remote;
 pub use sample_record::SampleRecord;
 pub use settings::EvalSettings;

@@ -2,7 +2,7 @@
 
 use crate::{
     data::Prompt,
-    model::{Chat, Message, ModelError},
+    model::{Chat, ChatFormat, Message, ModelError},
 };
 
 /// The text of a prompt: unchanged, or a conversation in the model's chat format.
@@ -20,4 +20,9 @@ pub fn prompt_text(prompt: Prompt, chat: &Chat) -> Result<String, ModelError> {
             chat.render(&messages)
         }
     }
+}
+
+/// Whether the text of a prompt is that of no chat template, so that the tokenizer adds its own tokens.
+pub fn is_raw(prompt: &Prompt, chat: &Chat) -> bool {
+    matches!(prompt, Prompt::Raw(_)) || chat.format == ChatFormat::None
 }

@@ -37,6 +37,14 @@ pub enum ModelError {
         /// The cause.
         source: safetensors::SafeTensorError,
     },
+    /// The files of the weights are not what was expected.
+    #[error("`{}`: {problem}", path.display())]
+    Weights {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A file of tensors ends too early.
     #[error(
         "`{}` is cut off within tensor `{name}`: expected at least {expected} bytes, found {found}",

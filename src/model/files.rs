@@ -1,6 +1,6 @@
 //! The small files of a model's folder.
 
-use std::{fs, path::Path};
+use std::{fs, io::ErrorKind, path::Path};
 
 use serde_json::{Map, Value};
 
@@ -8,9 +8,21 @@ use crate::disk::atomic::{self, Flush};
 
 use super::error::ModelError;
 
-/// The object of a JSON file; empty if the file cannot be read.
+/// The bytes of a file; none if there is no such file.
+pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, ModelError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ModelError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// The object of a JSON file; empty if there is no such file.
 pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, ModelError> {
-    let Ok(bytes) = fs::read(path) else {
+    let Some(bytes) = read_bytes(path)? else {
         return Ok(Map::new());
     };
     serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {

@@ -1,6 +1,7 @@
 //! Text to tokens and back.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -13,9 +14,42 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// The bytes of `tokenizer.json`, which are written back unchanged.
     source: Vec<u8>,
+    /// Tokens that decoding leaves out; none if they are those that the library leaves out.
+    skipped: Option<BTreeSet<u32>>,
 }
 
+/// The file of a tokenizer.
+const FILE: &str = "tokenizer.json";
+
+/// Files that older tokenizers consist of.
+const OLDER: [&str; 4] = [
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+];
+
+/// What this program takes for the end of the thinking and for the answer, and their starts. A token
+/// with such a name stays in decoded texts even if the tokenizer calls it special.
+const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
+
 impl Tokenizer {
+    /// Reads the `tokenizer.json` of a model's folder.
+    pub(super) fn from_folder(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join(FILE);
+        let older = OLDER.into_iter().find(|name| folder.join(name).is_file());
+        match older {
+            Some(older) if !path.exists() => Err(ModelError::Tokenizer {
+                problem: format!(
+                    "there is only `{older}`; convert it, for example with `save_pretrained` of \
+                     transformers' `AutoTokenizer`"
+                ),
+                path,
+            }),
+            _ => Self::from_file(&path),
+        }
+    }
+
     /// Reads a `tokenizer.json`.
     pub fn from_file(path: &Path) -> Result<Self, ModelError> {
         let source = fs::read(path).map_err(|source| ModelError::Read {
@@ -37,23 +71,69 @@ impl Tokenizer {
             .with_truncation(None)
             .map_err(|error| ModelError::Tokenize(error.to_string()))?
             .with_padding(None);
-        Ok(Self { inner, source })
+        let mut tokenizer = Self {
+            inner,
+            source,
+            skipped: None,
+        };
+        tokenizer.keep_tags()?;
+        Ok(tokenizer)
     }
 
     /// The tokens of a text. Names of special tokens become these tokens, and none is added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        self.encoding(text, false)
+    }
+
+    /// The tokens of a prompt. A raw text, which no chat template made, has those that the tokenizer
+    /// adds: for many models the token that begins a text.
+    ///
+    /// As in transformers: the tokens of a raw text are those of `tokenizer(text)`, for which the
+    /// post-processor of `tokenizer.json` decides; a conversation has all its tokens from its template, as
+    /// with `apply_chat_template`. `ChatML` is a template too, and has no token that begins a text.
+    pub fn encode_prompt(&self, text: &str, is_raw: bool) -> Result<Vec<u32>, ModelError> {
+        self.encoding(text, is_raw)
+    }
+
+    fn encoding(&self, text: &str, adds_special: bool) -> Result<Vec<u32>, ModelError> {
         let encoding = self
             .inner
-            .encode_fast(text, false)
+            .encode_fast(text, adds_special)
             .map_err(|error| ModelError::Tokenize(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of some tokens, without special tokens.
+    /// The text of some tokens, without special tokens, except those of the tags that answers have.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
-        self.inner
-            .decode(tokens, true)
-            .map_err(|error| ModelError::Tokenize(error.to_string()))
+        let text = match &self.skipped {
+            None => self.inner.decode(tokens, true),
+            Some(skipped) => {
+                let kept = tokens.iter().filter(|token| !skipped.contains(*token));
+                let kept: Vec<u32> = kept.copied().collect();
+                self.inner.decode(&kept, false)
+            }
+        };
+        text.map_err(|error| ModelError::Tokenize(error.to_string()))
+    }
+
+    /// Finds the special tokens that are tags of answers, or parts of them: without them in the text,
+    /// nothing that reads an answer would find its parts.
+    fn keep_tags(&mut self) -> Result<(), ModelError> {
+        let added = self.inner.get_added_tokens_decoder();
+        let special = added.iter().filter(|(_, token)| token.special);
+        let mut special: BTreeMap<u32, &str> = special
+            .map(|(id, token)| (*id, token.content.as_str()))
+            .collect();
+        let all = special.len();
+        for tag in TAGS {
+            let tokens = self.encode(tag)?;
+            // A token for what the vocabulary lacks is special too, but no part of the tag.
+            special.retain(|id, name| !(tokens.contains(id) && tag.contains(*name)));
+        }
+        if special.len() < all {
+            self.skipped = Some(special.into_keys().collect());
+        }
+        Ok(())
     }
 
     /// The token with a name such as `<|im_end|>`, if there is one.
@@ -75,6 +155,8 @@ impl Tokenizer {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::model::fixture;
 
@@ -91,6 +173,76 @@ mod tests {
         assert_eq!(tokenizer.decode(&tokens).unwrap(), "w4 w5 w6");
         assert_eq!(tokenizer.token("<|im_end|>"), Some(2));
         assert_eq!(tokenizer.vocab_size(), fixture::VOCABULARY);
+    }
+
+    /// The tokenizer of the fixture with another post-processor and further tokens.
+    fn changed(post_processor: &Value, added: &[(&str, bool)]) -> Tokenizer {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        fixture::write_tokenizer(&path);
+        let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        json["post_processor"] = post_processor.clone();
+        for (name, special) in added {
+            let tokens = json["added_tokens"].as_array_mut().unwrap();
+            // Three tokens are special already.
+            let id = fixture::VOCABULARY + tokens.len() - 3;
+            tokens.push(
+                json!({"id": id, "content": name, "single_word": false, "lstrip": false,
+                               "rstrip": false, "normalized": false, "special": special}),
+            );
+        }
+        Tokenizer::from_bytes(json.to_string().into_bytes(), path).unwrap()
+    }
+
+    #[test]
+    fn raw_prompts_begin_as_the_post_processor_says_and_conversations_as_their_template() {
+        // Oracle: `tokenizer(text)` and `apply_chat_template` of transformers; compared in tests/parity.
+        let template = json!({
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}},
+                       {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0],
+                                                 "tokens": ["<|endoftext|>"]}},
+        });
+        let tokenizer = changed(&template, &[]);
+
+        assert_eq!(tokenizer.encode_prompt("w4 w5", true).unwrap(), [0, 4, 5]);
+        assert_eq!(tokenizer.encode_prompt("w4 w5", false).unwrap(), [4, 5]);
+        assert_eq!(tokenizer.encode("w4 w5").unwrap(), [4, 5]);
+        let plain = changed(&Value::Null, &[]);
+        assert_eq!(plain.encode_prompt("w4 w5", true).unwrap(), [4, 5]);
+    }
+
+    #[test]
+    fn the_tokenizer_of_the_committed_tables_adds_nothing_to_raw_prompts() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/tiny/base/tokenizer.json");
+        let tokenizer = Tokenizer::from_file(&path).unwrap();
+
+        let text = "```python\nimport math\n";
+        assert_eq!(
+            tokenizer.encode_prompt(text, true).unwrap(),
+            tokenizer.encode(text).unwrap()
+        );
+        assert_eq!(tokenizer.skipped, None);
+    }
+
+    #[test]
+    fn tags_of_answers_stay_in_texts_although_they_are_special() {
+        let whole = changed(&Value::Null, &[("</think>", true), ("<answer>", true)]);
+        let part = changed(&Value::Null, &[("think", true), ("<|tool|>", true)]);
+        let plain = changed(&Value::Null, &[("</think>", false), ("<|tool|>", true)]);
+        let again = |tokenizer: &Tokenizer, text: &str| {
+            let tokens = tokenizer.encode(text).unwrap();
+            tokenizer.decode(&tokens).unwrap()
+        };
+
+        let text = "w4 </think> <answer> w5 <|im_end|>";
+        assert_eq!(again(&whole, text), "w4 </think> <answer> w5");
+        // `<` and `>` are unknown to the vocabulary.
+        assert_eq!(again(&part, "w4 think w5 <|tool|>"), "w4 think w5");
+        assert_eq!(again(&plain, "w4 </think> w5 <|tool|>"), "w4 </think> w5");
+        assert_eq!(plain.skipped, None);
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct Row {
     pub id: String,
     /// The rendered prompt, a text that the model continues.
     pub prompt: String,
+    /// Whether no chat template made the prompt, so that the tokenizer adds its own tokens.
+    #[serde(skip)]
+    pub is_raw: bool,
     /// The code that rewards compare with.
     pub target_code: String,
     /// The completion that SFT learns.
@@ -58,7 +61,7 @@ impl<'a> Task<'a> {
         let mut truncated = 0;
         let mut sequences = Vec::with_capacity(rows.len());
         for row in rows {
-            let mut prompt = model.tokenizer.encode(&row.prompt)?;
+            let mut prompt = model.tokenizer.encode_prompt(&row.prompt, row.is_raw)?;
             let (completion, room) = match completions {
                 CompletionSource::Target => {
                     let completion = target(model, row)?;

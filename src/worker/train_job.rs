@@ -7,7 +7,7 @@ use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
     disk::{DiskError, JsonLines},
-    eval::prompt_text,
+    eval::{is_raw, prompt_text},
     model::{AdapterKind, Chat},
     plan::{TrainEval, Work},
     results::{JobDir, Outcome, TrainOutcome},
@@ -96,15 +96,20 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
     let row = |(index, row): (usize, TrainingRow)| {
         let id = format!("row {}", index + 1);
         Ok(match row {
-            TrainingRow::Migration(row) => Row {
-                id,
-                prompt: prompt_text(template.render(&row.prompt_fields())?, chat)?,
-                target_text: target_text(&row.new_code),
-                target_code: row.new_code,
-            },
+            TrainingRow::Migration(row) => {
+                let prompt = template.render(&row.prompt_fields())?;
+                Row {
+                    id,
+                    is_raw: is_raw(&prompt, chat),
+                    prompt: prompt_text(prompt, chat)?,
+                    target_text: target_text(&row.new_code),
+                    target_code: row.new_code,
+                }
+            }
             TrainingRow::Text(_) if is_rewarded => return Err(WorkerError::TextsHaveNoTarget),
             TrainingRow::Text(row) => Row {
                 id,
+                is_raw: true,
                 prompt: row.prompt,
                 target_text: row.completion,
                 target_code: String::new(),

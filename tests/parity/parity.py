@@ -1,7 +1,7 @@
 """Compares this program with transformers and PEFT on small random checkpoints, which it makes first, and
 reads the program's event files with TensorBoard.
 
-    parity.py PROGRAM [PART...]      parts: models rope half adapters chat tensorboard
+    parity.py PROGRAM [PART...]      parts: models odd rope half adapters chat tensorboard
 
 Each check prints a line with the largest difference that it found; the exit code is 1 if one is too
 large. Nothing is downloaded. The references have the versions of requirements.txt.
@@ -228,6 +228,77 @@ def models(folder):
         compare_greedy(f"{name}, batch 4", place, model, prompts([3, 31, 12, 20], seed=5))
 
 
+def odd(folder):
+    """Checkpoints that are not what they seem: read as transformers reads them, or refused."""
+    base = folder / "base"
+    make(base, Qwen2Config(**shape(tie_word_embeddings=True)))
+    weights = load_file(base / "model.safetensors")
+    embedding = weights["model.embed_tokens.weight"]
+    config = json.loads((base / "config.json").read_text())
+
+    def variant(name, tensors=weights, without=(), **changes):
+        place = folder / name.replace(" ", "_")
+        shutil.copytree(base, place)
+        save_file({key: value.clone() for key, value in tensors.items()},
+                  place / "model.safetensors", metadata={"format": "pt"})
+        kept = {key: value for key, value in config.items() if key not in without}
+        (place / "config.json").write_text(json.dumps(kept | changes))
+        return place
+
+    bare = {key.removeprefix("model."): value for key, value in weights.items()}
+    alone = {key: value for key, value in weights.items() if value is not embedding}
+    theta = {"rope_theta": 5e5}
+    for place in [
+        variant("tied with another head", weights | {"lm_head.weight": embedding.flip(0)}),
+        variant("tied with the same head", weights | {"lm_head.weight": embedding}),
+        variant("tied with a head alone", alone | {"lm_head.weight": embedding}),
+        variant("names without a prefix", bare),
+        variant("theta in the new key alone", without=["rope_parameters"], rope_parameters=theta),
+        variant("theta outside", without=["rope_parameters"], **theta, rope_parameters={"rope_type": "default"}),
+        variant("an empty old key", rope_scaling={}, rope_parameters=theta | {"rope_type": "default"}),
+    ]:
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
+        compare_logits(place.name, place, model, prompts([20, 9]))
+
+    file = write_lines(folder, [{"tokens": [5, 6], "completion_tokens": [7]}])
+    bias = {"model.layers.0.self_attn.o_proj.bias": torch.zeros(64)}
+    one = {"rope_type": "default", "rope_theta": 1e4}
+    for place, expected in [
+        (variant("a bias that nothing reads", weights | bias), "o_proj.bias`"),
+        (variant("positions by layer", rope_parameters={"full_attention": one}), "`full_attention`"),
+        (variant("quantised", quantization_config={"quant_method": "gptq"}), "`quantization_config`"),
+        (variant("another scale", residual_multiplier=0.2), "`residual_multiplier`"),
+        (variant("too wide", hidden_size=2**40), "`hidden_size`"),
+    ]:
+        done = recode("log-probs", place, "--prompt-file", file, ok=False)
+        report_equal(f"{place.name} is refused by name", (done.returncode != 0, expected in done.stderr), (True, True))
+
+    # Raw prompts begin as the tokenizer's post-processor says, and messages as their template.
+    place = variant("with a first token")
+    tokenizer = json.loads((place / "tokenizer.json").read_text())
+    first = "<|endoftext|>"
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": first, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {first: {"id": first, "ids": [0], "tokens": [first]}},
+    }
+    (place / "tokenizer.json").write_text(json.dumps(tokenizer))
+    reference = transformers.AutoTokenizer.from_pretrained(place)
+    text, said = "w5 w6 w7", [{"role": "user", "content": "w5 w6"}]
+    layout = TEMPLATES["chatml"]
+    (place / "chat_template.jinja").write_text(layout)
+    expected = [reference(text)["input_ids"],
+                reference.apply_chat_template(said, chat_template=layout, add_generation_prompt=True,
+                                              return_dict=False)]
+    ends = {"completion_tokens": [8]}
+    file = write_lines(folder, [{"prompt": text} | ends, {"messages": said} | ends]
+                       + [{"tokens": row} | ends for row in expected])
+    raw, chat, raw_tokens, chat_tokens = [row["log_probs"] for row in lines("log-probs", place, "--prompt-file", file)]
+    report_equal("a raw prompt begins with the tokenizer's token", (expected[0][0], raw), (0, raw_tokens))
+    report_equal("messages have the tokens of their template", chat, chat_tokens)
+
+
 def half(folder):
     """Compares 16 bits on disk, read exactly into 32 bits, and computing in 16 bits."""
     for dtype, name in [(torch.bfloat16, "bf16"), (torch.float16, "f16")]:
@@ -307,7 +378,10 @@ def adapters(folder):
     path = folder / "lora_q_proj_v_proj_adapter" / "adapter_config.json"
     written = json.loads(path.read_text())
     for key, value in [("rank_pattern", {"q_proj": 8}), ("alpha_pattern", {"q_proj": 8}),
-                       ("use_rslora", True), ("bias", "all"), ("modules_to_save", ["lm_head"])]:
+                       ("use_rslora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]),
+                       ("init_lora_weights", "pissa"), ("init_lora_weights", "olora"),
+                       ("alora_invocation_tokens", [5]), ("layers_to_transform", [0]),
+                       ("layer_replication", [[0, 2]]), ("lora_bias", True)]:
         path.write_text(json.dumps(written | {key: value}))
         done = recode("merge", path.parent, "--base", base, "--out", folder / "no", ok=False)
         report_equal(f"{key} is refused by name", f"`{key}` is not supported" in done.stderr, True)
@@ -413,7 +487,7 @@ def tensorboard(folder):
         report_equal(f"event files: {len(lines)} steps, {len(tags)} scalars", expected - {*tags}, set())
 
 
-PARTS = {"models": models, "rope": rope, "half": half, "adapters": adapters, "chat": chat,
+PARTS = {"models": models, "odd": odd, "rope": rope, "half": half, "adapters": adapters, "chat": chat,
          "tensorboard": tensorboard}
 
 if __name__ == "__main__":

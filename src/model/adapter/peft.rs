@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::{
+    config::is_off,
     error::ModelError,
     settings::{AdapterKind, AdapterSettings, Targets},
 };
@@ -18,6 +19,12 @@ const DOUBLE_PREFIX: &str = "base_model.model.base_model.model.";
 
 /// The file of an adapter's parameters.
 pub(in crate::model) const WEIGHTS: &str = "adapter_model.safetensors";
+
+/// The file of an adapter's parameters that old versions of PEFT write.
+pub(in crate::model) const PICKLED: &str = "adapter_model.bin";
+
+/// The end of the name of the first matrix of an adapter.
+pub(in crate::model) const A: &str = ".lora_A.weight";
 
 /// The file of an adapter's settings.
 pub(in crate::model) const CONFIG: &str = "adapter_config.json";
@@ -53,9 +60,9 @@ struct Config {
     #[serde(default)]
     modules_to_save: Option<Vec<String>>,
     #[serde(default)]
-    rank_pattern: serde_json::Map<String, Value>,
+    rank_pattern: Map<String, Value>,
     #[serde(default)]
-    alpha_pattern: serde_json::Map<String, Value>,
+    alpha_pattern: Map<String, Value>,
     // The remaining keys describe the origin of the adapter.
     #[serde(default)]
     base_model_name_or_path: Option<String>,
@@ -65,6 +72,70 @@ struct Config {
     inference_mode: bool,
     #[serde(default = "yes")]
     init_lora_weights: Value,
+}
+
+/// Keys that [`Config`] reads.
+const READ: [&str; 14] = [
+    "base_model_name_or_path",
+    "bias",
+    "fan_in_fan_out",
+    "inference_mode",
+    "init_lora_weights",
+    "lora_alpha",
+    "lora_dropout",
+    "modules_to_save",
+    "peft_type",
+    "r",
+    "target_modules",
+    "task_type",
+    "use_dora",
+    "use_rslora",
+];
+
+/// Keys that change nothing of what a loaded adapter computes, and why.
+const HARMLESS: [(&str, &[&str]); 4] = [
+    (
+        "it describes where the adapter comes from",
+        &["auto_mapping", "peft_version", "revision"],
+    ),
+    (
+        "it describes how another program computes the same values",
+        &["megatron_core", "runtime_config"],
+    ),
+    (
+        "it belongs to a key that is refused if it is on",
+        &["ensure_weight_tying", "qalora_group_size"],
+    ),
+    (
+        "it says how `A` began, and the file has what became of it",
+        &["eva_config"],
+    ),
+];
+
+/// Initialisations that leave the base model as it is. With the others, PEFT takes the initial `B·A`
+/// off the base each time it loads the adapter, or the base was quantised.
+const INITIALISATIONS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
+
+/// Refuses a key that may change what the adapter computes, in a way that this program does not know.
+fn check(config: &Map<String, Value>) -> Result<(), String> {
+    let unknown = config.iter().find(|(key, value)| {
+        let is_known = READ.contains(&key.as_str())
+            || HARMLESS
+                .iter()
+                .any(|(_, keys)| keys.contains(&key.as_str()));
+        !is_known && !is_off(value)
+    });
+    if let Some((key, _)) = unknown {
+        return Err(format!("`{key}` is not supported, expected none"));
+    }
+    match config.get("init_lora_weights") {
+        None | Some(Value::Null | Value::Bool(_)) => Ok(()),
+        Some(Value::String(name)) if INITIALISATIONS.contains(&name.as_str()) => Ok(()),
+        Some(other) => Err(format!(
+            "`init_lora_weights` is not supported if it is `{other}`: the adapter changes the base \
+             model too; let PEFT convert it to plain LoRA"
+        )),
+    }
 }
 
 /// A list of names, or a text with a special meaning.
@@ -97,8 +168,8 @@ impl Config {
             bias: none(),
             target_modules: Modules::List(targets.into_iter().map(str::to_owned).collect()),
             modules_to_save: None,
-            rank_pattern: serde_json::Map::new(),
-            alpha_pattern: serde_json::Map::new(),
+            rank_pattern: Map::new(),
+            alpha_pattern: Map::new(),
             base_model_name_or_path: Some(base.to_owned()),
             task_type: Some("CAUSAL_LM".to_owned()),
             inference_mode: true,
@@ -118,9 +189,13 @@ impl Config {
                 self.modules_to_save.is_none_or(|list| list.is_empty()),
                 "none",
             ),
-            ("rank_pattern", self.rank_pattern.is_empty(), "none"),
-            ("alpha_pattern", self.alpha_pattern.is_empty(), "none"),
+            (
+                "task_type",
+                self.task_type.is_none_or(|task| task == "CAUSAL_LM"),
+                "`CAUSAL_LM`",
+            ),
         ];
+        // `rank_pattern` and others are refused by `check`.
         if let Some((key, _, expected)) = is_plain.into_iter().find(|(_, is_plain, _)| !is_plain) {
             return Err(format!("`{key}` is not supported, expected {expected}"));
         }
@@ -157,9 +232,14 @@ pub(in crate::model) fn read_config(path: &Path) -> Result<AdapterSettings, Mode
         path: path.to_owned(),
         problem,
     };
-    let config: Config =
+    let config: Map<String, Value> =
         serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
-    config.settings().map_err(problem)
+    let settings = check(&config).and_then(|()| {
+        let config: Config =
+            serde_json::from_value(config.into()).map_err(|error| error.to_string())?;
+        config.settings()
+    });
+    settings.map_err(problem)
 }
 
 /// The content of [`CONFIG`] for an adapter of the model `base`.

@@ -46,6 +46,17 @@ impl Keys<'_> {
             .ok_or_else(|| format!("`{key}` is `{value}`, expected a number"))
     }
 
+    /// Whether a key is true; false if it is missing or null.
+    pub(super) fn is_on(&self, key: &str) -> Result<bool, String> {
+        if self.is_missing(key) {
+            return Ok(false);
+        }
+        let value = &self.0[key];
+        value
+            .as_bool()
+            .ok_or_else(|| format!("`{key}` is `{value}`, expected `true` or `false`"))
+    }
+
     fn is_missing(&self, key: &str) -> bool {
         self.0.get(key).is_none_or(Value::is_null)
     }

@@ -1,6 +1,8 @@
 //! The shape of a decoder, as the `config.json` of a Hugging Face folder describes it.
 
+mod bounds;
 mod keys;
+mod known;
 mod parameters;
 mod rope;
 
@@ -18,6 +20,7 @@ use keys::Keys;
 use rope::RopeConfig;
 
 pub(super) use keys::token_ids;
+pub(super) use known::is_off;
 pub(super) use rope::Scaling;
 
 /// The shape of a decoder, and the constants of its formulas.
@@ -72,12 +75,15 @@ impl DecoderConfig {
     /// Reads the object that `config.json` holds.
     pub fn from_json(source: Map<String, Value>) -> Result<Self, String> {
         let keys = Keys(&source);
-        let features = Family::find(keys.text("model_type")?)?.features(&source)?;
-        if let Some(activation) = source.get("hidden_act").and_then(Value::as_str)
+        let family = Family::find(keys.text("model_type")?)?;
+        known::check(&source)?;
+        let features = family.features(&source)?;
+        if let Some(activation) = source.get("hidden_act")
             && activation != "silu"
         {
             return Err(format!("`hidden_act` is `{activation}`, expected `silu`"));
         }
+        known::check_architectures(&source)?;
         let heads = keys.count("num_attention_heads")?;
         let hidden_size = keys.count("hidden_size")?;
         let max_position_embeddings = keys.count("max_position_embeddings")?;
@@ -88,9 +94,12 @@ impl DecoderConfig {
             num_hidden_layers: keys.count("num_hidden_layers")?,
             num_attention_heads: heads,
             num_key_value_heads: keys.count_or("num_key_value_heads", heads)?,
-            head_dim: keys.count_or("head_dim", hidden_size / heads.max(1))?,
+            head_dim: keys.count_or(
+                "head_dim",
+                family.head_dim.unwrap_or(hidden_size / heads.max(1)),
+            )?,
             rms_norm_eps: keys.number_or("rms_norm_eps", 1e-6)?,
-            tie_word_embeddings: family::is_on(&source, "tie_word_embeddings"),
+            tie_word_embeddings: keys.is_on("tie_word_embeddings")?,
             vocab_size: keys.count("vocab_size")?,
             max_position_embeddings: rope.longest(max_position_embeddings),
             eos_token_ids: token_ids(source.get("eos_token_id"))?,
@@ -99,7 +108,8 @@ impl DecoderConfig {
             rope,
             source,
         };
-        config.check()?;
+        bounds::check(&config)?;
+        known::check_layer_types(&config.source, config.num_hidden_layers)?;
         Ok(config)
     }
 
@@ -143,6 +153,18 @@ impl DecoderConfig {
         json
     }
 
+    /// Unties the head from the embedding, because the checkpoint has one with other values.
+    pub(super) fn untie(&mut self) {
+        self.tie_word_embeddings = false;
+        let key = "tie_word_embeddings".to_owned();
+        self.source.insert(key, false.into());
+    }
+
+    /// The keys of dropout within the decoder that are on, although training has none.
+    pub(super) fn ignored_dropouts(&self) -> Vec<&'static str> {
+        known::dropped(&self.source)
+    }
+
     /// The type of the weights according to the file, if it names one.
     pub fn dtype(&self) -> Option<Dtype> {
         let name = self.source.get("dtype").or(self.source.get("torch_dtype"));
@@ -169,25 +191,5 @@ impl DecoderConfig {
     /// The number of query heads that share a key head.
     pub(super) fn group_size(&self) -> usize {
         self.num_attention_heads / self.num_key_value_heads
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let (heads, kv_heads) = (self.num_attention_heads, self.num_key_value_heads);
-        if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 {
-            return Err(format!(
-                "`num_attention_heads` is `{heads}`, expected a multiple of \
-                 `num_key_value_heads`, `{kv_heads}`"
-            ));
-        }
-        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
-            return Err(format!(
-                "the width of a head is `{}`, expected an even number",
-                self.head_dim
-            ));
-        }
-        if self.vocab_size == 0 || self.num_hidden_layers == 0 {
-            return Err("`vocab_size` and `num_hidden_layers` must not be `0`".to_owned());
-        }
-        Ok(())
     }
 }

@@ -9,6 +9,36 @@ use serde_json::{Map, Value};
 /// The base of the wave lengths where a configuration gives none.
 const DEFAULT_THETA: f64 = 10_000.0;
 
+/// The key of transformers 4, next to `rope_theta`.
+const OLD: &str = "rope_scaling";
+
+/// The key of transformers 5, which holds `rope_theta` too.
+const NEW: &str = "rope_parameters";
+
+/// Keys that a scaling of every type may have. Where the type does not read the original length,
+/// transformers ignores it too.
+const EVERY: [&str; 5] = [
+    "original_max_position_embeddings",
+    "partial_rotary_factor",
+    "rope_theta",
+    "rope_type",
+    "type",
+];
+
+/// Keys of a scaling of type `llama3`.
+const LLAMA3: [&str; 3] = ["factor", "low_freq_factor", "high_freq_factor"];
+
+/// Keys of a scaling of type `yarn`.
+const YARN: [&str; 7] = [
+    "attention_factor",
+    "beta_fast",
+    "beta_slow",
+    "factor",
+    "mscale",
+    "mscale_all_dim",
+    "truncate",
+];
+
 /// What `config.json` says about rotary positions.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::model) struct RopeConfig {
@@ -52,26 +82,38 @@ impl RopeConfig {
         config: &Map<String, Value>,
         max_position_embeddings: usize,
     ) -> Result<Self, String> {
-        // As in transformers 5: the older key wins, if a file has both.
-        let object = ["rope_scaling", "rope_parameters"]
-            .into_iter()
-            .find_map(|key| Some((key, config.get(key)?.as_object()?)));
-        let Some((key, object)) = object else {
-            let theta = number(config, "rope_theta")?.unwrap_or(DEFAULT_THETA);
-            let scaling = Scaling::None;
-            return Ok(Self { theta, scaling });
+        let outer = number(config, "rope_theta")?;
+        // As in transformers 5: the older key wins, if a file has both and the older one says something.
+        let found = match object(config, OLD)? {
+            None => object(config, NEW)?.map(|found| (NEW, found)),
+            Some(found) => Some((OLD, found)),
         };
-        let theta = match number(object, "rope_theta")? {
-            Some(theta) => theta,
-            None => number(config, "rope_theta")?.unwrap_or(DEFAULT_THETA),
+        let (theta, scaling) = match found {
+            None => (outer, Scaling::None),
+            Some((name, object)) => {
+                let keys = Keys {
+                    name,
+                    object,
+                    config,
+                    max_position_embeddings: max_position_embeddings as f64,
+                };
+                let scaling = keys.scaling()?;
+                let theta = number(object, "rope_theta")?.or(outer);
+                if name == NEW && theta.is_none() {
+                    return Err(format!("`{NEW}` has no `rope_theta`"));
+                }
+                (theta, scaling)
+            }
         };
-        let keys = Keys {
-            name: key,
-            object,
-            config,
-            max_position_embeddings: max_position_embeddings as f64,
-        };
-        let scaling = keys.scaling()?;
+        if number(config, "partial_rotary_factor")?.is_some_and(is_partial) {
+            return Err(
+                "`partial_rotary_factor` is not `1`: every pair of a head turns here".to_owned(),
+            );
+        }
+        let theta = theta.unwrap_or(DEFAULT_THETA);
+        if theta <= 1.0 {
+            return Err(format!("`rope_theta` is `{theta}`, expected more than `1`"));
+        }
         Ok(Self { theta, scaling })
     }
 
@@ -171,6 +213,23 @@ fn mix(a: f64, b: f64, share: f64) -> f64 {
     a * (1.0 - share) + b * share
 }
 
+/// Whether a part of each head would not turn.
+fn is_partial(share: f64) -> bool {
+    (share - 1.0).abs() > f64::EPSILON
+}
+
+/// The object with a name; none if it is missing, null or empty.
+fn object<'a>(
+    config: &'a Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a Map<String, Value>>, String> {
+    match config.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object).filter(|object| !object.is_empty())),
+        Some(other) => Err(format!("`{name}` is `{other}`, expected an object")),
+    }
+}
+
 /// The object that describes a scaling.
 struct Keys<'a> {
     name: &'static str,
@@ -182,27 +241,58 @@ struct Keys<'a> {
 impl Keys<'_> {
     fn scaling(&self) -> Result<Scaling, String> {
         let (name, object) = (self.name, self.object);
+        if let Some((key, _)) = object.iter().find(|(_, value)| value.is_object()) {
+            return Err(format!(
+                "`{name}` has `{key}`: rotary positions that differ between layers are not supported"
+            ));
+        }
         let kind = object.get("rope_type").or_else(|| object.get("type"));
-        let kind = kind.and_then(Value::as_str).unwrap_or("default");
-        if number(object, "partial_rotary_factor")?.is_some_and(|share| share < 1.0) {
-            return Err(format!("`{name}` has a `partial_rotary_factor` below `1`"));
+        let kind = match kind {
+            None | Some(Value::Null) => "default",
+            Some(kind) => kind
+                .as_str()
+                .ok_or_else(|| format!("the type of `{name}` is `{kind}`, expected a text"))?,
+        };
+        if number(object, "partial_rotary_factor")?.is_some_and(is_partial) {
+            return Err(format!(
+                "`{name}` has a `partial_rotary_factor` that is not `1`"
+            ));
         }
-        match kind {
-            "default" => Ok(Scaling::None),
-            "linear" => Ok(Scaling::Linear {
-                factor: self.positive("factor")?,
-            }),
-            "dynamic" => Ok(Scaling::Dynamic {
-                factor: self.positive("factor")?,
-                original: self.max_position_embeddings,
-            }),
-            "llama3" => self.llama3(),
-            "yarn" => self.yarn(),
-            other => Err(format!(
-                "`{name}` is of type `{other}`, expected `default`, `linear`, `dynamic`, \
-                 `llama3` or `yarn`"
-            )),
+        let (own, scaling): (&[&str], _) = match kind {
+            "default" => (&[], Ok(Scaling::None)),
+            "linear" => (&["factor"], self.linear()),
+            "dynamic" => (&["factor"], self.dynamic()),
+            "llama3" => (&LLAMA3, self.llama3()),
+            "yarn" => (&YARN, self.yarn()),
+            other => {
+                return Err(format!(
+                    "`{name}` is of type `{other}`, expected `default`, `linear`, `dynamic`, \
+                     `llama3` or `yarn`"
+                ));
+            }
+        };
+        let is_read = |key: &str| EVERY.contains(&key) || own.contains(&key);
+        let unread = object
+            .iter()
+            .find(|(key, value)| !is_read(key) && !value.is_null());
+        if let Some((key, _)) = unread {
+            return Err(format!(
+                "`{name}` has `{key}`, which a scaling of type `{kind}` does not read"
+            ));
         }
+        scaling
+    }
+
+    fn linear(&self) -> Result<Scaling, String> {
+        let factor = self.positive("factor")?;
+        Ok(Scaling::Linear { factor })
+    }
+
+    fn dynamic(&self) -> Result<Scaling, String> {
+        Ok(Scaling::Dynamic {
+            factor: self.positive("factor")?,
+            original: self.max_position_embeddings,
+        })
     }
 
     fn llama3(&self) -> Result<Scaling, String> {
@@ -356,5 +446,53 @@ mod tests {
         insta::assert_snapshot!(error(json!({"rope_type": "longrope"})), @"`rope_scaling` is of type `longrope`, expected `default`, `linear`, `dynamic`, `llama3` or `yarn`");
         insta::assert_snapshot!(error(json!({"type": "linear"})), @"`rope_scaling` has no positive `factor`");
         insta::assert_snapshot!(error(json!({"type": "linear", "factor": "4"})), @r#"`factor` is `"4"`, expected a number"#);
+        insta::assert_snapshot!(error(json!({"type": "linear", "factor": 4, "beta_fast": 2})), @"`rope_scaling` has `beta_fast`, which a scaling of type `linear` does not read");
+        insta::assert_snapshot!(error(json!({"factor": 4})), @"`rope_scaling` has `factor`, which a scaling of type `default` does not read");
+        insta::assert_snapshot!(error(json!({"type": 4})), @"the type of `rope_scaling` is `4`, expected a text");
+        insta::assert_snapshot!(error(json!("linear")), @r#"`rope_scaling` is `"linear"`, expected an object"#);
+        insta::assert_snapshot!(error(json!({"type": "default", "partial_rotary_factor": 0.5})), @"`rope_scaling` has a `partial_rotary_factor` that is not `1`");
+        let outer = json!({"partial_rotary_factor": 0.5});
+        insta::assert_snapshot!(read(&outer, 16).unwrap_err(), @"`partial_rotary_factor` is not `1`: every pair of a head turns here");
+    }
+
+    #[test]
+    fn parameters_that_differ_between_layers_or_lack_the_base_are_refused() {
+        let error = |parameters: Value| {
+            let config = json!({"rope_parameters": parameters});
+            read(&config, 16).unwrap_err()
+        };
+        let one = json!({"rope_type": "default", "rope_theta": 5e5});
+
+        insta::assert_snapshot!(error(json!({"full_attention": one, "sliding_attention": one})), @"`rope_parameters` has `full_attention`: rotary positions that differ between layers are not supported");
+        insta::assert_snapshot!(error(json!({"rope_type": "default"})), @"`rope_parameters` has no `rope_theta`");
+    }
+
+    #[test]
+    fn the_base_is_found_where_transformers_finds_it() {
+        // Oracle: `RotaryEmbeddingConfigMixin` of transformers 5.23.
+        let theta = |config: Value| read(&config, 16).unwrap().theta;
+        for (config, expected) in [
+            (json!({}), 1e4),
+            (json!({"rope_theta": 5e5}), 5e5),
+            (json!({"rope_parameters": {"rope_theta": 5e5}}), 5e5),
+            (
+                json!({"rope_theta": 5e5, "rope_parameters": {"rope_type": "default"}}),
+                5e5,
+            ),
+            (
+                json!({"rope_theta": 7.0, "rope_parameters": {"rope_theta": 5e5}}),
+                5e5,
+            ),
+            (
+                json!({"rope_scaling": {}, "rope_parameters": {"rope_theta": 5e5}}),
+                5e5,
+            ),
+            (
+                json!({"rope_scaling": null, "rope_parameters": {"rope_theta": 5e5}}),
+                5e5,
+            ),
+        ] {
+            assert!((theta(config.clone()) - expected).abs() < 1e-9, "{config}");
+        }
     }
 }

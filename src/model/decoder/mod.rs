@@ -122,9 +122,12 @@ impl Decoder {
     fn columns<'t>(&self, tokens: &'t TokenBatch, past: usize) -> Columns<'t> {
         let positions = tokens.positions(past, &self.device());
         let size = [tokens.batch(), tokens.time()];
-        let rotation = self
-            .rope
-            .rotation(&positions, size, self.embed_tokens.dtype());
+        let rotation = self.rope.rotation(
+            &positions,
+            past + tokens.time(),
+            size,
+            self.embed_tokens.dtype(),
+        );
         Columns::new(tokens, past, rotation)
     }
 

@@ -14,8 +14,15 @@ pub(super) const LLAMA: Family = Family {
         },
         ..Features::default()
     },
-    missing: &[Missing {
-        key: "mlp_bias",
-        feature: "a bias of the feed-forward layer",
-    }],
+    head_dim: None,
+    missing: &[
+        Missing {
+            key: "mlp_bias",
+            feature: "a bias of the feed-forward layer",
+        },
+        Missing {
+            key: "use_sliding_window",
+            feature: "attention within a sliding window",
+        },
+    ],
 };

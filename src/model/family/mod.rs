@@ -20,6 +20,9 @@ pub(super) struct Family {
     pub(super) architecture: &'static str,
     /// The features of the decoder of a given `config.json`.
     pub(super) features: fn(&Map<String, Value>) -> Features,
+    /// The width of a head where `config.json` names none; if this is none too, the heads share the
+    /// hidden size.
+    pub(super) head_dim: Option<usize>,
     /// Features that a `config.json` of the family can switch on and the decoder does not have.
     pub(super) missing: &'static [Missing],
 }
@@ -83,12 +86,13 @@ impl Family {
     }
 }
 
-/// Whether a key switches something on: it is `true`, or a number other than 0.
-pub(super) fn is_on(config: &Map<String, Value>, key: &str) -> bool {
+/// Whether a key switches something on: it is there, and neither null, nor false, nor 0.
+fn is_on(config: &Map<String, Value>, key: &str) -> bool {
     match config.get(key) {
+        None | Some(Value::Null) => false,
         Some(Value::Bool(is_on)) => *is_on,
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-        _ => false,
+        Some(_) => true,
     }
 }
 
@@ -104,6 +108,8 @@ mod tests {
             ("llama", "mlp_bias"),
             ("qwen2", "use_sliding_window"),
             ("qwen3", "use_sliding_window"),
+            ("llama", "use_sliding_window"),
+            ("qwen2", "mlp_bias"),
         ] {
             let features = |value: bool| {
                 let config = json!({key: value});

@@ -10,8 +10,15 @@ pub(super) const QWEN2: Family = Family {
         attention_bias: AttentionBias::Inputs,
         ..Features::default()
     },
-    missing: &[Missing {
-        key: "use_sliding_window",
-        feature: "attention within a sliding window",
-    }],
+    head_dim: None,
+    missing: &[
+        Missing {
+            key: "use_sliding_window",
+            feature: "attention within a sliding window",
+        },
+        Missing {
+            key: "mlp_bias",
+            feature: "a bias of the feed-forward layer",
+        },
+    ],
 };

@@ -14,8 +14,15 @@ pub(super) const QWEN3: Family = Family {
         },
         qk_norm: true,
     },
-    missing: &[Missing {
-        key: "use_sliding_window",
-        feature: "attention within a sliding window",
-    }],
+    head_dim: Some(128),
+    missing: &[
+        Missing {
+            key: "use_sliding_window",
+            feature: "attention within a sliding window",
+        },
+        Missing {
+            key: "mlp_bias",
+            feature: "a bias of the feed-forward layer",
+        },
+    ],
 };

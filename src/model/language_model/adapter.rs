@@ -77,10 +77,23 @@ impl LanguageModel {
     /// Reads an adapter in the format of PEFT, which replaces the present one.
     pub fn load_adapter(&mut self, folder: &Path) -> Result<(), ModelError> {
         let settings = peft::read_config(&folder.join(peft::CONFIG))?;
+        let path = folder.join(peft::WEIGHTS);
+        let pickled = folder.join(peft::PICKLED);
+        if pickled.is_file() && !path.exists() {
+            return Err(ModelError::Weights {
+                problem: format!(
+                    "there are only pickled weights, `{}`; convert them to `{}`, for example with \
+                     `save_pretrained` of PEFT",
+                    peft::PICKLED,
+                    peft::WEIGHTS
+                ),
+                path: folder.to_owned(),
+            });
+        }
+        let archive = Archive::open_file(&path)?;
+        check_rank(&archive, settings.r)?;
         // All initial values are replaced.
         self.attach_adapter(&settings, 0)?;
-        let path = folder.join(peft::WEIGHTS);
-        let archive = Archive::open_file(&path)?;
         let device = self.decoder.device();
         let mut unread = archive.names();
         let mut failure = None;
@@ -113,4 +126,28 @@ impl LanguageModel {
         self.decoder.train(|parameter| parameter.is_adapter);
         Ok(())
     }
+}
+
+/// Refuses a rank that the file does not have, before there is memory of that size.
+fn check_rank(archive: &Archive, r: usize) -> Result<(), ModelError> {
+    for name in archive.names() {
+        if !name.ends_with(peft::A) {
+            continue;
+        }
+        let rows = archive
+            .find(&name)
+            .and_then(|(_, view)| view.shape().first().copied());
+        if rows != Some(r) {
+            return Err(ModelError::Adapter(format!(
+                "`r` is `{r}`, but `{name}` has another rank, `{}`",
+                rows.unwrap_or_default()
+            )));
+        }
+        return Ok(());
+    }
+    Err(ModelError::Adapter(format!(
+        "`{}` has no tensor that ends in `{}`",
+        archive.path().display(),
+        peft::A
+    )))
 }

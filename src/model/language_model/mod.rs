@@ -9,14 +9,15 @@ use burn::tensor::Device;
 use serde_json::{Map, Value};
 
 use super::{
+    adapter::peft,
     chat::Chat,
     config::{self, DecoderConfig},
     decoder::Decoder,
     error::ModelError,
-    files::{read_object, write_bytes, write_json},
+    files::{read_bytes, read_object, write_bytes, write_json},
     settings::{AdapterSettings, Dtype, ModelSettings},
     tokenizer::Tokenizer,
-    weights::{self, Archive},
+    weights::{self, Archive, Checkpoint},
 };
 use crate::settings::MemorySize;
 
@@ -60,18 +61,19 @@ impl LanguageModel {
     pub fn load(folder: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
         let device = device.clone().inner();
         check_dtype(dtype, &device)?;
-        let config = DecoderConfig::from_file(&folder.join("config.json"))?;
-        let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+        if folder.join(peft::CONFIG).is_file() {
+            return Err(ModelError::Adapter(format!(
+                "`{}` has the `{}` of an adapter; pass its base model, and this folder as the adapter, \
+                 or move the adapter away",
+                folder.display(),
+                peft::CONFIG
+            )));
+        }
+        let mut config = DecoderConfig::from_file(&folder.join("config.json"))?;
+        let tokenizer = Tokenizer::from_folder(folder)?;
         let archive = Archive::open_folder(folder)?;
-        let decoder = Decoder::build(&config, &device, |parameter| {
-            archive.read(
-                &parameter.name,
-                parameter.role.layout(),
-                parameter.dims,
-                dtype.of_tensors(),
-                &device,
-            )
-        })?;
+        let decoder = read_decoder(&mut config, archive, dtype, &device)?;
+        warn_about(&config, &tokenizer);
         let generation = read_object(&folder.join(GENERATION))?;
         let stop_tokens = config::token_ids(generation.get("eos_token_id")).map_err(|problem| {
             ModelError::Json {
@@ -84,10 +86,12 @@ impl LanguageModel {
         } else {
             stop_tokens
         };
-        let companions = COMPANIONS
-            .into_iter()
-            .filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
-            .collect();
+        let mut companions = Vec::new();
+        for name in COMPANIONS {
+            if let Some(bytes) = read_bytes(&folder.join(name))? {
+                companions.push((name, bytes));
+            }
+        }
         Ok(Self {
             config,
             decoder,
@@ -125,6 +129,38 @@ impl LanguageModel {
             write_bytes(&folder.join(name), bytes)?;
         }
         Ok(())
+    }
+}
+
+/// Reads every parameter of a checkpoint, and refuses tensors that no parameter uses.
+fn read_decoder(
+    config: &mut DecoderConfig,
+    archive: Archive,
+    dtype: Dtype,
+    device: &Device,
+) -> Result<Decoder, ModelError> {
+    let dtype = dtype.of_tensors();
+    let mut checkpoint = Checkpoint::new(archive, config, dtype, device)?;
+    let decoder = Decoder::build(config, device, |parameter| {
+        checkpoint.read(parameter, dtype, device)
+    })?;
+    checkpoint.finish()?;
+    Ok(decoder)
+}
+
+/// Warns about what a checkpoint asks for and this program does otherwise.
+fn warn_about(config: &DecoderConfig, tokenizer: &Tokenizer) {
+    for key in config.ignored_dropouts() {
+        tracing::warn!(
+            "`{key}` of `config.json` is ignored: training drops nothing within the decoder"
+        );
+    }
+    let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
+    if tokens > rows {
+        tracing::warn!(
+            "the tokenizer has {tokens} tokens, but the model only {rows}: a text with one of the \
+             others cannot be read"
+        );
     }
 }
 

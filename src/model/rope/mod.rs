@@ -1,5 +1,7 @@
 //! Rotary position embedding (arXiv 2104.09864), in the half-split form of the Hugging Face models.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{
@@ -11,9 +13,21 @@ use super::{
 /// Cosines and sines of every position.
 #[derive(Clone, Debug)]
 pub(super) struct Rope {
+    /// The angle of each pair from one position to the next.
+    frequencies: Vec<f64>,
+    /// What cosines and sines are multiplied by.
+    scale: f64,
+    device: Device,
+    /// The positions that were asked for so far. A model may allow a million, and most texts are short.
+    table: Arc<Mutex<Table>>,
+    growth: Option<Growth>,
+}
+
+/// Cosines and sines of the first positions, `[rows, half]`.
+#[derive(Clone, Debug)]
+struct Table {
     cos: Tensor<2>,
     sin: Tensor<2>,
-    growth: Option<Growth>,
 }
 
 /// The rotations of the tokens of one pass.
@@ -38,14 +52,66 @@ impl Rope {
     pub(super) fn new(config: &DecoderConfig, device: &Device) -> Self {
         let frequencies = config.rope.frequencies(config.head_dim);
         let scale = config.rope.attention_factor();
-        let half = frequencies.len();
         let growth = Growth::new(config, &frequencies, device);
-        // The frequencies of a text beyond the model's length are computed when they are needed.
-        let rows = match &config.rope.scaling {
-            Scaling::Dynamic { .. } => 1,
-            _ => config.max_position_embeddings,
-        };
-        let table = |function: fn(f64) -> f64| {
+        let table = Table::new(&frequencies, scale, 1, device);
+        Self {
+            frequencies,
+            scale,
+            device: device.clone(),
+            table: Arc::new(Mutex::new(table)),
+            growth,
+        }
+    }
+
+    /// A table of at least `rows` positions, which grows where it is too short. The rows do not depend on
+    /// when they were made.
+    fn table(&self, rows: usize) -> Table {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.cos.dims()[0] < rows {
+            // Twice as many at a time, so that a text that grows token by token costs little.
+            let rows = rows.next_power_of_two().max(Table::SHORTEST);
+            *table = Table::new(&self.frequencies, self.scale, rows, &self.device);
+        }
+        table.clone()
+    }
+
+    /// Looks up the rotations of `positions`, all of which are below `end`.
+    ///
+    /// # Shapes
+    ///
+    /// - `positions`: `[batch · time]`
+    pub(super) fn rotation(
+        &self,
+        positions: &Tensor<1, Int>,
+        end: usize,
+        [batch, time]: [usize; 2],
+        dtype: DType,
+    ) -> Rotation {
+        let half = self.frequencies.len();
+        let shaped = |rows: Tensor<2>| rows.reshape([batch, time, 1, half]).cast(dtype);
+        if let Some(growth) = &self.growth {
+            let angles = growth.angles(positions, [batch, time]);
+            return Rotation {
+                cos: shaped(angles.clone().cos()),
+                sin: shaped(angles.sin()),
+            };
+        }
+        let Table { cos, sin } = self.table(end);
+        let rows = |table: Tensor<2>| shaped(table.select(0, positions.clone()));
+        Rotation {
+            cos: rows(cos),
+            sin: rows(sin),
+        }
+    }
+}
+
+impl Table {
+    /// The fewest rows that are made at a time, except at the start.
+    const SHORTEST: usize = 512;
+
+    fn new(frequencies: &[f64], scale: f64, rows: usize, device: &Device) -> Self {
+        let half = frequencies.len();
+        let of = |function: fn(f64) -> f64| {
             let values: Vec<f32> = (0..rows * half)
                 .map(|index| {
                     let angle = (index / half) as f64 * frequencies[index % half];
@@ -55,36 +121,8 @@ impl Rope {
             matrix(values, [rows, half], device)
         };
         Self {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
-            growth,
-        }
-    }
-
-    /// Looks up the rotations of `positions`.
-    ///
-    /// # Shapes
-    ///
-    /// - `positions`: `[batch · time]`
-    pub(super) fn rotation(
-        &self,
-        positions: &Tensor<1, Int>,
-        [batch, time]: [usize; 2],
-        dtype: DType,
-    ) -> Rotation {
-        let half = self.cos.dims()[1];
-        let shaped = |rows: Tensor<2>| rows.reshape([batch, time, 1, half]).cast(dtype);
-        if let Some(growth) = &self.growth {
-            let angles = growth.angles(positions, [batch, time]);
-            return Rotation {
-                cos: shaped(angles.clone().cos()),
-                sin: shaped(angles.sin()),
-            };
-        }
-        let rows = |table: &Tensor<2>| shaped(table.clone().select(0, positions.clone()));
-        Rotation {
-            cos: rows(&self.cos),
-            sin: rows(&self.sin),
+            cos: of(f64::cos),
+            sin: of(f64::sin),
         }
     }
 }
@@ -162,5 +200,46 @@ impl Rotation {
             }
         };
         ops::rotate(x, angles(&self.cos), angles(&self.sin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::{self, values};
+
+    /// The cosines of one position.
+    fn cosines(rope: &Rope, position: usize) -> Vec<f32> {
+        let index = i64::try_from(position).unwrap();
+        let positions = Tensor::<1, Int>::from_data([index], &Device::flex());
+        let rotation = rope.rotation(&positions, position + 1, [1, 1], DType::F32);
+        let half = rope.frequencies.len();
+        values(rotation.cos.reshape([1, half]))
+    }
+
+    #[test]
+    fn rows_do_not_depend_on_how_the_table_grew() {
+        let config = fixture::model("qwen2").config;
+        let (short, long) = (
+            Rope::new(&config, &Device::flex()),
+            Rope::new(&config, &Device::flex()),
+        );
+        cosines(&long, 5000);
+        assert_eq!(long.table(1).cos.dims()[0], 8192);
+
+        for position in [0, 3, 511, 512, 1023, 1024] {
+            let found = cosines(&short, position);
+
+            assert_eq!(found, cosines(&long, position), "{position}");
+            // Oracle: the definition, cos(position · θ^(-2·pair / width)).
+            let expected = (position as f64 * rope_frequency(&config)).cos();
+            assert!((f64::from(found[1]) - expected).abs() < 1e-6, "{position}");
+        }
+        assert_eq!(short.table(1).cos.dims()[0], 2048);
+    }
+
+    /// The frequency of the second pair.
+    fn rope_frequency(config: &DecoderConfig) -> f64 {
+        10_000_f64.powf(-2.0 / config.head_dim as f64)
     }
 }

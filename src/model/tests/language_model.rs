@@ -1,8 +1,8 @@
 //! A model's folder, written and read.
 
-use std::fs;
+use std::{collections::BTreeMap, fs, path::Path};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         AdapterKind, Dtype, LanguageModel, ScratchSettings, TokenBatch,
         files::write_json,
         fixture::{self, values},
+        parameter::Layout,
         weights,
     },
     settings::one_of,
@@ -156,9 +157,156 @@ fn damaged_folders_are_refused_with_what_is_wrong() {
     );
     assert_eq!(load(), expected);
     fs::write(&weights, &bytes[..7]).unwrap();
-    insta::assert_snapshot!(load(), @"cannot understand the tensors of `MODEL/model.safetensors`");
+    insta::assert_snapshot!(load(), @"`MODEL/model.safetensors`: it is cut off within its header, after 7 bytes");
+    fs::write(&weights, &bytes[..100]).unwrap();
+    insta::assert_snapshot!(load(), @"`MODEL/model.safetensors`: it is cut off within its header, after 100 bytes");
+    fs::write(
+        &weights,
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    )
+    .unwrap();
+    insta::assert_snapshot!(load(), @"`MODEL/model.safetensors`: it is a pointer of Git LFS, not the file; run `git lfs pull` where it comes from");
+    fs::write(&weights, "").unwrap();
+    insta::assert_snapshot!(load(), @"`MODEL/model.safetensors`: it is empty; fetch the file again");
+    let tokenizer = folder.path().join("tokenizer.json");
+    fs::rename(&tokenizer, folder.path().join("vocab.json")).unwrap();
+    insta::assert_snapshot!(load(), @"cannot understand the tokenizer `MODEL/tokenizer.json`: there is only `vocab.json`; convert it, for example with `save_pretrained` of transformers' `AutoTokenizer`");
+    fs::rename(folder.path().join("vocab.json"), &tokenizer).unwrap();
+    fs::write(folder.path().join("adapter_config.json"), "{}").unwrap();
+    insta::assert_snapshot!(load(), @"the adapter does not fit: `MODEL` has the `adapter_config.json` of an adapter; pass its base model, and this folder as the adapter, or move the adapter away");
+    fs::remove_file(folder.path().join("adapter_config.json")).unwrap();
     fs::remove_file(weights).unwrap();
     insta::assert_snapshot!(load(), @"cannot read `MODEL/model.safetensors`");
+}
+
+/// Writes a model's folder whose tensors `change` has changed.
+fn changed(
+    folder: &Path,
+    model: &LanguageModel,
+    change: impl FnOnce(&mut BTreeMap<String, Stored>),
+) {
+    model.save(folder).unwrap();
+    let mut tensors = BTreeMap::new();
+    model.decoder.clone().each_parameter(&mut |one| {
+        tensors.insert(one.name, (one.layout, one.tensor.clone()));
+    });
+    change(&mut tensors);
+    let tensors = tensors.into_iter();
+    weights::write(
+        &folder.join("model.safetensors"),
+        tensors.map(|(name, (layout, tensor))| (name, layout, tensor)),
+    )
+    .unwrap();
+}
+
+type Stored = (Layout, Tensor<2>);
+
+const HEAD: &str = "lm_head.weight";
+const EMBEDDING: &str = "model.embed_tokens.weight";
+
+fn load(folder: &Path) -> Result<LanguageModel, String> {
+    let model = LanguageModel::load(folder, Dtype::F32, &Device::flex());
+    model.map_err(|error| {
+        let text = error.to_string();
+        text.replace(&folder.display().to_string(), "MODEL")
+    })
+}
+
+#[test]
+fn a_head_that_is_not_the_embedding_is_used_although_the_configuration_ties_them() {
+    // Oracle: transformers 5.23, `tie_weights`; compared in tests/parity.
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let model = fixture::model("qwen2");
+    changed(folder.path(), &model, |tensors| {
+        let (layout, table) = tensors[EMBEDDING].clone();
+        tensors.insert(HEAD.to_owned(), (layout, table * 2.0));
+    });
+
+    let loaded = load(folder.path()).unwrap();
+
+    let twice: Vec<f32> = logits(&model).iter().map(|one| one * 2.0).collect();
+    // Doubling is exact.
+    assert_eq!(logits(&loaded), twice);
+    assert!(!loaded.config.tie_word_embeddings);
+    loaded.save(other.path()).unwrap();
+    assert_eq!(logits(&load(other.path()).unwrap()), twice);
+}
+
+#[test]
+fn what_transformers_reads_under_other_names_is_read() {
+    // Oracle: `from_pretrained` of transformers 5.23; compared in tests/parity.
+    let model = fixture::model("qwen2");
+    let changes: [fn(&mut BTreeMap<String, Stored>); 4] = [
+        // A copy of the embedding.
+        |tensors| {
+            let table = tensors[EMBEDDING].clone();
+            tensors.insert(HEAD.to_owned(), table);
+        },
+        // The head alone.
+        |tensors| {
+            let table = tensors.remove(EMBEDDING).unwrap();
+            tensors.insert(HEAD.to_owned(), table);
+        },
+        // A checkpoint of the decoder without a head.
+        |tensors| {
+            let bare = std::mem::take(tensors).into_iter();
+            tensors.extend(
+                bare.map(|(name, value)| (name.strip_prefix("model.").unwrap().to_owned(), value)),
+            );
+        },
+        // A buffer of old checkpoints.
+        |tensors| {
+            let norm = tensors["model.norm.weight"].clone();
+            tensors.insert(
+                "model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(),
+                norm,
+            );
+        },
+    ];
+    for change in changes {
+        let folder = tempfile::tempdir().unwrap();
+        changed(folder.path(), &model, change);
+
+        let loaded = load(folder.path()).unwrap();
+
+        assert_eq!(logits(&loaded), logits(&model));
+        assert!(loaded.config.tie_word_embeddings);
+    }
+}
+
+#[test]
+fn tensors_that_the_decoder_does_not_use_are_named() {
+    let model = fixture::model("qwen2");
+    let with = |names: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        changed(folder.path(), &model, |tensors| {
+            for name in names {
+                let norm = tensors["model.norm.weight"].clone();
+                tensors.insert((*name).to_owned(), norm);
+            }
+        });
+        load(folder.path()).unwrap_err()
+    };
+
+    insta::assert_snapshot!(with(&["model.layers.0.self_attn.q_norm.weight"]), @"`MODEL/model.safetensors`: one tensor that the decoder of `config.json` does not use: `model.layers.0.self_attn.q_norm.weight`; correct `config.json`, or remove what changes nothing");
+    insta::assert_snapshot!(with(&["model.layers.0.self_attn.o_proj.bias", "model.layers.1.self_attn.o_proj.bias", "model.layers.2.input_layernorm.weight", "score.weight"]), @"`MODEL/model.safetensors`: 4 tensors that the decoder of `config.json` does not use: `model.layers.0.self_attn.o_proj.bias`, `model.layers.1.self_attn.o_proj.bias`, `model.layers.2.input_layernorm.weight` and one more; correct `config.json`, or remove what changes nothing");
+    insta::assert_snapshot!(with(&["model.layers.0.mlp.up_proj.qweight"]), @"`MODEL/model.safetensors`: the weights are quantised (`model.layers.0.mlp.up_proj.qweight`), which is not supported");
+}
+
+#[test]
+fn one_file_goes_before_an_index() {
+    // Oracle: `_get_resolved_checkpoint_files` of transformers 5.23.
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture::model("llama");
+    model.save(folder.path()).unwrap();
+    let index = folder.path().join("model.safetensors.index.json");
+    write_json(
+        &index,
+        &json!({"weight_map": {"x": "of_another.safetensors"}}),
+    )
+    .unwrap();
+
+    assert_eq!(logits(&load(folder.path()).unwrap()), logits(&model));
 }
 
 #[test]

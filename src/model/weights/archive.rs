@@ -8,12 +8,12 @@ use std::{
 
 use burn::tensor::{DType, Device, Tensor};
 use memmap2::{Mmap, UncheckedAdvice};
-use safetensors::{Dtype as FileType, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype as FileType, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde_json::{Map, Value};
 
 use crate::model::{error::ModelError, parameter::Layout};
 
-use super::convert::convert;
+use super::{convert::convert, folder};
 
 /// The tensors of one or several files, mapped into memory.
 pub(in crate::model) struct Archive {
@@ -26,29 +26,12 @@ pub(in crate::model) struct Archive {
 impl Archive {
     /// The weights of a Hugging Face folder, in one file or in several with an index.
     pub(in crate::model) fn open_folder(folder: &Path) -> Result<Self, ModelError> {
-        let index = folder.join("model.safetensors.index.json");
-        if !index.is_file() {
-            return Self::open_file(&folder.join("model.safetensors"));
-        }
-        let bytes = std::fs::read(&index).map_err(|source| ModelError::Read {
-            path: index.clone(),
-            source,
-        })?;
-        let problem = |problem: String| ModelError::Json {
-            path: index.clone(),
-            problem,
+        let paths = folder::files(folder)?;
+        let path = match paths.as_slice() {
+            [only] => only.clone(),
+            _ => folder.to_owned(),
         };
-        let json: Value =
-            serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
-        let map = json
-            .get("weight_map")
-            .and_then(Value::as_object)
-            .ok_or_else(|| problem("`weight_map` is missing".to_owned()))?;
-        let mut shards: Vec<&str> = map.values().filter_map(Value::as_str).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let paths = shards.into_iter().map(|shard| folder.join(shard));
-        Self::open(folder.to_owned(), paths.collect())
+        Self::open(path, paths)
     }
 
     /// The tensors of one file.
@@ -57,23 +40,24 @@ impl Archive {
     }
 
     fn open(path: PathBuf, paths: Vec<PathBuf>) -> Result<Self, ModelError> {
-        let mut files = Vec::with_capacity(paths.len());
+        let mut files: Vec<(PathBuf, Mmap)> = Vec::with_capacity(paths.len());
         let mut places = BTreeMap::new();
         for path in paths {
             let map = map(&path).map_err(|source| ModelError::Read {
                 path: path.clone(),
                 source,
             })?;
-            let tensors = SafeTensors::deserialize(&map).map_err(|source| {
-                let path = path.clone();
-                cut_off(&path, &map).unwrap_or(ModelError::Tensors { path, source })
-            })?;
-            places.extend(
-                tensors
-                    .names()
-                    .into_iter()
-                    .map(|name| (name.to_owned(), files.len())),
-            );
+            let tensors =
+                SafeTensors::deserialize(&map).map_err(|source| broken(&path, &map, source))?;
+            for name in tensors.names() {
+                if let Some(other) = places.insert(name.to_owned(), files.len()) {
+                    let (first, _) = &files[other];
+                    return Err(ModelError::Weights {
+                        problem: format!("tensor `{name}` is in `{}` too", first.display()),
+                        path,
+                    });
+                }
+            }
             files.push((path, map));
         }
         Ok(Self {
@@ -81,6 +65,11 @@ impl Archive {
             files,
             places,
         })
+    }
+
+    /// The file or folder.
+    pub(in crate::model) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The names of all tensors, sorted.
@@ -166,11 +155,35 @@ pub(super) fn in_memory(dtype: FileType) -> Option<DType> {
     }
 }
 
+/// Why the bytes of a file are not tensors.
+fn broken(path: &Path, bytes: &[u8], source: SafeTensorError) -> ModelError {
+    let path = path.to_owned();
+    if let Some(problem) = folder::disguised(bytes) {
+        let problem = problem.to_owned();
+        return ModelError::Weights { path, problem };
+    }
+    cut_off(&path, bytes).unwrap_or(ModelError::Tensors { path, source })
+}
+
 /// The first tensor whose end is missing, if the file is shorter than its header says.
 fn cut_off(path: &Path, bytes: &[u8]) -> Option<ModelError> {
-    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    /// The longest header that the library reads.
+    const LONGEST: usize = 100_000_000;
+    let in_header = || ModelError::Weights {
+        path: path.to_owned(),
+        problem: format!(
+            "it is cut off within its header, after {} bytes",
+            bytes.len()
+        ),
+    };
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Some(in_header());
+    };
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    let header: Map<String, Value> = serde_json::from_slice(rest.get(..length)?).ok()?;
+    let Some(header) = rest.get(..length) else {
+        return (length <= LONGEST).then(in_header);
+    };
+    let header: Map<String, Value> = serde_json::from_slice(header).ok()?;
     let found = rest.len() - length;
     let ends = header.into_iter().filter_map(|(name, entry)| {
         let end = entry.get("data_offsets")?.get(1)?.as_u64()?;

@@ -2,6 +2,8 @@
 
 mod archive;
 mod convert;
+mod folder;
+mod names;
 
 use std::{
     borrow::Cow,
@@ -18,6 +20,7 @@ use crate::disk::atomic::{self, Flush};
 use super::{error::ModelError, parameter::Layout};
 
 pub(super) use archive::Archive;
+pub(super) use names::Checkpoint;
 
 use archive::{in_memory, wrong_type};
 

@@ -243,6 +243,7 @@ pub(in crate::train) fn assert_close(ours: &[f64], expected: &[f64]) {
 pub(super) fn rows() -> Vec<Row> {
     let row = |index: usize, prompt: &str, target: &str| Row {
         id: format!("row {index}"),
+        is_raw: true,
         prompt: prompt.to_owned(),
         target_code: target.to_owned(),
         target_text: target.to_owned(),
