@@ -379,6 +379,7 @@ fn texts(count: usize) -> Vec<Row> {
         .map(|row| Row {
             id: row.to_string(),
             prompt: words(row * ROW, ROW / 2),
+            is_raw: true,
             target_code: "print(1)".to_owned(),
             target_text: words(row * ROW + ROW / 2, ROW / 2),
         })
