@@ -330,7 +330,7 @@ mod tests {
         {"correctness":2.0,"format":1.0,"id":7,"total":3.0}
         {"correctness":null,"error":"ZeroDivisionError: neither the completion nor the target has code to compare","format":-1.0,"total":null}
         {"correctness":null,"error":"line 4: it is not UTF-8 at byte 1","format":null,"total":null}
-        {"correctness":null,"error":"ZeroDivisionError: neither the completion nor the target has code to compare","format":-1.0,"p":null,"total":null}
+        {"correctness":-2.0,"format":-1.0,"p":null,"total":-3.0}
         "#);
     }
 }

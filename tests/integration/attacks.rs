@@ -412,7 +412,7 @@ impl Traced {
 fn a_killed_server_is_not_a_wrong_answer() {
     let traced = Traced::new();
     let slow = "import time\ntime.sleep(2)";
-    let mut judge = traced.judge(&[slow]).spawn().unwrap();
+    let mut judge = traced.judge(&[slow]).arg("--no-cache").spawn().unwrap();
     wait_for("the program", || traced.kill_a_server());
     assert!(judge.wait().unwrap().success());
 
@@ -423,7 +423,7 @@ fn a_killed_server_is_not_a_wrong_answer() {
 fn a_program_whose_server_is_killed_twice_gets_a_verdict_with_the_cause() {
     let traced = Traced::new();
     let slow = "import time\ntime.sleep(2)";
-    let mut judge = traced.judge(&[slow]).spawn().unwrap();
+    let mut judge = traced.judge(&[slow]).arg("--no-cache").spawn().unwrap();
     while judge.try_wait().unwrap().is_none() {
         traced.kill_a_server();
         thread::sleep(Duration::from_millis(20));
