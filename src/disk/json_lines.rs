@@ -52,9 +52,10 @@ impl JsonLines {
     ) -> Result<Self, DiskError> {
         let bytes = read_bytes(path)?;
         let mut damaged = None;
-        let mut stays = |number: usize, line: &[u8]| match serde_json::from_slice::<K>(line) {
-            Ok(key) => keep(&key),
-            Err(_) => {
+        let mut stays = |number: usize, line: &[u8]| {
+            if let Ok(key) = serde_json::from_slice::<K>(line) {
+                keep(&key)
+            } else {
                 damaged.get_or_insert(number);
                 false
             }

@@ -264,13 +264,14 @@ impl Scheduler<'_> {
         // A signal may have reached the worker a moment before this process has looked for its own.
         let is_stopping = is_stopping || (self.stop_requests)() > 0;
         match ended {
-            Ended::Code(exit_code::STOPPED) if is_stopping => self.stopped(track),
+            // The last two are killed on request, which is no failure.
+            Ended::Code(exit_code::STOPPED | exit_code::HELD) | Ended::Signal(_) if is_stopping => {
+                self.stopped(track);
+            }
             Ended::Code(exit_code::STOPPED) => {
                 let reason = "stopped by a signal that its worker alone has got";
                 self.fail(track, reason.to_owned(), is_stopping);
             }
-            // Killed on request, which is no failure.
-            Ended::Signal(_) | Ended::Code(exit_code::HELD) if is_stopping => self.stopped(track),
             Ended::Code(exit_code::HELD) => {
                 let owner = match track.dir.holder() {
                     Ok(Holder::Somebody(owner)) => owner,

@@ -238,8 +238,8 @@ mod tests {
 
     use super::*;
 
-    fn with(key: &str, value: Value) -> Result<(), String> {
-        check(json!({key: value}).as_object().unwrap())
+    fn with(key: &str, value: impl Into<Value>) -> Result<(), String> {
+        check(json!({ key: value.into() }).as_object().unwrap())
     }
 
     #[test]

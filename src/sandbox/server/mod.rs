@@ -202,9 +202,10 @@ impl Drop for Server {
 /// A path in the folder for temporary files, where nothing is.
 fn unused_folder(random: &mut File) -> io::Result<PathBuf> {
     let nonce = Nonce::new(random)?;
-    let name: String = nonce.bytes()[..8]
+    let name = nonce
+        .bytes()
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    std::path::absolute(env::temp_dir().join(format!("recode-{name}")))
+        .take(8)
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    std::path::absolute(env::temp_dir().join(format!("recode-{name:016x}")))
 }
