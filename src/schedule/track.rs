@@ -79,8 +79,16 @@ pub(super) fn counts(tracks: &[Track<'_>]) -> [usize; 4] {
     counts
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has searched all jobs for ready ones.
+    pub(super) static SEARCHES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The positions of the jobs that may start now, as all jobs that they need are done.
 pub(super) fn ready(tracks: &[Track<'_>]) -> Vec<usize> {
+    #[cfg(test)]
+    SEARCHES.with(|searches| searches.set(searches.get() + 1));
     let is_ready = |track: &Track<'_>| {
         let is_done = |place: &usize| tracks[*place].is_done();
         matches!(track.phase, Phase::Waiting) && track.needs.iter().all(is_done)
