@@ -13,7 +13,7 @@ use super::{
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
-    plan::{Job, JobId, JobKind, Memory, Missing, Plan, whats},
+    plan::{Job, JobId, JobKind, Memory, Missing, Plan, labels},
     results::{JobState, Progress, Store, in_words},
     spec::Experiment,
 };
@@ -163,13 +163,13 @@ fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> Ve
         count(trainings, "training"),
         count(plan.jobs.len() - trainings, "evaluation"),
     )];
-    let whats = whats(&plan.jobs.iter().collect::<Vec<_>>());
-    let width = whats.iter().map(String::len).max().unwrap_or(0).max(4);
+    let labels = labels(&plan.jobs.iter().collect::<Vec<_>>());
+    let width = labels.iter().map(String::len).max().unwrap_or(0).max(4);
     lines.push(format!(
         "{:14}  {:width$}  {:14}  {:7}  WHY",
         "JOB", "WHAT", "AFTER", "STATE"
     ));
-    for ((job, what), step) in plan.jobs.iter().zip(&whats).zip(steps).take(most) {
+    for ((job, what), step) in plan.jobs.iter().zip(&labels).zip(steps).take(most) {
         let after: Vec<&str> = job.after.iter().map(|id| id.0.as_str()).collect();
         let after = if after.is_empty() {
             "-".to_owned()

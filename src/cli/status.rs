@@ -12,7 +12,7 @@ use super::{
     spec_arguments::SpecArguments,
 };
 use crate::{
-    plan::{Job, JobId, whats},
+    plan::{Job, JobId, labels},
     results::{JobDir, JobState, Store, Timestamp},
 };
 
@@ -65,9 +65,9 @@ fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
         let read = |dir: &JobDir| dir.job().ok().flatten();
         let jobs: Vec<Option<Job>> = dirs.iter().map(read).collect();
         let known: Vec<&Job> = jobs.iter().flatten().collect();
-        let mut whats = whats(&known).into_iter();
+        let mut labels = labels(&known).into_iter();
         let rows = dirs.iter().zip(&jobs).map(|(dir, job)| {
-            let what = job.as_ref().and_then(|_| whats.next());
+            let what = job.as_ref().and_then(|_| labels.next());
             row(dir, what.unwrap_or_default())
         });
         return rows.collect();
@@ -79,7 +79,7 @@ fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
     let (_, plan) = spec.plan()?;
     let jobs: Vec<&Job> = plan.jobs.iter().collect();
     jobs.iter()
-        .zip(whats(&jobs))
+        .zip(labels(&jobs))
         .map(|(job, what)| row(&store.job_dir(&job.id), what))
         .collect()
 }

@@ -9,10 +9,10 @@ mod content;
 mod identity;
 mod inputs;
 mod job;
+mod labels;
 mod memory;
 #[cfg(test)]
 pub(crate) mod tests;
-mod whats;
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
@@ -27,8 +27,8 @@ use crate::{
 pub use content::Content;
 pub use inputs::{Input, Inputs, Missing, ProjectInputs};
 pub use job::{Job, JobId, JobKind, RECIPE_VERSION, Start, Task, TrainEval, Work};
+pub use labels::labels;
 pub use memory::Memory;
-pub use whats::whats;
 
 /// All jobs of an experiment, and what they are for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -269,7 +269,7 @@ impl Scheduler<'_> {
                 self.stopped(track);
             }
             Ended::Code(exit_code::STOPPED) => {
-                let reason = "stopped by a signal that its worker alone has got";
+                let reason = "stopped by a signal that only its worker got";
                 self.fail(track, reason.to_owned(), is_stopping);
             }
             Ended::Code(exit_code::HELD) => {

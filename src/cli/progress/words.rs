@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     cli::output::count,
-    plan::{Job, JobId, whats},
+    plan::{Job, JobId, labels},
     report::percent,
     results::{Outcome, Progress, Store},
     schedule::Event,
@@ -16,23 +16,23 @@ const INDENT: &str = "\n        ";
 /// Describes events, with what each job is about and its results.
 pub(in crate::cli) struct Words<'a> {
     store: &'a Store,
-    whats: BTreeMap<JobId, String>,
+    labels: BTreeMap<JobId, String>,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(jobs: &[Job], store: &'a Store) -> Self {
         let every: Vec<&Job> = jobs.iter().collect();
-        let whats = jobs
+        let labels = jobs
             .iter()
             .map(|job| job.id.clone())
-            .zip(whats(&every))
+            .zip(labels(&every))
             .collect();
-        Self { store, whats }
+        Self { store, labels }
     }
 
     /// What a job is about.
     pub(super) fn what(&self, job: &JobId) -> &str {
-        self.whats.get(job).map_or("", String::as_str)
+        self.labels.get(job).map_or("", String::as_str)
     }
 
     /// An event as a line; none if the event is not shown.

@@ -1,4 +1,4 @@
-//! What jobs do, in a few words that distinguish them.
+//! Labels of jobs: what they do, in a few words that distinguish them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ const MOST_CHARACTERS: usize = 16;
 
 /// What each job does. Jobs that have the same words in [`Job::what`] also have the settings in which they
 /// differ, such as `lr.peak 0.001`.
-pub fn whats(jobs: &[&Job]) -> Vec<String> {
-    let mut whats: Vec<String> = jobs.iter().map(|job| job.what()).collect();
+pub fn labels(jobs: &[&Job]) -> Vec<String> {
+    let mut labels: Vec<String> = jobs.iter().map(|job| job.what()).collect();
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (place, what) in whats.iter().enumerate() {
+    for (place, what) in labels.iter().enumerate() {
         groups.entry(what.clone()).or_default().push(place);
     }
     for places in groups.values().filter(|places| places.len() > 1) {
@@ -39,11 +39,11 @@ pub fn whats(jobs: &[&Job]) -> Vec<String> {
             for path in &paths {
                 let value = settings.get(**path).map_or("-", String::as_str);
                 let path = path.strip_prefix("train.").unwrap_or(path);
-                whats[*place].extend([" ", path, " ", value]);
+                labels[*place].extend([" ", path, " ", value]);
             }
         }
     }
-    whats
+    labels
 }
 
 /// The values in an object, by their path.
@@ -88,13 +88,13 @@ mod tests {
 
         let what = other.what();
         assert_eq!(
-            whats(&[&low, &high, &other]),
+            labels(&[&low, &high, &other]),
             [
                 format!("{} lr.peak 0.0001", low.what()),
                 format!("{} lr.peak 0.0002", low.what()),
                 what,
             ]
         );
-        assert_eq!(whats(&[&low]), [low.what()]);
+        assert_eq!(labels(&[&low]), [low.what()]);
     }
 }
