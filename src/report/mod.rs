@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 pub use error::ReportError;
 pub use format::percent;
@@ -37,13 +37,31 @@ fn write(path: &Path, text: &str) -> Result<(), ReportError> {
     Ok(written.map_err(DiskError::write(path))?)
 }
 
-/// Draws what the finished trainings of a plan logged into a folder; returns the names of the files.
+/// Removes a file of a table's folder, if it is there.
+fn remove(path: &Path) -> Result<(), ReportError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(DiskError::write(path)(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Draws what the finished trainings of a plan logged into a folder, and removes figures of earlier
+/// trainings that these do not have; returns the names of the files.
 pub fn write_figures(
     plan: &Plan,
     store: &Store,
     folder: &Path,
 ) -> Result<Vec<String>, ReportError> {
     let figures = figure::figures(plan, store)?;
+    let mut stale = figure::files();
+    for figure in &figures {
+        stale.remove(&figure.file);
+    }
+    for file in stale {
+        remove(&folder.join(file))?;
+    }
     if !figures.is_empty() {
         fs::create_dir_all(folder).map_err(|source| ReportError::MakeFolder {
             path: folder.to_owned(),
