@@ -5,6 +5,7 @@ mod error;
 mod figure;
 mod format;
 mod gather;
+mod maker;
 mod notes;
 mod paper;
 mod sheet;
@@ -18,6 +19,7 @@ use std::{fs, io, path::Path};
 
 pub use error::ReportError;
 pub use format::percent;
+pub use maker::Origin;
 pub use table::Table;
 
 use crate::{
@@ -29,6 +31,7 @@ use crate::{
     results::Store,
 };
 
+use maker::Maker;
 use paper::Reference;
 
 /// Replaces a file of a table's folder.
@@ -87,6 +90,13 @@ impl Table {
             &gather::gather(plan, store),
             reference.as_ref(),
         ))
+    }
+
+    /// The same table, saying what made it.
+    #[must_use]
+    pub fn made_by(mut self, origin: &Origin, plan: &Plan) -> Self {
+        self.made_by = Some(Maker::new(origin, plan));
+        self
     }
 
     /// The table for people: aligned Markdown.

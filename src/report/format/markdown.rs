@@ -37,7 +37,7 @@ fn lines(table: &Table) -> Vec<Vec<String>> {
     }
     for (index, column) in table.columns.iter().enumerate() {
         headings.push(format!("{} {}", column.benchmark, column.metric));
-        if has_paper(table, index) {
+        if table.has_paper(index) {
             headings.extend(["paper", "ours - paper"].map(str::to_owned));
         }
     }
@@ -49,7 +49,7 @@ fn lines(table: &Table) -> Vec<Vec<String>> {
         }
         for (index, cell) in row.cells.iter().enumerate() {
             line.push(ours(table, row, cell));
-            if has_paper(table, index) {
+            if table.has_paper(index) {
                 line.extend(paper(table, cell));
             }
         }
@@ -89,14 +89,6 @@ fn by_pair(table: &Table) -> Vec<Vec<String>> {
         line
     });
     std::iter::once(headings).chain(lines).collect()
-}
-
-fn has_paper(table: &Table, column: usize) -> bool {
-    table.rows.iter().any(|row| {
-        row.cells
-            .get(column)
-            .is_some_and(|cell| cell.paper.is_some())
-    })
 }
 
 /// What a cell shows of our own figures.
@@ -296,6 +288,12 @@ fn legend(table: &Table) -> Vec<String> {
         lines.push(format!("[{}] {note}", index + 1));
     }
     lines.push("The jobs behind every cell are in table.json.".to_owned());
+    lines.extend(
+        table
+            .made_by
+            .iter()
+            .map(|maker| format!("Made from {maker}.")),
+    );
     // A list, so that every line stays a line.
     lines.into_iter().map(|line| format!("- {line}")).collect()
 }
