@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     plan::Plan,
-    report::{Origin, ReportError, Table, write_figures},
+    report::{Origin, ReportError, Table, write_figures, write_lists},
     results::{Store, in_words},
     spec::{Experiment, Surroundings},
 };
@@ -160,6 +160,10 @@ fn write_around(plan: &Plan, store: &Store, folder: &Path) {
             output::error_line(&format!("figures: {name}/figures/{}", files.join(", ")));
         }
         Err(error) => warn("no figures", &error),
+    }
+    match write_lists(plan, store, folder) {
+        Ok(files) => output::error_line(&format!("lists: {name}/{}", files.join(", "))),
+        Err(error) => warn("no lists of jobs and samples", &error),
     }
 }
 

@@ -5,6 +5,8 @@ mod error;
 mod figure;
 mod format;
 mod gather;
+mod leaves;
+mod list;
 mod maker;
 mod notes;
 mod paper;
@@ -77,6 +79,19 @@ pub fn write_figures(
         files.push(figure.file);
     }
     Ok(files)
+}
+
+/// Writes the lists of jobs and of samples; returns the names of the files.
+pub fn write_lists(
+    plan: &Plan,
+    store: &Store,
+    folder: &Path,
+) -> Result<Vec<&'static str>, ReportError> {
+    let results = list::Results::read(plan, store);
+    for (file, text) in list::ALL {
+        write(&folder.join(file), &text(&results))?;
+    }
+    Ok(list::ALL.iter().map(|(file, _)| *file).collect())
 }
 
 impl Table {

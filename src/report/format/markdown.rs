@@ -11,22 +11,56 @@ use super::{percent, points};
 
 /// The table for people.
 pub(in crate::report) fn markdown(table: &Table) -> String {
-    let mut blocks = vec![format!("# {}", table.experiment)];
+    let mut texts = vec![format!("# {}", table.experiment)];
     if !table.description.is_empty() {
-        blocks.push(table.description.clone());
+        texts.push(table.description.clone());
     }
-    blocks.push(aligned(&lines(table)));
+    for block in blocks(table) {
+        if !block.title.is_empty() {
+            texts.push(format!("## {}", block.title));
+        }
+        texts.push(aligned(&block.lines));
+    }
+    // A list, so that every line stays a line.
+    let legend = legend(table).into_iter().map(|line| format!("- {line}"));
+    texts.push(legend.collect::<Vec<_>>().join("\n"));
+    texts.join("\n\n") + "\n"
+}
+
+/// A table of texts: the table itself, or a breakdown of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::report) struct Block {
+    /// Empty for the table itself.
+    pub(in crate::report) title: String,
+    /// How many of the columns are labels.
+    pub(in crate::report) labels: usize,
+    /// The headings, and then the rows.
+    pub(in crate::report) lines: Vec<Vec<String>>,
+}
+
+/// All tables that people read, the table itself first.
+pub(in crate::report) fn blocks(table: &Table) -> Vec<Block> {
+    let mut blocks = vec![Block {
+        title: String::new(),
+        labels: table.axes.len().max(1),
+        lines: lines(table),
+    }];
     if !table.pairs.is_empty() {
-        blocks.push("## Rows against each other".to_owned());
-        blocks.push(aligned(&by_pair(table)));
+        blocks.push(Block {
+            title: "Rows against each other".to_owned(),
+            labels: 1,
+            lines: by_pair(table),
+        });
     }
-    for breakdown in &table.breakdowns {
+    blocks.extend(table.breakdowns.iter().map(|breakdown| {
         let Heading { benchmark, metric } = &breakdown.column;
-        blocks.push(format!("## {benchmark} {metric} by kind of task"));
-        blocks.push(aligned(&by_kind(table, breakdown)));
-    }
-    blocks.push(legend(table).join("\n"));
-    blocks.join("\n\n") + "\n"
+        Block {
+            title: format!("{benchmark} {metric} by kind of task"),
+            labels: 1,
+            lines: by_kind(table, breakdown),
+        }
+    }));
+    blocks
 }
 
 /// The cells' texts, the headings first.
@@ -230,7 +264,7 @@ fn of_changes(table: &Table) -> Vec<String> {
 }
 
 /// What the marks mean, of those that the table has.
-fn legend(table: &Table) -> Vec<String> {
+pub(in crate::report) fn legend(table: &Table) -> Vec<String> {
     let cells = || table.rows.iter().flat_map(|row| &row.cells);
     let mut lines = Vec::new();
     let errors: Vec<ErrorOf> = table
@@ -294,8 +328,7 @@ fn legend(table: &Table) -> Vec<String> {
             .iter()
             .map(|maker| format!("Made from {maker}.")),
     );
-    // A list, so that every line stays a line.
-    lines.into_iter().map(|line| format!("- {line}")).collect()
+    lines
 }
 
 fn problems(table: &Table) -> String {
