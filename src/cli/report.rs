@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     plan::Plan,
-    report::{Origin, ReportError, Table, write_figures, write_lists},
+    report::{Origin, ReportError, Table, write_figures, write_lists, write_page},
     results::{Store, in_words},
     spec::{Experiment, Surroundings},
 };
@@ -145,14 +145,14 @@ pub(super) fn write_table(
     if let Some(endings) = written(table.write(&folder))? {
         let endings = listed(&endings);
         output::error_line(&format!("table: {}/table{endings}", folder.display()));
-        write_around(plan, store, &folder);
+        write_around(plan, store, &table, origin, &folder);
     }
     Ok(table)
 }
 
 /// Writes what belongs to a table. The table is worth printing without it, for instance if a training's log
 /// is damaged.
-fn write_around(plan: &Plan, store: &Store, folder: &Path) {
+fn write_around(plan: &Plan, store: &Store, table: &Table, origin: &Origin, folder: &Path) {
     let name = folder.display();
     match write_figures(plan, store, &folder.join("figures")) {
         Ok(files) if files.is_empty() => {}
@@ -164,6 +164,10 @@ fn write_around(plan: &Plan, store: &Store, folder: &Path) {
     match write_lists(plan, store, folder) {
         Ok(files) => output::error_line(&format!("lists: {name}/{}", files.join(", "))),
         Err(error) => warn("no lists of jobs and samples", &error),
+    }
+    match write_page(plan, store, table, origin, folder) {
+        Ok(file) => output::error_line(&format!("report: {name}/{file}")),
+        Err(error) => warn("no report to click through", &error),
     }
 }
 

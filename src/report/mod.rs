@@ -5,6 +5,7 @@ mod error;
 mod figure;
 mod format;
 mod gather;
+mod html;
 mod leaves;
 mod list;
 mod maker;
@@ -79,6 +80,19 @@ pub fn write_figures(
         files.push(figure.file);
     }
     Ok(files)
+}
+
+/// Writes `report.html` for people who want to look at a table's tasks, completions and figures; returns the
+/// name of the file.
+pub fn write_page(
+    plan: &Plan,
+    store: &Store,
+    table: &Table,
+    origin: &Origin,
+    folder: &Path,
+) -> Result<&'static str, ReportError> {
+    html::write(plan, store, table, &origin.places, folder)?;
+    Ok(html::FILE)
 }
 
 /// Writes the lists of jobs and of samples; returns the names of the files.

@@ -57,7 +57,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("results", &["digest", "disk", "eval", "plan"]),
     (
         "report",
-        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
+        &[
+            "data", "digest", "disk", "eval", "model", "plan", "results", "spec", "train",
+        ],
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
