@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     device::Backend,
     eval::EvalSettings,
-    model::{AdapterKind, Engine, ModelSettings},
+    model::{AdapterKind, ChatFormat, Engine, ModelSettings},
     remote::RemoteSettings,
     train::TrainSettings,
 };
@@ -123,6 +123,11 @@ fn remote_identity(work: &Work, remote: &RemoteSettings, mut eval: Map<String, J
 /// holds.
 fn model_identity(model: &ModelSettings) -> Map<String, Json> {
     let mut identity = Map::from_iter([("dtype".to_owned(), json!(model.dtype))]);
+    // Jobs from before the format of conversations was part of a job had names without it; those of the shipped
+    // tables have none.
+    if model.chat != ChatFormat::None {
+        identity.insert("chat".to_owned(), json!(model.chat));
+    }
     if model.base == "scratch" {
         let mut scratch = object(json!(model.scratch));
         without(&mut scratch, &["tokenizer"]);

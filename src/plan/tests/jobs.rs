@@ -110,6 +110,8 @@ fn what_training_reads_makes_another_training() {
         "train.group_size = 4",
         "model.adapter.alpha = 32",
         "model.dtype = \"f32\"",
+        "model.chat = \"none\"",
+        "model.chat = \"template\"",
         "model.base = \"other\"",
         "data.train = \"other\"",
         "run.backend = \"cuda\"",
