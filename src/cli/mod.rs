@@ -24,6 +24,7 @@ mod progress;
 mod prompt_file;
 mod python;
 mod report;
+mod results_folder;
 mod run;
 mod schema;
 mod score;
