@@ -30,6 +30,7 @@ mod schema;
 mod score;
 mod shortfalls;
 mod spec_arguments;
+mod spelled_values;
 mod status;
 mod tail;
 mod vigil;
