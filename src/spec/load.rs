@@ -8,7 +8,7 @@ use std::{
 use super::{
     check::{self, report::Report},
     code::Code,
-    experiment::{Experiment, Point},
+    experiment::Experiment,
     grid::{
         assignments, axes,
         points::{Candidate, Grid},
@@ -22,6 +22,7 @@ use super::{
         source::{Place, Sources},
         surroundings::Surroundings,
     },
+    settings::Point,
     table,
 };
 

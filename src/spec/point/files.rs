@@ -9,9 +9,9 @@ use crate::{
     settings::one_of,
     spec::{
         code::Code,
-        experiment::Settings,
         problem::Problem,
         read::source::Place,
+        settings::Settings,
         suggest::{nearest, similar_file},
     },
 };

@@ -6,7 +6,7 @@ mod remote;
 pub(in crate::spec) mod report;
 pub(in crate::spec) mod resolve;
 
-use super::experiment::Settings;
+use super::settings::Settings;
 use report::PointReport;
 
 /// Checks the settings of a point, and completes the paths in them.

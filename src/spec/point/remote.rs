@@ -3,7 +3,7 @@
 use super::report::PointReport;
 use crate::{
     remote::RemoteSettings,
-    spec::{code::Code, experiment::Settings, problem::Problem},
+    spec::{code::Code, problem::Problem, settings::Settings},
 };
 
 /// Checks the settings of a point whose model is remote.

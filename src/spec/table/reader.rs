@@ -8,7 +8,6 @@ use crate::{
     spec::{
         benchmark,
         code::Code,
-        experiment::Point,
         grid::{assignments::axis_mark, points::Grid},
         problem::Problem,
         read::{
@@ -16,6 +15,7 @@ use crate::{
             node::Node,
         },
         schema,
+        settings::Point,
         suggest::nearest,
     },
 };
