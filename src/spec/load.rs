@@ -54,6 +54,7 @@ pub fn load(request: &Request<'_>) -> Result<Experiment, Box<Mistakes>> {
         sources,
         problems,
         meant: BTreeSet::new(),
+        rejected: BTreeSet::new(),
         around: request.around,
         top,
     };
@@ -73,6 +74,7 @@ struct Loading<'a> {
     sources: Sources,
     problems: Vec<Problem>,
     meant: BTreeSet<String>,
+    rejected: BTreeSet<String>,
     around: &'a Surroundings,
     /// The beginning of the spec.
     top: Place,
@@ -93,6 +95,7 @@ impl Loading<'_> {
                 sources: &self.sources,
                 problems: &mut self.problems,
                 meant: &mut self.meant,
+                rejected: &mut self.rejected,
             };
             check::layer(&mut report, tree);
             axes::check(&mut report, tree);
@@ -106,12 +109,14 @@ impl Loading<'_> {
         let grid = Grid::read(&layered, self.top, &mut self.problems);
         let candidates = grid.points(&layered, &mut self.problems);
         let points = self.points(&grid.paths(), &candidates)?;
+        self.outside_of_a_project();
         let table = table::reader::Reader {
             layered: &layered,
             grid: &grid,
             points: &points,
             references: self.around.references.as_deref(),
             meant: &self.meant,
+            rejected: &self.rejected,
             problems: &mut self.problems,
         };
         let table = table.read();
@@ -174,6 +179,7 @@ impl Loading<'_> {
                 sources: &self.sources,
                 around: self.around,
                 top: self.top,
+                rejected: &self.rejected,
                 problems: &mut self.problems,
             };
             point::check(&mut report, &mut settings);
@@ -191,6 +197,37 @@ impl Loading<'_> {
             points.push(Point { values, settings });
         }
         Some(points)
+    }
+
+    /// Outside of a project, each default path and each name of a data set would be a mistake that nobody has
+    /// made: there is one instead.
+    fn outside_of_a_project(&mut self) {
+        if self.around.is_project() {
+            return;
+        }
+        let sources = &self.sources;
+        let is_of_project = |problem: &Problem| {
+            let written = sources.text(problem.place).trim_matches(['"', '\'']);
+            let is_name = !written.starts_with(['/', '.']);
+            is_name && matches!(problem.code, Code::E106 | Code::E107 | Code::E108)
+        };
+        let Some(first) = self.problems.iter().find(|one| is_of_project(one)) else {
+            return;
+        };
+        let written = sources
+            .text(first.place)
+            .trim_matches(['"', '\''])
+            .to_owned();
+        let current = self.around.root.display();
+        let title = "the spec and the current folder are outside of every project";
+        let label =
+            format!("`{written}` is looked for in {current}, which has no folder `datasets`");
+        let problem = Problem::new(Code::E116, self.top, title, label).help(
+            "run the command in a checkout of this project, or put the spec into one; \
+             paths that begin with `./` start in the folder of the spec",
+        );
+        self.problems.retain(|problem| !is_of_project(problem));
+        self.problems.push(problem);
     }
 
     fn origins(&self, layered: &Layered) -> BTreeMap<String, String> {

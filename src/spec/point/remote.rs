@@ -21,7 +21,8 @@ pub(super) fn check(report: &mut PointReport<'_>, remote: &RemoteSettings, setti
         ("model", &remote.model, "qwen2.5-coder-32b-instruct"),
     ];
     for (key, value, example) in needed {
-        if value.is_empty() {
+        let path = format!("model.remote.{key}");
+        if value.is_empty() && !report.rejected.contains(&path) {
             let title = format!("the key `model.remote.{key}` is missing");
             let place = report.place("model.base");
             let problem = Problem::new(Code::E105, place, title, "a remote model needs it");

@@ -32,6 +32,11 @@ impl Surroundings {
         root(&around, &current).to_owned()
     }
 
+    /// Whether there is a project: a folder with data.
+    pub(in crate::spec) fn is_project(&self) -> bool {
+        self.root.join("datasets").is_dir()
+    }
+
     /// The project in a folder.
     pub fn at(root: &Path) -> Result<Self, DataError> {
         let path = root.join("datasets/manifest.toml");

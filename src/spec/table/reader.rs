@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{Baseline, Column, Show, TableSettings};
 use crate::{
-    settings::one_of,
+    settings::{one_of, spelled},
     spec::{
         benchmark,
         code::Code,
@@ -29,6 +29,8 @@ pub(in crate::spec) struct Reader<'a> {
     pub(in crate::spec) references: Option<&'a [String]>,
     /// Paths that somebody tried to set; see `Report::meant`.
     pub(in crate::spec) meant: &'a BTreeSet<String>,
+    /// Paths of keys whose value was rejected; see `Report::rejected`.
+    pub(in crate::spec) rejected: &'a BTreeSet<String>,
     pub(in crate::spec) problems: &'a mut Vec<Problem>,
 }
 
@@ -118,8 +120,8 @@ impl Reader<'_> {
             });
             return None;
         };
-        if !benchmark::names().contains(&name) {
-            let names = benchmark::names();
+        let names = benchmark::names();
+        let Some(name) = spelled(name, names.iter().copied()) else {
             let label = format!("unknown benchmark `{name}`, expected {}", one_of(&names));
             self.problems.push(guess(
                 problem(&label),
@@ -129,7 +131,7 @@ impl Reader<'_> {
                 &format!(".{metric}"),
             ));
             return None;
-        }
+        };
         let Some(pass_at) = metric
             .strip_prefix("pass@")
             .and_then(|k| k.parse().ok())
@@ -142,6 +144,9 @@ impl Reader<'_> {
             return None;
         };
         let Some(samples) = self.samples(name) else {
+            if self.rejected.contains("eval.benchmarks") {
+                return None;
+            }
             let label = format!("no point of this experiment is measured on `{name}`");
             let help = format!("add \"{name}\" to `eval.benchmarks`, or remove the column");
             self.problems.push(problem(&label).help(help));
