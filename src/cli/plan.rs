@@ -80,6 +80,7 @@ struct Report<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
+    spec_arguments::print_warnings(&experiment, &plan);
     let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
     let store = results_folder::of_spec(&arguments.spec.spec);
     let steps: Vec<Step> = plan

@@ -51,6 +51,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
+    spec_arguments::print_warnings(&experiment, &plan);
     let store = results_folder::of_spec(&arguments.spec.spec);
     check_what_is_here(&plan, &store, &arguments.spec)?;
 

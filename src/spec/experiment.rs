@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     settings::{Point, RunSettings},
     table::settings::TableSettings,
+    warn::written::Written,
 };
 
 /// What one spec declares.
@@ -24,4 +25,6 @@ pub struct Experiment {
     pub run: RunSettings,
     /// Where every value outside the grid was set, by its path, as a text for messages.
     pub origins: BTreeMap<String, String>,
+    /// What somebody has written, for warnings.
+    pub(super) written: Written,
 }

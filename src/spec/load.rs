@@ -19,11 +19,12 @@ use super::{
         layered::Layered,
         layers::Layers,
         node::Node,
-        source::{Place, Sources},
+        source::{Kind, Place, Sources},
         surroundings::Surroundings,
     },
     settings::Point,
     table,
+    warn::written::Written,
 };
 
 /// A spec to read.
@@ -109,6 +110,7 @@ impl Loading<'_> {
         let grid = Grid::read(&layered, self.top, &mut self.problems);
         let candidates = grid.points(&layered, &mut self.problems);
         let points = self.points(&grid.paths(), &candidates)?;
+        let mut warnings = Vec::new();
         self.outside_of_a_project();
         let table = table::reader::Reader {
             layered: &layered,
@@ -118,6 +120,7 @@ impl Loading<'_> {
             meant: &self.meant,
             rejected: &self.rejected,
             problems: &mut self.problems,
+            warnings: &mut warnings,
         };
         let table = table.read();
         let description = layered.json("description");
@@ -134,7 +137,47 @@ impl Loading<'_> {
             table,
             run,
             origins: self.origins(&layered),
+            written: self.written(layered, &grid, candidates, warnings),
         })
+    }
+
+    fn written(
+        &self,
+        layered: Layered,
+        grid: &Grid,
+        candidates: Vec<Candidate>,
+        warnings: Vec<Problem>,
+    ) -> Written {
+        let of = |candidates: Vec<Candidate>| -> Vec<Layered> {
+            candidates.into_iter().map(|point| point.layered).collect()
+        };
+        let is_of_a_file = |tree: &&Node| {
+            let kind = &self.sources.get(tree.place.source).kind;
+            matches!(kind, Kind::Defaults | Kind::File { .. })
+        };
+        let files = Layered::new(layered.trees().filter(is_of_a_file).cloned());
+        let is_changed = files.trees().count() < layered.trees().count();
+        let own_points = if is_changed {
+            // Its mistakes are those of the whole, or were mended by the command line.
+            let grid = Grid::read(&files, self.top, &mut Vec::new());
+            of(grid.points(&files, &mut Vec::new()))
+        } else {
+            Vec::new()
+        };
+        let baseline = layered.entries("table.baseline").first().map(|setting| {
+            let is_of_a_file = self.sources.get(setting.place().source).is_file();
+            (setting.place(), is_changed && is_of_a_file)
+        });
+        let axes = grid.axes().into_iter().chain(grid.added());
+        Written {
+            sources: self.sources.clone(),
+            warnings,
+            axes: axes.map(|axis| (axis.key.clone(), axis.place)).collect(),
+            layered: Some(layered),
+            points: of(candidates),
+            own_points,
+            baseline,
+        }
     }
 
     fn name(&mut self, layered: &Layered) -> String {

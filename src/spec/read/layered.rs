@@ -90,6 +90,35 @@ impl Layered {
         }
     }
 
+    /// The same with another value at a path that a layer sets.
+    pub(in crate::spec) fn replacing(&self, layer: usize, path: &str, value: &Node) -> Self {
+        let segments: Vec<&str> = path.split('.').collect();
+        let trees = self.trees.iter().enumerate().map(|(number, tree)| {
+            let mut tree = tree.as_ref().clone();
+            if number == layer {
+                tree.insert(&segments, value.place, value.clone());
+            }
+            tree
+        });
+        Self::merged(trees)
+    }
+
+    /// The value at a path from the layers below one of them.
+    pub(in crate::spec) fn json_below(&self, layer: usize, path: &str) -> Option<Json> {
+        let mut trees = self.trees.iter().take(layer).rev();
+        trees.find_map(|tree| {
+            let node = path
+                .split('.')
+                .try_fold(tree.as_ref(), |node, key| node.get(key))?;
+            Some(node.to_json())
+        })
+    }
+
+    /// The layers, the weakest first.
+    pub(in crate::spec) fn trees(&self) -> impl Iterator<Item = &Node> {
+        self.trees.iter().map(AsRef::as_ref)
+    }
+
     /// The value at a path of keys, from whichever layer.
     pub(in crate::spec) fn json(&self, path: &str) -> Option<Json> {
         self.merged.find_ref(path)?.deserialize().ok()
@@ -259,6 +288,18 @@ mod tests {
             .map(|setting| setting.entry.key.as_str())
             .collect();
         assert_eq!(axes, ["a.c", "zip"]);
+        let below = layered.json_below(1, "train.lr.peak");
+        assert_eq!(below, Some(serde_json::json!(0.1)));
+        assert_eq!(layered.json_below(1, "train.lr.floor"), None);
+    }
+
+    #[test]
+    fn another_value_of_a_layer_shows_only_where_no_later_layer_sets_it() {
+        let layered = Layered::new([tree(0, "a = 1\nb = 1"), tree(1, "b = 2")]);
+        let value = Node::parse_value(0, "7", 0);
+
+        assert_eq!(layered.replacing(0, "a", &value).json("a"), Some(7.into()));
+        assert_eq!(layered.replacing(0, "b", &value).json("b"), Some(2.into()));
     }
 
     #[test]

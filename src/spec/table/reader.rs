@@ -32,6 +32,7 @@ pub(in crate::spec) struct Reader<'a> {
     /// Paths of keys whose value was rejected; see `Report::rejected`.
     pub(in crate::spec) rejected: &'a BTreeSet<String>,
     pub(in crate::spec) problems: &'a mut Vec<Problem>,
+    pub(in crate::spec) warnings: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -88,7 +89,46 @@ impl Reader<'_> {
             return self.all_columns();
         };
         let items = setting.entry.node.items().to_vec();
-        items.iter().filter_map(|item| self.column(item)).collect()
+        let columns: Vec<Column> = items.iter().filter_map(|item| self.column(item)).collect();
+        if columns.len() == items.len() {
+            self.benchmarks_without_column(setting, &columns);
+        }
+        columns
+    }
+
+    /// Warns of benchmarks that cost evaluations, and that the table does not show.
+    fn benchmarks_without_column(&mut self, columns_setting: Setting<'_>, columns: &[Column]) {
+        let Some(setting) = self.layered.get("eval.benchmarks") else {
+            return;
+        };
+        for name in benchmark::names() {
+            let is_shown = columns.iter().any(|column| column.benchmark == name);
+            if is_shown || self.samples(name).is_none() {
+                continue;
+            }
+            let mut items = setting.entry.node.items().iter();
+            let item = items.find(|item| item.as_text() == Some(name));
+            let place = item.map_or_else(|| setting.place(), |item| item.place);
+            // Layer 0 has the defaults, which nobody is editing.
+            let (place, other) = if setting.layer == 0 {
+                (columns_setting.place(), place)
+            } else {
+                (place, columns_setting.place())
+            };
+            let title = format!("`{name}` is measured, but is in no column of the table");
+            let label = "its evaluations would run for nothing";
+            let problem = Problem::new(Code::W203, place, title, label);
+            let other_label = if setting.layer == 0 {
+                "it is measured by default"
+            } else {
+                "the columns"
+            };
+            let help = format!(
+                "add \"{name}.pass@1\" to `table.cols`, or name in `eval.benchmarks` only what the table shows"
+            );
+            self.warnings
+                .push(problem.also(other, other_label).help(help));
+        }
     }
 
     /// pass@1 of every benchmark that some point is measured on.
