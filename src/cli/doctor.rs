@@ -12,13 +12,12 @@ use serde::Serialize;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, results_folder,
 };
 use crate::{
     data::Cache,
     device::Backend,
     eval::benchmark::all_libraries,
-    results::Store,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
@@ -166,7 +165,10 @@ fn backends() -> Vec<Named> {
 
 fn disk() -> Vec<Disk> {
     let folders = [
-        ("results", Store::from_environment().root().to_path_buf()),
+        (
+            "results",
+            results_folder::of_current_folder().root().to_path_buf(),
+        ),
         (
             "downloads",
             Cache::from_environment().folder().to_path_buf(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, results_folder,
     spec_arguments::SpecArguments,
 };
 use crate::{
@@ -29,7 +29,11 @@ pub(super) struct Arguments {
 /// Runs `recode report`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (_, plan) = arguments.spec.plan()?;
-    let table = write_table(&plan, &Store::from_environment(), Replace::NoBetterOne)?;
+    let table = write_table(
+        &plan,
+        &results_folder::of_spec(&arguments.spec.spec),
+        Replace::NoBetterOne,
+    )?;
     output::result(&if arguments.json {
         table.to_json()
     } else {

@@ -13,6 +13,7 @@ use super::{
     output::{self, count},
     progress::{Display, Kind},
     report::{Replace, write_table},
+    results_folder,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
@@ -50,7 +51,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
-    let store = Store::from_environment();
+    spec_arguments::print_warnings(&experiment, &plan);
+    let store = results_folder::of_spec(&arguments.spec.spec);
     check_what_is_here(&plan, &store, &arguments.spec)?;
 
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);

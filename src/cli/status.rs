@@ -9,6 +9,7 @@ use super::{
     exit::{Exit, Failure},
     output,
     progress::{duration, progress_in_words},
+    results_folder,
     spec_arguments::SpecArguments,
 };
 use crate::{
@@ -45,7 +46,10 @@ struct Row {
 
 /// Runs `recode status`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let store = Store::from_environment();
+    let store = match &arguments.spec {
+        Some(spec) => results_folder::of_spec(spec),
+        None => results_folder::of_current_folder(),
+    };
     let rows = rows(arguments, &store)?;
     if arguments.json {
         let text = serde_json::to_string_pretty(&rows);

@@ -46,6 +46,18 @@ pub(super) fn build(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Plan
     })
 }
 
+/// The names of the jobs of a point with one seed: those of its model, and those of the untrained one.
+pub(super) fn jobs_of_point(
+    settings: &Settings,
+    inputs: &dyn Inputs,
+) -> Result<Vec<JobId>, PlanError> {
+    let mut builder = Builder::new(inputs);
+    let seed = 0;
+    builder.cell(settings, &BTreeMap::new(), seed)?;
+    builder.evals(settings, &Start::Base, seed)?;
+    Ok(builder.jobs.into_iter().map(|job| job.id).collect())
+}
+
 /// Collects jobs; one is added after those that it needs.
 struct Builder<'a> {
     inputs: &'a dyn Inputs,

@@ -5,12 +5,36 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     device::Backend,
     eval::EvalSettings,
-    model::{AdapterKind, Engine, ModelSettings},
+    model::{AdapterKind, ChatFormat, Engine, ModelSettings},
     remote::RemoteSettings,
     train::TrainSettings,
 };
 
 use super::{RECIPE_VERSION, Start, Task, TrainEval, Work};
+
+/// The names of the settings that say how a training is written down. How often checkpoints and completions
+/// are written changes neither the training nor a table.
+const WRITING: [&str; 3] = ["save_every", "keep_checkpoints", "samples_every"];
+
+/// The name of the setting with a path of this machine; the version of that Python is in the provenance.
+const PYTHON: &str = "python";
+
+/// The names of all settings that change how a job runs, and nothing in its result.
+pub(super) const CHANGES_NO_RESULT: [&str; 13] = [
+    WRITING[0],
+    WRITING[1],
+    WRITING[2],
+    PYTHON,
+    "kv_cache",
+    "key_variable",
+    "concurrency",
+    "requests_per_minute",
+    "attempts",
+    "longest_pause_seconds",
+    "timeout_seconds",
+    "dollars_per_million_prompt_tokens",
+    "dollars_per_million_completion_tokens",
+];
 
 impl Work {
     /// All that the result depends on, and nothing else: no paths, and no setting that this work
@@ -25,11 +49,7 @@ impl Work {
 
 fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&TrainEval>) -> Json {
     let mut train = object(json!(settings));
-    // How often checkpoints and completions are written changes neither the training nor a table.
-    without(
-        &mut train,
-        &["save_every", "keep_checkpoints", "samples_every"],
-    );
+    without(&mut train, &WRITING);
     if !settings.algorithm.has_reward() {
         without(
             &mut train,
@@ -60,7 +80,7 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
     if let Some(evaluation) = evaluation {
         // Its scores are a result of the job, even if they choose no weights.
         let mut eval = object(json!(evaluation.eval));
-        without(&mut eval, &["python"]);
+        without(&mut eval, &[PYTHON]);
         identity["evaluation"] = Json::Object(eval);
     }
     identity
@@ -68,8 +88,7 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
 
 fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
     let mut eval = object(json!(settings));
-    // A path of this machine; the version of that Python is in the provenance.
-    without(&mut eval, &["python"]);
+    without(&mut eval, &[PYTHON]);
     if let (Some(remote), Start::Base) = (&work.model.remote, &work.start) {
         return remote_identity(work, remote, eval);
     }
@@ -123,6 +142,11 @@ fn remote_identity(work: &Work, remote: &RemoteSettings, mut eval: Map<String, J
 /// holds.
 fn model_identity(model: &ModelSettings) -> Map<String, Json> {
     let mut identity = Map::from_iter([("dtype".to_owned(), json!(model.dtype))]);
+    // Jobs from before the format of conversations was part of a job had names without it; those of the shipped
+    // tables have none.
+    if model.chat != ChatFormat::None {
+        identity.insert("chat".to_owned(), json!(model.chat));
+    }
     if model.base == "scratch" {
         let mut scratch = object(json!(model.scratch));
         without(&mut scratch, &["tokenizer"]);

@@ -6,6 +6,7 @@
 mod baseline;
 mod build;
 mod content;
+mod findings;
 mod identity;
 mod inputs;
 mod job;

@@ -176,6 +176,38 @@ fn describe_range(range: Range) -> String {
     }
 }
 
+/// The one of some names that a text spells in another way: capitals, spaces, `-` and `_` do not matter, and the
+/// papers' `*` and `+` stand for `star` and `plus`. So `ES*` is `es_star`, and `HumanEval+` is `humaneval_plus`.
+pub fn spelled<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut similar = Vec::new();
+    for name in names {
+        if name == text {
+            return Some(name);
+        }
+        if letters(name) == letters(text) && !letters(text).is_empty() {
+            similar.push(name);
+        }
+    }
+    match similar.as_slice() {
+        [name] => Some(name),
+        _ => None,
+    }
+}
+
+/// What counts of a name's spelling.
+fn letters(name: &str) -> String {
+    let mut letters = String::new();
+    for letter in name.chars() {
+        match letter {
+            '*' => letters.push_str("star"),
+            '+' => letters.push_str("plus"),
+            letter if letter.is_alphanumeric() => letters.extend(letter.to_lowercase()),
+            _ => {}
+        }
+    }
+    letters
+}
+
 /// Names for a message: `` `a`, `b` or `c` ``.
 pub fn one_of<S: AsRef<str>>(names: &[S]) -> String {
     let quoted: Vec<String> = names
@@ -192,6 +224,36 @@ pub fn one_of<S: AsRef<str>>(names: &[S]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_spellings_of_a_name_are_that_name_and_never_a_shorter_one() {
+        // Oracle: the names in the paper's Table 2 and set-up, and their authors' spellings.
+        let names = [
+            "em",
+            "es",
+            "em_star",
+            "es_star",
+            "grpo",
+            "reinforce_plus_plus",
+        ];
+
+        for (text, name) in [
+            ("ES*", "es_star"),
+            ("EM*", "em_star"),
+            ("ES", "es"),
+            ("es-star", "es_star"),
+            ("GRPO", "grpo"),
+            ("REINFORCE++", "reinforce_plus_plus"),
+        ] {
+            assert_eq!(spelled(text, names), Some(name), "{text}");
+        }
+        for stranger in ["ES**", "E", "", "_", "grp"] {
+            assert_eq!(spelled(stranger, names), None, "{stranger}");
+        }
+        // Two names that are spelled alike are distinguished by their own spelling alone.
+        assert_eq!(spelled("a_b", ["a_b", "ab"]), Some("a_b"));
+        assert_eq!(spelled("A-B", ["a_b", "ab"]), None);
+    }
 
     #[test]
     fn lists_read_as_english() {

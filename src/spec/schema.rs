@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     benchmark,
-    experiment::{RunSettings, TOP_FIELDS},
+    settings::{RunSettings, TOP_FIELDS},
     table::settings::TableSettings,
 };
 

@@ -71,10 +71,16 @@ impl<'a> Task<'a> {
                 CompletionSource::Sampled { max_tokens } => (Vec::new(), max_tokens),
             };
             if room >= limit {
-                return Err(TrainError::RowTooLong {
-                    id: row.id.clone(),
-                    tokens: room,
-                    limit,
+                return Err(match completions {
+                    CompletionSource::Target => TrainError::RowTooLong {
+                        id: row.id.clone(),
+                        tokens: room,
+                        limit,
+                    },
+                    CompletionSource::Sampled { .. } => TrainError::CompletionsTooLong {
+                        tokens: room,
+                        limit,
+                    },
                 });
             }
             let most = max_prompt_tokens.min(limit - room);

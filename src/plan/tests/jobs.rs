@@ -110,6 +110,8 @@ fn what_training_reads_makes_another_training() {
         "train.group_size = 4",
         "model.adapter.alpha = 32",
         "model.dtype = \"f32\"",
+        "model.chat = \"none\"",
+        "model.chat = \"template\"",
         "model.base = \"other\"",
         "data.train = \"other\"",
         "run.backend = \"cuda\"",
@@ -284,6 +286,8 @@ fn every_experiment_of_this_project_can_be_planned() {
         };
         let experiment = load(&request).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let plan = Plan::new(&experiment, &inputs).unwrap();
+        let warnings = experiment.warnings(plan.findings(&experiment));
+        assert!(warnings.is_empty(), "{}", warnings.details(false));
         counts.insert(
             plan.experiment.clone(),
             (plan.cells.len(), trainings(&plan)),

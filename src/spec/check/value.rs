@@ -1,41 +1,35 @@
 //! Whether one value fits its key.
 
+use super::correction::{self, Site, expected};
 use crate::{
-    settings::{Kind, MemorySize, Range, one_of},
+    settings::{Kind, MemorySize, Range, one_of, spelled},
     spec::{
         code::Code,
         problem::Problem,
-        read::{
-            node::{Data, Node},
-            source::Sources,
-        },
+        read::node::{Data, Node},
         suggest::nearest,
     },
 };
-
-/// Which value it is.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    /// The whole path of its key.
-    pub(super) path: &'a str,
-    pub(super) sources: &'a Sources,
-}
 
 /// A value in the form that the structs have, or what is wrong with it.
 type Checked = Result<Node, Vec<Problem>>;
 
 /// Checks a value. Items that a list repeats are left to [`remove_repeats`].
 pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
+    let takes_list = matches!(kind, Kind::List(_) | Kind::TextOrList | Kind::Subset { .. });
+    if takes_list && let Some(problem) = correction::garbled_list(site, &node) {
+        return fail(problem);
+    }
     match kind {
         Kind::Flag => match node.data {
             Data::Flag(_) => Ok(node),
-            _ => wrong_type(site, kind, &node),
+            _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Choice(noun, names) => choice(site, kind, noun, &names(), node),
         Kind::Whole(low, high) => match node.data {
             Data::Whole(number) if (low..=high).contains(&number) => Ok(node),
             Data::Whole(_) => out_of_range(site, kind, &node),
-            _ => wrong_type(site, kind, &node),
+            _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Number(range) => number(site, kind, range, &node),
         Kind::Subset { noun, names, sets } => match node.data {
@@ -53,7 +47,7 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
         },
         Kind::Assignments => match node.data {
             Data::Table(_) => Ok(node),
-            _ => wrong_type(site, kind, &node),
+            _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Name => name(site, text(site, kind, node)?),
         Kind::Memory(least) => memory(site, kind, least, text(site, kind, node)?),
@@ -84,18 +78,13 @@ pub(super) fn remove_repeats(path: &str, node: &mut Node) -> Vec<Problem> {
     problems
 }
 
-/// What a value of a kind looks like, for the text next to a caret.
-pub(in crate::spec) fn expected(kind: Kind) -> String {
-    format!("expected {}", kind.describe())
-}
-
 fn fail(problem: Problem) -> Checked {
     Err(vec![problem])
 }
 
 fn text(site: Site<'_>, kind: Kind, node: Node) -> Checked {
     match node.as_text() {
-        None => wrong_type(site, kind, &node),
+        None => fail(correction::wrong_type(site, kind, &node)),
         Some(text) if text.trim().is_empty() && !matches!(kind, Kind::Name) => {
             let title = format!("`{}` is empty", site.path);
             fail(Problem::new(Code::E104, node.place, title, expected(kind)))
@@ -142,10 +131,14 @@ fn memory(site: Site<'_>, kind: Kind, least: u64, node: Node) -> Checked {
 
 fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: Node) -> Checked {
     let Some(text) = node.as_text() else {
-        return wrong_type(site, kind, &node);
+        return fail(correction::wrong_type(site, kind, &node));
     };
-    if names.contains(&text) {
-        return Ok(node);
+    // One spelling for all, so that the same choice makes the same job.
+    if let Some(name) = spelled(text, names.iter().copied()) {
+        return Ok(Node {
+            data: Data::Text(name.to_owned()),
+            place: node.place,
+        });
     }
     let title = format!("unknown {noun} `{text}`");
     let label = format!("expected {}", one_of(names));
@@ -168,7 +161,7 @@ fn number(site: Site<'_>, kind: Kind, range: Range, node: &Node) -> Checked {
     let number = match node.data {
         Data::Number(number) => number,
         Data::Whole(number) => number as f64,
-        _ => return wrong_type(site, kind, node),
+        _ => return fail(correction::wrong_type(site, kind, node)),
     };
     if !range.contains(number) {
         return out_of_range(site, kind, node);
@@ -193,7 +186,8 @@ fn set(
     node: &Node,
 ) -> Checked {
     let text = node.as_text().unwrap_or_default();
-    if let Some((_, count)) = sets.iter().find(|(name, _)| *name == text) {
+    let spelled = spelled(text, sets.iter().map(|(name, _)| *name));
+    if let Some((_, count)) = sets.iter().find(|(name, _)| Some(*name) == spelled) {
         let items = names.iter().take(*count).map(|name| Node {
             data: Data::Text((*name).to_owned()),
             place: node.place,
@@ -233,7 +227,7 @@ fn subset(
 fn list(site: Site<'_>, kind: Kind, of: Kind, node: Node) -> Checked {
     let place = node.place;
     let Data::List(items) = node.data else {
-        return wrong_type(site, kind, &node);
+        return fail(correction::wrong_type(site, kind, &node));
     };
     if items.is_empty() {
         let title = format!("`{}` is empty", site.path);
@@ -254,45 +248,4 @@ fn list(site: Site<'_>, kind: Kind, of: Kind, node: Node) -> Checked {
         data: Data::List(fine),
         place,
     })
-}
-
-/// The mistake of a value of another type, with what to write instead.
-fn wrong_type(site: Site<'_>, kind: Kind, node: &Node) -> Checked {
-    let title = format!("`{}` must be {}", site.path, kind.noun());
-    let label = format!("this is {}", node.noun());
-    let problem = Problem::new(Code::E103, node.place, title, label);
-    fail(match correction(site, kind, node) {
-        Some((Some(text), message)) => problem.replace(node.place, text, message),
-        Some((None, message)) => problem.help(message),
-        None => problem.help(expected(kind)),
-    })
-}
-
-/// What to write instead of a value of the wrong type, and what to say about it.
-fn correction(site: Site<'_>, kind: Kind, node: &Node) -> Option<(Option<String>, String)> {
-    let written = site.sources.text(node.place);
-    let unquoted = |text: &String| Some((Some(text.clone()), "remove the quotes".to_owned()));
-    match (&node.data, kind) {
-        (Data::Text(text), Kind::Whole(..)) if text.parse::<i64>().is_ok() => unquoted(text),
-        (Data::Text(text), Kind::Number(_)) if text.parse::<f64>().is_ok() => unquoted(text),
-        (Data::Text(text), Kind::Flag) if text.parse::<bool>().is_ok() => unquoted(text),
-        (Data::Number(number), Kind::Whole(..)) if number.fract() == 0.0 => Some((
-            Some(format!("{number:.0}")),
-            "write it as a whole number".into(),
-        )),
-        (Data::Text(_), Kind::Whole(..) | Kind::Number(_) | Kind::Flag)
-        | (Data::Table(_), _)
-        | (Data::List(_), Kind::List(_) | Kind::TextOrList | Kind::Subset { .. }) => None,
-        (Data::List(_), _) => {
-            let path = site.path;
-            let advice =
-                format!("for several values, make it an axis: [grid] \"{path}\" = {written}");
-            Some((None, advice))
-        }
-        (_, Kind::List(_)) => Some((Some(format!("[{written}]")), "put it in brackets".into())),
-        (Data::Whole(_) | Data::Number(_) | Data::Flag(_), Kind::Text | Kind::Name) => {
-            Some((Some(format!("\"{written}\"")), "put it in quotes".into()))
-        }
-        _ => None,
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::report::PointReport;
 use crate::{
-    spec::experiment::Settings,
+    spec::settings::Settings,
     train::{FinalCheckpoint, TrainSettings},
 };
 

@@ -9,9 +9,8 @@ use crate::{
     settings::one_of,
     spec::{
         code::Code,
-        experiment::Settings,
         problem::Problem,
-        read::source::Place,
+        settings::Settings,
         suggest::{nearest, similar_file},
     },
 };
@@ -57,7 +56,7 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
 fn file(report: &mut PointReport<'_>, key: &str, noun: &str, path: &Path) -> PathBuf {
     let text = path.to_string_lossy().into_owned();
     let place = report.place(key);
-    let whole = complete(report, &text, place);
+    let whole = report.around.path(&text, report.folder(key));
     if !whole.is_file() {
         let title = format!("the {noun} `{text}` does not exist");
         let label = format!("no file {}", whole.display());
@@ -82,10 +81,10 @@ fn file(report: &mut PointReport<'_>, key: &str, noun: &str, path: &Path) -> Pat
 fn model(report: &mut PointReport<'_>, base: &str) -> String {
     let place = report.place("model.base");
     let names = report.around.names(DataKind::Model);
-    if names.as_ref().is_none_or(|names| names.contains(&base)) {
+    if is_named(report, names.as_deref(), base) {
         return base.to_owned();
     }
-    let whole = complete(report, base, place);
+    let whole = report.around.path(base, report.folder("model.base"));
     if whole.is_dir() {
         return whole.to_string_lossy().into_owned();
     }
@@ -118,10 +117,10 @@ fn model(report: &mut PointReport<'_>, base: &str) -> String {
 fn data_set(report: &mut PointReport<'_>, train: &str) -> String {
     let place = report.place("data.train");
     let names = report.around.names(DataKind::Migrations);
-    if names.as_ref().is_none_or(|names| names.contains(&train)) {
+    if is_named(report, names.as_deref(), train) {
         return train.to_owned();
     }
-    let whole = complete(report, train, place);
+    let whole = report.around.path(train, report.folder("data.train"));
     if whole.is_file() {
         return whole.to_string_lossy().into_owned();
     }
@@ -143,15 +142,12 @@ fn data_set(report: &mut PointReport<'_>, train: &str) -> String {
     train.to_owned()
 }
 
-/// A path of a spec, seen from the file that sets it.
-fn complete(report: &PointReport<'_>, text: &str, place: Place) -> PathBuf {
-    let source = report.sources.get(place.source);
-    let folder = if source.is_file() {
-        Path::new(&source.name).parent()
-    } else {
-        None
-    };
-    report.around.path(text, folder)
+/// Whether a name is one of the manifest's; a project without a manifest may mean anything by it.
+fn is_named(report: &PointReport<'_>, names: Option<&[&str]>, name: &str) -> bool {
+    match names {
+        Some(names) => names.contains(&name),
+        None => report.around.is_project(),
+    }
 }
 
 fn ending(path: &Path) -> &str {

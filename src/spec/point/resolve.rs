@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     eval::EvalSettings,
     model::ModelSettings,
-    spec::{experiment::Settings, read::layered::Layered, schema},
+    spec::{read::layered::Layered, schema, settings::Settings},
     train::{EvalSchedule, TrainSettings},
 };
 

@@ -37,6 +37,7 @@ fn checks_accept(text: &str) -> bool {
     let mut report = Report {
         sources: &sources,
         problems: &mut problems,
+        rejected: &mut BTreeSet::new(),
         meant: &mut BTreeSet::new(),
     };
     check::layer(&mut report, &mut tree);

@@ -17,6 +17,7 @@ mod resolve;
 mod run;
 mod table;
 mod train;
+mod words;
 
 use std::{fs, path::Path};
 
