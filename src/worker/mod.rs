@@ -5,6 +5,7 @@
 
 mod error;
 mod eval_job;
+mod lost;
 mod measuring;
 mod model;
 mod remote_eval;
