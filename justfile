@@ -50,9 +50,9 @@ conformance *arguments:
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
-# Fuzz the rewards with a million random texts (20 minutes of one core)
-fuzz cases="1000000":
-    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz
+# Fuzz the rewards and all readers with a million cases each: just fuzz [CASES] [TARGETS]; FUZZ_HOURS
+fuzz cases="1000000" *targets="fuzz":
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib -- {{targets}}
 
 # Time rewards, judging and the decoder against the published implementations
 bench *arguments:

@@ -12,6 +12,8 @@ pub mod device;
 pub mod digest;
 pub mod disk;
 pub mod eval;
+#[cfg(test)]
+mod fuzz;
 pub mod launch;
 pub mod model;
 pub mod plan;

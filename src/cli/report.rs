@@ -57,6 +57,7 @@ pub(super) enum Replace {
 /// printed all the same.
 pub(super) fn write_table(plan: &Plan, store: &Store, replace: Replace) -> Result<Table, Failure> {
     let table = Table::of(plan, store).map_err(|error| failure(&error))?;
+    warn_of_changed_logs(plan, store);
     let folder = store.table_dir(&plan.experiment);
     let path = folder.join("table.json");
     let before = fs::read(&path).ok().and_then(|bytes| Content::of(&bytes));
@@ -94,6 +95,18 @@ pub(super) fn write_table(plan: &Plan, store: &Store, replace: Replace) -> Resul
         output::error_line(&format!("figures: {}/{files}", folder.display()));
     }
     Ok(table)
+}
+
+/// Warns of the logs of finished jobs that are not what they were when the jobs ended: the curves of a table and what
+/// people read are made of them.
+fn warn_of_changed_logs(plan: &Plan, store: &Store) {
+    let dirs = plan.jobs.iter().map(|job| store.job_dir(&job.id));
+    for log in dirs
+        .filter(|dir| dir.outcome().is_some())
+        .flat_map(|dir| dir.changed_logs())
+    {
+        output::error_line(&format!("warning: {log}"));
+    }
 }
 
 /// What `table.json` holds: how many figures, and the jobs that they are of.

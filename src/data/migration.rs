@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::DataError,
-    jsonl::{self, json_reason},
+    jsonl::{self, row_reason},
 };
 
 /// One row of a migration data set, in the paper's format (JSON lines).
@@ -50,7 +50,7 @@ impl Migration {
 
     /// Reads a line.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let row: Self = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+        let row: Self = serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
         row.check()
     }
 

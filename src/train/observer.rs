@@ -36,6 +36,12 @@ pub trait Observer {
     /// before the step's [`Self::on_step`].
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()>;
 
+    /// A checkpoint is about to be written. What was received until now must not be lost once it is there, since
+    /// no step before it is repeated.
+    fn before_checkpoint(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Receives what makes the whole training doubtful, the same however often it was interrupted.
     fn on_warning(&mut self, text: &str) {
         self.on_note(text);

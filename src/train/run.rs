@@ -199,12 +199,12 @@ impl Run<'_> {
     ) -> Result<Ended, TrainError> {
         loop {
             if !self.evaluate(observer)? {
-                self.save()?;
+                self.save(observer)?;
                 return Ok(Ended::Stopped);
             }
             let is_last = self.progress.step >= self.settings.max_steps;
             if is_last || self.is_worth_saving() {
-                self.save()?;
+                self.save(observer)?;
             }
             if is_last {
                 return Ok(Ended::Done);
@@ -217,7 +217,7 @@ impl Run<'_> {
                 method.step(&mut self.learner, context, &mut || observer.should_stop())?
             };
             let Some(output) = output else {
-                self.save()?;
+                self.save(observer)?;
                 return Ok(Ended::Stopped);
             };
             self.finish(output, context, start, observer)?;
@@ -308,16 +308,20 @@ impl Run<'_> {
     }
 
     /// Writes a checkpoint, unless the one of this step is already written.
-    fn save(&mut self) -> Result<(), TrainError> {
-        if self.progress.step == self.saved {
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let step = self.progress.step;
+        if step == self.saved {
             return Ok(());
         }
+        observer
+            .before_checkpoint()
+            .map_err(|source| TrainError::Observe { step, source })?;
         self.store.save(&Checkpoint {
             identity: self.identity.clone(),
             progress: self.progress,
             learner: self.learner.snapshot(),
         })?;
-        self.saved = self.progress.step;
+        self.saved = step;
         Ok(())
     }
 }

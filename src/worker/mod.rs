@@ -5,6 +5,7 @@
 
 mod error;
 mod eval_job;
+mod lost;
 mod measuring;
 mod model;
 mod remote_eval;
@@ -147,6 +148,7 @@ fn run_with(
                 path: dir.path().to_owned(),
             });
         }
+        attempt.logs = dir.log_digests()?;
         dir.write_attempt(&attempt)?;
         // Written last, because its presence means that the job is done.
         Ok(dir.write_outcome(&outcome)?)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, WorkerError, model, train_eval::Evaluation, train_log::TrainLog};
+use super::{Context, WorkerError, lost, model, train_eval::Evaluation, train_log::TrainLog};
 use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
@@ -43,6 +43,8 @@ pub(super) fn train_job(
         seed: work.seed,
         checkpoints: &dir.checkpoints(),
     };
+    lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
+    let is_evaluated = evaluation.is_some();
     let mut log = TrainLog::new(context, evaluation, settings.max_steps);
     let outcome = train(model, &inputs, &mut log).map_err(|error| match error {
         TrainError::Diverged { .. } => WorkerError::Diverged {
@@ -67,9 +69,10 @@ pub(super) fn train_job(
     })?;
     let mut warnings = log.warnings;
     warnings.extend(no_update(dir)?);
+    warnings.extend(lost::warnings(dir, outcome.steps, is_evaluated)?);
     Ok(Outcome::Train(TrainOutcome {
         steps: outcome.steps as u64,
-        final_metrics: final_metrics(dir, outcome.weights)?,
+        final_metrics: final_metrics(dir, outcome.steps, outcome.weights)?,
         model_digest,
         adapter: is_adapter,
         warnings,
@@ -127,9 +130,14 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
 ///
 /// If there were evaluations, also the one of the last step and the one of the step `weights`,
 /// whose weights the model has.
-fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, DiskError> {
+fn final_metrics(
+    dir: &JobDir,
+    steps: usize,
+    weights: usize,
+) -> Result<BTreeMap<String, f64>, DiskError> {
     let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
-    let Some(last) = records.last() else {
+    // Without the line of the last step there are none: those of another step would be taken for them.
+    let Some(last) = records.last().filter(|last| last.step == steps) else {
         return Ok(BTreeMap::new());
     };
     let mut metrics = BTreeMap::new();

@@ -2,6 +2,8 @@
 
 mod command;
 mod contention;
+#[cfg(test)]
+mod fuzz;
 mod poll;
 mod process;
 mod program_pipes;

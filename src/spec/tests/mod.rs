@@ -7,6 +7,7 @@ mod defaults;
 mod eval;
 mod explain;
 mod file;
+mod fuzz;
 mod garbled;
 mod grid;
 mod json_schema;

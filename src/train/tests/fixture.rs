@@ -273,6 +273,8 @@ pub(super) struct Recorder {
     pub(super) notes: Vec<String>,
     /// The step at which each attempt began.
     pub(super) resumed: Vec<usize>,
+    /// The last step that was recorded before each checkpoint.
+    pub(super) checkpoints: Vec<usize>,
     /// Stops when this step is done.
     pub(super) stop_after: Option<usize>,
     /// Stops at this question.
@@ -325,6 +327,12 @@ impl Observer for Recorder {
 
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
         self.non_finite.push(update.clone());
+        Ok(())
+    }
+
+    fn before_checkpoint(&mut self) -> io::Result<()> {
+        let done = self.records.last().map_or(0, |record| record.step);
+        self.checkpoints.push(done);
         Ok(())
     }
 

@@ -254,6 +254,8 @@ fn a_training_that_is_done_does_nothing_more() {
 
     assert_eq!((outcome.ended, outcome.steps), (Ended::Done, 6));
     assert_eq!(recorder.records, records);
+    // What a checkpoint relies on was recorded before it was written.
+    assert_eq!(recorder.checkpoints, [4, 6]);
 }
 
 #[test]
