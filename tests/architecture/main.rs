@@ -24,8 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("device", &[]),
     ("allocator", &[]),
-    ("answer", &[]),
     ("syntax", &[]),
+    ("answer", &["syntax"]),
     ("sandbox", &["disk"]),
     ("launch", &[]),
     ("remote", &["settings"]),
@@ -40,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "eval",
         &[
             "answer", "data", "digest", "disk", "model", "remote", "sandbox", "seed", "settings",
+            "syntax",
         ],
     ),
     (
