@@ -412,7 +412,7 @@ mod tests {
         };
         let (fits, warnings) = of_ceiling(62);
         assert_eq!(warnings, [""; 0]);
-        let full = fits.iter().filter(|sample| sample.tokens == 62).count();
+        let full = fits.iter().filter(|sample| sample.is_truncated).count();
         assert!(full > 0, "some completion reaches the last position");
         for ceiling in [63, 64, 1_000] {
             let (samples, warnings) = of_ceiling(ceiling);

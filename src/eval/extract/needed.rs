@@ -88,8 +88,6 @@ struct Program<'a> {
     entry_point: &'a str,
     bound: BTreeSet<&'a str>,
     imported: BTreeSet<&'a str>,
-    /// Names that are bound by other statements than imports and definitions.
-    data: BTreeSet<&'a str>,
     effects: BTreeMap<&'a str, Vec<&'a Effects>>,
     /// The names whose objects some statement changes.
     changed: BTreeSet<&'a str>,
@@ -102,14 +100,6 @@ impl<'a> Program<'a> {
         for (name, effect) in names().flat_map(|names| &names.effects) {
             effects.entry(name).or_default().push(effect);
         }
-        let others = statements.iter().filter(|statement| {
-            let kind = statement.kind;
-            kind != StatementKind::Import && kind != StatementKind::Definition
-        });
-        let others = others.flat_map(|statement| {
-            let names = &statement.names;
-            names.binds.difference(&names.imports)
-        });
         let methods = names().flat_map(|names| &names.calls);
         let methods = methods.filter(|call| call.method.is_some());
         let changed = methods.flat_map(|call| &call.roots);
@@ -118,7 +108,6 @@ impl<'a> Program<'a> {
             entry_point,
             bound: all(names(), |names| &names.binds),
             imported: all(names(), |names| &names.imports),
-            data: others.map(String::as_str).collect(),
             effects,
             changed: changed
                 .chain(names().flat_map(|names| &names.changes))
@@ -227,9 +216,12 @@ impl<'a> Program<'a> {
         if called.contains(self.entry_point) {
             return false;
         }
-        let is_data = |name: &str| wanted.contains(name) && self.data.contains(name);
-        let passes = call.arguments.iter().any(|name| is_data(name));
-        changes.into_iter().any(is_data) || (call.is_statement && passes)
+        let is_object = |name: &str| {
+            let is_other = self.imported.contains(name) || self.effects.contains_key(name);
+            wanted.contains(name) && !is_other
+        };
+        let passes = call.arguments.iter().any(|name| is_object(name));
+        changes.into_iter().any(is_object) || (call.is_statement && passes)
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::{answer, function, function_name, split_future};
 use crate::{
     eval::tests::fixture::pool,
     sandbox::{Pool, Program, Verdict},
+    syntax::bound_names,
 };
 
 /// Statements before `def run(x): return x + STEP`, which returns `x + 1` only if all that is needed of them is kept.
@@ -277,4 +280,69 @@ fn future_imports_are_split_off() {
         split_future("__future__ ("),
         (String::new(), "__future__ (".into())
     );
+}
+
+/// What the reader looks for.
+const PIECES: &[&str] = &[
+    "```python\n",
+    "```\n",
+    "\n```",
+    "~~~py\n",
+    "~~~",
+    "<answer>",
+    "</answer>",
+    "</think>",
+    "def f(x):\n",
+    "f",
+    "= 1\n",
+    "    return x\n",
+    "T = {}\n",
+    "T['a'] = 1\n",
+    "for i in T:\n    f(i)\n",
+    "@f\n",
+    "class f:\n",
+    "    ",
+    "\t",
+    "\n",
+    "\r\n",
+    "lambda f: (f := 1)",
+    "[f for f in T]\n",
+    "import f\n",
+    "global f\n",
+    "del f\n",
+    "try:\n",
+    "except f as T:\n",
+    "> ",
+    "- ",
+    "match f:\n    case {**f}:\n        pass\n",
+    "é",
+    "\0",
+    "\u{feff}",
+    "'",
+    "# ",
+    "f.f(f, *f)\n",
+    "print(f)\n",
+    "if f:\n",
+    "```markdown\n",
+];
+
+/// Answers that are dense in what the reader looks for.
+fn answers() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        6 => prop::sample::select(PIECES).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_answer_panics_and_a_program_defines_its_function(text in answers()) {
+        if let Some(program) = function(&text, "f", "def f(x):\n") {
+            prop_assert!(bound_names(&program).unwrap().contains("f"), "{program}");
+        }
+        if let Some(code) = answer(&text, "f") {
+            prop_assert!(!code.trim().is_empty());
+        }
+    }
 }

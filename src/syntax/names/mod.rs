@@ -185,3 +185,139 @@ fn is_main_guard(test: &Expr) -> bool {
                 .is_some_and(|name| name.id.as_str() == "__name__")
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(source: &str) -> Names {
+        let mut all = statements(source).unwrap();
+        assert_eq!(all.len(), 1, "{source}");
+        all.remove(0).names
+    }
+
+    fn joined(names: &BTreeSet<String>) -> String {
+        names
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Worked by hand; what a module binds and reads is also what CPython's `symtable` says.
+    #[test]
+    fn statements_bind_change_and_need_names() {
+        for (source, binds, changes, needs) in [
+            ("a = b", "a", "", "b"),
+            ("a, (b, *c) = d", "a b c", "", "d"),
+            ("a += b", "a", "a", "a b"),
+            ("a: b = c", "a", "", "b c"),
+            ("a: b", "", "", "b"),
+            ("a.b = c", "", "a", "a c"),
+            ("a[b].c = 1", "", "a", "a b"),
+            ("a().b = 1", "", "a", "a"),
+            ("del a, b[0]", "", "a b", "b"),
+            ("import a.b, c as d", "a d", "", ""),
+            ("from a import *", "", "", ""),
+            ("(a := b)", "a", "", "b"),
+            ("[a for a in b if c]", "", "", "b c"),
+            ("[(a := b) for b in c]", "a", "", "c"),
+            ("lambda a, b=c: a + d", "", "", "c d"),
+            (
+                "def a(b, c=d) -> e:\n    f = b\n    return f + g",
+                "a",
+                "",
+                "d e g",
+            ),
+            ("def a():\n    global b\n    b = c", "a", "", "c"),
+            (
+                "def a():\n    b = 1\n    def c():\n        nonlocal b\n        b = d\n    return c",
+                "a",
+                "",
+                "d",
+            ),
+            (
+                "class a(b):\n    c = d\n    e = c\n    def f(self):\n        return c",
+                "a",
+                "",
+                "b c d",
+            ),
+            ("for a in b:\n    a.c = d", "a", "a b", "b d"),
+            ("while a:\n    b = 1", "b", "", "a"),
+            ("if a:\n    b = 1\nelse:\n    c = b", "b c", "", "a b"),
+            ("with a as b:\n    c = b", "b c", "", "a"),
+            ("try:\n    a\nexcept b as c:\n    d = c", "c d", "", "a b"),
+            (
+                "match a:\n    case {'k': b, **c}:\n        d = b",
+                "b c d",
+                "",
+                "a k",
+            ),
+            ("a = 'b'", "a", "", "b"),
+            ("type a = b", "a", "", "b"),
+        ] {
+            let names = only(source);
+            let found = [&names.binds, &names.changes, &names.needs].map(joined);
+            assert_eq!(
+                found,
+                [binds, changes, needs].map(str::to_owned),
+                "{source}"
+            );
+        }
+    }
+
+    #[test]
+    fn calls_have_objects_methods_and_arguments() {
+        for (source, expected) in [
+            ("f(a, b.c, k=d)", "f. a b d !"),
+            ("a.b.c(d)", "a.c d !"),
+            ("globals().update(a=b)", "globals.update b !, globals."),
+            ("x = a.b()", "a.b "),
+            ("[a.b(c) for a in d]", "d.b c"),
+            ("for a in d:\n    a.b()", "a d.b !"),
+            ("await f()", "f. !"),
+            ("@a.b\ndef f(): pass", "a.b f !"),
+            ("def f(): g()", ""),
+            ("class C:\n    g()", "g. !"),
+        ] {
+            let calls = only(source).calls;
+            let texts: Vec<String> = calls
+                .iter()
+                .map(|call| {
+                    let method = call.method.as_deref().unwrap_or_default();
+                    let mark = if call.is_statement { "!" } else { "" };
+                    let space = if call.arguments.is_empty() { "" } else { " " };
+                    format!(
+                        "{}.{method} {}{space}{mark}",
+                        joined(&call.roots),
+                        joined(&call.arguments)
+                    )
+                })
+                .collect();
+            assert_eq!(texts.join(", ").trim_end(), expected.trim_end(), "{source}");
+        }
+    }
+
+    #[test]
+    fn calls_of_a_function_change_what_is_outside_it() {
+        let names = only(
+            "def f(a):\n    global b\n    b = 1\n    a.x = 1\n    c.append(d)\n    e['k'] = 1\n    g()",
+        );
+        let effects = &names.effects["f"];
+        assert_eq!(joined(&effects.changes), "b e");
+        let roots: Vec<String> = effects
+            .calls
+            .iter()
+            .map(|call| joined(&call.roots))
+            .collect();
+        assert_eq!(roots, ["c", "g"]);
+    }
+
+    #[test]
+    fn a_deep_statement_needs_no_deep_stack() {
+        let deep = "-".repeat(2_900) + "1";
+        assert!(statements(&deep).is_ok());
+        let elses = "if x: y\n".to_owned() + &"elif x: y\n".repeat(2_000);
+        assert!(statements(&elses).is_ok());
+    }
+}

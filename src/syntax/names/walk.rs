@@ -179,7 +179,8 @@ impl Walk {
             Expr::Attribute(attribute) => (&*attribute.value, Some(attribute.attr.to_string())),
             _ => (function, None),
         };
-        let roots = object_of(object).map(|name| self.outside(name));
+        let object = object_of(object).or_else(|| namespace(object));
+        let roots = object.map(|name| self.outside(name));
         if let Some(roots) = roots.filter(|roots| !roots.is_empty()) {
             self.names.calls.push(Call {
                 roots,
@@ -449,6 +450,15 @@ fn maker_of(mut expression: &Expr) -> Option<&str> {
             _ => return None,
         };
     }
+}
+
+/// The function of Python that makes a dictionary of names: `globals` of `globals()`.
+fn namespace(expression: &Expr) -> Option<&str> {
+    let call = expression.as_call_expr()?;
+    let name = call.func.as_name_expr()?.id.as_str();
+    ["globals", "locals", "vars"]
+        .contains(&name)
+        .then_some(name)
 }
 
 fn is_name(text: &str) -> bool {
