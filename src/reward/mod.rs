@@ -15,7 +15,7 @@
 //! - code whose literals fill the memory does not parse (-2), and a target of that kind has nothing in common with any
 //!   code (-1.5).
 //!
-//! `fixed` differs from `published` as `extract` (the fence) and `syntax::normalize_fixed` list, and in that the syntax
+//! `fixed` differs from `published` as `extract` (which code counts) and `syntax::normalize_fixed` list, and in that the syntax
 //! of the code itself is checked and not that of its normal form, that the grammar is that of CPython 3.13 and not 3.11,
 //! and that nothing raises.
 

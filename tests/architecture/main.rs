@@ -25,8 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("device", &[]),
     ("allocator", &[]),
-    ("answer", &[]),
     ("syntax", &[]),
+    ("answer", &["syntax"]),
     ("sandbox", &["disk", "fuzz"]),
     ("launch", &[]),
     ("remote", &["fuzz", "settings"]),
@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "eval",
         &[
             "answer", "data", "digest", "disk", "fuzz", "model", "remote", "sandbox", "seed",
-            "settings",
+            "settings", "syntax",
         ],
     ),
     (

@@ -40,7 +40,7 @@ pub(super) const UPDATE: UpdateContext = UpdateContext {
 const WORDS: usize = 12;
 
 /// A model with one layer, 16 wide, whose words are `w1`, `w2` and so on.
-pub(super) fn model(adapter: AdapterKind, dropout: f64) -> LanguageModel {
+pub(in crate::train) fn model(adapter: AdapterKind, dropout: f64) -> LanguageModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     let words = (1..=WORDS).map(|word| format!("w{word}"));

@@ -144,13 +144,21 @@ fn laws_of_texts(code: &str, target: &str) -> Result<(), &'static str> {
         "a text is similar to itself",
     )?;
     let trimmed = code.trim_matches(is_python_space);
+    let completion = rendered(code);
     if !code.contains("\n```") && !code.starts_with("```") {
-        for mode in MODES {
-            law(
-                extract::first_fence(&rendered(code), mode) == Some(trimmed),
-                "the fence of an answer is its code",
-            )?;
-        }
+        let found = extract::fenced_code(&completion, target, Normalizer::Published);
+        law(
+            found.as_deref() == Some(trimmed),
+            "the published fence of an answer is its code",
+        )?;
+    }
+    if !code.contains("```") {
+        let unix = code.replace("\r\n", "\n").replace('\r', "\n");
+        let found = extract::fenced_code(&completion, target, Normalizer::Fixed);
+        law(
+            found.as_deref() == Some(unix.trim_matches(is_python_space)),
+            "the fence of an answer is its code",
+        )?;
     }
     Ok(())
 }
