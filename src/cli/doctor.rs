@@ -142,6 +142,7 @@ fn python() -> Result<Python, PythonError> {
         let program = Program {
             source: (*source).to_owned(),
             timeout: PROBE_TIMEOUT,
+            seed: 0,
         };
         let verdict = pool.run(&program)?;
         let missing = (verdict.name() != *expected).then(|| format!("it ended with `{verdict}`"));

@@ -77,7 +77,13 @@ fn no_attack_passes_or_touches_the_next_program() {
             must,
             source,
         } = attack;
-        let verdict = pool.run(&Program { source, timeout }).unwrap();
+        let verdict = pool
+            .run(&Program {
+                source,
+                timeout,
+                seed: 0,
+            })
+            .unwrap();
         if verdict.is_pass() != (must == "pass") {
             wrong.push(format!("{name}, which tries {tries}: {verdict:?}"));
         }
@@ -85,6 +91,7 @@ fn no_attack_passes_or_touches_the_next_program() {
             .run(&Program {
                 source: AS_NEW.to_owned(),
                 timeout: timeout * 4,
+                seed: 0,
             })
             .unwrap();
         if next != Verdict::Pass {
@@ -314,7 +321,7 @@ def f(x):
 ";
 
 #[test]
-fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() {
+fn a_program_that_knows_the_driver_passes_in_process_only() {
     let traced = Traced::new();
     let task = json!({
         "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f",
@@ -323,10 +330,10 @@ fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() 
     });
     let right = "def f(x):\n    return x\n";
     let programs = [right, KNOWS_THE_DRIVER, EQUALS_EVERYTHING];
-    let passed = |is_strict: bool| -> Vec<bool> {
+    let passed = |is_in_process: bool| -> Vec<bool> {
         let mut judge = traced.judge_task("humaneval_plus", &task, &programs);
-        if is_strict {
-            judge.arg("--strict");
+        if is_in_process {
+            judge.arg("--in-process");
         }
         let output = judge.env("RECODE_CACHE", traced.path("")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -339,9 +346,9 @@ fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() 
             .collect()
     };
 
+    assert_eq!(passed(false), [true, false, false]);
     // This records the limit of sharing one interpreter. [true, false, …] would be better.
-    assert_eq!(passed(false), [true, true, true]);
-    assert_eq!(passed(true), [true, false, false]);
+    assert_eq!(passed(true), [true, true, true]);
 }
 
 fn kill(child: &Child, signal: &str) -> io::Result<()> {

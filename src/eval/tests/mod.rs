@@ -2,4 +2,5 @@
 
 mod conformance;
 pub(super) mod fixture;
+mod outside;
 mod registry;
