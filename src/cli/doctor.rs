@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -61,6 +62,8 @@ struct Python {
     /// The checks that three small programs make, and why each failed, if it did.
     verdicts: Vec<Named>,
     has_exact_time_limits: bool,
+    /// What is weaker on this machine than it could be.
+    weaknesses: Vec<String>,
     /// The version of each library that a benchmark imports; `None` if it is missing.
     libraries: BTreeMap<&'static str, Option<String>>,
 }
@@ -141,6 +144,7 @@ fn python() -> Result<Python, PythonError> {
         let program = Program {
             source: (*source).to_owned(),
             timeout: PROBE_TIMEOUT,
+            seed: 0,
         };
         let verdict = pool.run(&program)?;
         let missing = (verdict.name() != *expected).then(|| format!("it ended with `{verdict}`"));
@@ -151,8 +155,33 @@ fn python() -> Result<Python, PythonError> {
         safeguards: pool.safeguards().clone(),
         verdicts,
         has_exact_time_limits: are_time_limits_exact(),
+        weaknesses: memory_weakness(&Settings::default()).into_iter().collect(),
         libraries: libraries.collect(),
     })
+}
+
+/// Whether the programs of all workers together may use more memory than there is.
+fn memory_weakness(settings: &Settings) -> Option<String> {
+    let there = memory_bytes(&fs::read_to_string("/proc/meminfo").ok()?)?;
+    let workers = u64::try_from(settings.workers).ok()?;
+    let most = settings.memory_bytes.saturating_mul(workers);
+    (most > there).then(|| {
+        format!(
+            "{workers} programs at a time may use {} GB of memory, and there are {} GB: if it runs out, the system ends \
+             programs, which are judged once more (`--workers` sets how many)",
+            most / 1_000_000_000,
+            there / 1_000_000_000
+        )
+    })
+}
+
+/// All memory of a machine, from its `/proc/meminfo`.
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 fn backends() -> Vec<Named> {
@@ -218,6 +247,9 @@ impl Python {
         } else {
             "  time limits are by the clock: on a busy machine slow programs may time out\n"
         });
+        for weakness in &self.weaknesses {
+            let _ = writeln!(text, "  {weakness}");
+        }
         let Interpreter { path, version } = &self.interpreter;
         let _ = writeln!(text, "python\n  {version} {}", path.display());
         for (name, version) in &self.libraries {
@@ -275,4 +307,29 @@ fn row(text: &mut String, name: &str, purpose: &str, missing: Option<&str>) {
     };
     text.push_str(line.trim_end());
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_machine_is_read_from_its_file() {
+        // Oracle: the form of `MemTotal` in proc_meminfo(5), in KiB.
+        let text = "MemTotal:        2048 kB\nMemFree:         1024 kB\n";
+        assert_eq!(memory_bytes(text), Some(2 << 20));
+        assert_eq!(memory_bytes("MemFree: 1 kB"), None);
+    }
+
+    #[test]
+    fn more_programs_than_memory_is_a_weakness() {
+        let settings = |memory_bytes| Settings {
+            workers: 2,
+            memory_bytes,
+            ..Settings::default()
+        };
+        assert_eq!(memory_weakness(&settings(1 << 20)), None);
+        let weakness = memory_weakness(&settings(1 << 60)).unwrap();
+        assert!(weakness.starts_with("2 programs at a time"), "{weakness}");
+    }
 }

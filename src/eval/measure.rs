@@ -306,7 +306,7 @@ mod tests {
             batch_size: 4,
             limit: 0,
             allow_unsandboxed: true,
-            strict: false,
+            in_process: false,
             evalplus: Flavour::Tip,
             repairs: Repairs::None,
             python: "auto".to_owned(),

@@ -79,16 +79,13 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
     }
     if let Some(evaluation) = evaluation {
         // Its scores are a result of the job, even if they choose no weights.
-        let mut eval = object(json!(evaluation.eval));
-        without(&mut eval, &[PYTHON]);
-        identity["evaluation"] = Json::Object(eval);
+        identity["evaluation"] = Json::Object(settings_of(&evaluation.eval));
     }
     identity
 }
 
 fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
-    let mut eval = object(json!(settings));
-    without(&mut eval, &[PYTHON]);
+    let eval = settings_of(settings);
     if let (Some(remote), Start::Base) = (&work.model.remote, &work.start) {
         return remote_identity(work, remote, eval);
     }
@@ -108,6 +105,20 @@ fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
     });
     add_kv_cache(&mut identity, &work.model, work.backend);
     identity
+}
+
+/// What the result of an evaluation depends on.
+fn settings_of(settings: &EvalSettings) -> Map<String, Json> {
+    let mut eval = object(json!(settings));
+    // A path of this machine; the version of that Python is in the provenance.
+    without(&mut eval, &[PYTHON]);
+    let judging = settings
+        .descriptor()
+        .map_or(0, |benchmark| benchmark.judging);
+    if judging > 0 {
+        eval.insert("judging".to_owned(), json!(judging));
+    }
+    eval
 }
 
 /// The number of rows in a pass is part of a job if it may change how a product rounds. The default

@@ -20,17 +20,6 @@ pub enum TrainError {
         /// The longest sequence that the model reads.
         limit: usize,
     },
-    /// Completions may become so long that no prompt fits into the model.
-    #[error(
-        "`train.sampling.max_completion_tokens` is `{tokens}`, but the model reads at most `{limit}` tokens with \
-         the prompt"
-    )]
-    CompletionsTooLong {
-        /// The longest completion.
-        tokens: usize,
-        /// The longest sequence that the model reads.
-        limit: usize,
-    },
     /// The model could not be read, written or sampled from.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;
 
-use super::{Benchmark, Options, Repairs, Task, row_of};
+use super::{Benchmark, Options, Repairs, Task, row_of, seed_of};
 use crate::{
     data::{ArenaTask, ArenaUpdate, read_code_update_arena},
     eval::{EvalError, Judgement, extract, judgement::letters},
@@ -254,6 +254,7 @@ impl CodeUpdateArena {
                 pool.run(&Program {
                     source,
                     timeout: self.timeout,
+                    seed: seed_of(&row.task.task_id),
                 })
             })
             .collect()

@@ -108,7 +108,7 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         batch_size: 4,
         limit: 0,
         allow_unsandboxed: false,
-        strict: false,
+        in_process: false,
         evalplus: Flavour::Tip,
         repairs: Repairs::None,
         python: "auto".into(),

@@ -45,9 +45,9 @@ fn paths(prefix: &str, json: &Json, found: &mut BTreeSet<String>) {
 const OPTIONAL: [&str; 12] = [
     "eval.allow_unsandboxed",
     "eval.evalplus",
+    "eval.in_process",
     "eval.python",
     "eval.repairs",
-    "eval.strict",
     "train.checkpoint",
     "train.eval.benchmark",
     "train.eval.every",
@@ -140,13 +140,13 @@ fn the_table_of_an_algorithm_wins_within_a_layer_and_later_layers_win_over_it() 
 #[test]
 fn a_setting_of_a_benchmark_reaches_the_jobs_of_no_other() {
     let all = "[eval]\nbenchmarks = [\"code_update_arena\", \"humaneval\", \"humaneval_plus\"]\n\
-               strict = true\nevalplus = \"0.3.1\"\nrepairs = \"paper\"\n";
+               in_process = true\nevalplus = \"0.3.1\"\nrepairs = \"paper\"\n";
 
     let evals = settings(&with(&[all])).unwrap().evals;
 
     let choices: Vec<_> = evals
         .iter()
-        .map(|eval| (eval.strict, eval.evalplus.name(), eval.repairs.name()))
+        .map(|eval| (eval.in_process, eval.evalplus.name(), eval.repairs.name()))
         .collect();
     assert_eq!(
         choices,
@@ -159,7 +159,7 @@ fn a_setting_of_a_benchmark_reaches_the_jobs_of_no_other() {
     // The defaults are no part of a job, so that jobs from before these keys keep their names.
     let plain = settings(&with(&[])).unwrap().evals.remove(0);
     let json = serde_json::to_string(&plain).unwrap();
-    assert!(!json.contains("strict") && !json.contains("repairs") && !json.contains("python"));
+    assert!(!json.contains("in_process") && !json.contains("repairs") && !json.contains("python"));
 }
 
 #[test]
