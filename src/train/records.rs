@@ -82,7 +82,7 @@ impl FinishedStep<'_> {
             completion: sample.text.clone(),
             tokens: sample.sequence.completion.len(),
             is_truncated: sample.is_truncated,
-            reward: sample.reward,
+            reward: sample.reward.clone(),
             advantage: sample.advantage,
         }
     }
@@ -95,7 +95,7 @@ impl FinishedStep<'_> {
                 row: row.id.clone(),
                 prompt: row.prompt.clone(),
                 completion: sample.completion.clone(),
-                reward: sample.reward,
+                reward: sample.reward.clone(),
                 advantage: sample.advantage.and_then(finite),
             }
         });

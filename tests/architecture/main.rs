@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("launch", &[]),
     ("remote", &["settings"]),
     ("data", &["digest", "disk", "settings"]),
-    ("reward", &["answer", "settings", "syntax"]),
+    ("reward", &["answer", "sandbox", "settings", "syntax"]),
     ("model", &["device", "disk", "remote", "seed", "settings"]),
     (
         "train",
@@ -64,7 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "worker",
         &[
             "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
-            "sandbox", "seed", "train",
+            "reward", "sandbox", "seed", "train",
         ],
     ),
 ];
