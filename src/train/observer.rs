@@ -157,16 +157,11 @@ pub struct Timing {
     pub sampling_seconds: f64,
     /// Scoring them.
     pub reward_seconds: f64,
+    /// `reward_seconds / seconds`.
+    #[serde(default)]
+    pub reward_share: f64,
     /// Forward and backward passes and the optimiser.
     pub update_seconds: f64,
-}
-
-impl Timing {
-    /// The share of the step in which it only scored completions, in 0..=1.
-    pub fn reward_share(&self) -> f64 {
-        // A clock may stand still.
-        self.reward_seconds / self.seconds.max(1e-9)
-    }
 }
 
 /// A completion that was sampled during training.

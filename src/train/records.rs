@@ -67,6 +67,7 @@ impl FinishedStep<'_> {
                 tokens_per_second: output.tokens as f64 / seconds.max(1e-9),
                 sampling_seconds: output.sampling_seconds,
                 reward_seconds: output.reward_seconds,
+                reward_share: output.reward_seconds / seconds.max(1e-9),
                 update_seconds: output.update_seconds,
             },
         }
