@@ -139,10 +139,7 @@ fn scalars(record: &StepRecord) -> Vec<(String, f64)> {
                 "gaming/copied_share",
                 gaming.map(|gaming| gaming.copied_share),
             ),
-            (
-                "train/reward_time_share",
-                Some(record.timing.reward_share()),
-            ),
+            ("train/reward_share", Some(record.timing.reward_share)),
         ]);
     }
     let mut scalars: Vec<(String, f64)> = values
@@ -174,6 +171,7 @@ mod tests {
             timing: Timing {
                 seconds: 2.0,
                 tokens_per_second: 4.0,
+                reward_share: 0.5,
                 ..Timing::default()
             },
         }
@@ -326,7 +324,7 @@ mod tests {
                 ("rollout/entropy", 7.0),
                 ("gaming/repeated_share", 0.25),
                 ("gaming/copied_share", 0.125),
-                ("train/reward_time_share", 0.0),
+                ("train/reward_share", 0.5),
                 ("reward_part/em", 0.5),
             ])
         );
