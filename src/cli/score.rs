@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     data::{BadLine, BadLines, from_python_json, good_and_bad_lines, unpacked},
-    reward::{Normalizer, RewardSettings, Score, Scorer, Variant},
+    reward::{Normalizer, Score, Scorer, Variant},
 };
 
 use super::{
@@ -109,7 +109,7 @@ impl Arguments {
             _ => Normalizer::Fixed,
         };
         let variant = *variant.expect("clap lets only names of variants pass");
-        Scorer::new(variant, &RewardSettings { normalizer })
+        Scorer::new(variant, normalizer)
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
 
     fn scored(text: &[u8], normalizer: Normalizer) -> (Vec<Line>, Vec<Score>) {
         let (lines, _) = lines(text);
-        let scorer = Scorer::new(Variant::EsStar, &RewardSettings { normalizer });
+        let scorer = Scorer::new(Variant::EsStar, normalizer);
         let scores = lines
             .iter()
             .flatten()

@@ -1,9 +1,12 @@
 //! What makes two jobs the same job.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
     device::Backend,
+    digest::Digest,
     eval::EvalSettings,
     model::{AdapterKind, ChatFormat, Engine, ModelSettings},
     remote::RemoteSettings,
@@ -56,6 +59,7 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
             &["reward", "reward_settings", "sampling", "group_size"],
         );
     }
+    without_reward_paths(&mut train, &work.digests);
     let mut model = model_identity(&work.model);
     let adapter = &work.model.adapter;
     let adapter = if adapter.kind == AdapterKind::None {
@@ -147,6 +151,24 @@ fn remote_identity(work: &Work, remote: &RemoteSettings, mut eval: Map<String, J
         "seed": work.seed,
         "digests": work.digests,
     })
+}
+
+/// Removes the files of a reward of one's own, whose digests are in the identity; how long it may take
+/// changes no reward.
+fn without_reward_paths(train: &mut Map<String, Json>, digests: &BTreeMap<String, Digest>) {
+    let Some(Json::Object(custom)) = train
+        .get_mut("reward_settings")
+        .and_then(|settings| settings.get_mut("custom"))
+    else {
+        return;
+    };
+    without(custom, &["files", "timeout_seconds"]);
+    let arguments = custom.get_mut("command").and_then(Json::as_array_mut);
+    for (index, argument) in arguments.into_iter().flatten().enumerate() {
+        if digests.contains_key(&format!("reward.custom.command.{index}")) {
+            *argument = Json::Null;
+        }
+    }
 }
 
 /// The model without its adapter, and without `base`, a name or a path: the digests say what it

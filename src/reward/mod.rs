@@ -21,12 +21,16 @@
 
 mod ast_similarity;
 mod combine;
+mod custom;
 mod edit_similarity;
 mod exact_match;
 mod extract;
 mod format;
+mod gaming;
+mod mix;
 mod pair;
 mod settings;
+mod unit_tests;
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +38,14 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use combine::{Score, Scorer};
-pub use settings::{Normalizer, RewardSettings};
+pub use custom::{CustomError, CustomItem, CustomReward};
+pub use format::format_reward;
+pub use gaming::{copied_share, repeated_share};
+pub use mix::{Mix, MixError, Part};
+pub use settings::{
+    CustomSettings, Normalizer, PartScale, RewardSettings, TestScore, TestSettings,
+};
+pub use unit_tests::{Case, JudgeError, Recorded, TestJudge, UnitTests};
 
 use pair::Pair;
 
@@ -93,6 +104,11 @@ variants! {
     AstStar "ast_star" => ast_similarity::AstSimilarityStar,
 }
 
+/// The code of a completion, as every reward finds it; `None` if it has none.
+pub fn code_of(completion: &str, normalizer: Normalizer) -> Option<&str> {
+    extract::first_fence(completion, normalizer)
+}
+
 /// A correctness, its basis, and a fault if it is not a score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Measured {
@@ -132,6 +148,17 @@ pub enum Detail {
         /// The edit similarity, or 1 and 0 for equal and different under exact match.
         similarity: f64,
     },
+}
+
+/// Why completions have no reward: not a wrong answer, but a failure of what judges it.
+#[derive(Debug, thiserror::Error)]
+pub enum RewardError {
+    /// The unit tests cannot be run.
+    #[error(transparent)]
+    Tests(#[from] JudgeError),
+    /// The user's own process gave no rewards.
+    #[error(transparent)]
+    Custom(#[from] CustomError),
 }
 
 /// Why there is no score: the reference raises, or a limit is reached.

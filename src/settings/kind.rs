@@ -13,6 +13,9 @@ pub enum Kind {
     Flag,
     /// One of some names: what a message calls them, and the names.
     Choice(&'static str, fn() -> Vec<&'static str>),
+    /// One of some names, or a table with a number for some of them: what a message calls them, and the
+    /// names.
+    Weights(&'static str, fn() -> Vec<&'static str>),
     /// A whole number from the first to the second, both included.
     Whole(i64, i64),
     /// A number in a range.
@@ -66,6 +69,14 @@ pub const SEED: Kind = whole(0, i64::MAX);
 
 /// From here on, messages do not mention an upper bound.
 const MANY: i64 = 1_000_000_000;
+
+/// The range of a weight.
+pub const WEIGHT: Range = Range {
+    low: -1000.0,
+    high: 1000.0,
+    is_open_below: false,
+    is_open_above: false,
+};
 
 /// A whole number from `low` to `high`, both included.
 pub const fn whole(low: i64, high: i64) -> Kind {
@@ -129,6 +140,7 @@ impl Kind {
             Self::TextOrList => "a text or a list of texts",
             Self::Subset { .. } => "the name of a set, or a list",
             Self::Assignments => "a table",
+            Self::Weights(..) => "a text in quotes, or a table of weights",
             _ => "a text in quotes",
         }
     }
@@ -140,6 +152,10 @@ impl Kind {
             Self::Name => "a name in quotes, such as \"grpo_qwen7b\"".into(),
             Self::Flag => "`true` or `false`".into(),
             Self::Choice(_, names) => one_of(&names()),
+            Self::Weights(_, names) => format!(
+                "{}, or a table with weights of some of them",
+                one_of(&names())
+            ),
             Self::Whole(low, MANY..) => format!("a whole number from {low}"),
             Self::Whole(low, high) => format!("a whole number from {low} to {high}"),
             Self::Number(range) => describe_range(range),

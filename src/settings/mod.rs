@@ -13,7 +13,7 @@ mod variants;
 
 pub use key::{Field, Key, Preset, Settings, Table};
 pub use kind::{
-    COUNT, COUNT_OR_ZERO, Kind, Range, SEED, above_to, choice, from_below, from_to, one_of,
+    COUNT, COUNT_OR_ZERO, Kind, Range, SEED, WEIGHT, above_to, choice, from_below, from_to, one_of,
     spelled, whole,
 };
 pub use memory_size::MemorySize;

@@ -331,7 +331,10 @@ mod tests {
 
     #[test]
     fn sections_list_what_is_directly_in_them() {
-        assert_eq!(names_in("reward"), ["normalizer"]);
+        assert_eq!(
+            names_in("reward"),
+            ["clip", "custom", "normalizer", "scale", "tests"]
+        );
         assert_eq!(
             names_in("train.lr"),
             ["floor", "peak", "schedule", "warmup_steps"]

@@ -9,7 +9,7 @@ use crate::{
     device::Backend,
     eval::EvalSettings,
     model::ModelSettings,
-    reward::Variant,
+    reward::Mix,
     settings::{Field, Kind, MemorySize, SEED, keys, settings, whole},
     train::TrainSettings,
 };
@@ -44,9 +44,9 @@ pub struct Settings {
 
 impl Settings {
     /// The reward of the last training, if it has one.
-    pub fn reward(&self) -> Option<Variant> {
+    pub fn reward(&self) -> Option<Mix> {
         let last = self.stages.last()?;
-        last.algorithm.has_reward().then_some(last.reward)
+        last.algorithm.has_reward().then(|| last.reward.clone())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::model::{LanguageModel, Room, fit_prompt};
+use crate::{
+    model::{LanguageModel, Room, fit_prompt},
+    reward::UnitTests,
+};
 
 use super::{error::TrainError, learner::Sequence};
 
@@ -20,6 +23,12 @@ pub struct Row {
     pub target_code: String,
     /// The completion that SFT learns.
     pub target_text: String,
+    /// The note about the update, of which completions may copy phrases.
+    #[serde(skip)]
+    pub note: String,
+    /// The unit tests of the target code, if there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tests: Option<UnitTests>,
 }
 
 /// The source of the completions that a training learns from.

@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("launch", &[]),
     ("remote", &["fuzz", "settings"]),
     ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
-    ("reward", &["answer", "settings", "syntax"]),
+    ("reward", &["answer", "sandbox", "settings", "syntax"]),
     (
         "model",
         &["device", "disk", "fuzz", "remote", "seed", "settings"],
@@ -69,7 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "worker",
         &[
             "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
-            "sandbox", "seed", "train",
+            "reward", "sandbox", "seed", "train",
         ],
     ),
 ];

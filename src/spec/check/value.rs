@@ -2,7 +2,7 @@
 
 use super::correction::{self, Site, expected};
 use crate::{
-    settings::{Kind, MemorySize, Range, one_of, spelled},
+    settings::{Kind, MemorySize, Range, WEIGHT, one_of, spelled},
     spec::{
         code::Code,
         problem::Problem,
@@ -26,6 +26,10 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
             _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Choice(noun, names) => choice(site, kind, noun, &names(), node),
+        Kind::Weights(noun, names) => match node.data {
+            Data::Table(_) => weights(site, noun, &names(), node),
+            _ => choice(site, kind, noun, &names(), node),
+        },
         Kind::Whole(low, high) => match node.data {
             Data::Whole(number) if (low..=high).contains(&number) => Ok(node),
             Data::Whole(_) => out_of_range(site, kind, &node),
@@ -144,6 +148,50 @@ fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: 
     let label = format!("expected {}", one_of(names));
     let problem = Problem::new(Code::E102, node.place, title, label);
     fail(with_guess(problem, text, names, &node))
+}
+
+/// A table with a number for some of the names; its problems are those of all entries.
+fn weights(site: Site<'_>, noun: &str, names: &[&'static str], mut node: Node) -> Checked {
+    let Data::Table(entries) = &mut node.data else {
+        return Ok(node);
+    };
+    let mut problems = Vec::new();
+    for entry in entries.iter_mut() {
+        let key = entry.key.clone();
+        if !names.contains(&key.as_str()) {
+            let title = format!("unknown {noun} `{key}`");
+            let label = format!("expected {}", one_of(names));
+            let problem = Problem::new(Code::E102, entry.place, title, label);
+            problems.push(match nearest(&key, names.iter().copied()) {
+                Some(name) => {
+                    let message = format!("did you mean `{name}`?");
+                    problem.replace(entry.place, name.to_owned(), message)
+                }
+                None => problem,
+            });
+            continue;
+        }
+        let path = format!("{}.{key}", site.path);
+        let site = Site {
+            path: &path,
+            sources: site.sources,
+        };
+        match number(site, Kind::Number(WEIGHT), WEIGHT, &entry.node) {
+            Ok(weight) => entry.node = weight,
+            Err(more) => problems.extend(more),
+        }
+    }
+    let is_zero = |node: &Node| matches!(node.data, Data::Number(number) if number == 0.0);
+    if problems.is_empty() && entries.iter().all(|entry| is_zero(&entry.node)) {
+        let title = format!("`{}` has no weight that is not 0", site.path);
+        let label = "for instance { format = 1.0, es_star = 0.5 }";
+        problems.push(Problem::new(Code::E121, node.place, title, label));
+    }
+    if problems.is_empty() {
+        Ok(node)
+    } else {
+        Err(problems)
+    }
 }
 
 /// A problem with the nearest of some names as its help.

@@ -6,6 +6,7 @@ use super::report::PointReport;
 use crate::{
     data::{Kind as DataKind, TaskFormat},
     model::ModelSettings,
+    reward::CustomSettings,
     settings::one_of,
     spec::{
         code::Code,
@@ -28,6 +29,11 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
     }
     if is_trained {
         settings.data.train = data_set(report, &settings.data.train);
+        for stage in &mut settings.stages {
+            if let Some(custom) = &mut stage.reward_settings.custom {
+                reward_files(report, custom);
+            }
+        }
         let prompt = &mut settings.data.prompts.migration;
         *prompt = file(report, "data.prompts.migration", "prompt template", prompt);
     }
@@ -50,6 +56,32 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
             "benchmark file",
             path,
         );
+    }
+}
+
+/// Completes the paths of a reward of one's own: arguments that name no file stay as they are.
+fn reward_files(report: &mut PointReport<'_>, custom: &mut CustomSettings) {
+    let place = report.place("reward.custom.command");
+    for argument in &mut custom.command {
+        let whole = complete(report, argument, place);
+        let is_source = Path::new(&*argument)
+            .extension()
+            .is_some_and(|ending| ending == "py");
+        if whole.is_file() {
+            *argument = whole.to_string_lossy().into_owned();
+        } else if is_source {
+            // Its error would otherwise come from Python, after the model is loaded.
+            file(
+                report,
+                "reward.custom.command",
+                "program",
+                Path::new(&*argument),
+            );
+        }
+    }
+    for path in &mut custom.files {
+        let whole = file(report, "reward.custom.files", "file", Path::new(&*path));
+        *path = whole.to_string_lossy().into_owned();
     }
 }
 

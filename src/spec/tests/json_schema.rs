@@ -116,13 +116,15 @@ const VALUES: [&str; 25] = [
 ];
 
 /// A few keys take these.
-const MORE_VALUES: [&str; 6] = [
+const MORE_VALUES: [&str; 8] = [
     "[1, 2]",
     "[\"text\", \"text\"]",
     "\"attention\"",
     "{ method = \"untrained\" }",
     "{ \"train.reward\" = \"es\" }",
     "[\"code_update_arena\"]",
+    "{ es = 1, tests = -0.5 }",
+    "{ es = 1001 }",
 ];
 
 #[test]

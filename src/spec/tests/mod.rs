@@ -15,6 +15,7 @@ mod layers;
 mod model;
 mod reference;
 mod resolve;
+mod reward;
 mod run;
 mod table;
 mod train;
