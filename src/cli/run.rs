@@ -12,7 +12,7 @@ use super::{
     exit::{Exit, Failure},
     output::{self, count},
     progress::{Display, Kind},
-    report::{Replace, write_table},
+    report::{Replace, origin, write_table},
     results_folder,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
@@ -65,7 +65,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     print_warnings(&plan, &store);
     // Also after a failure: the other cells are worth reading, and the notes say what failed.
     if !summary.is_stopped() {
-        let table = write_table(&plan, &store, Replace::Any)?;
+        let origin = origin(&arguments.spec, &experiment, &around);
+        let table = write_table(&plan, &store, &origin, Replace::Any)?;
         output::result(&if arguments.json {
             table.to_json()
         } else {

@@ -62,7 +62,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("results", &["digest", "disk", "eval", "fuzz", "plan"]),
     (
         "report",
-        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
+        &[
+            "data", "digest", "disk", "eval", "model", "plan", "results", "spec", "train",
+        ],
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
