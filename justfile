@@ -50,6 +50,10 @@ conformance *arguments:
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
+# Run experiments through a real Slurm on this machine; prints SKIPPED where there can be none
+test-slurm *scenarios: build
+    @tests/slurm/run.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
+
 # Fuzz the rewards with a million random texts (20 minutes of one core)
 fuzz cases="1000000":
     RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz

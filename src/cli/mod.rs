@@ -23,11 +23,13 @@ mod plan_memory;
 mod progress;
 mod prompt_file;
 mod python;
+mod queue;
 mod report;
 mod run;
 mod schema;
 mod score;
 mod shortfalls;
+mod slurm_task;
 mod spec_arguments;
 mod status;
 mod tail;
@@ -107,6 +109,9 @@ enum Command {
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
+    /// Run one job within an allocation of Slurm (started by `run --on slurm`)
+    #[command(hide = true)]
+    SlurmTask(slurm_task::Arguments),
 }
 
 /// Runs the program.
@@ -163,6 +168,7 @@ impl Command {
             Self::Data(command) => command.run(),
             Self::Python(arguments) => python::run(&arguments),
             Self::Job(arguments) => job::run(&arguments),
+            Self::SlurmTask(arguments) => slurm_task::run(&arguments),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, queue,
     spec_arguments::SpecArguments,
 };
 use crate::{
@@ -29,7 +29,9 @@ pub(super) struct Arguments {
 /// Runs `recode report`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (_, plan) = arguments.spec.plan()?;
-    let table = write_table(&plan, &Store::from_environment(), Replace::NoBetterOne)?;
+    let store = Store::from_environment();
+    queue::record_ends(&plan, &store);
+    let table = write_table(&plan, &store, Replace::NoBetterOne)?;
     output::result(&if arguments.json {
         table.to_json()
     } else {

@@ -9,6 +9,7 @@ mod declare;
 mod key;
 mod kind;
 mod memory_size;
+mod time_length;
 mod variants;
 
 pub use key::{Field, Key, Preset, Settings, Table};
@@ -16,6 +17,7 @@ pub use kind::{
     COUNT, COUNT_OR_ZERO, Kind, Range, SEED, above_to, choice, from_below, from_to, one_of, whole,
 };
 pub use memory_size::MemorySize;
+pub use time_length::TimeLength;
 pub use variants::variants;
 
 pub(crate) use declare::{keys, presets, settings};

@@ -20,7 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
+pub use experiment::{EngineName, Experiment, Needs, Point, RunSettings, Settings, SlurmSettings};
 pub use explain::explain;
 pub use json_schema::json_schema;
 pub use load::{Request, load};
