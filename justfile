@@ -61,6 +61,10 @@ browse:
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
+# Run experiments through a real Slurm on this machine; prints SKIPPED where there can be none
+test-slurm *scenarios: build
+    @tests/slurm/run.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
+
 # Fuzz the rewards and all readers with a million cases each: just fuzz [CASES] [TARGETS]; FUZZ_HOURS
 fuzz cases="1000000" *targets="fuzz":
     RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib -- {{targets}}

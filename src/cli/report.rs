@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     exit::{Exit, Failure},
-    output, results_folder,
+    output, queue, results_folder,
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
@@ -37,6 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = spec_arguments::plan(&experiment, &around)?;
     let origin = origin(&arguments.spec, &experiment, &around);
     let store = results_folder::of_spec(&arguments.spec.spec);
+    queue::record_ends(&plan, &store);
     let table = write_table(&plan, &store, &origin, Replace::NoBetterOne)?;
     output::result(&if arguments.json {
         table.to_json()

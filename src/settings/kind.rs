@@ -43,6 +43,8 @@ pub enum Kind {
     TextOrList,
     /// An amount of memory, such as `70GiB`, of at least so many bytes.
     Memory(u64),
+    /// A length of time, such as `20h`.
+    TimeLength,
     /// A table whose keys are paths of settings.
     Assignments,
 }
@@ -177,6 +179,7 @@ impl Kind {
             Self::TextOrList => "a text, or a list of texts".into(),
             Self::Memory(0) => "an amount such as \"70GiB\"".into(),
             Self::Memory(_) => "an amount above 0, such as \"4GiB\"".into(),
+            Self::TimeLength => "a length of time such as \"20h\" or \"1d12h\"".into(),
             Self::Assignments => "a table such as { method = \"untrained\" }".into(),
         }
     }

@@ -9,6 +9,7 @@ mod declare;
 mod key;
 mod kind;
 mod memory_size;
+mod time_length;
 mod variants;
 
 pub use key::{Field, Key, Preset, Settings, Table};
@@ -17,6 +18,7 @@ pub use kind::{
     spelled, whole,
 };
 pub use memory_size::MemorySize;
+pub use time_length::TimeLength;
 pub use variants::variants;
 
 pub(crate) use declare::{keys, presets, settings};

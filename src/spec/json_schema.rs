@@ -283,6 +283,10 @@ fn of_kind(kind: Kind) -> Json {
             let units = MemorySize::units().join("|");
             json!({ "type": "string", "pattern": format!("^{number}\\s*({units})$") })
         }
+        Kind::TimeLength => json!({
+            "type": "string",
+            "pattern": "^(?=.*[1-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?$",
+        }),
         Kind::Assignments => json!({
             "anyOf": [
                 {

@@ -261,7 +261,7 @@ pub(super) fn reason_against_sweeping(path: &str) -> Option<&'static str> {
         Some("include" | "name" | "description" | "table" | "grid") => {
             Some("it belongs to the whole experiment, not to one point of it")
         }
-        Some("run") if path == "run.slots" || path.starts_with("run.needs") => {
+        Some("run") if !matches!(path, "run" | "run.backend" | "run.seeds") => {
             Some("it says how to run, and changes no result")
         }
         _ => None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     eval::EvalSettings,
     model::ModelSettings,
     reward::Mix,
-    settings::{Field, Kind, MemorySize, SEED, keys, settings, whole},
+    settings::{Field, Kind, MemorySize, SEED, TimeLength, choice, keys, settings, whole},
     train::TrainSettings,
 };
 
@@ -66,6 +67,12 @@ settings! {
         /// What each job needs.
         #[table]
         pub needs: Needs,
+        /// What runs the jobs: `local`, this machine, or `slurm`, a queue; `recode run --on` overrides it.
+        #[key(choice::<EngineName>("engine"), default = "local", source = "ours")]
+        pub engine: EngineName,
+        /// How jobs are submitted to Slurm.
+        #[table]
+        pub slurm: SlurmSettings,
     }
 }
 
@@ -77,6 +84,71 @@ settings! {
         /// own estimate.
         #[key(Kind::Memory(0), default = "0GiB")]
         pub gpu_mem: String,
+        /// The GPUs of a job in a queue; without it, 1 for jobs on a GPU backend and 0 for others.
+        #[serde(default)]
+        #[key(whole(0, 64))]
+        pub gpus: Option<u32>,
+        /// The processors of a job in a queue.
+        #[key(whole(1, 1024), default = 1, source = "Slurm")]
+        pub cpus: u32,
+        /// The main memory of a job in a queue, such as `64GiB`; without it, the queue's default.
+        #[serde(default)]
+        #[key(Kind::Memory(1))]
+        pub memory: Option<MemorySize>,
+        /// The longest time of one start of a job, such as `20h`; a job that needs longer goes on in its next
+        /// start. Without it, the queue's default.
+        #[serde(default)]
+        #[key(Kind::TimeLength)]
+        pub time: Option<TimeLength>,
+    }
+}
+
+/// What runs the jobs of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineName {
+    /// Child processes on this machine.
+    #[default]
+    Local,
+    /// A Slurm cluster: all jobs are submitted at once.
+    Slurm,
+}
+
+settings! {
+    /// The table `run.slurm`: what `sbatch` is asked for, besides `run.needs`.
+    #[derive(Eq)]
+    pub struct SlurmSettings {
+        /// The partition.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub partition: Option<String>,
+        /// The account that pays.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub account: Option<String>,
+        /// The quality of service.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub qos: Option<String>,
+        /// The GPUs as Slurm names them, such as `gpu:h100:1`, in place of `run.needs.gpus`.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub gres: Option<String>,
+        /// The features that a node must have.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub constraint: Option<String>,
+        /// More options of `sbatch`, each as one text, such as `--exclusive`.
+        #[serde(default)]
+        #[key(Kind::TextOrList)]
+        pub options: Option<Vec<String>>,
+        /// Lines of bash that prepare a node, such as `module load cuda`; the job fails if one of them fails.
+        #[serde(default)]
+        #[key(Kind::TextOrList)]
+        pub setup: Option<Vec<String>>,
+        /// How long before the end of its time a job is asked to save and to go back into the queue.
+        #[key(Kind::TimeLength, default = "5m", source = "ours")]
+        pub stop_before: TimeLength,
     }
 }
 

@@ -68,6 +68,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("schedule", &["launch", "plan", "results"]),
     (
+        "engine",
+        &[
+            "device", "digest", "disk", "plan", "results", "schedule", "spec",
+        ],
+    ),
+    (
         "worker",
         &[
             "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",

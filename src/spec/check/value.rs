@@ -2,7 +2,7 @@
 
 use super::correction::{self, Site, expected};
 use crate::{
-    settings::{Kind, MemorySize, Range, WEIGHT, one_of, spelled},
+    settings::{Kind, MemorySize, Range, TimeLength, WEIGHT, one_of, spelled},
     spec::{
         code::Code,
         problem::Problem,
@@ -55,6 +55,7 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
         },
         Kind::Name => name(site, text(site, kind, node)?),
         Kind::Memory(least) => memory(site, kind, least, text(site, kind, node)?),
+        Kind::TimeLength => time_length(site, text(site, kind, node)?),
         Kind::Text | Kind::File | Kind::Model | Kind::DataSet | Kind::Benchmark => {
             text(site, kind, node)
         }
@@ -131,6 +132,15 @@ fn memory(site: Site<'_>, kind: Kind, least: u64, node: Node) -> Checked {
         return out_of_range(site, kind, &node);
     }
     Ok(node)
+}
+
+fn time_length(site: Site<'_>, node: Node) -> Checked {
+    if node.as_text().and_then(TimeLength::parse).is_some() {
+        return Ok(node);
+    }
+    let title = format!("`{}` cannot be read", site.path);
+    let label = "expected a length of time such as `90m`, `20h` or `1d12h`";
+    fail(Problem::new(Code::E104, node.place, title, label))
 }
 
 fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: Node) -> Checked {
