@@ -165,7 +165,8 @@ fn fence(text: &str) -> Option<&str> {
 ///
 /// If the block closes at the end of a line of code, its code is cut there.
 fn inner_text(block: &mut Block, text: &str) -> Option<String> {
-    let fence = text.get(block.range.clone()).and_then(fence);
+    let own = text.get(block.range.clone()).unwrap_or_default();
+    let fence = fence(own.trim_start());
     if let Some(fence) = fence.filter(|_| block.is_fenced)
         && let Some(rest) = cut_at_line_end(&mut block.code, fence)
     {

@@ -1,9 +1,6 @@
 //! The code of an answer that a task wants.
 
-use std::{
-    cell::{LazyCell, OnceCell},
-    collections::BTreeSet,
-};
+use std::{cell::OnceCell, collections::BTreeSet};
 
 use super::{
     blocks::{Block, blocks},
@@ -62,25 +59,45 @@ impl Answer {
     ///
     /// `wanted` is asked only if there is a choice. An empty fence is empty code if there is no other.
     pub fn fenced(&self, wanted: impl FnOnce() -> BTreeSet<String>) -> Option<String> {
-        let wanted = LazyCell::new(wanted);
-        self.best_fenced(&wanted)
+        let mut fences = self
+            .fences()
+            .filter(|block| block.language != Language::Markdown);
+        if let (Some(only), None) = (fences.next(), fences.next())
+            && matches!(only.language, Language::Python | Language::Plain)
+            && !only.code.starts_with([' ', '\t'])
+        {
+            return Some(only.code.clone());
+        }
+        if self.fences().next().is_some() {
+            return self.best(&wanted()).map(|best| best.code);
+        }
+        let is_empty = |block: &Block| block.is_fenced && block.language == Language::Python;
+        self.blocks().any(is_empty).then(String::new)
     }
 
-    /// The code that binds `wanted`, or that fits best: fenced code, or the text if it is Python, or its longest part that
-    /// is.
+    /// The code that binds `wanted`, or that fits best: the text if it is Python, fenced code, or the longest part of the
+    /// text that is Python.
     pub fn code(&self, wanted: &str) -> Option<String> {
         let wanted = names(wanted);
         if let Some(part) = self.parts().find(|part| binds(&part.text, &wanted)) {
             return Some(part.text.clone());
         }
-        let names = LazyCell::new(|| wanted.clone());
-        if let Some(code) = self.best_fenced(&names) {
-            return Some(code).filter(|code| !code.trim().is_empty());
+        let fenced = self.best(&wanted);
+        // Fenced code that is whole may be an example of the use of code that has no fence.
+        if fenced
+            .as_ref()
+            .is_none_or(|best| !best.rank.binds && best.rank.parses)
+        {
+            let mut programs = self.parts().map(|part| longest_program(&part.text));
+            if let Some(program) = programs.find(|program| binds(program, &wanted)) {
+                return Some(program);
+            }
         }
-        let mut texts = self.parts().map(|part| part.text.as_str());
-        let text = texts.find(|text| !text.trim().is_empty())?;
-        let program = longest_program(text);
-        (program == text || binds(&program, &wanted)).then_some(program)
+        let mut texts = self.parts().map(|part| &part.text);
+        let is_python = |text: &&String| !text.trim().is_empty() && parses(text);
+        fenced
+            .map(|best| best.code)
+            .or_else(|| texts.find(is_python).cloned())
     }
 
     /// All texts that may have the code that binds `wanted`, the likelier ones first.
@@ -123,30 +140,15 @@ impl Answer {
         fences.filter(|block| !block.code.trim().is_empty())
     }
 
-    fn best_fenced<F: FnOnce() -> BTreeSet<String>>(
-        &self,
-        wanted: &LazyCell<BTreeSet<String>, F>,
-    ) -> Option<String> {
-        let mut fences = self
-            .fences()
-            .filter(|block| block.language != Language::Markdown);
-        if let (Some(only), None) = (fences.next(), fences.next())
-            && matches!(only.language, Language::Python | Language::Plain)
-            && !only.code.starts_with([' ', '\t'])
-        {
-            return Some(only.code.clone());
-        }
+    /// The first of the candidates that fit best; other languages only if they bind what is wanted.
+    fn best(&self, wanted: &BTreeSet<String>) -> Option<Candidate> {
         let mut best: Option<Candidate> = None;
         for candidate in self.candidates(wanted) {
             if best.as_ref().is_none_or(|best| best.rank < candidate.rank) {
                 best = Some(candidate);
             }
         }
-        let has_no_code = best.is_none();
-        let is_empty = |block: &Block| block.is_fenced && block.language == Language::Python;
-        let best = best.filter(|best| best.rank.binds || best.rank.language > Language::Markdown);
-        best.map(|best| best.code)
-            .or_else(|| (has_no_code && self.blocks().any(is_empty)).then(String::new))
+        best.filter(|best| best.rank.binds || best.rank.language > Language::Markdown)
     }
 
     /// The blocks with their ranks. Indented ones count only if they bind what is wanted.

@@ -245,6 +245,15 @@ fn only_benchmarks_take_code_without_a_fence() {
         let text = text.replace("CODE", CODE);
         assert_eq!(read(&text), [None, Some(CODE.to_owned())], "{text}");
     }
+    for text in [
+        "They want <answer>...</answer>.\nCODE\n",
+        "Install it:\n```bash\npip install x\n```\nCODE\n",
+    ] {
+        let text = text.replace("CODE", CODE);
+        assert_eq!(read(&text)[1].as_deref(), Some(CODE), "{text}");
+    }
+    let example = format!("It is used so:\n```python\nrun(1)\n```\n{CODE}\n");
+    assert_eq!(read(&example)[1].as_deref(), Some(CODE));
     // Code whose docstring has fences is not Markdown.
     let code = "def run(x):\n    \"\"\"Use:\n```\nrun(1)\n```\n    \"\"\"\n    return x + 1";
     assert_eq!(read(code)[1].as_deref(), Some(code));

@@ -80,6 +80,11 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
             "warning[W201]: `train.dapo.max_generation_batches` changes nothing: `dynamic_sampling` is off",
         ),
         (
+            "train.algorithm = \"none\"\nmodel.base = \"remote\"\n\
+             model.remote = { base_url = \"http://localhost:1/v1\", model = \"m\" }\nmodel.dtype = \"f32\"",
+            "warning[W201]: `model.dtype` changes nothing: a model at an endpoint does not read it",
+        ),
+        (
             "eval.sampling = { temperature = 0, top_p = 0.9 }",
             "warning[W201]: `eval.sampling.top_p` changes nothing: with a temperature of 0 the most likely token is taken",
         ),
@@ -95,6 +100,8 @@ fn a_setting_that_a_job_reads_or_that_says_how_to_run_it_is_none() {
         "",
         "train.save_every = 7\ntrain.keep_checkpoints = 7\ntrain.samples_every = 7",
         "eval.python = \"p\"\nmodel.kv_cache = \"1GiB\"\nrun.slots = 2\nrun.needs.gpu_mem = \"7GiB\"",
+        "train.algorithm = \"none\"\nmodel.base = \"remote\"\n\
+         model.remote = { base_url = \"http://localhost:1/v1\", model = \"m\", concurrency = 2, key_variable = \"K\" }",
         "train.reward = \"em\"\nreward.normalizer = \"published\"\nmodel.chat = \"none\"",
         "train.grpo.beta = 0.0\ntrain.grpo.after = \"sft\"\ntrain.sft.prompt_weight = 0.5",
         "train.micro_batch_tokens = 77\ntrain.gradient_checkpointing = true",
