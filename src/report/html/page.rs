@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn hostile_text_is_data_and_nothing_else() {
         let data = json!({ "experiment": HOSTILE });
-        let page = page(HOSTILE, &data, &[json!([HOSTILE]).to_string()]);
+        let title = "</script> & <b>";
+        let page = page(title, &data, &[json!([HOSTILE]).to_string()]);
 
         assert_eq!(found(&page, "data"), data);
         assert_eq!(found(&page, "part-0"), json!([HOSTILE]));
@@ -133,7 +134,7 @@ mod tests {
         assert_eq!(page.matches("<script").count(), 3);
         assert_eq!(page.matches("</script").count(), 3);
         assert!(!page.contains('\u{2028}') && !page.contains("<!--"));
-        assert!(page.contains("<title>&lt;/script&gt;"));
+        assert!(page.contains("<title>&lt;/script&gt; &amp; &lt;b&gt;</title>"));
     }
 
     #[test]
