@@ -65,7 +65,7 @@ parity *parts: build
 test-slurm *scenarios: build
     @tests/slurm/run.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
-# Fuzz the rewards and all readers with a million cases each: just fuzz [CASES] [TARGETS]; FUZZ_HOURS
+# Fuzz the rewards and all readers with a million cases each (an hour of two cores): just fuzz [CASES] [FILTERS]
 fuzz cases="1000000" *targets="fuzz":
     RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib -- {{targets}}
 

@@ -16,9 +16,6 @@ use crate::{
     plan::JobId,
 };
 
-/// How the file of an object ends.
-pub(super) const END: &[u8] = b"\n}\n";
-
 /// Replaces a file by a value's JSON, indented, with a line break at its end.
 pub(super) fn write<T: Serialize>(
     path: &Path,

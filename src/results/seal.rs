@@ -2,9 +2,10 @@
 //!
 //! A file of an earlier version has no seal, and is believed.
 
-use super::json::END;
 use crate::{digest::Digest, plan::JobId};
 
+/// How the file of an object ends.
+const END: &[u8] = b"\n}\n";
 /// What is before the seal, which is the last member of the file's object.
 const START: &[u8] = b",\n  \"seal\": \"";
 /// The longest seal: a name, a digest, and what is around them.

@@ -7,6 +7,7 @@
 //! is an error and no reward.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     process::{Child, ChildStdin, Command, Stdio},
@@ -44,7 +45,7 @@ pub struct CustomItem<'a> {
     /// What it wrote.
     pub completion: &'a str,
     /// The code in it, if there is some.
-    pub code: Option<&'a str>,
+    pub code: Option<Cow<'a, str>>,
     /// The code that is wanted.
     pub target: &'a str,
     /// The share of the row's tests that the code passes, if the settings ask for it.

@@ -35,6 +35,8 @@ mod unit_tests;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 pub use combine::{Score, Scorer};
@@ -105,8 +107,14 @@ variants! {
 }
 
 /// The code of a completion, as every reward finds it; `None` if it has none.
-pub fn code_of(completion: &str, normalizer: Normalizer) -> Option<&str> {
-    extract::first_fence(completion, normalizer)
+///
+/// If there are several fences, the fixed form takes the one that defines the names of `target`.
+pub fn code_of<'a>(
+    completion: &'a str,
+    target: &str,
+    normalizer: Normalizer,
+) -> Option<Cow<'a, str>> {
+    extract::fenced_code(completion, target, normalizer)
 }
 
 /// A correctness, its basis, and a fault if it is not a score.

@@ -133,6 +133,8 @@ mod tests {
             is_raw: true,
             target_code: String::new(),
             target_text: target_text.to_owned(),
+            note: String::new(),
+            tests: None,
         };
         let rows = [row("short", "w1 w2"), row("long", &"w1 ".repeat(27))];
         let task = Task::new(&model, &rows, longest, completions, 1).unwrap();

@@ -49,7 +49,7 @@ pub(super) fn warnings(
             "`metrics.jsonl` has lost {lost} of {steps} steps, which were before an interruption"
         ));
     }
-    if is_evaluated && !logged(&dir.evaluations())?.contains(&steps) {
+    if is_evaluated && steps > 0 && !logged(&dir.evaluations())?.contains(&steps) {
         warnings.push("`evaluations.jsonl` has lost the evaluation of the last step".to_owned());
     }
     Ok(warnings)

@@ -83,8 +83,11 @@ fn rows_to_train_on_are_read_or_refused() {
 
 #[test]
 fn tasks_of_code_update_arena_are_read_or_refused() {
-    // A test of a thousand open brackets once ended the process: its parser ran out of stack.
-    let deep = arena()[0].replace("assert f(2.5)", &format!("assert f({}", "[".repeat(20_000)));
+    // A test of so many open brackets once ended the process: dropping its tree ran out of stack.
+    let deep = arena()[0].replace(
+        "assert f(2.5)",
+        &format!("assert f({}", "[".repeat(100_000)),
+    );
     let corpus = [arena(), vec![deep]].concat();
     fuzz(2, &corpus, |case| {
         let path = rows(case);

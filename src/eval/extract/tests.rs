@@ -128,7 +128,12 @@ const EXAMPLES: &[&str] = &[
 /// Runs a program that asserts something of `run`.
 fn run(pool: &Pool, source: String) -> Verdict {
     let timeout = Duration::from_secs(10);
-    pool.run(&Program { source, timeout }).unwrap()
+    pool.run(&Program {
+        source,
+        timeout,
+        seed: 0,
+    })
+    .unwrap()
 }
 
 /// The program that remains of a solution in an answer, with a test.

@@ -24,8 +24,12 @@ def prepare(data):
 
 
 def run(argument):
+    return json.dumps(give_answers(json.loads(argument)))
+
+
+def check(argument):
     argument = json.loads(argument)
-    work = {"record": record, "answer": answer, "check": check}[argument["work"]]
+    work = {"record": record_requests, "check": check_answers}[argument["work"]]
     return json.dumps(work(argument))
 
 
@@ -71,7 +75,7 @@ def encode_call(name, positional, named):
     return [name, encode(positional), encode(named)]
 
 
-def record(argument):
+def record_requests(argument):
     """What a test asks of the reference."""
     namespace = load(argument["setup"], argument["reference"])
     try:
@@ -101,7 +105,7 @@ def record(argument):
     return {"recorded": {"functions": functions, "variables": variables, "calls": calls}}
 
 
-def answer(argument):
+def give_answers(argument):
     """The values of a solution's variables, and its answers; an answer may be an exception."""
     namespace = load(argument["setup"], argument["solution"])
     values = {}
@@ -124,7 +128,7 @@ def answer(argument):
     return {"values": values, "answers": answers}
 
 
-def check(argument):
+def check_answers(argument):
     """The result of a test with stand-ins for what it uses of the solution."""
     known, answers, calls = argument["calls"], argument["answers"], []
     is_lacking = False

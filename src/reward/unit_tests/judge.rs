@@ -10,19 +10,12 @@ use serde_json::{Value, json};
 
 use super::{JudgeError, UnitTests};
 use crate::{
-    sandbox::{Call, Harness, Modules, Pool, PythonError, Role, Verdict},
+    sandbox::{Call, Harness, Modules, Pool, PythonError, Reply, Verdict},
     syntax::{Grammar, check_syntax},
 };
 
-/// The same encoding of values as in strict evaluation.
-const HARNESS: &str = concat!(
-    include_str!("../../eval/benchmark/plain.py"),
-    "\n",
-    include_str!("harness.py")
-);
+const HARNESS: &str = concat!(include_str!("plain.py"), "\n", include_str!("harness.py"));
 
-/// The largest size of all answers of a solution.
-const ANSWER_BYTES: usize = 1 << 24;
 /// The time limit of references and their tests, which take milliseconds.
 const REFERENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many times a solution is run again because the test has made other calls.
@@ -123,12 +116,13 @@ impl TestJudge {
                 "test": text,
             });
             let modules = Modules::of_program(&format!("{}\n{reference}\n{text}", tests.setup));
-            let (verdict, answer) =
-                self.call((Role::Checker, modules), &argument, REFERENCE_TIMEOUT)?;
-            if !verdict.is_pass() {
-                let reason = verdict.to_string();
-                return Err(JudgeError::Reference { test, reason });
-            }
+            let answer = match self.check(modules, &argument, REFERENCE_TIMEOUT)? {
+                Ok(answer) => answer,
+                Err(verdict) => {
+                    let reason = verdict.to_string();
+                    return Err(JudgeError::Reference { test, reason });
+                }
+            };
             match read(&answer)? {
                 Recording::Recorded(requests) => Ok(RecordedTest {
                     text: text.clone(),
@@ -172,8 +166,7 @@ impl TestJudge {
                 "calls": calls,
             });
             let modules = Modules::of_program(&format!("{}\n{solution}", recorded.setup));
-            let (verdict, answer) =
-                self.call((Role::Candidate, modules), &argument, self.timeout)?;
+            let (verdict, answer) = self.answer(modules, &argument)?;
             if !verdict.is_pass() {
                 return Ok(verdict);
             }
@@ -196,10 +189,10 @@ impl TestJudge {
                 "{}\n{}\n{text}",
                 recorded.setup, recorded.reference
             ));
-            let (verdict, answer) = self.call((Role::Checker, modules), &argument, self.timeout)?;
-            if !verdict.is_pass() {
-                return Ok(verdict);
-            }
+            let answer = match self.check(modules, &argument, self.timeout)? {
+                Ok(answer) => answer,
+                Err(verdict) => return Ok(verdict),
+            };
             calls = match read(&answer)? {
                 End::Passed(()) => return Ok(Verdict::Pass),
                 End::Assertion([exception, message]) => {
@@ -220,37 +213,65 @@ impl TestJudge {
         })
     }
 
-    /// Runs the harness; a failure of the judge is tried again.
-    fn call(
+    /// Lets a solution answer calls, in a process of its own.
+    fn answer(&self, modules: Modules, argument: &Value) -> Result<(Verdict, String), PythonError> {
+        let (harness, argument) = (harness(), argument.to_string());
+        let call = call(&harness, modules, &argument, self.timeout);
+        patiently(|| self.pool.call(&call))
+    }
+
+    /// Runs a test in the process that runs no solution. The inner error is the verdict on one that does not end, or
+    /// that uses up the memory, on these answers.
+    fn check(
         &self,
-        (role, modules): (Role, Modules),
+        modules: Modules,
         argument: &Value,
         timeout: Duration,
-    ) -> Result<(Verdict, String), PythonError> {
-        let harness = Harness {
-            key: "reward_unit_tests".to_owned(),
-            code: HARNESS,
-            data: String::new(),
-        };
-        let argument = argument.to_string();
-        let call = Call {
-            harness: &harness,
-            role,
-            modules,
-            argument: &argument,
-            timeout,
-            answer_bytes: ANSWER_BYTES,
-        };
-        let mut attempt = 1;
-        loop {
-            match self.pool.call(&call) {
-                Err(error) if attempt < ATTEMPTS => {
-                    tracing::warn!(attempt, %error, "a test could not be run; it is tried again");
-                    thread::sleep(PAUSE * attempt);
-                    attempt += 1;
-                }
-                other => return other,
+    ) -> Result<Result<String, Verdict>, PythonError> {
+        let (harness, argument) = (harness(), argument.to_string());
+        let call = call(&harness, modules, &argument, timeout);
+        Ok(match patiently(|| self.pool.check(&call))? {
+            Reply::Text(text) => Ok(text),
+            Reply::Late => Err(Verdict::Timeout),
+            Reply::Killed => Err(Verdict::KILLED),
+        })
+    }
+}
+
+fn harness() -> Harness {
+    Harness {
+        key: "reward_unit_tests".to_owned(),
+        code: HARNESS,
+        data: String::new(),
+    }
+}
+
+fn call<'a>(
+    harness: &'a Harness,
+    modules: Modules,
+    argument: &'a str,
+    timeout: Duration,
+) -> Call<'a> {
+    Call {
+        harness,
+        modules,
+        argument,
+        timeout,
+        seed: 0,
+    }
+}
+
+/// Asks the judge; if it fails, once more after a pause.
+fn patiently<T>(ask: impl Fn() -> Result<T, PythonError>) -> Result<T, PythonError> {
+    let mut attempt = 1;
+    loop {
+        match ask() {
+            Err(error) if attempt < ATTEMPTS => {
+                tracing::warn!(attempt, %error, "a test could not be run; it is tried again");
+                thread::sleep(PAUSE * attempt);
+                attempt += 1;
             }
+            other => return other,
         }
     }
 }

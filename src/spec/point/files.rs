@@ -61,9 +61,9 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
 
 /// Completes the paths of a reward of one's own: arguments that name no file stay as they are.
 fn reward_files(report: &mut PointReport<'_>, custom: &mut CustomSettings) {
-    let place = report.place("reward.custom.command");
     for argument in &mut custom.command {
-        let whole = complete(report, argument, place);
+        let folder = report.folder("reward.custom.command");
+        let whole = report.around.path(argument, folder);
         let is_source = Path::new(&*argument)
             .extension()
             .is_some_and(|ending| ending == "py");

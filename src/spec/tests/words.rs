@@ -66,7 +66,7 @@ fn names_as_papers_write_them_are_the_names_of_this_program() {
     let chosen = |lines: &str| {
         let loaded = experiment(&format!("name = \"x\"\n{lines}\n"));
         let settings = &loaded.points[0].settings;
-        (settings.method.clone(), settings.stages[0].reward.name())
+        (settings.method.clone(), settings.stages[0].reward.label())
     };
 
     // Oracle: the names of the paper's Table 2 and of its set-up.
@@ -79,7 +79,7 @@ fn names_as_papers_write_them_are_the_names_of_this_program() {
     ] {
         assert_eq!(
             chosen(&format!("train.reward = \"{paper}\"")),
-            ("grpo".into(), ours)
+            ("grpo".into(), ours.to_owned())
         );
     }
     for (paper, ours) in [
@@ -88,7 +88,7 @@ fn names_as_papers_write_them_are_the_names_of_this_program() {
         ("REINFORCE++", "reinforce_plus_plus"),
     ] {
         let chosen = chosen(&format!("train.algorithm = \"{paper}\""));
-        assert_eq!(chosen, (ours.into(), "es_star"));
+        assert_eq!(chosen, (ours.into(), "es_star".to_owned()));
     }
     // An axis has the same values as if it were written as this program does.
     let grid = |names: &str| {

@@ -146,7 +146,7 @@ impl<'a> MixedReward<'a> {
                 row: &row.id,
                 prompt: &row.prompt,
                 completion: answer.text,
-                code: code_of(answer.text, self.settings.normalizer),
+                code: code_of(answer.text, &row.target_code, self.settings.normalizer),
                 target: &row.target_code,
                 tests: tested.and_then(|tested| Some(tested.get(index)?.rewarded)),
             }

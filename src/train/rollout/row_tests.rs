@@ -1,5 +1,7 @@
 //! The unit tests of all rows, some of them held out.
 
+use std::borrow::Cow;
+
 use crate::{
     reward::{Case, Normalizer, Recorded, RewardError, TestJudge, UnitTests, code_of},
     seed,
@@ -18,6 +20,8 @@ pub(in crate::train) struct RowTests<'a> {
 #[derive(Debug)]
 struct RowTest {
     recorded: Recorded,
+    /// The code that is wanted.
+    target: String,
     /// Whether each test is held out.
     is_hidden: Vec<bool>,
 }
@@ -52,6 +56,7 @@ impl<'a> RowTests<'a> {
             })?;
         let with_hidden = |(row, recorded): (usize, Recorded)| RowTest {
             is_hidden: hidden(recorded.count(), hidden_share, seed, row),
+            target: rows[row].target_code.clone(),
             recorded,
         };
         Ok(Self {
@@ -66,11 +71,12 @@ impl<'a> RowTests<'a> {
         answers: &[Answer<'_>],
         normalizer: Normalizer,
     ) -> Result<Vec<TestShares>, RewardError> {
-        let with_code = answers.iter().map(|one| {
-            let code = code_of(one.text, normalizer);
-            (&self.rows[one.row].recorded, code)
-        });
-        let cases: Vec<Case<'_>> = with_code.collect();
+        let code = |one: &Answer<'_>| code_of(one.text, &self.rows[one.row].target, normalizer);
+        let codes: Vec<Option<Cow<'_, str>>> = answers.iter().map(code).collect();
+        let cases = answers.iter().zip(&codes);
+        let cases: Vec<Case<'_>> = cases
+            .map(|(one, code)| (&self.rows[one.row].recorded, code.as_deref()))
+            .collect();
         let verdicts = self.judge.judge(&cases)?;
         let shares = answers.iter().zip(verdicts).map(|(answer, verdicts)| {
             let is_hidden = &self.rows[answer.row].is_hidden;
