@@ -61,9 +61,13 @@ browse:
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
-# Fuzz the rewards with a million random texts (20 minutes of one core)
-fuzz cases="1000000":
-    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz
+# Run experiments through a real Slurm on this machine; prints SKIPPED where there can be none
+test-slurm *scenarios: build
+    @tests/slurm/run.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
+
+# Fuzz the rewards and all readers with a million cases each (an hour of two cores): just fuzz [CASES] [FILTERS]
+fuzz cases="1000000" *targets="fuzz":
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib -- {{targets}}
 
 # Time rewards, judging and the decoder against the published implementations
 bench *arguments:

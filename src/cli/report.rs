@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, queue, results_folder,
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
@@ -36,7 +36,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
     let origin = origin(&arguments.spec, &experiment, &around);
-    let store = Store::from_environment();
+    let store = results_folder::of_spec(&arguments.spec.spec);
+    queue::record_ends(&plan, &store);
     let table = write_table(&plan, &store, &origin, Replace::NoBetterOne)?;
     output::result(&if arguments.json {
         table.to_json()
@@ -115,6 +116,7 @@ pub(super) fn write_table(
     replace: Replace,
 ) -> Result<Table, Failure> {
     let table = Table::of(plan, store).map_err(|error| failure(&error))?;
+    warn_of_changed_logs(plan, store);
     let table = table.made_by(origin, plan);
     let folder = store.table_dir(&plan.experiment);
     let path = folder.join("table.json");
@@ -148,6 +150,18 @@ pub(super) fn write_table(
         write_around(plan, store, &table, origin, &folder);
     }
     Ok(table)
+}
+
+/// Warns of the logs of finished jobs that are not what they were when the jobs ended: the curves of a table and what
+/// people read are made of them.
+fn warn_of_changed_logs(plan: &Plan, store: &Store) {
+    let dirs = plan.jobs.iter().map(|job| store.job_dir(&job.id));
+    for log in dirs
+        .filter(|dir| dir.outcome().is_some())
+        .flat_map(|dir| dir.changed_logs())
+    {
+        output::error_line(&format!("warning: {log}"));
+    }
 }
 
 /// Writes what belongs to a table. The table is worth printing without it, for instance if a training's log

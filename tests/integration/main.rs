@@ -1,6 +1,7 @@
 //! What a user sees: the program, run as they run it.
 
 mod attacks;
+mod damage;
 mod datasets;
 mod doctor;
 mod evalplus;
