@@ -47,6 +47,7 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
             _ => subset(site, kind, noun, names, node),
         },
         Kind::List(of) => list(site, kind, *of, node),
+        Kind::Words => list(site, kind, Kind::Text, node),
         Kind::TextOrList => match node.data {
             Data::Text(_) => {
                 let place = node.place;
@@ -330,14 +331,18 @@ fn correction(site: Site<'_>, kind: Kind, node: &Node) -> Option<(Option<String>
         )),
         (Data::Text(_), Kind::Whole(..) | Kind::Number(_) | Kind::Flag)
         | (Data::Table(_), _)
-        | (Data::List(_), Kind::List(_) | Kind::TextOrList | Kind::Subset { .. }) => None,
+        | (Data::List(_), Kind::List(_) | Kind::Words | Kind::TextOrList | Kind::Subset { .. }) => {
+            None
+        }
         (Data::List(_), _) => {
             let path = site.path;
             let advice =
                 format!("for several values, make it an axis: [grid] \"{path}\" = {written}");
             Some((None, advice))
         }
-        (_, Kind::List(_)) => Some((Some(format!("[{written}]")), "put it in brackets".into())),
+        (_, Kind::List(_) | Kind::Words) => {
+            Some((Some(format!("[{written}]")), "put it in brackets".into()))
+        }
         (Data::Whole(_) | Data::Number(_) | Data::Flag(_), Kind::Text | Kind::Name) => {
             Some((Some(format!("\"{written}\"")), "put it in quotes".into()))
         }
