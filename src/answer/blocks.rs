@@ -149,6 +149,10 @@ pub(super) fn masked(text: &str) -> String {
             let (tags, after) = after.split_at_checked(end).unwrap_or((after, ""));
             masked.extend(tags.chars().map(|_| '\n'));
             masked.push_str(&after.replace(['<', '['], "x"));
+        } else if !fence.is_empty() && after.trim().is_empty() {
+            // The parser knows no tab after a closing fence.
+            masked.push_str(closing);
+            masked.push_str(&after.replace('\t', " "));
         } else {
             masked.push_str(&rest.replace(['<', '['], "x"));
         }

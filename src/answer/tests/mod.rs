@@ -56,6 +56,7 @@ fn a_fence_may_have_many_forms() {
         "  ```python\nCODE\n```\nDone.",
         "```python\nCODE\n`````\nDone.",
         "```python   \nCODE\n```   \nDone.",
+        "```python\t\nCODE\n```\t\nDone.",
         "```python\n\n\nCODE\n\n```",
     ]);
 }
