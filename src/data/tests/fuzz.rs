@@ -67,15 +67,11 @@ fn rows_to_train_on_are_read_or_refused() {
             return Ok(());
         };
         law(!rows.is_empty(), "a file has rows")?;
-        let mut text = String::new();
-        for row in &rows {
-            let line = match row {
-                TrainingRow::Migration(row) => json!(row),
-                TrainingRow::Text(row) => json!(row),
-            };
-            text.push_str(&format!("{line}\n"));
-        }
-        fs::write(&path, text).unwrap();
+        let lines = rows.iter().map(|row| match row {
+            TrainingRow::Migration(row) => json!(row).to_string() + "\n",
+            TrainingRow::Text(row) => json!(row).to_string() + "\n",
+        });
+        fs::write(&path, lines.collect::<String>()).unwrap();
         let again = read_training_rows(&path).map_err(|error| error.to_string())?;
         law(again == rows, "rows that are written are read as they were")
     });
