@@ -11,6 +11,7 @@ pub mod data;
 pub mod device;
 pub mod digest;
 pub mod disk;
+pub mod engine;
 pub mod eval;
 #[cfg(test)]
 mod fuzz;

@@ -73,7 +73,7 @@ fn empty_row(cell: &Cell, labels: Vec<String>) -> SheetRow {
         subject: Subject {
             model: cell.model.clone(),
             method: cell.method.clone(),
-            reward: cell.reward.map(|reward| reward.name().to_owned()),
+            reward: cell.reward.as_ref().map(|reward| reward.label()),
         },
         is_baseline: cell.is_baseline,
         baseline: None,

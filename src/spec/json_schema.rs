@@ -16,7 +16,7 @@ use super::{
     schema::{self, SpecKey, join, rest_below},
 };
 use crate::{
-    settings::{Kind, MemorySize, Range},
+    settings::{Kind, MemorySize, Range, WEIGHT},
     train::Algorithm,
 };
 
@@ -247,6 +247,21 @@ fn of_kind(kind: Kind) -> Json {
         Kind::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Choice(_, names) => json!({ "enum": names() }),
+        Kind::Weights(_, names) => {
+            let weights: Map<String, Json> = names()
+                .into_iter()
+                .map(|name| (name.to_owned(), of_range(WEIGHT)))
+                .collect();
+            json!({ "anyOf": [
+                { "enum": names() },
+                {
+                    "type": "object",
+                    "properties": weights,
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                },
+            ] })
+        }
         Kind::Whole(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
         Kind::Number(range) => of_range(range),
         Kind::Subset { names, sets, .. } => {
@@ -268,6 +283,10 @@ fn of_kind(kind: Kind) -> Json {
             let units = MemorySize::units().join("|");
             json!({ "type": "string", "pattern": format!("^{number}\\s*({units})$") })
         }
+        Kind::TimeLength => json!({
+            "type": "string",
+            "pattern": "^(?=.*[1-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?$",
+        }),
         Kind::Assignments => json!({
             "anyOf": [
                 {

@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use serde_json::json;
 
-use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
+use crate::{digest::Digest, model::LanguageModel};
 
 use super::{
     context::StepContext,
@@ -14,7 +14,7 @@ use super::{
     method::method,
     observer::Observer,
     records::FinishedStep,
-    rollout::reward::RewardFn,
+    rollout::reward::{MixedReward, NoReward, RewardFn, RewardTools},
     settings::TrainSettings,
     state::{Checkpoint, Progress, Store},
     step::{Method, StepOutput},
@@ -32,6 +32,8 @@ pub struct Inputs<'a> {
     pub seed: u64,
     /// The folder of checkpoints. An interrupted training continues from the newest one.
     pub checkpoints: &'a Path,
+    /// What the reward runs besides the program; empty if it runs nothing.
+    pub tools: RewardTools<'a>,
 }
 
 /// The result of a training.
@@ -63,8 +65,17 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     let settings = inputs.settings;
-    let scorer = Scorer::new(settings.reward, &settings.reward_settings);
-    train_with(model, inputs, observer, &scorer)
+    if !settings.algorithm.has_reward() {
+        return train_with(model, inputs, observer, &NoReward);
+    }
+    let reward = MixedReward::new(
+        &settings.reward,
+        &settings.reward_settings,
+        inputs.rows,
+        inputs.tools,
+        inputs.seed,
+    )?;
+    train_with(model, inputs, observer, &reward)
 }
 
 /// [`train`] with any reward.

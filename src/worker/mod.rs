@@ -10,6 +10,7 @@ mod measuring;
 mod model;
 mod remote_eval;
 mod reporter;
+mod reward_tools;
 mod stop;
 mod tensorboard;
 mod train_eval;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, WorkerError, lost, model, train_eval::Evaluation, train_log::TrainLog};
+use super::{
+    Context, WorkerError, lost, model, reward_tools::Tools, train_eval::Evaluation,
+    train_log::TrainLog,
+};
 use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
@@ -11,6 +14,7 @@ use crate::{
     model::{AdapterKind, Chat},
     plan::{TrainEval, Work},
     results::{JobDir, Outcome, TrainOutcome},
+    reward::UnitTests,
     seed,
     train::{Ended, EvaluationRecord, Inputs, Row, StepRecord, TrainError, TrainSettings, train},
 };
@@ -37,11 +41,13 @@ pub(super) fn train_job(
     let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    let tools = Tools::start(&mut context, settings)?;
     let inputs = Inputs {
         settings,
         rows: &rows,
         seed: work.seed,
         checkpoints: &dir.checkpoints(),
+        tools: tools.as_reward_tools(),
     };
     lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
     let is_evaluated = evaluation.is_some();
@@ -106,6 +112,11 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
                     is_raw: is_raw(&prompt, chat),
                     prompt: prompt_text(prompt, chat)?,
                     target_text: target_text(&row.new_code),
+                    note: row.update_info,
+                    tests: (!row.tests.is_empty()).then_some(UnitTests {
+                        setup: row.setup,
+                        tests: row.tests,
+                    }),
                     target_code: row.new_code,
                 }
             }
@@ -116,6 +127,8 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
                 prompt: row.prompt,
                 target_text: row.completion,
                 target_code: String::new(),
+                note: String::new(),
+                tests: None,
             },
         })
     };
@@ -151,6 +164,13 @@ fn final_metrics(
         put("reward", Some(rollout.reward.total));
         put("reward_format", Some(rollout.reward.format));
         put("reward_correctness", Some(rollout.reward.correctness));
+        for (part, value) in &rollout.reward.parts {
+            put(&format!("reward_part.{part}"), Some(*value));
+        }
+        if let Some(tests) = rollout.reward.tests {
+            put("tests.rewarded", Some(tests.rewarded));
+            put("tests.hidden", tests.hidden);
+        }
         put("zero_spread_share", Some(rollout.zero_spread_share));
         put("completion_tokens", Some(rollout.completion_tokens));
         put("kl", rollout.kl);

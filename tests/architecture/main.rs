@@ -25,13 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("device", &[]),
     ("allocator", &[]),
-    ("answer", &[]),
     ("syntax", &[]),
+    ("answer", &["syntax"]),
     ("sandbox", &["disk", "fuzz"]),
     ("launch", &[]),
     ("remote", &["fuzz", "settings"]),
     ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
-    ("reward", &["answer", "settings", "syntax"]),
+    ("reward", &["answer", "sandbox", "settings", "syntax"]),
     (
         "model",
         &["device", "disk", "fuzz", "remote", "seed", "settings"],
@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "eval",
         &[
             "answer", "data", "digest", "disk", "fuzz", "model", "remote", "sandbox", "seed",
-            "settings",
+            "settings", "syntax",
         ],
     ),
     (
@@ -62,14 +62,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("results", &["digest", "disk", "eval", "fuzz", "plan"]),
     (
         "report",
-        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
+        &[
+            "data", "digest", "disk", "eval", "model", "plan", "results", "spec", "train",
+        ],
     ),
     ("schedule", &["launch", "plan", "results"]),
+    (
+        "engine",
+        &[
+            "device", "digest", "disk", "plan", "results", "schedule", "spec",
+        ],
+    ),
     (
         "worker",
         &[
             "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
-            "sandbox", "seed", "train",
+            "reward", "sandbox", "seed", "train",
         ],
     ),
 ];

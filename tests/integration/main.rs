@@ -16,6 +16,7 @@ mod migrations;
 mod multi_update;
 mod non_finite;
 mod remote;
+mod report;
 mod score;
 mod specs;
 mod stdout;

@@ -3,4 +3,5 @@
 mod conformance;
 pub(super) mod fixture;
 mod fuzz;
+mod outside;
 mod registry;

@@ -186,7 +186,8 @@ fn by_last(path: &str) -> Option<&'static str> {
 pub(super) fn flatten(entry: Entry, prefix: &str) -> Vec<Entry> {
     let path = join(prefix, &entry.key);
     match entry.node.data {
-        Data::Table(entries) if !entries.is_empty() => entries
+        // The value of a key may be a table too, such as a sum of rewards.
+        Data::Table(entries) if !entries.is_empty() && schema::find(&path).is_none() => entries
             .into_iter()
             .flat_map(|inner| flatten(inner, &path))
             .collect(),

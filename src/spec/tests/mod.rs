@@ -15,9 +15,11 @@ mod layers;
 mod model;
 mod reference;
 mod resolve;
+mod reward;
 mod run;
 mod table;
 mod train;
+mod words;
 
 use std::{fs, path::Path};
 

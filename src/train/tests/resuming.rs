@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use crate::{
     model::{AdapterKind, LanguageModel},
     train::{
-        Algorithm, Ended, Inputs, Outcome, RowOrder, SftSettings, TrainError, TrainSettings,
-        run::train_with,
+        Algorithm, Ended, Inputs, Outcome, RewardTools, RowOrder, SftSettings, TrainError,
+        TrainSettings, run::train_with,
     },
 };
 
@@ -27,6 +27,7 @@ fn run(
         rows: &rows,
         seed: 11,
         checkpoints: folder,
+        tools: RewardTools::default(),
     };
     train_with(model.clone(), &inputs, recorder, &REWARD)
 }
@@ -271,6 +272,7 @@ fn another_seed_is_another_training() {
         rows: &rows,
         seed: 12,
         checkpoints: folder.path(),
+        tools: RewardTools::default(),
     };
 
     let second = train_with(model.clone(), &inputs, &mut recorder, &REWARD).unwrap();
