@@ -194,9 +194,15 @@ fn manifests_templates_and_forms_are_read_or_refused() {
         Ok(())
     });
     let form = "=== dependency ===\nlib\n=== old_code ===\ndef f():\n\n    return 1\n=== uses ===\na.b\n.c\n";
+    // An item of a list that looked like a field without the spaces before it once became one.
+    let odd = "=== uses ===\n === b ===\n.c\n";
     fuzz(
         1,
-        &[form, "# 1.2\n\n- `a` is gone\n  now `b`\n\nText of `c`.\n"],
+        &[
+            form,
+            odd,
+            "# 1.2\n\n- `a` is gone\n  now `b`\n\nText of `c`.\n",
+        ],
         |case| {
             let text = case.text();
             let _ = passages(&text);
