@@ -59,7 +59,7 @@ settings! {
     pub struct CustomSettings {
         /// The program and its arguments; the bytes of each argument that is a file are part of the job.
         #[serde(default)]
-        #[key(Kind::List(&Kind::Text))]
+        #[key(Kind::Words)]
         pub command: Vec<String>,
         /// Other files that the program reads, whose bytes are part of the job too.
         #[serde(default)]

@@ -39,6 +39,8 @@ pub enum Kind {
     },
     /// A list with at least one item.
     List(&'static Self),
+    /// A list of texts, of which some may be equal, as the words of a command.
+    Words,
     /// A list, or one text.
     TextOrList,
     /// An amount of memory, such as `70GiB`, of at least so many bytes.
@@ -138,7 +140,7 @@ impl Kind {
             Self::Flag => "`true` or `false`",
             Self::Whole(..) => "a whole number",
             Self::Number(_) => "a number",
-            Self::List(_) => "a list",
+            Self::List(_) | Self::Words => "a list",
             Self::TextOrList => "a text or a list of texts",
             Self::Subset { .. } => "the name of a set, or a list",
             Self::Assignments => "a table",
@@ -176,6 +178,7 @@ impl Kind {
                 format!("a list with some of {}", one_of(&names()))
             }
             Self::List(_) => "a list with at least one item".into(),
+            Self::Words => "a list of texts".into(),
             Self::TextOrList => "a text, or a list of texts".into(),
             Self::Memory(0) => "an amount such as \"70GiB\"".into(),
             Self::Memory(_) => "an amount above 0, such as \"4GiB\"".into(),

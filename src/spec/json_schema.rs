@@ -84,8 +84,9 @@ impl Purpose {
     /// What an assignment to a path may be.
     fn value(self, path: &str) -> Json {
         let one = reference(path);
-        let takes_one = schema::find(path)
-            .is_none_or(|key| matches!(key.kind, Kind::List(_) | Kind::Subset { .. }));
+        let takes_one = schema::find(path).is_none_or(|key| {
+            matches!(key.kind, Kind::List(_) | Kind::Words | Kind::Subset { .. })
+        });
         match self {
             Self::Axes => list_of(&one),
             Self::Conditions if !takes_one => {
@@ -270,6 +271,9 @@ fn of_kind(kind: Kind) -> Json {
             json!({ "anyOf": [{ "enum": sets }, list_of(&one)] })
         }
         Kind::List(of) => list_of(&of_kind(*of)),
+        Kind::Words => {
+            json!({ "type": "array", "items": of_kind(Kind::Text), "minItems": 1 })
+        }
         Kind::TextOrList => {
             let text = of_kind(Kind::Text);
             json!({ "anyOf": [text, list_of(&text)] })

@@ -6,7 +6,7 @@ use super::{Context, WorkerError};
 use crate::{
     data::Cache,
     reward::{CustomReward, TestJudge, TestSettings},
-    sandbox::{Pool, Settings, choose_interpreter},
+    sandbox::choose_interpreter,
     train::{RewardTools, TrainSettings},
 };
 
@@ -59,11 +59,8 @@ impl Tools {
 
 fn start_judge(settings: &TestSettings) -> Result<TestJudge, WorkerError> {
     let cache = Cache::from_environment();
-    let pool = Pool::start(&Settings {
-        interpreter: choose_interpreter(None, true, cache.folder()),
-        is_unsandboxed_allowed: settings.allow_unsandboxed,
-        ..Settings::default()
-    })?;
-    let timeout = Duration::try_from_secs_f64(settings.timeout_seconds);
-    Ok(TestJudge::new(pool, timeout.unwrap_or(Duration::MAX)))
+    let interpreter = choose_interpreter(None, true, cache.folder());
+    let timeout = Duration::try_from_secs_f64(settings.timeout_seconds).unwrap_or(Duration::MAX);
+    let judge = TestJudge::start(Some(interpreter), timeout, settings.allow_unsandboxed);
+    Ok(judge?)
 }

@@ -9,7 +9,7 @@ use crate::{
     cli::exit::{Exit, Failure},
     data::{Cache, FileReport, Migration},
     reward::{JudgeError, TestJudge, UnitTests},
-    sandbox::{Pool, PythonError, Settings, Verdict, choose_interpreter},
+    sandbox::{PythonError, Verdict, choose_interpreter},
 };
 
 /// The time limit of a test: the default of `reward.tests.timeout_seconds`.
@@ -51,11 +51,8 @@ impl Runner {
 
 fn start() -> Result<TestJudge, PythonError> {
     let cache = Cache::from_environment();
-    let pool = Pool::start(&Settings {
-        interpreter: choose_interpreter(None, true, cache.folder()),
-        ..Settings::default()
-    })?;
-    Ok(TestJudge::new(pool, TIMEOUT))
+    let interpreter = choose_interpreter(None, true, cache.folder());
+    TestJudge::start(Some(interpreter), TIMEOUT, false)
 }
 
 fn no_python(error: &PythonError) -> Failure {

@@ -1,6 +1,7 @@
 //! Judging one solution by one test.
 
 use std::{
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{JudgeError, UnitTests};
 use crate::{
-    sandbox::{Call, Harness, Modules, Pool, PythonError, Reply, Verdict},
+    sandbox::{Call, Harness, Modules, Pool, PythonError, Reply, Settings, Verdict},
     syntax::{Grammar, check_syntax},
 };
 
@@ -98,6 +99,20 @@ impl TestJudge {
     /// A judge that gives each test so much time.
     pub fn new(pool: Pool, timeout: Duration) -> Self {
         Self { pool, timeout }
+    }
+
+    /// A judge with a pool of its own, one worker a CPU; the interpreter is that of evaluation by default.
+    pub fn start(
+        interpreter: Option<PathBuf>,
+        timeout: Duration,
+        is_unsandboxed_allowed: bool,
+    ) -> Result<Self, PythonError> {
+        let pool = Pool::start(&Settings {
+            interpreter: interpreter.unwrap_or_else(Settings::default_interpreter),
+            is_unsandboxed_allowed,
+            ..Settings::default()
+        })?;
+        Ok(Self::new(pool, timeout))
     }
 
     /// The pool that runs the tests.

@@ -127,7 +127,7 @@ fn the_number_of_workers_changes_no_verdict() {
     let codes = [
         NEW,
         "def lines(text):\n    return ['cc dd', 'aa bb']",
-        "import random\ndef lines(text):\n    return [str(random.random())]",
+        "def lines(text):\n    return [text]",
         NEW,
         "x = (",
     ];
@@ -140,7 +140,7 @@ fn the_number_of_workers_changes_no_verdict() {
         verdicts.iter().map(letters).collect()
     };
     let one = letters(1);
-    assert_eq!(one, ["PPPP", "PAAA", "AAEA", "PPPP", "EEEE"]);
+    assert_eq!(one, ["PPPP", "PAAA", "AAAA", "PPPP", "EEEE"]);
     assert_eq!(letters(3), one);
 }
 

@@ -143,14 +143,16 @@ fn correction(site: Site<'_>, kind: Kind, node: &Node) -> Option<(Option<String>
             "write it as a whole number".into(),
         )),
         (Data::Table(_), _)
-        | (Data::List(_), Kind::List(_) | Kind::TextOrList | Kind::Subset { .. }) => None,
+        | (Data::List(_), Kind::List(_) | Kind::Words | Kind::TextOrList | Kind::Subset { .. }) => {
+            None
+        }
         (Data::List(_), _) => {
             let path = site.path;
             let advice =
                 format!("for several values, make it an axis: [grid] \"{path}\" = {written}");
             Some((None, advice))
         }
-        (_, Kind::List(_)) => {
+        (_, Kind::List(_) | Kind::Words) => {
             let item = match &node.data {
                 Data::Text(text) => format!("\"{text}\""),
                 _ => written.to_owned(),

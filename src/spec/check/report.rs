@@ -42,7 +42,9 @@ impl Report<'_> {
                 return false;
             }
         }
-        self.no_item_twice(path, node);
+        if !matches!(kind, Kind::Words) {
+            self.no_item_twice(path, node);
+        }
         true
     }
 

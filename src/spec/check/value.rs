@@ -41,6 +41,7 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
             _ => subset(site, kind, noun, names, node),
         },
         Kind::List(of) => list(site, kind, *of, node),
+        Kind::Words => list(site, kind, Kind::Text, node),
         Kind::TextOrList => match node.data {
             Data::Text(_) => {
                 let place = node.place;

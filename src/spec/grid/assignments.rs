@@ -82,7 +82,7 @@ fn assignment_is_fine(report: &mut Report<'_>, entry: &mut Entry, purpose: Purpo
     let Some(key) = schema::find(&entry.key) else {
         return section_is_fine(report, &entry.key, &mut entry.node);
     };
-    let takes_list = matches!(key.kind, Kind::List(_) | Kind::Subset { .. });
+    let takes_list = matches!(key.kind, Kind::List(_) | Kind::Words | Kind::Subset { .. });
     match &mut entry.node.data {
         Data::List(items) if purpose == Purpose::Condition && !takes_list => {
             let before = items.len();

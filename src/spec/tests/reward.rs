@@ -97,9 +97,7 @@ fn a_reward_of_ones_own_has_a_command_whose_files_are_found() {
         .clone()
         .unwrap();
     let whole = |name: &str| folder.path().join(name).display().to_string();
-    assert_eq!(
-        custom.command,
-        ["python3".to_owned(), whole("my_reward.py")]
-    );
+    let program = whole("my_reward.py");
+    assert_eq!(custom.command, ["python3", &program, "1", "1"]);
     assert_eq!(custom.files, [whole("words.txt")]);
 }

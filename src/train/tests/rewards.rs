@@ -11,7 +11,6 @@ use crate::{
         CustomError, CustomReward, CustomSettings, Mix, Normalizer, Part, RewardError,
         RewardSettings, TestJudge, TestScore, TestSettings, UnitTests,
     },
-    sandbox::{Pool, Settings},
     train::{
         Inputs, RewardRecord, RewardTools, Row, TestShares, TrainError, TrainSettings,
         rollout::{
@@ -24,11 +23,7 @@ use crate::{
 };
 
 fn judge() -> TestJudge {
-    let pool = Pool::start(&Settings {
-        workers: 2,
-        ..Settings::default()
-    });
-    TestJudge::new(pool.unwrap(), Duration::from_secs(5))
+    TestJudge::start(None, Duration::from_secs(5), false).unwrap()
 }
 
 /// A row with the tests that a function adds one to four numbers.
