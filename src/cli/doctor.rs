@@ -13,13 +13,14 @@ use serde::Serialize;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, results_folder,
 };
 use crate::{
     data::Cache,
     device::Backend,
+    engine::slurm::{Client, SlurmError},
     eval::benchmark::all_libraries,
-    results::Store,
+    results::in_words,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
@@ -52,6 +53,9 @@ struct Findings {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     backends: Vec<Named>,
+    /// What `run --on slurm` needs; empty where there is no Slurm.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slurm: Vec<Named>,
     disk: Vec<Disk>,
 }
 
@@ -115,6 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         python,
         failure,
         backends: backends(),
+        slurm: slurm(),
         disk: disk(),
     };
     output::result(&if arguments.json {
@@ -193,9 +198,95 @@ fn backends() -> Vec<Named> {
     Backend::ALL.into_iter().map(named).collect()
 }
 
+/// What `recode run --on slurm` needs, and why it is missing.
+fn slurm() -> Vec<Named> {
+    let facts = match Client::default().facts() {
+        Ok(facts) => facts,
+        Err(SlurmError::NoSlurm { .. }) => return Vec::new(),
+        Err(error) => {
+            let missing = Some(in_words(&error));
+            return vec![Named {
+                name: "cluster",
+                missing,
+            }];
+        }
+    };
+    let unless = |is_there: bool, reason: &str| (!is_there).then(|| reason.to_owned());
+    let root = results_folder::of_current_folder().root().to_path_buf();
+    let named = |(name, missing)| Named { name, missing };
+    [
+        ("cluster", None),
+        (
+            "accounting",
+            unless(
+                facts.has_accounting,
+                "it forgets jobs some minutes after their end: how a job ended may stay unknown",
+            ),
+        ),
+        (
+            "requeue",
+            unless(
+                facts.can_requeue,
+                "JobRequeue=0: a job that is preempted has to be submitted again",
+            ),
+        ),
+        (
+            "long arrays",
+            unless(
+                facts.array_limit >= 100,
+                &format!("MaxArraySize={}: many arrays", facts.array_limit),
+            ),
+        ),
+        ("shared results", not_shared(&root)),
+        ("locks", no_locks(&root)),
+    ]
+    .into_iter()
+    .map(named)
+    .collect()
+}
+
+/// Why other nodes may not see a folder.
+fn not_shared(folder: &Path) -> Option<String> {
+    /// The kinds of file systems of Linux that are on a disk, or in the memory, of one machine.
+    const OF_ONE_MACHINE: [i64; 6] = [
+        0xEF53,      // ext2 to ext4
+        0x5846_5342, // XFS
+        0x9123_683E, // Btrfs
+        0x0102_1994, // tmpfs
+        0x794C_7630, // overlayfs
+        0x2FC1_2FC1, // ZFS
+    ];
+    let system = rustix::fs::statfs(&existing(folder)?).ok()?;
+    let is_of_one_machine = OF_ONE_MACHINE.contains(&i64::from(system.f_type));
+    is_of_one_machine.then(|| {
+        format!(
+            "`{}` is on a disk of this machine, which nodes see only if it is exported to them",
+            folder.display()
+        )
+    })
+}
+
+/// Why a lock in a folder does not hold.
+fn no_locks(folder: &Path) -> Option<String> {
+    let folder = existing(folder)?;
+    let file = tempfile::tempfile_in(&folder).ok()?;
+    let error = file.try_lock().err()?;
+    Some(format!("`{}`: {error}", folder.display()))
+}
+
+/// The nearest folder around a path that is there.
+fn existing(folder: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(folder).ok()?;
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    Some(there.to_path_buf())
+}
+
 fn disk() -> Vec<Disk> {
     let folders = [
-        ("results", Store::from_environment().root().to_path_buf()),
+        (
+            "results",
+            results_folder::of_current_folder().root().to_path_buf(),
+        ),
         (
             "downloads",
             Cache::from_environment().folder().to_path_buf(),
@@ -213,9 +304,7 @@ fn disk() -> Vec<Disk> {
 
 /// The free space of the disk that has a folder, or will have it.
 fn free_bytes(folder: &Path) -> Option<u64> {
-    let folder = std::path::absolute(folder).ok()?;
-    let there = folder.ancestors().find(|folder| folder.exists())?;
-    let system = rustix::fs::statvfs(there).ok()?;
+    let system = rustix::fs::statvfs(&existing(folder)?).ok()?;
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
@@ -266,6 +355,12 @@ impl Findings {
         text.push_str("backends\n");
         for backend in &self.backends {
             row(&mut text, backend.name, "", backend.missing.as_deref());
+        }
+        if !self.slurm.is_empty() {
+            text.push_str("slurm\n");
+        }
+        for part in &self.slurm {
+            row(&mut text, part.name, "", part.missing.as_deref());
         }
         text.push_str("disk\n");
         for disk in &self.disk {

@@ -11,6 +11,7 @@ use crate::{
     cli::{
         exit::{Exit, Failure},
         output,
+        spelled_values::SpelledValues,
     },
     data::Cache,
     eval::benchmark::{self, BENCHMARKS, Choice, Descriptor, Flavour, Options, Repairs},
@@ -93,10 +94,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 fn benchmark_parser() -> impl TypedValueParser<Value = &'static Descriptor> {
-    let values = BENCHMARKS
-        .iter()
-        .map(|benchmark| PossibleValue::new(benchmark.name).help(benchmark.summary));
-    PossibleValuesParser::new(values).try_map(|name| benchmark::find(&name))
+    // The papers write `HumanEval+`.
+    let value = |one: &Descriptor| (one.name, PossibleValue::new(one.name).help(one.summary));
+    SpelledValues::new(BENCHMARKS.iter().map(value)).try_map(|name| benchmark::find(&name))
 }
 
 fn flavour_parser() -> impl TypedValueParser<Value = Flavour> {

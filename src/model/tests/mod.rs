@@ -3,5 +3,6 @@
 mod by_block;
 mod decoder;
 pub(crate) mod fixture;
+mod fuzz;
 mod language_model;
 mod peft;

@@ -3,6 +3,8 @@
 mod answers;
 mod command;
 mod contention;
+#[cfg(test)]
+mod fuzz;
 mod poll;
 mod process;
 mod program_pipes;

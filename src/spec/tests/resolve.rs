@@ -42,12 +42,14 @@ fn paths(prefix: &str, json: &Json, found: &mut BTreeSet<String>) {
 }
 
 /// Keys that a job leaves out where they have their default.
-const OPTIONAL: [&str; 12] = [
+const OPTIONAL: [&str; 14] = [
     "eval.allow_unsandboxed",
     "eval.evalplus",
     "eval.in_process",
     "eval.python",
     "eval.repairs",
+    "reward.clip",
+    "reward.scale",
     "train.checkpoint",
     "train.eval.benchmark",
     "train.eval.every",
@@ -64,6 +66,14 @@ fn keys_that_a_plain_point_lacks() -> BTreeSet<String> {
     paths(
         "model",
         &serde_json::to_value(remote.model).unwrap(),
+        &mut keys,
+    );
+    let sum = "train.reward = { tests = 1, custom = 1 }\n\
+               reward.custom = { command = [\"a\"], files = [\"b\"] }";
+    let rewarded = settings(&with(&[sum])).unwrap();
+    paths(
+        "reward",
+        &serde_json::to_value(&rewarded.stages[0].reward_settings).unwrap(),
         &mut keys,
     );
     keys

@@ -8,3 +8,4 @@ mod learning;
 mod loss_golden;
 mod micro_batches;
 mod resuming;
+mod rewards;
