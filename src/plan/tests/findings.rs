@@ -56,8 +56,8 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
             "warning[W201]: `train.eval.limit` changes nothing: there are no evaluations during training: `train.eval.every` is 0",
         ),
         (
-            "eval.benchmarks = [\"mini_arena\"]\neval.strict = true",
-            "warning[W201]: `eval.strict` changes nothing: `mini_arena` does not read it",
+            "eval.benchmarks = [\"mini_arena\"]\neval.in_process = true",
+            "warning[W201]: `eval.in_process` changes nothing: `mini_arena` does not read it",
         ),
         (
             "train.max_steps = 1000\ntrain.grpo.max_steps = 2000",
@@ -107,7 +107,7 @@ fn a_setting_that_a_job_reads_or_that_says_how_to_run_it_is_none() {
         "train.micro_batch_tokens = 77\ntrain.gradient_checkpointing = true",
         "train.eval = { every = 5, benchmark = \"humaneval\", limit = 3, samples = 2 }",
         "train.algorithm = \"dapo\"\n[train.dapo]\noverlong_buffer = 4\noverlong_factor = 2.0\nclip_high = 0.5",
-        "eval.strict = true\neval.repairs = \"paper\"\neval.evalplus = \"0.3.1\"\neval.limit = 3",
+        "eval.in_process = true\neval.repairs = \"paper\"\neval.evalplus = \"0.3.1\"\neval.limit = 3",
         // Saying what holds anyway is a way to say so.
         "model.adapter = { kind = \"none\", r = 64 }\ntrain.dapo.clip_high = 0.28",
         // One point that reads a setting is enough.
