@@ -112,16 +112,25 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     for part in digits.chunks(4) {
         let mut number = 0_u32;
         for place in 0..4 {
-            let digit = part.get(place).map_or(Some(0), |digit| {
-                let value = DIGITS.iter().position(|known| known == digit)?;
-                u32::try_from(value).ok()
-            })?;
-            number = number << 6 | digit;
+            let digit = part.get(place).map_or(Some(0), |digit| value_of(*digit));
+            number = number << 6 | u32::from(digit?);
         }
         let triple = number.to_be_bytes();
         bytes.extend_from_slice(&triple[1..part.len()]);
     }
     Some(bytes)
+}
+
+/// The number that a digit of base 64 stands for.
+fn value_of(digit: u8) -> Option<u8> {
+    Some(match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

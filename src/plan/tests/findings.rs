@@ -44,6 +44,14 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
             "warning[W201]: `eval.samples.humaneval` changes nothing: `humaneval` is in no `eval.benchmarks`",
         ),
         (
+            "reward.tests.hidden_share = 0.5",
+            "warning[W201]: `reward.tests.hidden_share` changes nothing: no reward has the part `tests`",
+        ),
+        (
+            "train.algorithm = \"sft\"\ntrain.reward = { es = 1.0, ast = 1.0 }",
+            "warning[W201]: `train.reward` changes nothing: `sft` does not read it",
+        ),
+        (
             "model.scratch.hidden_size = 64",
             "warning[W201]: `model.scratch.hidden_size` changes nothing: it is read only if `model.base` is \"scratch\"",
         ),
@@ -56,8 +64,8 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
             "warning[W201]: `train.eval.limit` changes nothing: there are no evaluations during training: `train.eval.every` is 0",
         ),
         (
-            "eval.benchmarks = [\"mini_arena\"]\neval.strict = true",
-            "warning[W201]: `eval.strict` changes nothing: `mini_arena` does not read it",
+            "eval.benchmarks = [\"mini_arena\"]\neval.in_process = true",
+            "warning[W201]: `eval.in_process` changes nothing: `mini_arena` does not read it",
         ),
         (
             "train.max_steps = 1000\ntrain.grpo.max_steps = 2000",
@@ -102,12 +110,13 @@ fn a_setting_that_a_job_reads_or_that_says_how_to_run_it_is_none() {
         "eval.python = \"p\"\nmodel.kv_cache = \"1GiB\"\nrun.slots = 2\nrun.needs.gpu_mem = \"7GiB\"",
         "train.algorithm = \"none\"\nmodel.base = \"remote\"\n\
          model.remote = { base_url = \"http://localhost:1/v1\", model = \"m\", concurrency = 2, key_variable = \"K\" }",
+        "train.reward = { es = 1.0, tests = 0.5 }\nreward.tests.timeout_seconds = 2.0",
         "train.reward = \"em\"\nreward.normalizer = \"published\"\nmodel.chat = \"none\"",
         "train.grpo.beta = 0.0\ntrain.grpo.after = \"sft\"\ntrain.sft.prompt_weight = 0.5",
         "train.micro_batch_tokens = 77\ntrain.gradient_checkpointing = true",
         "train.eval = { every = 5, benchmark = \"humaneval\", limit = 3, samples = 2 }",
         "train.algorithm = \"dapo\"\n[train.dapo]\noverlong_buffer = 4\noverlong_factor = 2.0\nclip_high = 0.5",
-        "eval.strict = true\neval.repairs = \"paper\"\neval.evalplus = \"0.3.1\"\neval.limit = 3",
+        "eval.in_process = true\neval.repairs = \"paper\"\neval.evalplus = \"0.3.1\"\neval.limit = 3",
         // Saying what holds anyway is a way to say so.
         "model.adapter = { kind = \"none\", r = 64 }\ntrain.dapo.clip_high = 0.28",
         // One point that reads a setting is enough.

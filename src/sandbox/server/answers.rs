@@ -240,12 +240,11 @@ pub(super) fn await_answers(
         }
         match &inbox.end {
             None if is_progress => one.restart(limit_of(inbox.count), server),
-            None => {}
             Some(AnswersEnd::Complete | AnswersEnd::Raised { .. }) if !is_over => {
                 is_over = true;
                 one.restart(LEAVE, server);
             }
-            Some(AnswersEnd::Complete | AnswersEnd::Raised { .. }) => {}
+            None | Some(AnswersEnd::Complete | AnswersEnd::Raised { .. }) => {}
             Some(_) => return Ok(End::Flood),
         }
         for limit in [&mut one, &mut all] {

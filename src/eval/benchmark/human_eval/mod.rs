@@ -1,5 +1,6 @@
 //! `HumanEval`: complete a function; its tests are one `check` function (arXiv:2107.03374).
 
+mod cache;
 mod outside;
 
 use std::{

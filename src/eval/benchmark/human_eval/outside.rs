@@ -24,8 +24,10 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cache;
 use crate::{
     data::HumanEvalTask,
+    digest::Digest,
     eval::benchmark::{
         messages::{Messages, most_bytes, to_base64},
         seed_of,
@@ -71,10 +73,15 @@ enum End {
 
 /// What the checker has recorded.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Recorded {
-    Done { calls: String, answers: String },
-    Failed { error: [String; 2] },
+struct Recorded {
+    calls: String,
+    answers: String,
+}
+
+/// Why it could not.
+#[derive(Deserialize)]
+struct Failed {
+    error: [String; 2],
 }
 
 /// The answers of a solution.
@@ -103,29 +110,43 @@ impl Answers for Kept<'_> {
     }
 }
 
-/// Runs a task's tests on its canonical solution, and records their calls; none if the tests need more than answers.
+/// The calls that a task's tests make of its canonical solution, from the cache if they are there; none if the tests need
+/// more than answers.
 pub(super) fn record(
     task: &HumanEvalTask,
     pool: &Pool,
 ) -> Result<Option<Arc<Recording>>, PythonError> {
     let argument = with_tests(task, "record");
+    let key = Digest::of_json(&(HARNESS, &argument, &pool.interpreter().version));
+    let known = cache::read(&key).and_then(|text| Recording::read(&text));
+    if let Some(recording) = known {
+        return Ok(Some(Arc::new(recording)));
+    }
     let reason = match checker(task, &argument, REFERENCE_TIMEOUT, pool)? {
-        Reply::Text(text) => match read::<Recorded>(&text)? {
-            Recorded::Done { calls, answers } => {
-                let recording = Recording {
-                    calls: messages(&calls)?,
-                    answers: messages(&answers)?,
-                };
+        Reply::Text(text) => {
+            if let Some(recording) = Recording::read(&text) {
+                cache::write(&key, &text);
                 return Ok(Some(Arc::new(recording)));
             }
-            Recorded::Failed { error } => error.join(": "),
-        },
+            read::<Failed>(&text)?.error.join(": ")
+        }
         Reply::Late => "the tests of the canonical solution do not end".to_owned(),
         Reply::Killed => "the tests of the canonical solution are killed".to_owned(),
     };
     let id = &task.task_id;
     tracing::warn!(task = %id, %reason, "the tests of this task run in the solution's process");
     Ok(None)
+}
+
+impl Recording {
+    /// Reads what the checker has recorded.
+    fn read(text: &str) -> Option<Self> {
+        let Recorded { calls, answers } = serde_json::from_str(text).ok()?;
+        Some(Self {
+            calls: Messages::of_base64(&calls)?,
+            answers: Messages::of_base64(&answers)?,
+        })
+    }
 }
 
 /// Runs the tests of a task on the answers of a solution, until the solution has answered all calls.
