@@ -40,6 +40,9 @@ fn within(text: &str, depth: usize) -> Vec<Block> {
     }
     let mut found = Vec::new();
     for mut block in plain_blocks(text) {
+        if let Some(code) = code_left_of_fence(&block, text) {
+            block.code = code;
+        }
         let inner = match inner_text(&mut block, text) {
             Some(inner) if depth > 0 => within(&inner, depth - 1),
             _ => Vec::new(),
@@ -96,6 +99,27 @@ pub(super) fn plain_blocks(text: &str) -> Vec<Block> {
     found
 }
 
+/// The lines of code as they are, if some start left of their indented fence.
+///
+/// `CommonMark` takes the indentation of the fence off each line that has it, and would so change the indentation of lines
+/// against one another.
+fn code_left_of_fence(block: &Block, text: &str) -> Option<String> {
+    let line = text.get(..block.range.start)?;
+    let before = line.rsplit('\n').next().unwrap_or(line);
+    let own = text.get(block.range.clone())?;
+    let spaces = |text: &str| text.len() - text.trim_start_matches(' ').len();
+    let indent = before.len() + spaces(own);
+    if !block.is_fenced || block.code.is_empty() || spaces(before) < before.len() {
+        return None;
+    }
+    let count = block.code.split('\n').count();
+    let lines: Vec<&str> = own.split('\n').skip(1).take(count).collect();
+    let is_left = |line: &&str| !line.trim().is_empty() && spaces(line) < indent;
+    let is_tab = |line: &&str| line.trim_start_matches(' ').starts_with('\t');
+    let is_changed = lines.iter().any(is_left) && !lines.iter().any(is_tab);
+    is_changed.then(|| lines.join("\n"))
+}
+
 /// The text without HTML, links and the tags around fences, each byte in its place.
 pub(super) fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
@@ -125,6 +149,10 @@ pub(super) fn masked(text: &str) -> String {
             let (tags, after) = after.split_at_checked(end).unwrap_or((after, ""));
             masked.extend(tags.chars().map(|_| '\n'));
             masked.push_str(&after.replace(['<', '['], "x"));
+        } else if !fence.is_empty() && after.trim().is_empty() {
+            // The parser knows no tab after a closing fence.
+            masked.push_str(closing);
+            masked.push_str(&after.replace('\t', " "));
         } else {
             masked.push_str(&rest.replace(['<', '['], "x"));
         }

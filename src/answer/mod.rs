@@ -6,6 +6,7 @@
 //!
 //! - HTML is text, so that a line such as `<answer>` hides no fence after it;
 //! - a tag before an opening fence or after a closing one, on the same line, is not part of the line;
+//! - code left of its indented fence keeps its indentation;
 //! - a fence that closes at the end of the last line of code is closed, if what is before it is Python;
 //! - a block that is marked `markdown`, or whose text has fences and is not Python, is read again.
 

@@ -318,6 +318,15 @@ mod tests {
         done: Vec<SampleRecord>,
         observer: &mut Chunks,
     ) -> Result<Vec<SampleRecord>, EvalError> {
+        run_with(&fixture::model("qwen2"), settings, done, observer)
+    }
+
+    fn run_with(
+        model: &LanguageModel,
+        settings: &EvalSettings,
+        done: Vec<SampleRecord>,
+        observer: &mut Chunks,
+    ) -> Result<Vec<SampleRecord>, EvalError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("prompt.jinja");
         std::fs::write(&path, "{{ text }}").unwrap();
@@ -335,13 +344,7 @@ mod tests {
             pool: &pool,
             seed: 9,
         };
-        measure(
-            &fixture::model("qwen2"),
-            &Even::new(),
-            &inputs,
-            done,
-            observer,
-        )
+        measure(model, &Even::new(), &inputs, done, observer)
     }
 
     #[test]
@@ -396,7 +399,10 @@ mod tests {
     #[test]
     fn a_ceiling_that_no_completion_needs_changes_no_sample_and_one_that_does_not_fit_is_reported()
     {
-        // The fixture has 64 positions, and prompts of two tokens.
+        // The fixture has 64 positions, and prompts of two tokens. Without stop tokens every completion
+        // reaches its limit or the last position.
+        let mut model = fixture::model("qwen2");
+        model.stop_tokens = Vec::new();
         let of_ceiling = |max_completion_tokens| {
             let sampling = SamplingSettings {
                 max_completion_tokens,
@@ -407,18 +413,17 @@ mod tests {
                 ..settings()
             };
             let mut chunks = Chunks::default();
-            let samples = run(&settings, Vec::new(), &mut chunks).unwrap();
+            let samples = run_with(&model, &settings, Vec::new(), &mut chunks).unwrap();
             (samples, chunks.2)
         };
         let (fits, warnings) = of_ceiling(62);
         assert_eq!(warnings, [""; 0]);
-        let full = fits.iter().filter(|sample| sample.is_truncated).count();
-        assert!(full > 0, "some completion reaches the last position");
+        assert!(fits.iter().all(|sample| sample.tokens == 62));
         for ceiling in [63, 64, 1_000] {
             let (samples, warnings) = of_ceiling(ceiling);
             assert_eq!(samples, fits, "{ceiling}");
             let end = "end at the model's last position, before their limit";
-            assert_eq!(warnings, [format!("{full} of 15 completions {end}")]);
+            assert_eq!(warnings, [format!("15 of 15 completions {end}")]);
         }
     }
 

@@ -42,8 +42,7 @@ fn is_read(path: &str, point: &Comparison) -> bool {
     if point.is_inert {
         return false;
     }
-    let name = path.rsplit('.').next().unwrap_or_default();
-    let how = CHANGES_NO_RESULT.contains(&name);
+    let how = CHANGES_NO_RESULT.iter().any(|end| path.ends_with(end));
     let is = jobs(&point.is);
     point.others.iter().any(|other| match other {
         Some(other) if how => *other != point.is,

@@ -22,21 +22,22 @@ const WRITING: [&str; 3] = ["save_every", "keep_checkpoints", "samples_every"];
 /// The name of the setting with a path of this machine; the version of that Python is in the provenance.
 const PYTHON: &str = "python";
 
-/// The names of all settings that change how a job runs, and nothing in its result.
-pub(super) const CHANGES_NO_RESULT: [&str; 13] = [
+/// The ends of the paths of all settings that change how a job runs, and nothing in its result.
+pub(super) const CHANGES_NO_RESULT: [&str; 14] = [
     WRITING[0],
     WRITING[1],
     WRITING[2],
     PYTHON,
     "kv_cache",
-    "key_variable",
-    "concurrency",
-    "requests_per_minute",
-    "attempts",
-    "longest_pause_seconds",
-    "timeout_seconds",
-    "dollars_per_million_prompt_tokens",
-    "dollars_per_million_completion_tokens",
+    "custom.timeout_seconds",
+    "remote.key_variable",
+    "remote.concurrency",
+    "remote.requests_per_minute",
+    "remote.attempts",
+    "remote.longest_pause_seconds",
+    "remote.timeout_seconds",
+    "remote.dollars_per_million_prompt_tokens",
+    "remote.dollars_per_million_completion_tokens",
 ];
 
 impl Work {

@@ -246,6 +246,16 @@ pub(super) fn shared_paths() -> impl Iterator<Item = &'static str> {
     shared.filter_map(|key| rest_below(&key.path, "train"))
 }
 
+/// The paths of the keys that take a table as one value.
+pub(super) fn unions() -> impl Iterator<Item = &'static str> {
+    static UNIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let is_union = |key: &&SpecKey| matches!(key.kind, Kind::Assignments | Kind::Weights(..));
+        let keys = keys().iter().filter(is_union);
+        keys.map(|key| key.path.as_str()).collect()
+    });
+    UNIONS.iter().copied()
+}
+
 /// Whether a path is a key of `[train]` that is repeated in the table of an algorithm.
 pub(super) fn is_copy(path: &str) -> bool {
     let in_table = |algorithm: &str| rest_below(path, &join("train", algorithm));

@@ -245,8 +245,8 @@ impl Base {
             let is_named = |line: &&str| {
                 line.contains(file) || (is_model && line.contains("/model` has changed"))
             };
-            let lines = text.lines().filter(is_named);
-            lines.filter(|line| line.contains(&case.job)).count() > 0
+            let mut lines = text.lines().filter(is_named);
+            lines.any(|line| line.contains(&case.job))
         };
         let after = files(folder.path());
         let attempts = |files: &BTreeMap<String, Vec<u8>>| {

@@ -123,7 +123,7 @@ class Browser:
     def wait(self, expression, seconds=10):
         """Waits until an expression holds."""
         end = time.monotonic() + seconds
-        while not self.run(expression):
+        while not self.run(f"!!({expression})"):
             if time.monotonic() > end:
                 raise AssertionError(f"it never holds that {expression}")
             time.sleep(0.05)

@@ -56,8 +56,23 @@ fn a_fence_may_have_many_forms() {
         "  ```python\nCODE\n```\nDone.",
         "```python\nCODE\n`````\nDone.",
         "```python   \nCODE\n```   \nDone.",
+        "```python\t\nCODE\n```\t\nDone.",
         "```python\n\n\nCODE\n\n```",
     ]);
+}
+
+#[test]
+fn code_left_of_its_fence_keeps_its_indentation() {
+    let code = "def run(x):\n  if x:\n    return x + 1\n  return 1";
+    for text in [
+        format!("  ```python\n{code}\n```"),
+        format!("   ```python\n{code}\n   ```\nDone."),
+        format!("  ```python\n{code}"),
+        format!("```python\n{code}\n  ```"),
+    ] {
+        let expected = Some(code.to_owned());
+        assert_eq!(read(&text), [expected.clone(), expected], "{text}");
+    }
 }
 
 #[test]

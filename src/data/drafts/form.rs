@@ -47,10 +47,7 @@ fn text_of(value: Option<&Value>) -> String {
 pub fn from_form(form: &str) -> Result<Map<String, Value>, String> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for (index, line) in form.lines().enumerate() {
-        let name = line
-            .strip_prefix("=== ")
-            .and_then(|line| line.trim_end().strip_suffix(" ==="));
-        match (name, fields.last_mut()) {
+        match (field_of(line), fields.last_mut()) {
             (Some(name), _) => fields.push((name.trim().to_owned(), String::new())),
             (None, Some((_, value))) => {
                 value.push_str(line);
@@ -70,11 +67,13 @@ pub fn from_form(form: &str) -> Result<Map<String, Value>, String> {
             continue;
         }
         let value = if LISTS.contains(&name.as_str()) {
-            value
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .collect()
+            let items = value.lines().map(str::trim);
+            let items: Vec<&str> = items.filter(|line| !line.is_empty()).collect();
+            // Written again, it would begin a field.
+            if let Some(item) = items.iter().find(|item| field_of(item).is_some()) {
+                return Err(format!("`{item}` of `{name}` is no item of a list"));
+            }
+            Value::from(items)
         } else {
             Value::from(value)
         };
@@ -83,6 +82,11 @@ pub fn from_form(form: &str) -> Result<Map<String, Value>, String> {
         }
     }
     Ok(row)
+}
+
+/// The name in a line that begins a field.
+fn field_of(line: &str) -> Option<&str> {
+    line.strip_prefix("=== ")?.trim_end().strip_suffix(" ===")
 }
 
 #[cfg(test)]

@@ -67,15 +67,11 @@ fn rows_to_train_on_are_read_or_refused() {
             return Ok(());
         };
         law(!rows.is_empty(), "a file has rows")?;
-        let mut text = String::new();
-        for row in &rows {
-            let line = match row {
-                TrainingRow::Migration(row) => json!(row),
-                TrainingRow::Text(row) => json!(row),
-            };
-            text.push_str(&format!("{line}\n"));
-        }
-        fs::write(&path, text).unwrap();
+        let lines = rows.iter().map(|row| match row {
+            TrainingRow::Migration(row) => json!(row).to_string() + "\n",
+            TrainingRow::Text(row) => json!(row).to_string() + "\n",
+        });
+        fs::write(&path, lines.collect::<String>()).unwrap();
         let again = read_training_rows(&path).map_err(|error| error.to_string())?;
         law(again == rows, "rows that are written are read as they were")
     });
@@ -198,9 +194,15 @@ fn manifests_templates_and_forms_are_read_or_refused() {
         Ok(())
     });
     let form = "=== dependency ===\nlib\n=== old_code ===\ndef f():\n\n    return 1\n=== uses ===\na.b\n.c\n";
+    // An item of a list that looked like a field without the spaces before it once became one.
+    let odd = "=== uses ===\n === b ===\n.c\n";
     fuzz(
         1,
-        &[form, "# 1.2\n\n- `a` is gone\n  now `b`\n\nText of `c`.\n"],
+        &[
+            form,
+            odd,
+            "# 1.2\n\n- `a` is gone\n  now `b`\n\nText of `c`.\n",
+        ],
         |case| {
             let text = case.text();
             let _ = passages(&text);

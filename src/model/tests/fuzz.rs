@@ -66,29 +66,31 @@ fn configurations_are_read_or_refused() {
     });
 }
 
-/// Tokenizers of each kind, as small as they can be.
-fn tokenizers() -> Vec<String> {
+/// A `tokenizer.json` with this model, and with these parts in the places of those that a tokenizer need not have.
+fn tokenizer(model: &Value, parts: &Value) -> String {
     let added = json!([{"id": 0, "content": "<|end|>", "single_word": false, "lstrip": false,
                         "rstrip": false, "normalized": false, "special": true},
                        {"id": 1, "content": "<think>", "single_word": false, "lstrip": true,
                         "rstrip": false, "normalized": true, "special": false}]);
-    let whole = |model: Value, parts: Value| {
-        let mut whole = json!({"version": "1.0", "truncation": null, "padding": null,
-            "added_tokens": added, "normalizer": null, "pre_tokenizer": null,
-            "post_processor": null, "decoder": null, "model": model});
-        for (key, part) in parts.as_object().unwrap() {
-            whole[key] = part.clone();
-        }
-        whole.to_string()
-    };
+    let mut whole = json!({"version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": added, "normalizer": null, "pre_tokenizer": null,
+        "post_processor": null, "decoder": null, "model": model});
+    for (key, part) in parts.as_object().unwrap() {
+        whole[key] = part.clone();
+    }
+    whole.to_string()
+}
+
+/// Tokenizers of each kind, as small as they can be.
+fn tokenizers() -> Vec<String> {
     let vocab = json!({"<|end|>": 0, "<think>": 1, "a": 2, "b": 3, "Ġ": 4, "ab": 5, "Ġa": 6});
     vec![
-        whole(
-            json!({"type": "BPE", "dropout": null, "unk_token": null, "vocab": vocab,
+        tokenizer(
+            &json!({"type": "BPE", "dropout": null, "unk_token": null, "vocab": vocab,
                    "continuing_subword_prefix": null, "end_of_word_suffix": null,
                    "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
                    "merges": ["a b", "Ġ a"]}),
-            json!({"normalizer": {"type": "NFC"},
+            &json!({"normalizer": {"type": "NFC"},
                    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
                        {"type": "Split", "pattern": {"Regex": "\\p{L}+|\\s+(?!\\S)|\\d{1,3}|."},
                         "behavior": "Isolated", "invert": false},
@@ -104,25 +106,25 @@ fn tokenizers() -> Vec<String> {
                    "decoder": {"type": "ByteLevel", "add_prefix_space": true,
                                "trim_offsets": true, "use_regex": true}}),
         ),
-        whole(
-            json!({"type": "WordLevel", "vocab": vocab, "unk_token": "a"}),
-            json!({"pre_tokenizer": {"type": "Whitespace"},
+        tokenizer(
+            &json!({"type": "WordLevel", "vocab": vocab, "unk_token": "a"}),
+            &json!({"pre_tokenizer": {"type": "Whitespace"},
                    "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
                    "truncation": {"direction": "Right", "max_length": 4,
                                   "strategy": "LongestFirst", "stride": 0}}),
         ),
-        whole(
-            json!({"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##",
+        tokenizer(
+            &json!({"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##",
                    "max_input_chars_per_word": 100, "vocab": vocab}),
-            json!({"pre_tokenizer": {"type": "BertPreTokenizer"},
+            &json!({"pre_tokenizer": {"type": "BertPreTokenizer"},
                    "normalizer": {"type": "BertNormalizer", "clean_text": true,
                        "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
                    "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true}}),
         ),
-        whole(
-            json!({"type": "Unigram", "unk_id": 0, "byte_fallback": false,
+        tokenizer(
+            &json!({"type": "Unigram", "unk_id": 0, "byte_fallback": false,
                    "vocab": [["<|end|>", 0.0], ["<think>", -1.0], ["a", -2.0], ["▁a", -2.5]]}),
-            json!({"pre_tokenizer": {"type": "Metaspace", "replacement": "▁",
+            &json!({"pre_tokenizer": {"type": "Metaspace", "replacement": "▁",
                                      "prepend_scheme": "always", "split": true},
                    "decoder": {"type": "Sequence", "decoders": [
                        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},

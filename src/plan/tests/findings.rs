@@ -44,6 +44,14 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
             "warning[W201]: `eval.samples.humaneval` changes nothing: `humaneval` is in no `eval.benchmarks`",
         ),
         (
+            "reward.tests.hidden_share = 0.5",
+            "warning[W201]: `reward.tests.hidden_share` changes nothing: no reward has the part `tests`",
+        ),
+        (
+            "train.algorithm = \"sft\"\ntrain.reward = { es = 1.0, ast = 1.0 }",
+            "warning[W201]: `train.reward` changes nothing: `sft` does not read it",
+        ),
+        (
             "model.scratch.hidden_size = 64",
             "warning[W201]: `model.scratch.hidden_size` changes nothing: it is read only if `model.base` is \"scratch\"",
         ),
@@ -102,6 +110,7 @@ fn a_setting_that_a_job_reads_or_that_says_how_to_run_it_is_none() {
         "eval.python = \"p\"\nmodel.kv_cache = \"1GiB\"\nrun.slots = 2\nrun.needs.gpu_mem = \"7GiB\"",
         "train.algorithm = \"none\"\nmodel.base = \"remote\"\n\
          model.remote = { base_url = \"http://localhost:1/v1\", model = \"m\", concurrency = 2, key_variable = \"K\" }",
+        "train.reward = { es = 1.0, tests = 0.5 }\nreward.tests.timeout_seconds = 2.0",
         "train.reward = \"em\"\nreward.normalizer = \"published\"\nmodel.chat = \"none\"",
         "train.grpo.beta = 0.0\ntrain.grpo.after = \"sft\"\ntrain.sft.prompt_weight = 0.5",
         "train.micro_batch_tokens = 77\ntrain.gradient_checkpointing = true",

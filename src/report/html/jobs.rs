@@ -109,9 +109,13 @@ fn settings(job: &Job, axes: &[String], origins: &BTreeMap<String, String>) -> V
         let origin = origin(&key, job, axes, origins);
         [key, value, origin]
     };
+    // A model that is not from scratch does not read those settings.
+    let is_from_scratch = job.work.model.base == "scratch";
+    let is_read = |path: &str| is_from_scratch || !path.starts_with("model.scratch.");
+    let is_path = |path: &str| path.ends_with(".data") || path == "model.scratch.tokenizer";
     found
         .into_iter()
-        .filter(|(path, _)| !path.ends_with(".data") && path != "model.scratch.tokenizer")
+        .filter(|(path, _)| is_read(path) && !is_path(path))
         .map(line)
         .collect()
 }

@@ -44,6 +44,7 @@ function showTask() {
   const place = order.indexOf(index);
   history.replaceState(null, '', `#task/${number}/${index}`);
   const body = el('div', { class: 'body' }, 'loading …');
+  const focused = document.activeElement.textContent;
   const button = (text, by, isOff) => el('button', { type: 'button', onclick: () => stepTask(by), disabled: isOff }, text);
   const about = [benchmark.name, task.kind, task.group && task.group !== task.id ? `group ${task.group}` : null];
   dialog.replaceChildren(el('div', { class: 'head' },
@@ -51,6 +52,9 @@ function showTask() {
     el('div', { class: 'push' }, button('← previous', -1, place <= 0), button('next →', 1, place + 1 >= order.length),
       el('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, 'close'))), body);
   dialog.scrollTop = 0;
+  // The button that had the focus is gone, and with it the keys would be.
+  const buttons = [...dialog.querySelectorAll('.head button:not(:disabled)')];
+  (buttons.find((one) => one.textContent === focused) || buttons.at(-1)).focus();
   if (task.part === null) {
     body.replaceChildren(el('p', { class: 'soft' }, 'The samples of this task are not in the folder of results.'));
     return;

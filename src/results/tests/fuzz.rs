@@ -1,13 +1,13 @@
 //! Job folders with files that nobody wrote.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use super::fixture;
 use crate::{
     disk::{Timestamp, lock::Owner},
-    fuzz::{fuzz, law, named},
+    fuzz::{Case, fuzz, law, named},
     plan::{JobId, tests::fixture::job},
-    results::{Attempt, JobState, Note, Outcome, Progress, Status, Store},
+    results::{Attempt, JobDir, JobState, Note, Outcome, Progress, Status, Store},
 };
 
 const NAME: &str = "eval-00000001";
@@ -67,21 +67,7 @@ fn no_file_of_a_folder_is_believed_that_is_not_whole() {
         let store = Store::new(case.folder);
         let dir = store.job_dir(&JobId(NAME.into()));
         fs::create_dir_all(dir.path()).unwrap();
-        // The name before the content says which file the case is of, where it is still readable.
-        let start = case.bytes.iter().position(|byte| *byte == b':');
-        let content = case
-            .bytes
-            .split_off(start.map_or(0, |start| start + 1).min(case.bytes.len()));
-        let name = String::from_utf8_lossy(&case.bytes)
-            .trim_end_matches(':')
-            .to_owned();
-        let name = names.iter().find(|known| **known == name);
-        let name = name.unwrap_or_else(|| case.random.of(&names)).clone();
-        for other in &names {
-            let _ = fs::remove_file(dir.path().join(other));
-        }
-        let path = dir.path().join(&name);
-        fs::write(&path, &content).unwrap();
+        let (path, content) = put(case, &names, &dir);
 
         let outcome = dir.outcome();
         let has_seal = content.windows(6).any(|word| word == b"\"seal\"");
@@ -123,6 +109,25 @@ fn no_file_of_a_folder_is_believed_that_is_not_whole() {
         }
         Ok(())
     });
+}
+
+/// Writes the content of a case into the file that the name before it says, where that is still readable; returns
+/// both.
+fn put(case: &mut Case<'_>, names: &[String], dir: &JobDir) -> (PathBuf, Vec<u8>) {
+    let start = case.bytes.iter().position(|byte| *byte == b':');
+    let start = start.map_or(0, |start| start + 1);
+    let content = case.bytes.split_off(start);
+    let name = String::from_utf8_lossy(&case.bytes);
+    let known = names
+        .iter()
+        .find(|known| **known == name.trim_end_matches(':'));
+    let name = known.unwrap_or_else(|| case.random.of(names));
+    for other in names {
+        let _ = fs::remove_file(dir.path().join(other));
+    }
+    let path = dir.path().join(name);
+    fs::write(&path, &content).unwrap();
+    (path, content)
 }
 
 /// Whether all numbers are finite.

@@ -16,6 +16,7 @@ use super::{
     node::{Data, Entry, Node},
     source::Place,
 };
+use crate::spec::schema;
 
 /// Settings from several layers; later ones win, tables are merged, lists are replaced.
 #[derive(Clone, Debug)]
@@ -72,11 +73,19 @@ impl Layered {
         };
         trees
             .into_iter()
-            .fold(bottom, |below, tree| below.with(tree))
+            .fold(bottom, |below, tree| below.with_merged(tree))
     }
 
     /// The same with one more layer on top.
     pub(in crate::spec) fn with(&self, tree: Node) -> Self {
+        if unions_of(&tree).next().is_some() {
+            let trees = self.trees.iter().map(|tree| tree.as_ref().clone());
+            return Self::new(trees.chain([tree]));
+        }
+        self.with_merged(tree)
+    }
+
+    fn with_merged(&self, tree: Node) -> Self {
         let figment = self.figment.clone().merge(Layer(&tree));
         let merged = figment
             .find_value("")
@@ -106,12 +115,7 @@ impl Layered {
     /// The value at a path from the layers below one of them.
     pub(in crate::spec) fn json_below(&self, layer: usize, path: &str) -> Option<Json> {
         let mut trees = self.trees.iter().take(layer).rev();
-        trees.find_map(|tree| {
-            let node = path
-                .split('.')
-                .try_fold(tree.as_ref(), |node, key| node.get(key))?;
-            Some(node.to_json())
-        })
+        trees.find_map(|tree| Some(at_path(tree, path)?.to_json()))
     }
 
     /// The layers, the weakest first.
@@ -184,21 +188,14 @@ impl Layered {
     }
 }
 
-/// The tables whose entries are one value, such as `{ method = "untrained" }` or the values of some axes: a
-/// later layer replaces them as a whole.
-const UNIONS: [[&str; 2]; 1] = [["table", "baseline"]];
-
 /// Removes from each layer what a later one replaces as a whole: tables that are one value, and the axes of
 /// the grid that a later layer has in a [[grid.zip]].
 fn replace_unions(trees: &mut [Node]) {
     for later in 1..trees.len() {
         let (earlier, rest) = trees.split_at_mut(later);
         let Some(tree) = rest.first() else { return };
-        for [table, key] in UNIONS {
-            if tree.get(table).is_some_and(|node| node.get(key).is_some()) {
-                let tables = earlier.iter_mut().filter_map(|tree| tree.get_mut(table));
-                tables.for_each(|node| node.remove(key));
-            }
+        for path in unions_of(tree) {
+            earlier.iter_mut().for_each(|tree| remove(tree, path));
         }
         let zips = tree.get("grid").and_then(|grid| grid.get("zip"));
         let zipped = zips
@@ -209,6 +206,43 @@ fn replace_unions(trees: &mut [Node]) {
             let grids = earlier.iter_mut().filter_map(|tree| tree.get_mut("grid"));
             grids.for_each(|grid| grid.remove(&axis.key));
         }
+    }
+}
+
+/// The settings of a layer whose entries are one value, such as a baseline or the weights of a reward: merged
+/// with those of another layer, they would be a value that nobody has written.
+fn unions_of(tree: &Node) -> impl Iterator<Item = &'static str> {
+    let unions = schema::unions();
+    unions.filter(|path| {
+        matches!(
+            at_path(tree, path),
+            Some(Node {
+                data: Data::Table(_),
+                ..
+            })
+        )
+    })
+}
+
+fn at_path<'a>(tree: &'a Node, path: &str) -> Option<&'a Node> {
+    path.split('.').try_fold(tree, |node, key| node.get(key))
+}
+
+/// Removes a table at a path; a value of another type is replaced anyway.
+fn remove(tree: &mut Node, path: &str) {
+    let is_table = matches!(
+        at_path(tree, path),
+        Some(Node {
+            data: Data::Table(_),
+            ..
+        })
+    );
+    let (tables, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let table = tables
+        .split('.')
+        .try_fold(tree, |node, key| node.get_mut(key));
+    if is_table && let Some(table) = table {
+        table.remove(last);
     }
 }
 
@@ -291,6 +325,22 @@ mod tests {
         let below = layered.json_below(1, "train.lr.peak");
         assert_eq!(below, Some(serde_json::json!(0.1)));
         assert_eq!(layered.json_below(1, "train.lr.floor"), None);
+    }
+
+    #[test]
+    fn the_weights_of_a_reward_are_one_value() {
+        let base = [
+            tree(0, "train.reward = { em = 1.0 }"),
+            tree(1, "train.reward = { es_star = 2.0 }"),
+        ];
+        let layered = Layered::new(base);
+        let weights = |layered: &Layered| layered.json("train.reward").unwrap();
+        assert_eq!(weights(&layered), serde_json::json!({"es_star": 2.0}));
+        // A point of the grid is one more layer.
+        let point = layered.with(tree(2, "train.reward = { ast = 3.0 }"));
+        assert_eq!(weights(&point), serde_json::json!({"ast": 3.0}));
+        let named = layered.with(tree(2, "train.reward = \"em\""));
+        assert_eq!(weights(&named), serde_json::json!("em"));
     }
 
     #[test]

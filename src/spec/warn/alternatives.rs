@@ -15,7 +15,14 @@ pub(in crate::spec) fn alternatives(path: &str, value: &Node) -> Vec<Node> {
     };
     let others: Vec<Data> = match (key.kind, &value.data) {
         (Kind::Flag, Data::Flag(flag)) => vec![Data::Flag(!flag)],
-        (Kind::Choice(_, names), Data::Text(text)) => texts(names(), text),
+        (Kind::Choice(_, names) | Kind::Weights(_, names), Data::Text(text)) => {
+            texts(names(), text)
+        }
+        (Kind::Weights(_, names), _) => texts(names(), ""),
+        (Kind::List(Kind::Text | Kind::File), Data::List(items)) => {
+            let more = text_like(value, "x");
+            vec![Data::List(items.iter().cloned().chain([more]).collect())]
+        }
         (Kind::Whole(low, high), Data::Whole(number)) => {
             [number.saturating_add(1), number.saturating_sub(1)]
                 .into_iter()
@@ -94,6 +101,8 @@ mod tests {
                 }
                 (None, Kind::Choice(_, names)) => format!("\"{}\"", names()[0]),
                 (None, Kind::Subset { names, .. }) => format!("[\"{}\"]", names()[0]),
+                (None, Kind::List(_)) => "[\"text\"]".to_owned(),
+                (None, Kind::Weights(_, names)) => format!("{{ {} = 1.0 }}", names()[0]),
                 (None, _) => "\"text\"".to_owned(),
             };
             let mut value = Node::parse_value(0, &text, 0);

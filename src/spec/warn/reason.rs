@@ -47,6 +47,15 @@ pub(super) fn reason(path: &str, points: &[Point], axes: &[String]) -> String {
     if let Some(rest) = rest_below(path, "train") {
         return in_training(rest, &points);
     }
+    for part in ["tests", "custom"] {
+        let has_reward = points
+            .iter()
+            .flat_map(|point| &point.stages)
+            .any(|stage| stage.algorithm.has_reward());
+        if has_reward && rest_below(path, &format!("reward.{part}")).is_some() {
+            return format!("no reward has the part `{part}`");
+        }
+    }
     if path.starts_with("reward.") {
         return format!("{} has no reward", trained(&points));
     }

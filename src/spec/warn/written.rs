@@ -9,7 +9,7 @@ use crate::spec::{
         node::{Data, Node},
         source::{Kind, Place, Sources},
     },
-    schema::join,
+    schema::{self, join},
     settings::Settings,
 };
 
@@ -145,9 +145,9 @@ fn says_what_holds(layered: &Layered, layer: usize, path: &str, value: &Node) ->
 
 /// Calls `found` with every leaf of a tree and its path.
 fn leaves(path: &str, node: &Node, found: &mut dyn FnMut(&str, &Node)) {
-    let Data::Table(entries) = &node.data else {
-        found(path, node);
-        return;
+    let entries = match &node.data {
+        Data::Table(entries) if schema::find(path).is_none() => entries,
+        _ => return found(path, node),
     };
     for entry in entries {
         let path = join(path, &entry.key);

@@ -7,6 +7,8 @@ use ruff_python_ast::{
     visitor::{self, Visitor},
 };
 
+use super::stack::with_room;
+
 /// The local names of a function, and those that it declares to be global.
 #[derive(Debug, Default)]
 pub(super) struct Bound {
@@ -49,7 +51,7 @@ impl<'a> Visitor<'a> for Bound {
                     .extend(outer.names.iter().map(ToString::to_string));
             }
             Stmt::Import(_) | Stmt::ImportFrom(_) => self.locals.extend(imported(statement)),
-            _ => super::walk::with_room(|| visitor::walk_stmt(self, statement)),
+            _ => with_room(|| visitor::walk_stmt(self, statement)),
         }
     }
 
@@ -79,7 +81,7 @@ impl<'a> Visitor<'a> for Bound {
                 self.locals.insert(name.id.to_string());
             }
             Expr::Lambda(_) => {}
-            _ => super::walk::with_room(|| visitor::walk_expr(self, expression)),
+            _ => with_room(|| visitor::walk_expr(self, expression)),
         }
     }
 }

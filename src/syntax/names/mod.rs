@@ -3,6 +3,8 @@
 //! The analysis reads the tree alone. Where it cannot know what a statement does, it reports more rather than fewer names.
 
 mod bound;
+mod stack;
+mod visit;
 mod walk;
 
 use std::{

@@ -3,30 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::{
-    Comprehension, Decorator, ElifElseClause, ExceptHandler, Expr, ExprCall, ExprContext,
-    MatchCase, Parameters, Pattern, Stmt, StmtClassDef, StmtFor, StmtFunctionDef, StmtTry,
-    WithItem,
+    Comprehension, Decorator, Expr, ExprCall, Parameters, Stmt, StmtClassDef, StmtFor,
+    StmtFunctionDef, StmtTry,
     visitor::{self, Visitor},
 };
 
-use super::{
-    Call, Effects, Names,
-    bound::{Bound, captured, imported},
-    object_of,
-};
-
-/// The stack that one step of the walk may need, and the stack that is added if there is less.
-const STEP_BYTES: usize = 64 << 10;
-const STACK_BYTES: usize = 1 << 20;
-
-/// Runs a step of a recursion with enough stack.
-pub(super) fn with_room<T>(step: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(STEP_BYTES, STACK_BYTES, step)
-}
+use super::{Call, Effects, Names, bound::Bound, object_of, stack::with_room};
 
 /// Where names are bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
+pub(super) enum Scope {
     Module,
     Class,
     Function,
@@ -34,8 +20,8 @@ enum Scope {
 
 #[derive(Debug)]
 pub(super) struct Walk {
-    scope: Scope,
-    names: Names,
+    pub(super) scope: Scope,
+    pub(super) names: Names,
     /// Names of a module or a class that are bound before the place of the walk.
     known: BTreeSet<String>,
     /// The local names of a function, and those that it declares to be global.
@@ -69,20 +55,20 @@ impl Walk {
         self.hidden.contains(name) || self.bound.locals.contains(name)
     }
 
-    fn load(&mut self, name: &str) {
+    pub(super) fn load(&mut self, name: &str) {
         if !self.known.contains(name) {
             self.load_later(name);
         }
     }
 
     /// Notes a name that is read when a function is called, or by a text.
-    fn load_later(&mut self, name: &str) {
+    pub(super) fn load_later(&mut self, name: &str) {
         if !self.is_inner(name) {
             self.names.needs.insert(name.to_owned());
         }
     }
 
-    fn store(&mut self, name: &str) {
+    pub(super) fn store(&mut self, name: &str) {
         if self.scope != Scope::Function {
             self.known.insert(name.to_owned());
         }
@@ -98,19 +84,19 @@ impl Walk {
         names.filter(|name| !self.is_inner(name)).collect()
     }
 
-    fn change(&mut self, name: &str) {
+    pub(super) fn change(&mut self, name: &str) {
         let outside = self.outside(name);
         self.names.changes.extend(outside);
     }
 
     /// Walks over a part that may not run, whose names are not surely bound after it.
-    fn branch(&mut self, walk: impl FnOnce(&mut Self)) {
+    pub(super) fn branch(&mut self, walk: impl FnOnce(&mut Self)) {
         let known = self.known.clone();
         walk(self);
         self.known = known;
     }
 
-    fn function(&mut self, function: &StmtFunctionDef) {
+    pub(super) fn function(&mut self, function: &StmtFunctionDef) {
         let name = function.name.as_str();
         self.decorators(&function.decorator_list, name);
         self.visit_parameters(&function.parameters);
@@ -123,7 +109,7 @@ impl Walk {
         self.define(name, body.names);
     }
 
-    fn class(&mut self, class: &StmtClassDef) {
+    pub(super) fn class(&mut self, class: &StmtClassDef) {
         let name = class.name.as_str();
         self.decorators(&class.decorator_list, name);
         if let Some(arguments) = &class.arguments {
@@ -191,7 +177,7 @@ impl Walk {
         }
     }
 
-    fn call_expression(&mut self, call: &ExprCall, is_statement: bool) {
+    pub(super) fn call_expression(&mut self, call: &ExprCall, is_statement: bool) {
         let passed = call.arguments.args.iter();
         let named = call.arguments.keywords.iter().map(|keyword| &keyword.value);
         let passed = passed.chain(named).filter_map(object_of);
@@ -202,7 +188,7 @@ impl Walk {
     }
 
     /// Notes that the objects of the names that `target` binds are parts of those that `whole` reads.
-    fn are_parts(&mut self, target: &Expr, whole: &Expr) {
+    pub(super) fn are_parts(&mut self, target: &Expr, whole: &Expr) {
         let mut names = Reads::default();
         names.visit_expr(whole);
         let of: BTreeSet<String> = names.0.iter().flat_map(|name| self.outside(name)).collect();
@@ -213,7 +199,7 @@ impl Walk {
         }
     }
 
-    fn comprehension(&mut self, generators: &[Comprehension], results: &[&Expr]) {
+    pub(super) fn comprehension(&mut self, generators: &[Comprehension], results: &[&Expr]) {
         let hidden = self.hidden.clone();
         for generator in generators {
             self.visit_expr(&generator.iter);
@@ -231,7 +217,7 @@ impl Walk {
         self.hidden = hidden;
     }
 
-    fn assign(&mut self, targets: &[Expr], value: &Expr) {
+    pub(super) fn assign(&mut self, targets: &[Expr], value: &Expr) {
         self.visit_expr(value);
         for target in targets {
             if let Some(object) = object_of(value) {
@@ -253,7 +239,7 @@ impl Walk {
         }
     }
 
-    fn for_loop(&mut self, part: &StmtFor) {
+    pub(super) fn for_loop(&mut self, part: &StmtFor) {
         self.visit_expr(&part.iter);
         self.are_parts(&part.target, &part.iter);
         self.branch(|walk| {
@@ -263,7 +249,7 @@ impl Walk {
         self.branch(|walk| walk.visit_body(&part.orelse));
     }
 
-    fn try_statement(&mut self, part: &StmtTry) {
+    pub(super) fn try_statement(&mut self, part: &StmtTry) {
         self.branch(|walk| {
             walk.visit_body(&part.body);
             walk.visit_body(&part.orelse);
@@ -274,7 +260,7 @@ impl Walk {
         self.visit_body(&part.finalbody);
     }
 
-    fn lambda(&mut self, parameters: Option<&Parameters>, body: &Expr) {
+    pub(super) fn lambda(&mut self, parameters: Option<&Parameters>, body: &Expr) {
         if let Some(parameters) = parameters {
             self.visit_parameters(parameters);
         }
@@ -283,139 +269,6 @@ impl Walk {
         for need in inner.names.needs {
             self.load_later(&need);
         }
-    }
-}
-
-impl<'a> Visitor<'a> for Walk {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        with_room(|| match statement {
-            Stmt::FunctionDef(function) => self.function(function),
-            Stmt::ClassDef(class) => self.class(class),
-            Stmt::Import(_) | Stmt::ImportFrom(_) => {
-                for name in imported(statement) {
-                    self.store(&name);
-                    if self.scope == Scope::Module {
-                        self.names.imports.insert(name);
-                    }
-                }
-            }
-            Stmt::Assign(assign) => self.assign(&assign.targets, &assign.value),
-            Stmt::AnnAssign(assign) => {
-                self.visit_expr(&assign.annotation);
-                // Without a value nothing is bound.
-                if let Some(value) = &assign.value {
-                    self.assign(std::slice::from_ref(&*assign.target), value);
-                }
-            }
-            Stmt::AugAssign(assign) => {
-                self.visit_expr(&assign.value);
-                if let Expr::Name(name) = &*assign.target {
-                    self.load(name.id.as_str());
-                    // A list grows in place.
-                    self.change(name.id.as_str());
-                }
-                self.visit_expr(&assign.target);
-            }
-            Stmt::For(part) => self.for_loop(part),
-            Stmt::While(part) => {
-                self.visit_expr(&part.test);
-                self.branch(|walk| walk.visit_body(&part.body));
-                self.branch(|walk| walk.visit_body(&part.orelse));
-            }
-            Stmt::If(part) => {
-                self.visit_expr(&part.test);
-                self.branch(|walk| walk.visit_body(&part.body));
-                for clause in &part.elif_else_clauses {
-                    self.branch(|walk| walk.visit_elif_else_clause(clause));
-                }
-            }
-            Stmt::Try(part) => self.try_statement(part),
-            Stmt::Expr(part) => {
-                let value = match &*part.value {
-                    Expr::Await(awaited) => &*awaited.value,
-                    value => value,
-                };
-                match value {
-                    Expr::Call(call) => self.call_expression(call, true),
-                    value => self.visit_expr(value),
-                }
-            }
-            _ => visitor::walk_stmt(self, statement),
-        });
-    }
-
-    fn visit_elif_else_clause(&mut self, clause: &'a ElifElseClause) {
-        visitor::walk_elif_else_clause(self, clause);
-    }
-
-    fn visit_except_handler(&mut self, handler: &'a ExceptHandler) {
-        let ExceptHandler::ExceptHandler(part) = handler;
-        if let Some(kind) = &part.type_ {
-            self.visit_expr(kind);
-        }
-        if let Some(name) = &part.name {
-            self.store(name.as_str());
-        }
-        self.visit_body(&part.body);
-    }
-
-    fn visit_with_item(&mut self, item: &'a WithItem) {
-        self.visit_expr(&item.context_expr);
-        if let Some(target) = &item.optional_vars {
-            self.are_parts(target, &item.context_expr);
-            self.visit_expr(target);
-        }
-    }
-
-    fn visit_match_case(&mut self, case: &'a MatchCase) {
-        self.branch(|walk| visitor::walk_match_case(walk, case));
-    }
-
-    fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        if let Some(name) = captured(pattern) {
-            self.store(&name);
-        }
-        with_room(|| visitor::walk_pattern(self, pattern));
-    }
-
-    fn visit_expr(&mut self, expression: &'a Expr) {
-        with_room(|| match expression {
-            Expr::Name(name) => match name.ctx {
-                ExprContext::Store => self.store(name.id.as_str()),
-                ExprContext::Del => self.change(name.id.as_str()),
-                _ => self.load(name.id.as_str()),
-            },
-            Expr::Attribute(_) | Expr::Subscript(_) => {
-                let context = match expression {
-                    Expr::Attribute(attribute) => attribute.ctx,
-                    Expr::Subscript(subscript) => subscript.ctx,
-                    _ => ExprContext::Load,
-                };
-                if context != ExprContext::Load
-                    && let Some(object) = maker_of(expression)
-                {
-                    self.change(object);
-                }
-                visitor::walk_expr(self, expression);
-            }
-            Expr::Call(call) => self.call_expression(call, false),
-            Expr::Lambda(lambda) => self.lambda(lambda.parameters.as_deref(), &lambda.body),
-            Expr::ListComp(part) => self.comprehension(&part.generators, &[&part.elt]),
-            Expr::SetComp(part) => self.comprehension(&part.generators, &[&part.elt]),
-            Expr::Generator(part) => self.comprehension(&part.generators, &[&part.elt]),
-            Expr::DictComp(part) => {
-                let results = part.key.as_deref().into_iter().chain([&*part.value]);
-                self.comprehension(&part.generators, &results.collect::<Vec<_>>());
-            }
-            Expr::StringLiteral(literal) => {
-                // `globals()["name"]`, `list["Name"]`.
-                let text = literal.value.to_str();
-                if is_name(text) {
-                    self.load_later(text);
-                }
-            }
-            _ => visitor::walk_expr(self, expression),
-        });
     }
 }
 
@@ -439,19 +292,6 @@ pub(super) fn calls_input(statement: &Stmt) -> bool {
     names.calls.iter().any(is_input)
 }
 
-/// The name of the object that an object was asked for, over calls too: `context` of `context().precision`.
-fn maker_of(mut expression: &Expr) -> Option<&str> {
-    loop {
-        expression = match expression {
-            Expr::Call(call) => &call.func,
-            Expr::Attribute(attribute) => &attribute.value,
-            Expr::Subscript(subscript) => &subscript.value,
-            Expr::Name(name) => return Some(name.id.as_str()),
-            _ => return None,
-        };
-    }
-}
-
 /// The function of Python that makes a dictionary of names: `globals` of `globals()`.
 fn namespace(expression: &Expr) -> Option<&str> {
     let call = expression.as_call_expr()?;
@@ -459,9 +299,4 @@ fn namespace(expression: &Expr) -> Option<&str> {
     ["globals", "locals", "vars"]
         .contains(&name)
         .then_some(name)
-}
-
-fn is_name(text: &str) -> bool {
-    let is_start = |c: char| c.is_alphabetic() || c == '_';
-    text.starts_with(is_start) && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
