@@ -46,14 +46,16 @@ pub fn evalplus_results(
     })
 }
 
-/// EvalPlus has three statuses: a program that dies reports nothing, and so counts as timed out.
+/// EvalPlus has three statuses: a program that dies reports nothing, and so counts as timed out. One that is too slow for
+/// an input has failed on it.
 fn status(judgement: Option<&Judgement>, run: &str) -> &'static str {
+    let is_at_input = judgement.is_some_and(|known| known.failed_inputs.contains_key(run));
     match judgement
         .and_then(|judgement| judgement.tests.get(run))
         .map(String::as_str)
     {
         Some("P") => "pass",
-        Some("T" | "D") => "timeout",
+        Some("T" | "D") if !is_at_input => "timeout",
         _ => "fail",
     }
 }

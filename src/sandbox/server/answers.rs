@@ -83,7 +83,9 @@ pub enum AnswersEnd {
         /// The message that reports it.
         message: Vec<u8>,
     },
-    /// The program was late, died, or wrote something else.
+    /// The time of the next call was over.
+    Late,
+    /// The time of all calls was over, or the program died or wrote something else.
     Ended(Verdict),
 }
 
@@ -97,6 +99,8 @@ pub(super) struct Inbox<'a> {
     is_loaded: bool,
     count: usize,
     end: Option<AnswersEnd>,
+    /// Whether the time of the next call was over before that of all calls.
+    is_call_late: bool,
 }
 
 impl<'a> Inbox<'a> {
@@ -109,6 +113,7 @@ impl<'a> Inbox<'a> {
             is_loaded: false,
             count: 0,
             end: None,
+            is_call_late: false,
         }
     }
 
@@ -174,6 +179,7 @@ impl<'a> Inbox<'a> {
         let end = self.end.unwrap_or_else(|| {
             AnswersEnd::Ended(match status {
                 Some(status) if end == End::ByItself && (is_whole || status != 0) => died(status),
+                _ if end == End::Late && self.is_call_late => return AnswersEnd::Late,
                 _ => end.verdict(),
             })
         });
@@ -247,12 +253,19 @@ pub(super) fn await_answers(
             None | Some(AnswersEnd::Complete | AnswersEnd::Raised { .. }) => {}
             Some(_) => return Ok(End::Flood),
         }
-        for limit in [&mut one, &mut all] {
-            if Instant::now() >= limit.deadline() && !limit.extend(server)? {
-                return Ok(End::Late);
-            }
+        if is_over_now(&mut one, server)? {
+            inbox.is_call_late = true;
+            return Ok(End::Late);
+        }
+        if is_over_now(&mut all, server)? {
+            return Ok(End::Late);
         }
     }
+}
+
+/// Whether a limit is over; it is extended by the time that the program has waited for a CPU.
+fn is_over_now(limit: &mut TimeLimit, server: u32) -> Result<bool, PythonError> {
+    Ok(Instant::now() >= limit.deadline() && !limit.extend(server)?)
 }
 
 #[cfg(test)]

@@ -228,6 +228,8 @@ fn with_failure(
             answers.push(&message);
             Ok((answers, None))
         }
+        AnswersEnd::Late if !answered.is_loaded => Err(Verdict::Timeout),
+        AnswersEnd::Late => Ok((answers, Some(Verdict::Timeout))),
         AnswersEnd::Ended(verdict) if !answered.is_loaded => Err(verdict),
         AnswersEnd::Ended(verdict) => Ok((answers, Some(verdict))),
         AnswersEnd::TooLong | AnswersEnd::Stopped => Ok((answers, Some(too_long()))),

@@ -223,7 +223,9 @@ fn end(answered: Answered, input: usize) -> End {
         }
         AnswersEnd::Raised { verdict, .. } if !answered.is_loaded => (verdict, None),
         AnswersEnd::Raised { verdict, .. } => (failed(input, &text_of(&verdict)), Some(input)),
-        AnswersEnd::Ended(verdict) => (verdict, answered.is_loaded.then_some(input)),
+        // As in EvalPlus, only the time of one input points to it.
+        AnswersEnd::Late => (Verdict::Timeout, answered.is_loaded.then_some(input)),
+        AnswersEnd::Ended(verdict) => (verdict, None),
     }
 }
 

@@ -261,6 +261,7 @@ impl Row {
                 AnswersEnd::Raised { verdict, .. } | AnswersEnd::Ended(verdict) => {
                     format!("the canonical solution ended with `{verdict}`")
                 }
+                AnswersEnd::Late => "the canonical solution does not end".to_owned(),
                 _ => "the canonical solution returns too much".to_owned(),
             };
             return Err(PythonError::Server { reason });
