@@ -24,13 +24,9 @@ def prepare(data):
 
 
 def run(argument):
-    return json.dumps(give_answers(json.loads(argument)))
-
-
-def check(argument):
     argument = json.loads(argument)
-    work = {"record": record_requests, "check": check_answers}[argument["work"]]
-    return json.dumps(work(argument))
+    works = {"record": record_requests, "answer": give_answers, "check": check_answers}
+    return json.dumps(works[argument["work"]](argument))
 
 
 def load(*sources):

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{JudgeError, UnitTests};
 use crate::{
-    sandbox::{Call, Harness, Modules, Pool, PythonError, Reply, Settings, Verdict},
+    sandbox::{Call, Harness, Modules, Pool, PythonError, Settings, Verdict},
     syntax::{Grammar, check_syntax},
 };
 
@@ -230,49 +230,46 @@ impl TestJudge {
 
     /// Lets a solution answer calls, in a process of its own.
     fn answer(&self, modules: Modules, argument: &Value) -> Result<(Verdict, String), PythonError> {
-        let (harness, argument) = (harness(), argument.to_string());
-        let call = call(&harness, modules, &argument, self.timeout);
-        patiently(|| self.pool.call(&call))
+        self.call(modules, argument, self.timeout)
     }
 
-    /// Runs a test in the process that runs no solution. The inner error is the verdict on one that does not end, or
-    /// that uses up the memory, on these answers.
+    /// Runs a test in a process of its own that runs no solution: what the row's setup changes ends with it. The inner
+    /// error is the verdict on a test that does not come to its end.
     fn check(
         &self,
         modules: Modules,
         argument: &Value,
         timeout: Duration,
     ) -> Result<Result<String, Verdict>, PythonError> {
-        let (harness, argument) = (harness(), argument.to_string());
-        let call = call(&harness, modules, &argument, timeout);
-        Ok(match patiently(|| self.pool.check(&call))? {
-            Reply::Text(text) => Ok(text),
-            Reply::Late => Err(Verdict::Timeout),
-            Reply::Killed => Err(Verdict::KILLED),
+        let (verdict, answer) = self.call(modules, argument, timeout)?;
+        Ok(if verdict.is_pass() {
+            Ok(answer)
+        } else {
+            Err(verdict)
         })
     }
-}
 
-fn harness() -> Harness {
-    Harness {
-        key: "reward_unit_tests".to_owned(),
-        code: HARNESS,
-        data: String::new(),
-    }
-}
-
-fn call<'a>(
-    harness: &'a Harness,
-    modules: Modules,
-    argument: &'a str,
-    timeout: Duration,
-) -> Call<'a> {
-    Call {
-        harness,
-        modules,
-        argument,
-        timeout,
-        seed: 0,
+    /// Runs the harness in a fork of a server that has never run a program.
+    fn call(
+        &self,
+        modules: Modules,
+        argument: &Value,
+        timeout: Duration,
+    ) -> Result<(Verdict, String), PythonError> {
+        let harness = Harness {
+            key: "reward_unit_tests".to_owned(),
+            code: HARNESS,
+            data: String::new(),
+        };
+        let argument = argument.to_string();
+        let call = Call {
+            harness: &harness,
+            modules,
+            argument: &argument,
+            timeout,
+            seed: 0,
+        };
+        patiently(|| self.pool.call(&call))
     }
 }
 

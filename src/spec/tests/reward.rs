@@ -30,7 +30,7 @@ fn a_reward_is_a_name_or_a_sum() {
 #[test]
 fn a_sum_in_the_grid_is_one_value() {
     let text = "name = \"x\"\n[grid]\n\"train.reward\" = [\"es\", { es = 1.0, ast = 1.0 }]\n\
-                [[grid.when]]\nif = { \"train.reward\" = \"es\" }\nset = { train.max_steps = 7 }\n\
+                [[grid.when]]\nif = { \"train.reward\" = \"es\" }\nset = { train.max_steps = 700 }\n\
                 [[grid.add]]\n\"train.reward\" = { format = 2.0 }\n";
     let points = experiment(text).points;
     let labels: Vec<String> = points
@@ -75,7 +75,7 @@ fn a_reward_of_ones_own_has_a_command_whose_files_are_found() {
         "{found}"
     );
     let spec = "name = \"x\"\ntrain.reward = \"custom\"\n[reward.custom]\n\
-                command = [\"python3\", \"my_reward.py\"]\nfiles = [\"words.txt\"]\n";
+                command = [\"python3\", \"my_reward.py\", \"1\", \"1\"]\nfiles = [\"words.txt\"]\n";
     let found = mistakes(spec);
     assert!(
         found.contains("the program `my_reward.py` does not exist"),

@@ -43,7 +43,7 @@ needs = { gpu = 1, gpu_mem = \"70\", time = \"20\" }
     6 | needs = { gpu = 1, gpu_mem = "70", time = "20" }
       |           ^^^ not a key of [run.needs]
       |
-    help: did you mean `gpus`?
+    help: a key with a similar name exists: `gpus`
       |
     6 | needs = { gpus = 1, gpu_mem = "70", time = "20" }
       |              +

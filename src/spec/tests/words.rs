@@ -95,7 +95,11 @@ fn names_as_papers_write_them_are_the_names_of_this_program() {
         let loaded = experiment(&format!(
             "name = \"x\"\n[grid]\n\"train.reward\" = {names}\n[table]\nbaseline = {{ \"train.reward\" = \"EM\" }}\n"
         ));
-        (loaded.points, loaded.table.baseline)
+        let rewards = loaded.points.iter().map(|point| {
+            let reward = point.settings.reward().map(|reward| reward.label());
+            (point.values.clone(), reward)
+        });
+        (rewards.collect::<Vec<_>>(), loaded.table.baseline)
     };
     assert_eq!(grid("[\"EM\", \"ES*\"]"), grid("[\"em\", \"es_star\"]"));
     let columns = experiment(

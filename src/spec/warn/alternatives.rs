@@ -19,7 +19,7 @@ pub(in crate::spec) fn alternatives(path: &str, value: &Node) -> Vec<Node> {
             texts(names(), text)
         }
         (Kind::Weights(_, names), _) => texts(names(), ""),
-        (Kind::List(Kind::Text | Kind::File), Data::List(items)) => {
+        (Kind::List(Kind::Text | Kind::File) | Kind::Words, Data::List(items)) => {
             let more = text_like(value, "x");
             vec![Data::List(items.iter().cloned().chain([more]).collect())]
         }
@@ -101,7 +101,7 @@ mod tests {
                 }
                 (None, Kind::Choice(_, names)) => format!("\"{}\"", names()[0]),
                 (None, Kind::Subset { names, .. }) => format!("[\"{}\"]", names()[0]),
-                (None, Kind::List(_)) => "[\"text\"]".to_owned(),
+                (None, Kind::List(_) | Kind::Words) => "[\"text\"]".to_owned(),
                 (None, Kind::Weights(_, names)) => format!("{{ {} = 1.0 }}", names()[0]),
                 (None, _) => "\"text\"".to_owned(),
             };
