@@ -70,7 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "device", "digest", "disk", "plan", "results", "schedule", "spec",
+            "device", "digest", "disk", "plan", "results", "schedule", "settings", "spec",
         ],
     ),
     (

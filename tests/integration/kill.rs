@@ -123,8 +123,8 @@ fn a_run_killed_at_any_moment_ends_with_the_same_bytes() {
     let table = finish(whole.path());
     let duration = begin.elapsed();
     let expected = results_of(whole.path());
-    // Three tables, five jobs, two of which have trained a model.
-    assert_eq!(expected.len(), 3 + 5 + 2);
+    // Four forms of the table, five jobs, two of which have trained a model.
+    assert_eq!(expected.len(), 4 + 5 + 2);
 
     let killed = tempfile::tempdir().unwrap();
     for share in [0.05, 0.15, 0.3, 0.3, 0.5, 0.25, 0.7] {

@@ -70,7 +70,7 @@ fn without_a_line_that_can_be_read_nothing_is_scored() {
 
 #[test]
 fn an_unknown_reward_is_answered_with_the_known_ones() {
-    let output = score(LINE, &["--reward", "esstar"]);
+    let output = score(LINE, &["--reward", "sestar"]);
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(

@@ -1,5 +1,7 @@
 //! `recode doctor`: reports what this machine offers, and whether code is judged on it.
 
+mod cluster;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -18,9 +20,7 @@ use super::{
 use crate::{
     data::Cache,
     device::Backend,
-    engine::slurm::{Client, SlurmError},
     eval::benchmark::all_libraries,
-    results::in_words,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
@@ -119,7 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         python,
         failure,
         backends: backends(),
-        slurm: slurm(),
+        slurm: cluster::slurm(),
         disk: disk(),
     };
     output::result(&if arguments.json {
@@ -196,82 +196,6 @@ fn backends() -> Vec<Named> {
         missing: backend.missing().map(|reason| reason.to_string()),
     };
     Backend::ALL.into_iter().map(named).collect()
-}
-
-/// What `recode run --on slurm` needs, and why it is missing.
-fn slurm() -> Vec<Named> {
-    let facts = match Client::default().facts() {
-        Ok(facts) => facts,
-        Err(SlurmError::NoSlurm { .. }) => return Vec::new(),
-        Err(error) => {
-            let missing = Some(in_words(&error));
-            return vec![Named {
-                name: "cluster",
-                missing,
-            }];
-        }
-    };
-    let unless = |is_there: bool, reason: &str| (!is_there).then(|| reason.to_owned());
-    let root = results_folder::of_current_folder().root().to_path_buf();
-    let named = |(name, missing)| Named { name, missing };
-    [
-        ("cluster", None),
-        (
-            "accounting",
-            unless(
-                facts.has_accounting,
-                "it forgets jobs some minutes after their end: how a job ended may stay unknown",
-            ),
-        ),
-        (
-            "requeue",
-            unless(
-                facts.can_requeue,
-                "JobRequeue=0: a job that is preempted has to be submitted again",
-            ),
-        ),
-        (
-            "long arrays",
-            unless(
-                facts.array_limit >= 100,
-                &format!("MaxArraySize={}: many arrays", facts.array_limit),
-            ),
-        ),
-        ("shared results", not_shared(&root)),
-        ("locks", no_locks(&root)),
-    ]
-    .into_iter()
-    .map(named)
-    .collect()
-}
-
-/// Why other nodes may not see a folder.
-fn not_shared(folder: &Path) -> Option<String> {
-    /// The kinds of file systems of Linux that are on a disk, or in the memory, of one machine.
-    const OF_ONE_MACHINE: [i64; 6] = [
-        0xEF53,      // ext2 to ext4
-        0x5846_5342, // XFS
-        0x9123_683E, // Btrfs
-        0x0102_1994, // tmpfs
-        0x794C_7630, // overlayfs
-        0x2FC1_2FC1, // ZFS
-    ];
-    let system = rustix::fs::statfs(&existing(folder)?).ok()?;
-    let is_of_one_machine = OF_ONE_MACHINE.contains(&i64::from(system.f_type));
-    is_of_one_machine.then(|| {
-        format!(
-            "`{}` is on a disk of this machine, which nodes see only if it is exported to them",
-            folder.display()
-        )
-    })
-}
-
-/// Why a lock in a folder does not hold.
-fn no_locks(folder: &Path) -> Option<String> {
-    let folder = existing(folder)?;
-    let file = tempfile::tempfile_in(&folder).ok()?;
-    let error = file.try_lock().err()?;
-    Some(format!("`{}`: {error}", folder.display()))
 }
 
 /// The nearest folder around a path that is there.
