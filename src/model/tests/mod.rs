@@ -4,4 +4,5 @@ mod by_block;
 mod decoder;
 pub(crate) mod fixture;
 mod language_model;
+mod on_a_gpu;
 mod peft;

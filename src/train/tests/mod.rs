@@ -7,4 +7,5 @@ pub(super) mod fixture;
 mod learning;
 mod loss_golden;
 mod micro_batches;
+mod on_a_gpu;
 mod resuming;
