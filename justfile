@@ -41,10 +41,21 @@ check:
     cargo clippy --release --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
 
-# Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then parity
+# Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then browse and parity
 conformance *arguments:
-    cargo test --release --locked -- --ignored --skip on_a_gpu "$@"
+    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu "$@"
+    @{{ just_executable() }} browse
     @{{ just_executable() }} parity
+
+# Click through made-up reports in a headless Chromium; prints SKIPPED where there is none
+browse:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if browser=$(python3 tests/report/browse.py --find); then
+        cargo test --release --locked --test integration -- --ignored in_a_browser
+    else
+        echo "SKIPPED: the report in a browser ($browser)" >&2
+    fi
 
 # Test the program on Vulkan in software, where this machine has it (Debian: apt-get install mesa-vulkan-drivers libvulkan1), and print SKIPPED where it has not
 test-gpu-software *arguments:
@@ -62,9 +73,13 @@ test-gpu-software *arguments:
 parity *parts: build
     @tests/parity/run.sh "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
 
-# Fuzz the rewards with a million random texts (20 minutes of one core)
-fuzz cases="1000000":
-    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib reward::tests::fuzz
+# Run experiments through a real Slurm on this machine; prints SKIPPED where there can be none
+test-slurm *scenarios: build
+    @tests/slurm/run.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@" || [ $? -eq 77 ]
+
+# Fuzz the rewards and all readers with a million cases each (an hour of two cores): just fuzz [CASES] [FILTERS]
+fuzz cases="1000000" *targets="fuzz":
+    RECODE_FUZZ_CASES={{cases}} cargo test --release --locked --lib -- {{targets}}
 
 # Time rewards, judging and the decoder against the published implementations
 bench *arguments:

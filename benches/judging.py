@@ -13,7 +13,8 @@ All judge the canonical solutions, which pass. The other harnesses:
 - CodeUpdateArena, rewritten: `execute()`, the way of HumanEval for one program after the other, in a process
   that has loaded the libraries; and a new Python for each program.
 What no sandbox and no verdict would cost, a bare fork for each program of HumanEval, is there for comparison.
-Ours is `recode judge`, sandbox on and without its cache of verdicts. All take turns, several rounds, on as many
+Ours is `recode judge`, sandbox on and without its cache of verdicts; `--in-process` runs tests and solution in one
+interpreter, as the others do. All take turns, several rounds, on as many
 workers (the ways of CodeUpdateArena have one); times are wall clock and, which a busy machine disturbs less,
 processor time of all processes together.
 """
@@ -343,13 +344,13 @@ def arena_fresh(options):
 # Ours
 
 
-def recode(options, benchmark, data, samples):
+def recode(options, benchmark, data, samples, *more):
     """Returns how many passed and the file of verdicts."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = os.path.join(folder, "samples.jsonl"), os.path.join(folder, "out.json")
         write_samples(path, samples)
         command = [options.recode, "judge", "--benchmark", benchmark, "--data", data, "--samples", path,
-                   "--out", out, "--workers", str(options.workers), "--json", "--no-cache"]
+                   "--out", out, "--workers", str(options.workers), "--json", "--no-cache", *more]
         environment = {**os.environ, "RECODE_PYTHON": sys.executable}
         started.restart()
         done = subprocess.run(command, capture_output=True, env=environment)
@@ -378,15 +379,23 @@ def humaneval_samples(options):
     ]
 
 
-def humaneval_ours(options):
+def humaneval_ours(options, *more):
     samples = humaneval_samples(options)
-    return recode(options, "humaneval", options.humaneval, samples)[0], len(samples)
+    return recode(options, "humaneval", options.humaneval, samples, *more)[0], len(samples)
 
 
-def humaneval_plus_ours(options):
+def humaneval_in_process(options):
+    return humaneval_ours(options, "--in-process")
+
+
+def humaneval_plus_in_process(options):
+    return humaneval_plus_ours(options, "--in-process")
+
+
+def humaneval_plus_ours(options, *more):
     tasks = rows_of(options.humaneval_plus)
     samples = [{"task_id": task["task_id"], "completion": task["canonical_solution"]} for task in tasks]
-    return recode(options, "humaneval_plus", options.humaneval_plus, samples)[0], len(samples)
+    return recode(options, "humaneval_plus", options.humaneval_plus, samples, *more)[0], len(samples)
 
 
 def arena_ours(options):
@@ -405,9 +414,11 @@ def arena_ours(options):
 CONTESTS = {
     "humaneval": ("HumanEval, a sample", [
         ("ours", humaneval_ours, None), ("the original way", humaneval_original, 8.0),
+        ("ours, --in-process", humaneval_in_process, None),
         ("a bare fork, no sandbox", humaneval_forks, None)]),
     "humaneval_plus": ("HumanEval+, a sample", [
-        ("ours", humaneval_plus_ours, None), ("EvalPlus's loop", humaneval_plus_original, 2.2)]),
+        ("ours", humaneval_plus_ours, None), ("EvalPlus's loop", humaneval_plus_original, 2.2),
+        ("ours, --in-process", humaneval_plus_in_process, None)]),
     "arena": ("CodeUpdateArena without torch, a program", [
         ("ours", arena_ours, None), ("execute() in sequence", arena_sequential, 5.0),
         ("a new Python each", arena_fresh, 25.0)]),

@@ -23,12 +23,13 @@ use rayon::prelude::*;
 use recode::{
     allocator::Allocator,
     model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch, generate},
-    reward::{Normalizer, RewardSettings, Variant},
+    reward::{Mix, Normalizer, RewardSettings, Variant},
     seed::stream,
     train::{
         AdvantageScale, Aggregation, Algorithm, EvalSchedule, EvaluationRecord, FinalCheckpoint,
-        GrpoSettings, Inputs, LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Row,
-        RowOrder, SampleRecord, Schedule, SftSettings, StepRecord, Timing, TrainSettings, train,
+        GrpoSettings, Inputs, LearningRate, NonFiniteRecord, Observer, OptimizerSettings,
+        RewardTools, Row, RowOrder, SampleRecord, Schedule, SftSettings, StepRecord, Timing,
+        TrainSettings, train,
     },
 };
 use serde::Deserialize;
@@ -309,6 +310,7 @@ fn trained(
         rows,
         seed: 1,
         checkpoints: folder.path(),
+        tools: RewardTools::default(),
     };
     train(model, &inputs, &mut times)?;
     Ok(times.0)
@@ -326,10 +328,8 @@ fn sft(batch: usize, steps: usize) -> TrainSettings {
 fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> TrainSettings {
     TrainSettings {
         algorithm,
-        reward: Variant::EsStar,
-        reward_settings: RewardSettings {
-            normalizer: Normalizer::Fixed,
-        },
+        reward: Mix::from(Variant::EsStar),
+        reward_settings: RewardSettings::of(Normalizer::Fixed),
         max_steps: steps,
         batch_size: batch,
         group_size: 8,
@@ -382,6 +382,8 @@ fn texts(count: usize) -> Vec<Row> {
             is_raw: true,
             target_code: "print(1)".to_owned(),
             target_text: words(row * ROW + ROW / 2, ROW / 2),
+            note: String::new(),
+            tests: None,
         })
         .collect()
 }

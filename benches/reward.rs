@@ -16,7 +16,7 @@ use std::{
 
 use rapidfuzz::distance::levenshtein;
 use recode::{
-    reward::{Normalizer, RewardSettings, Scorer, Variant},
+    reward::{Normalizer, Scorer, Variant},
     syntax::normalize_published,
 };
 use serde::Deserialize;
@@ -153,7 +153,7 @@ fn met(is_met: bool) -> &'static str {
 }
 
 fn scorer(variant: Variant, normalizer: Normalizer) -> Scorer {
-    Scorer::new(variant, &RewardSettings { normalizer })
+    Scorer::new(variant, normalizer)
 }
 
 fn one_by_one(scorer: Scorer, pairs: &[(&str, &str)]) -> f64 {

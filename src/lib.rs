@@ -11,7 +11,10 @@ pub mod data;
 pub mod device;
 pub mod digest;
 pub mod disk;
+pub mod engine;
 pub mod eval;
+#[cfg(test)]
+mod fuzz;
 pub mod launch;
 pub mod model;
 pub mod plan;

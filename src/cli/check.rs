@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     exit::{Exit, Failure},
     output::{self, count},
-    spec_arguments::{failure, load_file, plan},
+    spec_arguments::{failure, load_file, plan, print_warnings},
 };
 
 /// Arguments of `recode check`.
@@ -28,6 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         match load_file(spec, &arguments.overrides)? {
             Ok((experiment, around)) => {
                 let plan = plan(&experiment, &around)?;
+                print_warnings(&experiment, &plan);
                 let (cells, jobs) = (
                     count(plan.cells.len(), "cell"),
                     count(plan.jobs.len(), "job"),

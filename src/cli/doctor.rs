@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,13 +13,14 @@ use serde::Serialize;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, results_folder,
 };
 use crate::{
     data::Cache,
     device::Backend,
+    engine::slurm::{Client, SlurmError},
     eval::benchmark::all_libraries,
-    results::Store,
+    results::in_words,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
@@ -51,6 +53,9 @@ struct Findings {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     backends: Vec<Named>,
+    /// What `run --on slurm` needs; empty where there is no Slurm.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slurm: Vec<Named>,
     disk: Vec<Disk>,
 }
 
@@ -62,6 +67,8 @@ struct Python {
     /// The checks that three small programs make, and why each failed, if it did.
     verdicts: Vec<Named>,
     has_exact_time_limits: bool,
+    /// What is weaker on this machine than it could be.
+    weaknesses: Vec<String>,
     /// The version of each library that a benchmark imports; `None` if it is missing.
     libraries: BTreeMap<&'static str, Option<String>>,
 }
@@ -112,6 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         python,
         failure,
         backends: backends(),
+        slurm: slurm(),
         disk: disk(),
     };
     output::result(&if arguments.json {
@@ -142,6 +150,7 @@ fn python() -> Result<Python, PythonError> {
         let program = Program {
             source: (*source).to_owned(),
             timeout: PROBE_TIMEOUT,
+            seed: 0,
         };
         let verdict = pool.run(&program)?;
         let missing = (verdict.name() != *expected).then(|| format!("it ended with `{verdict}`"));
@@ -152,8 +161,33 @@ fn python() -> Result<Python, PythonError> {
         safeguards: pool.safeguards().clone(),
         verdicts,
         has_exact_time_limits: are_time_limits_exact(),
+        weaknesses: memory_weakness(&Settings::default()).into_iter().collect(),
         libraries: libraries.collect(),
     })
+}
+
+/// Whether the programs of all workers together may use more memory than there is.
+fn memory_weakness(settings: &Settings) -> Option<String> {
+    let there = memory_bytes(&fs::read_to_string("/proc/meminfo").ok()?)?;
+    let workers = u64::try_from(settings.workers).ok()?;
+    let most = settings.memory_bytes.saturating_mul(workers);
+    (most > there).then(|| {
+        format!(
+            "{workers} programs at a time may use {} GB of memory, and there are {} GB: if it runs out, the system ends \
+             programs, which are judged once more (`--workers` sets how many)",
+            most / 1_000_000_000,
+            there / 1_000_000_000
+        )
+    })
+}
+
+/// All memory of a machine, from its `/proc/meminfo`.
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 fn backends() -> Vec<Named> {
@@ -164,9 +198,95 @@ fn backends() -> Vec<Named> {
     Backend::ALL.into_iter().map(named).collect()
 }
 
+/// What `recode run --on slurm` needs, and why it is missing.
+fn slurm() -> Vec<Named> {
+    let facts = match Client::default().facts() {
+        Ok(facts) => facts,
+        Err(SlurmError::NoSlurm { .. }) => return Vec::new(),
+        Err(error) => {
+            let missing = Some(in_words(&error));
+            return vec![Named {
+                name: "cluster",
+                missing,
+            }];
+        }
+    };
+    let unless = |is_there: bool, reason: &str| (!is_there).then(|| reason.to_owned());
+    let root = results_folder::of_current_folder().root().to_path_buf();
+    let named = |(name, missing)| Named { name, missing };
+    [
+        ("cluster", None),
+        (
+            "accounting",
+            unless(
+                facts.has_accounting,
+                "it forgets jobs some minutes after their end: how a job ended may stay unknown",
+            ),
+        ),
+        (
+            "requeue",
+            unless(
+                facts.can_requeue,
+                "JobRequeue=0: a job that is preempted has to be submitted again",
+            ),
+        ),
+        (
+            "long arrays",
+            unless(
+                facts.array_limit >= 100,
+                &format!("MaxArraySize={}: many arrays", facts.array_limit),
+            ),
+        ),
+        ("shared results", not_shared(&root)),
+        ("locks", no_locks(&root)),
+    ]
+    .into_iter()
+    .map(named)
+    .collect()
+}
+
+/// Why other nodes may not see a folder.
+fn not_shared(folder: &Path) -> Option<String> {
+    /// The kinds of file systems of Linux that are on a disk, or in the memory, of one machine.
+    const OF_ONE_MACHINE: [i64; 6] = [
+        0xEF53,      // ext2 to ext4
+        0x5846_5342, // XFS
+        0x9123_683E, // Btrfs
+        0x0102_1994, // tmpfs
+        0x794C_7630, // overlayfs
+        0x2FC1_2FC1, // ZFS
+    ];
+    let system = rustix::fs::statfs(&existing(folder)?).ok()?;
+    let is_of_one_machine = OF_ONE_MACHINE.contains(&i64::from(system.f_type));
+    is_of_one_machine.then(|| {
+        format!(
+            "`{}` is on a disk of this machine, which nodes see only if it is exported to them",
+            folder.display()
+        )
+    })
+}
+
+/// Why a lock in a folder does not hold.
+fn no_locks(folder: &Path) -> Option<String> {
+    let folder = existing(folder)?;
+    let file = tempfile::tempfile_in(&folder).ok()?;
+    let error = file.try_lock().err()?;
+    Some(format!("`{}`: {error}", folder.display()))
+}
+
+/// The nearest folder around a path that is there.
+fn existing(folder: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(folder).ok()?;
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    Some(there.to_path_buf())
+}
+
 fn disk() -> Vec<Disk> {
     let folders = [
-        ("results", Store::from_environment().root().to_path_buf()),
+        (
+            "results",
+            results_folder::of_current_folder().root().to_path_buf(),
+        ),
         (
             "downloads",
             Cache::from_environment().folder().to_path_buf(),
@@ -184,9 +304,7 @@ fn disk() -> Vec<Disk> {
 
 /// The free space of the disk that has a folder, or will have it.
 fn free_bytes(folder: &Path) -> Option<u64> {
-    let folder = std::path::absolute(folder).ok()?;
-    let there = folder.ancestors().find(|folder| folder.exists())?;
-    let system = rustix::fs::statvfs(there).ok()?;
+    let system = rustix::fs::statvfs(&existing(folder)?).ok()?;
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
@@ -216,6 +334,9 @@ impl Python {
         } else {
             "  time limits are by the clock: on a busy machine slow programs may time out\n"
         });
+        for weakness in &self.weaknesses {
+            let _ = writeln!(text, "  {weakness}");
+        }
         let Interpreter { path, version } = &self.interpreter;
         let _ = writeln!(text, "python\n  {version} {}", path.display());
         for (name, version) in &self.libraries {
@@ -234,6 +355,12 @@ impl Findings {
         text.push_str("backends\n");
         for backend in &self.backends {
             row(&mut text, backend.name, "", backend.missing.as_deref());
+        }
+        if !self.slurm.is_empty() {
+            text.push_str("slurm\n");
+        }
+        for part in &self.slurm {
+            row(&mut text, part.name, "", part.missing.as_deref());
         }
         text.push_str("disk\n");
         for disk in &self.disk {
@@ -273,4 +400,29 @@ fn row(text: &mut String, name: &str, purpose: &str, missing: Option<&str>) {
     };
     text.push_str(line.trim_end());
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_machine_is_read_from_its_file() {
+        // Oracle: the form of `MemTotal` in proc_meminfo(5), in KiB.
+        let text = "MemTotal:        2048 kB\nMemFree:         1024 kB\n";
+        assert_eq!(memory_bytes(text), Some(2 << 20));
+        assert_eq!(memory_bytes("MemFree: 1 kB"), None);
+    }
+
+    #[test]
+    fn more_programs_than_memory_is_a_weakness() {
+        let settings = |memory_bytes| Settings {
+            workers: 2,
+            memory_bytes,
+            ..Settings::default()
+        };
+        assert_eq!(memory_weakness(&settings(1 << 20)), None);
+        let weakness = memory_weakness(&settings(1 << 60)).unwrap();
+        assert!(weakness.starts_with("2 programs at a time"), "{weakness}");
+    }
 }

@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::{
     exit::{Exit, Failure},
-    named_job, output,
+    named_job, output, results_folder,
     tail::Tail,
     vigil::{PAUSE, Vigil},
 };
-use crate::results::{JobDir, Store};
+use crate::results::JobDir;
 
 /// Arguments of `recode logs`.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ const FILES: [&str; 2] = ["stderr.log", "stdout.log"];
 
 /// Runs `recode logs`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let store = Store::from_environment();
+    let store = results_folder::of_current_folder();
     let dir = named_job::find(&arguments.job, &store)?;
     if dir.last_attempt() == 0 && !arguments.follow {
         let text = format!("`{}` has not been started", dir.id());

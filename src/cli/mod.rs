@@ -23,12 +23,16 @@ mod plan_memory;
 mod progress;
 mod prompt_file;
 mod python;
+mod queue;
 mod report;
+mod results_folder;
 mod run;
 mod schema;
 mod score;
 mod shortfalls;
+mod slurm_task;
 mod spec_arguments;
+mod spelled_values;
 mod status;
 mod tail;
 mod vigil;
@@ -107,6 +111,9 @@ enum Command {
     /// Run one job in its folder (started by `run`)
     #[command(hide = true)]
     Job(job::Arguments),
+    /// Run one job within an allocation of Slurm (started by `run --on slurm`)
+    #[command(hide = true)]
+    SlurmTask(slurm_task::Arguments),
 }
 
 /// Runs the program.
@@ -163,6 +170,7 @@ impl Command {
             Self::Data(command) => command.run(),
             Self::Python(arguments) => python::run(&arguments),
             Self::Job(arguments) => job::run(&arguments),
+            Self::SlurmTask(arguments) => slurm_task::run(&arguments),
         }
     }
 }

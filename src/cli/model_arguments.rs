@@ -10,13 +10,16 @@ use burn::tensor::Device;
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::Value;
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    results_folder,
+};
 use crate::{
     data::{Cache, Resolved},
     device::Backend,
     model::{Dtype, LanguageModel, ModelError},
     plan::JobId,
-    results::{JobDir, Store},
+    results::JobDir,
     spec::Surroundings,
     worker,
 };
@@ -88,7 +91,7 @@ impl Place {
         if path.is_dir() {
             return Ok(Self::Folder(path.to_owned()));
         }
-        let store = Store::from_environment();
+        let store = results_folder::of_current_folder();
         let job = store.job_dir(&JobId(model.to_owned()));
         if job.path().join("job.json").is_file() {
             return Ok(Self::Job(job));

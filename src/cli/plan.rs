@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     exit::{Exit, Failure},
     output::{self, count},
-    plan_memory,
+    plan_memory, results_folder,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
@@ -80,8 +80,9 @@ struct Report<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
+    spec_arguments::print_warnings(&experiment, &plan);
     let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
-    let store = Store::from_environment();
+    let store = results_folder::of_spec(&arguments.spec.spec);
     let steps: Vec<Step> = plan
         .jobs
         .iter()
@@ -105,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         MOST_LINES
     };
-    let mut lines = text(&experiment, &plan, &steps, most);
+    let mut lines = text(&experiment, &plan, &steps, most, store.root());
     let points = experiment.points.iter();
     let asked = points.map(|point| point.settings.run.needs.gpu_memory_bytes());
     lines.extend(plan_memory::lines(&estimates, asked.max().unwrap_or(0)));
@@ -153,15 +154,22 @@ fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
 }
 
 /// The plan for a person.
-fn text(experiment: &Experiment, plan: &Plan, steps: &[Step], most: usize) -> Vec<String> {
+fn text(
+    experiment: &Experiment,
+    plan: &Plan,
+    steps: &[Step],
+    most: usize,
+    results: &Path,
+) -> Vec<String> {
     let is_training = |job: &&Job| job.id.kind() == Some(JobKind::Train);
     let trainings = plan.jobs.iter().filter(is_training).count();
     let mut lines = vec![format!(
-        "{}  {} -> {} + {}",
+        "{}  {} -> {} + {}, in `{}`",
         experiment.name,
         count(plan.cells.len(), "cell"),
         count(trainings, "training"),
         count(plan.jobs.len() - trainings, "evaluation"),
+        results.display(),
     )];
     let labels = labels(&plan.jobs.iter().collect::<Vec<_>>());
     let width = labels.iter().map(String::len).max().unwrap_or(0).max(4);

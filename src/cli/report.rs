@@ -1,19 +1,24 @@
 //! `recode report`: prints the table of an experiment from the results that are there.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use serde_json::Value;
 
 use super::{
     exit::{Exit, Failure},
-    output,
-    spec_arguments::SpecArguments,
+    output, queue, results_folder,
+    spec_arguments::{self, SpecArguments},
 };
 use crate::{
     plan::Plan,
-    report::{ReportError, Table, write_figures},
+    report::{Origin, ReportError, Table, write_figures, write_lists, write_page},
     results::{Store, in_words},
+    spec::{Experiment, Surroundings},
 };
 
 /// Arguments of `recode report`.
@@ -28,14 +33,67 @@ pub(super) struct Arguments {
 
 /// Runs `recode report`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (_, plan) = arguments.spec.plan()?;
-    let table = write_table(&plan, &Store::from_environment(), Replace::NoBetterOne)?;
+    let (experiment, around) = arguments.spec.load()?;
+    let plan = spec_arguments::plan(&experiment, &around)?;
+    let origin = origin(&arguments.spec, &experiment, &around);
+    let store = results_folder::of_spec(&arguments.spec.spec);
+    queue::record_ends(&plan, &store);
+    let table = write_table(&plan, &store, &origin, Replace::NoBetterOne)?;
     output::result(&if arguments.json {
         table.to_json()
     } else {
         table.to_markdown()
     });
     Ok(Exit::Done)
+}
+
+/// Keys that change how jobs run, and nothing that a table shows.
+const NOT_IN_TABLES: [&str; 2] = ["run.slots", "run.needs"];
+
+/// Where the settings of a table come from. Its spec is named from the project's folder, so that the table
+/// is the same wherever that folder is.
+pub(super) fn origin(
+    spec: &SpecArguments,
+    experiment: &Experiment,
+    around: &Surroundings,
+) -> Origin {
+    let within = |path: &Path| {
+        let (path, root) = (
+            fs::canonicalize(path).ok()?,
+            fs::canonicalize(&around.root).ok()?,
+        );
+        path.strip_prefix(root).ok().map(Path::to_owned)
+    };
+    let file = within(&spec.spec).or_else(|| spec.spec.file_name().map(PathBuf::from));
+    let root = format!("{}/", around.root.display());
+    let places = experiment.origins.iter();
+    let places: BTreeMap<String, String> = places
+        .map(|(key, place)| (key.clone(), place.replace(&root, "")))
+        .collect();
+    let variables: BTreeSet<&str> = places
+        .values()
+        .filter_map(|place| place.strip_prefix("environment: "))
+        .collect();
+    let variables = variables.into_iter().map(str::to_owned);
+    let flags = spec.overrides.iter().map(|flag| format!("--set {flag}"));
+    let changes = variables.chain(flags).filter(|change| matters(change));
+    Origin {
+        spec: file.unwrap_or_default().display().to_string(),
+        changes: changes.collect(),
+        places,
+    }
+}
+
+/// Whether a change of the command line or the environment can change a table.
+fn matters(change: &str) -> bool {
+    let key = match change.strip_prefix("--set ") {
+        Some(flag) => flag.trim().to_owned(),
+        None => change
+            .replacen("RECODE_", "", 1)
+            .to_lowercase()
+            .replace("__", "."),
+    };
+    !NOT_IN_TABLES.iter().any(|other| key.starts_with(other))
 }
 
 /// Which table of the same name may be replaced.
@@ -47,26 +105,38 @@ pub(super) enum Replace {
     NoBetterOne,
 }
 
-/// Makes the table of a plan, holes marked, and writes it into its folder.
+/// Makes the table of a plan, holes marked, and writes it into its folder, with figures, lists and the page.
 ///
 /// A folder that cannot be written, such as that of an archive, is worth a warning: the table is
 /// printed all the same.
-pub(super) fn write_table(plan: &Plan, store: &Store, replace: Replace) -> Result<Table, Failure> {
+pub(super) fn write_table(
+    plan: &Plan,
+    store: &Store,
+    origin: &Origin,
+    replace: Replace,
+) -> Result<Table, Failure> {
     let table = Table::of(plan, store).map_err(|error| failure(&error))?;
+    warn_of_changed_logs(plan, store);
+    let table = table.made_by(origin, plan);
     let folder = store.table_dir(&plan.experiment);
     let path = folder.join("table.json");
     let before = fs::read(&path).ok().and_then(|bytes| Content::of(&bytes));
     let now = Content::of(table.to_json().as_bytes()).unwrap_or_default();
+    let path = path.display();
     match before.map_or(Change::Fine, |before| before.change(&now)) {
         Change::LosesFigures if replace == Replace::NoBetterOne => {
-            let path = path.display();
             output::error_line(&format!(
                 "warning: nothing is written, because `{path}` has figures where this table has holes"
             ));
             return Ok(table);
         }
+        Change::OtherMaker(before) => {
+            output::error_line(&format!(
+                "warning: this replaces `{path}`, a table of other settings or of another spec of this \
+                 name: it was made from {before}"
+            ));
+        }
         Change::OtherJobs => {
-            let path = path.display();
             output::error_line(&format!(
                 "warning: this replaces `{path}`, a table of other jobs: of another spec of this name, or \
                  of other settings"
@@ -75,35 +145,66 @@ pub(super) fn write_table(plan: &Plan, store: &Store, replace: Replace) -> Resul
         Change::LosesFigures | Change::Fine => {}
     }
     if let Some(endings) = written(table.write(&folder))? {
-        let folder = folder.display();
         let endings = listed(&endings);
-        output::error_line(&format!("table: {folder}/table{endings}"));
-    }
-    let folder = folder.join("figures");
-    // The table is worth printing without them, for instance if a training's log is damaged.
-    let figures = write_figures(plan, store, &folder).unwrap_or_else(|error| {
-        output::error_line(&format!("warning: no figures: {}", in_words(&error)));
-        Vec::new()
-    });
-    if !figures.is_empty() {
-        let files = figures.join(", ");
-        output::error_line(&format!("figures: {}/{files}", folder.display()));
+        output::error_line(&format!("table: {}/table{endings}", folder.display()));
+        write_around(plan, store, &table, origin, &folder);
     }
     Ok(table)
 }
 
-/// What `table.json` holds: how many figures, and the jobs that they are of.
+/// Warns of the logs of finished jobs that are not what they were when the jobs ended: the curves of a table and what
+/// people read are made of them.
+fn warn_of_changed_logs(plan: &Plan, store: &Store) {
+    let dirs = plan.jobs.iter().map(|job| store.job_dir(&job.id));
+    for log in dirs
+        .filter(|dir| dir.outcome().is_some())
+        .flat_map(|dir| dir.changed_logs())
+    {
+        output::error_line(&format!("warning: {log}"));
+    }
+}
+
+/// Writes what belongs to a table. The table is worth printing without it, for instance if a training's log
+/// is damaged.
+fn write_around(plan: &Plan, store: &Store, table: &Table, origin: &Origin, folder: &Path) {
+    let name = folder.display();
+    match write_figures(plan, store, &folder.join("figures")) {
+        Ok(files) if files.is_empty() => {}
+        Ok(files) => {
+            output::error_line(&format!("figures: {name}/figures/{}", files.join(", ")));
+        }
+        Err(error) => warn("no figures", &error),
+    }
+    match write_lists(plan, store, folder) {
+        Ok(files) => output::error_line(&format!("lists: {name}/{}", files.join(", "))),
+        Err(error) => warn("no lists of jobs and samples", &error),
+    }
+    match write_page(plan, store, table, origin, folder) {
+        Ok(file) => output::error_line(&format!("report: {name}/{file}")),
+        Err(error) => warn("no report to click through", &error),
+    }
+}
+
+fn warn(what: &str, error: &ReportError) {
+    output::error_line(&format!("warning: {what}: {}", in_words(error)));
+}
+
+/// What `table.json` holds: how many figures, the jobs that they are of, and what made it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Content {
     figures: usize,
     jobs: BTreeSet<String>,
+    /// The digest of the settings, and the spec with what was changed in it.
+    maker: Option<[String; 2]>,
 }
 
 /// What a new table does to an old one of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
     Fine,
     LosesFigures,
+    /// It was made from other settings, of this spec.
+    OtherMaker(String),
     OtherJobs,
 }
 
@@ -112,7 +213,10 @@ impl Content {
     fn of(bytes: &[u8]) -> Option<Self> {
         let table: Value = serde_json::from_slice(bytes).ok()?;
         let rows = table.get("rows")?.as_array()?;
-        let mut content = Self::default();
+        let mut content = Self {
+            maker: table.get("made_by").and_then(maker),
+            ..Self::default()
+        };
         let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned();
         for cell in rows.iter().filter_map(|row| list(row, "cells")).flatten() {
             content.figures += usize::from(cell.get("value").is_some_and(Value::is_object));
@@ -125,13 +229,27 @@ impl Content {
 
     fn change(&self, now: &Self) -> Change {
         if now.figures < self.figures {
-            Change::LosesFigures
-        } else if self.figures > 0 && self.jobs.is_disjoint(&now.jobs) {
-            Change::OtherJobs
-        } else {
-            Change::Fine
+            return Change::LosesFigures;
+        }
+        match (&self.maker, &now.maker) {
+            _ if self.figures == 0 => Change::Fine,
+            (Some([before, _]), Some([now, _])) if before == now => Change::Fine,
+            (Some([_, words]), Some(_)) => Change::OtherMaker(words.clone()),
+            // A table from before makers were noted.
+            _ if self.jobs.is_disjoint(&now.jobs) => Change::OtherJobs,
+            _ => Change::Fine,
         }
     }
+}
+
+/// The digest of the settings that made a table, and the rest in words.
+fn maker(made_by: &Value) -> Option<[String; 2]> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let settings = text(made_by.get("settings")?)?;
+    let mut words = vec![text(made_by.get("spec")?)?];
+    let changes = made_by.get("changes").and_then(Value::as_array);
+    words.extend(changes.into_iter().flatten().filter_map(text));
+    Some([settings, words.join(", ")])
 }
 
 /// What was written; nothing, with a warning, if the folder cannot be written.
@@ -166,6 +284,10 @@ mod tests {
     use super::*;
 
     fn content(cells: &[(&str, bool)]) -> Content {
+        Content::of(table(cells).to_string().as_bytes()).unwrap()
+    }
+
+    fn table(cells: &[(&str, bool)]) -> Value {
         let cells: Vec<Value> = cells
             .iter()
             .map(|(job, has_figure)| {
@@ -173,8 +295,7 @@ mod tests {
                 json!({"sources": [{"job": job}], "value": value})
             })
             .collect();
-        let table = json!({"rows": [{"labels": [], "cells": cells}]});
-        Content::of(table.to_string().as_bytes()).unwrap()
+        json!({"rows": [{"labels": [], "cells": cells}]})
     }
 
     #[test]
@@ -189,5 +310,30 @@ mod tests {
         assert_eq!(whole.change(&other), Change::OtherJobs);
         assert_eq!(content(&[("eval-1", false)]).change(&other), Change::Fine);
         assert_eq!(Content::of(b"{}"), None);
+    }
+    #[test]
+    fn a_table_of_other_settings_is_not_replaced_in_silence() {
+        let made_from = |spec: &str, settings: &str| {
+            let mut table = table(&[("eval-1", true)]);
+            table["made_by"] =
+                json!({"spec": spec, "changes": ["--set a=1"], "settings": settings});
+            Content::of(table.to_string().as_bytes()).unwrap()
+        };
+        let first = made_from("x.toml", "12");
+
+        assert_eq!(first.change(&made_from("x.toml", "12")), Change::Fine);
+        let words = "x.toml, --set a=1".to_owned();
+        assert_eq!(
+            first.change(&made_from("y.toml", "34")),
+            Change::OtherMaker(words)
+        );
+        // A table from before makers were noted has the same job.
+        assert_eq!(content(&[("eval-1", true)]).change(&first), Change::Fine);
+    }
+
+    #[test]
+    fn what_only_changes_how_jobs_run_is_not_in_a_table() {
+        assert!(matters("--set train.max_steps=3") && matters("RECODE_TRAIN__MAX_STEPS=3"));
+        assert!(!matters("--set run.slots=2") && !matters("RECODE_RUN__SLOTS=2"));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use clap::Args;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
 };
 
@@ -12,15 +12,19 @@ use super::{
     exit::{Exit, Failure},
     output::{self, count},
     progress::{Display, Kind},
-    report::{Replace, write_table},
+    queue,
+    report::{Replace, origin, write_table},
+    results_folder,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
+    device::Unavailable,
     launch::Process,
     plan::{Job, Missing, Plan},
     results::{Outcome, Store},
     schedule::{End, Scheduler, Settings, Summary},
+    spec::EngineName,
 };
 
 /// Arguments of `recode run`.
@@ -44,14 +48,40 @@ pub(super) struct Arguments {
     /// Print the table as JSON, with the jobs of every cell
     #[arg(long)]
     json: bool,
+
+    /// What runs the jobs: this machine, or a queue, to which all are submitted at once [default: `run.engine` of
+    /// the spec]
+    #[arg(long, value_enum)]
+    on: Option<On>,
+}
+
+/// What runs the jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum On {
+    Local,
+    Slurm,
 }
 
 /// Runs `recode run`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
-    let store = Store::from_environment();
-    check_what_is_here(&plan, &store, &arguments.spec)?;
+    spec_arguments::print_warnings(&experiment, &plan);
+    let store = results_folder::of_spec(&arguments.spec.spec);
+    let is_in_queue = match arguments.on {
+        Some(on) => on == On::Slurm,
+        None => experiment.run.engine == EngineName::Slurm,
+    };
+    check_what_is_here(&plan, &store, &arguments.spec, is_in_queue)?;
+    if is_in_queue {
+        return queue::submit(
+            &plan,
+            &store,
+            &experiment.run,
+            arguments.retries,
+            &arguments.spec,
+        );
+    }
 
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
@@ -59,11 +89,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         retries: arguments.retries,
         ..Settings::default()
     };
-    let summary = schedule(&plan, &store, settings, arguments.progress)?;
+    let progress = arguments.progress;
+    let (name, jobs) = (&plan.experiment, &plan.jobs);
+    let summary = schedule(name, jobs, &store, settings, progress, usize::MAX)?;
     print_warnings(&plan, &store);
     // Also after a failure: the other cells are worth reading, and the notes say what failed.
     if !summary.is_stopped() {
-        let table = write_table(&plan, &store, Replace::Any)?;
+        let origin = origin(&arguments.spec, &experiment, &around);
+        let table = write_table(&plan, &store, &origin, Replace::Any)?;
         output::result(&if arguments.json {
             table.to_json()
         } else {
@@ -83,40 +116,54 @@ fn print_warnings(plan: &Plan, store: &Store) {
     }
 }
 
-/// Runs the jobs. It must be called on the main thread: workers end with the thread that started
-/// them.
-fn schedule(
-    plan: &Plan,
+/// Runs the jobs; of the user's requests to stop, at most `most_requests` are heeded. It must be called on the main
+/// thread: workers end with the thread that started them.
+pub(super) fn schedule(
+    name: &str,
+    jobs: &[Job],
     store: &Store,
     settings: Settings,
     progress: Kind,
+    most_requests: usize,
 ) -> Result<Summary, Failure> {
     let mut launcher =
         Process::this_program().map_err(|error| Failure::new(Exit::Missing, &error))?;
-    let mut signals = Signals::new([SIGINT, SIGTERM])
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])
         .map_err(|error: io::Error| Failure::new(Exit::Missing, &error))?;
     let mut requests = 0;
-    let mut display = Display::new(progress, &plan.experiment, &plan.jobs, store);
+    let mut display = Display::new(progress, name, jobs, store);
     let mut scheduler = Scheduler {
         store,
         launcher: &mut launcher,
         listener: &mut display,
         stop_requests: &mut || {
             requests += signals.pending().count();
-            requests
+            requests.min(most_requests)
         },
         settings,
     };
-    let summary = scheduler.run(&plan.jobs);
+    let summary = scheduler.run(jobs);
     display.finish();
     summary.map_err(|error| Failure::new(Exit::Bug, &error))
 }
 
 /// Refuses to start what would fail: says at once what the jobs would find missing one by one.
-fn check_what_is_here(plan: &Plan, store: &Store, spec: &SpecArguments) -> Result<(), Failure> {
+fn check_what_is_here(
+    plan: &Plan,
+    store: &Store,
+    spec: &SpecArguments,
+    is_in_queue: bool,
+) -> Result<(), Failure> {
     let is_open = |job: &&Job| store.job_dir(&job.id).outcome().is_none();
     let open: Vec<&Job> = plan.jobs.iter().filter(is_open).collect();
-    let shortfalls = shortfalls(plan, &open);
+    let mut shortfalls = shortfalls(plan, &open);
+    // A login node has no GPU, and perhaps no Python; the nodes do.
+    let is_of_this_machine = |shortfall: &Shortfall<'_>| match shortfall {
+        Shortfall::Backend(reason) => !matches!(reason, Unavailable::NotBuilt(_)),
+        Shortfall::Python(_) => true,
+        Shortfall::Input(_) | Shortfall::Key { .. } => false,
+    };
+    shortfalls.retain(|shortfall| !is_in_queue || !is_of_this_machine(shortfall));
     let inputs: Vec<&Missing> = shortfalls
         .iter()
         .filter_map(|shortfall| match shortfall {

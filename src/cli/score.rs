@@ -6,17 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, builder::PossibleValuesParser};
+use clap::{Args, builder::PossibleValue};
 use serde_json::{Map, Value};
 
 use crate::{
     data::{BadLine, BadLines, from_python_json, good_and_bad_lines, unpacked},
-    reward::{Normalizer, RewardSettings, Score, Scorer, Variant},
+    reward::{Normalizer, Score, Scorer, Variant},
 };
 
 use super::{
     exit::{Exit, Failure},
     output,
+    spelled_values::SpelledValues,
 };
 
 /// The most lines in the short table.
@@ -40,6 +41,12 @@ fn after_help() -> String {
     AFTER_HELP.replace("{rewards}", &rewards.join("\n"))
 }
 
+/// Reads the name of a reward, also as the paper writes it (`ES*`).
+fn reward_parser() -> SpelledValues {
+    let names = Variant::ALL.iter().map(|variant| variant.name());
+    SpelledValues::new(names.map(|name| (name, PossibleValue::new(name))))
+}
+
 /// Arguments of `recode score`.
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
@@ -47,7 +54,7 @@ pub(super) struct Arguments {
     /// JSON lines with `completion` and `target`; gzip is unpacked, `-` is the standard input
     file: PathBuf,
     /// The reward
-    #[arg(long, default_value = "es_star", value_parser = PossibleValuesParser::new(Variant::ALL.iter().map(|variant| variant.name())))]
+    #[arg(long, default_value = "es_star", value_parser = reward_parser())]
     reward: String,
     /// How code is prepared: as the paper's code does it, or as it was meant
     #[arg(long, default_value = "fixed", value_parser = ["published", "fixed"])]
@@ -102,7 +109,7 @@ impl Arguments {
             _ => Normalizer::Fixed,
         };
         let variant = *variant.expect("clap lets only names of variants pass");
-        Scorer::new(variant, &RewardSettings { normalizer })
+        Scorer::new(variant, normalizer)
     }
 }
 
@@ -270,7 +277,7 @@ mod tests {
 
     fn scored(text: &[u8], normalizer: Normalizer) -> (Vec<Line>, Vec<Score>) {
         let (lines, _) = lines(text);
-        let scorer = Scorer::new(Variant::EsStar, &RewardSettings { normalizer });
+        let scorer = Scorer::new(Variant::EsStar, normalizer);
         let scores = lines
             .iter()
             .flatten()

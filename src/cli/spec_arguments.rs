@@ -45,6 +45,14 @@ pub(super) fn plan(experiment: &Experiment, around: &Surroundings) -> Result<Pla
     Plan::new(experiment, &inputs).map_err(|error| Failure::new(Exit::Missing, &error))
 }
 
+/// Prints what the spec says in vain; the experiment can be run nevertheless.
+pub(super) fn print_warnings(experiment: &Experiment, plan: &Plan) {
+    let warnings = experiment.warnings(plan.findings(experiment));
+    if !warnings.is_empty() {
+        output::error_line(&warnings.details(output::is_stderr_colourful()));
+    }
+}
+
 /// Reads a spec in the environment of this process.
 pub(super) fn load_file(
     spec: &Path,

@@ -9,6 +9,7 @@ use super::{
     exit::{Exit, Failure},
     output,
     progress::{duration, progress_in_words},
+    queue, results_folder,
     spec_arguments::SpecArguments,
 };
 use crate::{
@@ -41,12 +42,23 @@ struct Row {
     attempts: u32,
     /// When its worker last reported that it runs.
     heartbeat: Option<Timestamp>,
+    /// What Slurm says of a job that was submitted and does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<String>,
 }
 
 /// Runs `recode status`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let store = Store::from_environment();
-    let rows = rows(arguments, &store)?;
+    let store = match &arguments.spec {
+        Some(spec) => results_folder::of_spec(spec),
+        None => results_folder::of_current_folder(),
+    };
+    let mut rows = rows(arguments, &store)?;
+    let idle = rows.iter().filter(|row| is_idle(&row.state));
+    let words = queue::words(idle.map(|row| &row.job), &store);
+    for row in &mut rows {
+        row.queue = words.get(&row.job).cloned();
+    }
     if arguments.json {
         let text = serde_json::to_string_pretty(&rows);
         output::result(&text.map_err(|error| Failure::new(Exit::Bug, &error))?);
@@ -56,6 +68,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::result(&text(&rows));
     }
     Ok(Exit::Done)
+}
+
+/// Whether a job may be in a queue: it is neither done nor does it run.
+fn is_idle(state: &JobState) -> bool {
+    !matches!(state, JobState::Done | JobState::Running { .. })
 }
 
 fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
@@ -92,6 +109,7 @@ fn row(dir: &JobDir, what: String) -> Result<Row, Failure> {
         state: dir.state().map_err(failure)?,
         attempts: dir.last_attempt(),
         heartbeat: dir.note().map(|note| note.heartbeat),
+        queue: None,
     })
 }
 
@@ -108,7 +126,13 @@ fn text(rows: &[Row]) -> String {
         ("waiting", 0),
     ];
     for row in rows {
-        let (name, more) = in_words(row);
+        let (mut name, mut more) = in_words(row);
+        if let Some(words) = &row.queue {
+            (name, more) = (
+                "waiting",
+                format!("{more}  {words}").trim_start().to_owned(),
+            );
+        }
         for (_, count) in counts.iter_mut().filter(|(other, _)| *other == name) {
             *count += 1;
         }
@@ -161,6 +185,7 @@ mod tests {
             state,
             attempts: 2,
             heartbeat: None,
+            queue: None,
         }
     }
 
@@ -184,6 +209,10 @@ mod tests {
             row("eval-3", JobState::Failed { reason }),
             row("train-4", JobState::Resumable { step: 40 }),
             row("eval-5", JobState::New),
+            Row {
+                queue: Some("Slurm job 12_3: pending (Priority)".to_owned()),
+                ..row("train-6", JobState::Resumable { step: 40 })
+            },
         ];
 
         insta::assert_snapshot!(text(&rows), @r"
@@ -192,7 +221,8 @@ mod tests {
         eval-3   failed       small_arena on base s42  attempt 2: error: cannot write `x`: no space left
         train-4  interrupted  small_arena on base s42  continues after step 40
         eval-5   waiting      small_arena on base s42
-        1 done · 1 running · 1 failed · 1 interrupted · 1 waiting
+        train-6  waiting      small_arena on base s42  continues after step 40  Slurm job 12_3: pending (Priority)
+        1 done · 1 running · 1 failed · 1 interrupted · 2 waiting
         ");
     }
 }

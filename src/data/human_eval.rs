@@ -7,7 +7,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     error::DataError,
-    jsonl::{self, json_reason},
+    jsonl::{self, row_reason},
     odd_json::without_non_finite,
 };
 
@@ -88,8 +88,9 @@ fn parse_line(line: &str) -> Result<Vec<HumanEvalTask>, String> {
 
 fn parse_json(line: &str) -> Result<Vec<HumanEvalTask>, String> {
     let mut task: HumanEvalTask =
-        serde_json::from_str(line).map_err(|error| json_reason(&error))?;
-    let fields: PlusFields<'_> = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+        serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
+    let fields: PlusFields<'_> =
+        serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
     task.plus = match (fields.base_input, fields.plus_input) {
         (None, None) => None,
         (Some(base), Some(plus)) => Some(PlusInputs {

@@ -10,10 +10,16 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 
-use super::error::{BadLine, BadLines, DataError};
+use super::{
+    error::{BadLine, BadLines, DataError},
+    odd_json::first_non_finite,
+};
 
 /// The character U+FEFF, with which some editors begin a text.
 const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The most bytes of an archive that are unpacked: the largest files of rows have a tenth of that.
+const MOST_UNPACKED: u64 = 4 << 30;
 
 /// Reads a file with one JSON value of type `T` a line; blank lines are skipped.
 ///
@@ -22,7 +28,7 @@ pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataE
     read_json_lines_with(path, |line| {
         serde_json::from_str(line)
             .map(|row| vec![row])
-            .map_err(|error| json_reason(&error))
+            .map_err(|error| row_reason(line, &error))
     })
 }
 
@@ -87,6 +93,16 @@ pub fn good_and_bad_lines<T>(
     (rows, BadLines(bad))
 }
 
+/// What is wrong with a row: a number that is no JSON, which Python writes, by its name.
+pub(super) fn row_reason(line: &str, error: &serde_json::Error) -> String {
+    match first_non_finite(line) {
+        Some((column, name)) if error.is_syntax() => {
+            format!("`{name}` at column {column} is no number of JSON")
+        }
+        _ => json_reason(error),
+    }
+}
+
 /// What is wrong with a line's JSON, by its column: the line is known already.
 pub(super) fn json_reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -133,12 +149,23 @@ pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, DataError> {
 }
 
 /// All that a source gives, unpacked if its first bytes are those of gzip. A pipe is read once.
-pub fn unpacked(mut source: impl io::Read) -> io::Result<Vec<u8>> {
+///
+/// A megabyte of gzip can stand for a gigabyte, so that an archive of more than [`MOST_UNPACKED`] is refused.
+pub fn unpacked(source: impl io::Read) -> io::Result<Vec<u8>> {
+    unpacked_up_to(source, MOST_UNPACKED)
+}
+
+fn unpacked_up_to(mut source: impl io::Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.read_to_end(&mut bytes)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let packed = std::mem::take(&mut bytes);
-        MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut bytes)?;
+        let decoder = MultiGzDecoder::new(packed.as_slice());
+        decoder.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            let reason = format!("the archive holds more than {most} bytes; unpack it by hand");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
     }
     if bytes.starts_with(MARK) {
         bytes.drain(..MARK.len());
@@ -187,6 +214,43 @@ mod tests {
             "2 bad lines: line 3: expected value at column 1; \
              line 5: invalid type: string \"a\", expected u8 at column 3"
         );
+    }
+
+    #[test]
+    fn an_archive_is_unpacked_up_to_a_limit() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&[b'a'; 1000]).unwrap();
+        let packed = encoder.finish().unwrap();
+
+        let unpacked = |most| unpacked_up_to(packed.as_slice(), most);
+
+        assert_eq!(unpacked(1000).unwrap(), [b'a'; 1000]);
+        let error = unpacked(999).unwrap_err().to_string();
+        assert!(error.contains("more than 999 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_by_its_name_and_line() {
+        for (line, reason) in [
+            (
+                "{\"a\": NaN}",
+                "line 2: `NaN` at column 7 is no number of JSON",
+            ),
+            (
+                "[1, -Infinity]",
+                "line 2: `-Infinity` at column 5 is no number of JSON",
+            ),
+            (
+                "[\"NaN\", Infinity]",
+                "line 2: `Infinity` at column 9 is no number of JSON",
+            ),
+            ("[1e999]", "line 2: number out of range at column 6"),
+            ("[\"NaN\", x]", "line 2: expected value at column 9"),
+        ] {
+            let file = file(format!("1\n{line}\n").as_bytes());
+            let error = read_json_lines::<serde_json::Value>(file.path()).unwrap_err();
+            assert!(error.to_string().ends_with(reason), "{error}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::DataError,
-    jsonl::{self, json_reason},
+    jsonl::{self, row_reason},
 };
 
 /// One row of a migration data set, in the paper's format (JSON lines).
@@ -26,6 +26,12 @@ pub struct Migration {
     pub old_code: String,
     /// The same code with the new API: the target.
     pub new_code: String,
+    /// A program that applies the update, for the unit tests.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub setup: String,
+    /// Unit tests: programs that raise an exception if the code before them is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
 }
 
 /// The comparisons that a version may begin with (PEP 440), longest first.
@@ -50,7 +56,7 @@ impl Migration {
 
     /// Reads a line.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let row: Self = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+        let row: Self = serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
         row.check()
     }
 
@@ -66,6 +72,9 @@ impl Migration {
             if value.trim().is_empty() {
                 return Err(format!("`{name}` is empty"));
             }
+        }
+        if self.tests.iter().any(|test| test.trim().is_empty()) {
+            return Err("one of the `tests` is empty".to_owned());
         }
         if without_operator(&self.new_version).is_none_or(str::is_empty) {
             let version = &self.new_version;
@@ -137,6 +146,8 @@ mod tests {
             update_info: "note".to_owned(),
             old_code: "old".to_owned(),
             new_code: "new".to_owned(),
+            setup: String::new(),
+            tests: Vec::new(),
         }
     }
 

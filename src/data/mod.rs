@@ -16,6 +16,8 @@ mod pattern;
 mod prompt;
 mod python_literal;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod training;
 
 pub use cache::{Cache, Resolved};

@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 /// What half of a surrogate pair becomes: the character for what has no meaning.
 const REPLACEMENT: &str = "\\ufffd";
 
+/// How Python writes numbers that are not finite.
+const NON_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+
 /// The value of a text that Python may have written. A number that is not finite is read as null, and
 /// half of a surrogate pair as U+FFFD.
 pub fn from_python_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
@@ -31,25 +34,43 @@ pub fn from_python_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json
 pub(super) fn without_non_finite(text: &str) -> Option<String> {
     let mut changed = String::with_capacity(text.len());
     let mut found = false;
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let taken = if first == '"' {
-            string(rest)
-        } else if first.is_ascii_alphanumeric() || first == '-' {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-._".contains(c));
-            &rest[..end.unwrap_or(rest.len())]
-        } else {
-            &rest[..first.len_utf8()]
-        };
-        if ["NaN", "Infinity", "-Infinity"].contains(&taken) {
-            changed.push_str("null");
-            found = true;
-        } else {
-            changed.push_str(taken);
-        }
-        rest = &rest[taken.len()..];
+    for token in tokens(text) {
+        let is_odd = NON_FINITE.contains(&token);
+        changed.push_str(if is_odd { "null" } else { token });
+        found |= is_odd;
     }
     found.then_some(changed)
+}
+
+/// The first number that is not finite, and its column, counted in bytes from 1.
+pub(super) fn first_non_finite(text: &str) -> Option<(usize, &str)> {
+    let mut column = 1;
+    for token in tokens(text) {
+        if NON_FINITE.contains(&token) {
+            return Some((column, token));
+        }
+        column += token.len();
+    }
+    None
+}
+
+/// The strings, words and other characters of a text, which together are the text.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let length = if first == '"' {
+            string(rest).len()
+        } else if first.is_ascii_alphanumeric() || first == '-' {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-._".contains(c));
+            end.unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (token, after) = rest.split_at(length);
+        rest = after;
+        Some(token)
+    })
 }
 
 /// The string at the beginning of a text, with its quotes; all of the text if the string has no end.

@@ -20,6 +20,8 @@ use super::error::DataError;
 pub struct PromptTemplate {
     path: PathBuf,
     environment: Environment<'static>,
+    /// The bytes of stack that parsing it may need.
+    stack: usize,
 }
 
 /// The prompt of a model.
@@ -88,12 +90,22 @@ impl PromptTemplate {
             .lstrip_blocks(true)
             .build();
         environment.set_syntax(syntax.expect("the usual delimiters"));
-        environment
-            .add_template_owned(NAME, with_markers(&text))
-            .map_err(|source| template_error(path, &source, &[]))?;
+        if let Some(line) = first_too_long(&text) {
+            return Err(DataError::Template {
+                path: path.to_path_buf(),
+                line,
+                reason: format!("more than {LONGEST} bytes, or {LONGEST_LINE} in a line"),
+            });
+        }
+        let stack = STACK + text.len() * LEVEL_BYTES;
+        on_a_stack_of(stack, || {
+            environment.add_template_owned(NAME, with_markers(&text))
+        })
+        .map_err(|source| template_error(path, &source, &[]))?;
         Ok(Self {
             path: path.to_path_buf(),
             environment,
+            stack,
         })
     }
 
@@ -118,11 +130,9 @@ impl PromptTemplate {
             }
             value.is_none()
         };
-        let mut names: Vec<String> = template
-            .undeclared_variables(true)
-            .into_iter()
-            .filter(lacks)
-            .collect();
+        // The library parses the template again.
+        let used = on_a_stack_of(self.stack, || template.undeclared_variables(true));
+        let mut names: Vec<String> = used.into_iter().filter(lacks).collect();
         names.sort();
         names
     }
@@ -130,6 +140,30 @@ impl PromptTemplate {
 
 /// The one template of each environment.
 const NAME: &str = "prompt";
+
+/// The longest template, in bytes.
+const LONGEST: usize = 100_000;
+/// The longest line, in bytes: the library counts columns with 16 bits, and panics beyond them.
+const LONGEST_LINE: usize = 65_000;
+/// The stack for a template without nesting, and a generous bound on that of one level.
+const STACK: usize = 1 << 20;
+const LEVEL_BYTES: usize = 2_048;
+
+/// The number of the line that makes a template too long, if one does.
+fn first_too_long(text: &str) -> Option<usize> {
+    let mut sum = 0;
+    let mut lines = text.split_inclusive('\n');
+    let place = lines.position(|line| {
+        sum += line.len();
+        sum > LONGEST || line.len() > LONGEST_LINE
+    });
+    place.map(|place| place + 1)
+}
+
+/// Runs the library, which parses expressions by recursion, in part without a limit.
+fn on_a_stack_of<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(bytes, bytes, work)
+}
 
 /// The completion that supervised fine-tuning teaches, for a prompt that ends in `<think>`.
 ///
@@ -289,6 +323,18 @@ mod tests {
             .unwrap_err();
 
         assert_eq!(reason(&error), ", line 3: undefined value: `update.note`");
+    }
+
+    #[test]
+    fn a_template_that_its_library_has_no_limit_for_is_read_or_refused() {
+        // Each of these ended the process: a panic of the library, and the end of the stack.
+        let long = format!("a\n{{{{ '{}' }}}}", "a".repeat(70_000));
+        let DataError::Template { line, reason, .. } = template(&long).unwrap_err() else {
+            panic!("it is about the template")
+        };
+        assert_eq!((line, reason.contains("65000 in a line")), (2, true));
+        let deep = format!("{{{{ {}1 }}}}", "-".repeat(60_000));
+        assert!(template(&deep).is_ok());
     }
 
     #[test]

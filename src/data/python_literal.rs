@@ -1,14 +1,19 @@
 //! Values written as Python literals: what `repr` prints for lists, dictionaries, strings, numbers.
 
-use ruff_python_ast::{Expr, Number, UnaryOp};
-use ruff_python_parser::parse_expression;
+use ruff_python_ast::{Expr, Number, Stmt, UnaryOp};
 use serde_json::{Map, Value};
+
+use crate::syntax::{Grammar, with_syntax_tree};
 
 /// The JSON value of a Python literal; tuples become arrays.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let parsed =
-        parse_expression(text.trim()).map_err(|error| format!("not a Python literal: {error}"))?;
-    value(parsed.expr())
+    let found = with_syntax_tree(text.trim(), Grammar::Python313, |tree| {
+        match tree.module.body.as_slice() {
+            [Stmt::Expr(statement)] => value(&statement.value),
+            _ => Err("not a Python literal: expected one expression".to_owned()),
+        }
+    });
+    found.unwrap_or_else(|fault| Err(format!("not a Python literal: {fault}")))
 }
 
 fn value(expression: &Expr) -> Result<Value, String> {
@@ -49,6 +54,8 @@ fn number(number: &Number, sign: f64) -> Result<Value, String> {
                 .map(Value::from)
                 .ok_or_else(|| format!("the integer `{int}` is too large"))
         }
+        // JSON has no such number, and would read null.
+        Number::Float(float) if !float.is_finite() => Err("a float that is not finite".to_owned()),
         Number::Float(float) => Ok(Value::from(sign * float)),
         Number::Complex { .. } => Err("a complex number".to_owned()),
     }
@@ -79,6 +86,9 @@ mod tests {
             ("{1: 2}", "not a string"),
             ("{**a}", "not a string"),
             ("not True", "an operator"),
+            ("[1e999]", "not finite"),
+            ("1; 2", "expected one expression"),
+            ("", "expected one expression"),
         ] {
             assert!(parse(text).unwrap_err().contains(reason), "{text}");
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     error::DataError,
-    jsonl::json_reason,
+    jsonl::row_reason,
     migration::{Migration, read_files},
 };
 
@@ -37,7 +37,7 @@ pub fn read_training_rows(path: &Path) -> Result<Vec<TrainingRow>, DataError> {
 }
 
 fn row(line: &str) -> Result<TrainingRow, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+    let value: Value = serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
     if value.get("prompt").is_some() && value.get("completion").is_some() {
         let text: Text = serde_json::from_value(value).map_err(|error| error.to_string())?;
         if text.prompt.is_empty() || text.completion.is_empty() {

@@ -95,6 +95,15 @@ impl JsonLines {
         self.file.sync_data().map_err(DiskError::write(&self.path))
     }
 
+    /// Replaces a log by these values.
+    pub fn replace<T: Serialize>(path: &Path, values: &[T]) -> Result<(), DiskError> {
+        let mut bytes = Vec::new();
+        for value in values {
+            bytes.extend(line(path, value)?);
+        }
+        atomic::write(path, &bytes, Flush::Now).map_err(DiskError::write(path))
+    }
+
     /// Removes the first lines of a log that has more than `most`.
     pub fn keep_last(path: &Path, most: usize) -> Result<(), DiskError> {
         let bytes = read_bytes(path)?;

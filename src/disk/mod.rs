@@ -8,6 +8,8 @@ mod error;
 pub mod folders;
 mod json_lines;
 pub mod lock;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 
 pub use error::DiskError;

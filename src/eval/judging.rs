@@ -94,6 +94,40 @@ pub(super) fn judge_records(
         .collect()
 }
 
+/// Judges again the samples of an earlier attempt that could not be judged; the others stay as they are.
+pub fn judge_again(
+    benchmark: &dyn Benchmark,
+    samples: Vec<SampleRecord>,
+    pool: &Pool,
+) -> Vec<SampleRecord> {
+    let task_of = |sample: &SampleRecord| {
+        let is_open = sample.judgement.is_none();
+        let mut tasks = benchmark.tasks().iter().filter(|_| is_open);
+        tasks.find(|task| task.id == sample.task_id)
+    };
+    let open = samples.iter().enumerate().filter_map(|(place, sample)| {
+        let task = task_of(sample)?;
+        let error = None;
+        Some((
+            place,
+            (
+                task,
+                SampleRecord {
+                    error,
+                    ..sample.clone()
+                },
+            ),
+        ))
+    });
+    let (places, open): (Vec<usize>, Vec<_>) = open.unzip();
+    let judged = judge_records(benchmark, open, pool);
+    let mut samples = samples;
+    for (place, sample) in places.into_iter().zip(judged) {
+        samples[place] = sample;
+    }
+    samples
+}
+
 impl Submission<'_> {
     fn judge(&self, benchmark: &dyn Benchmark, pool: &Pool) -> Result<Judgement, EvalError> {
         match self.text {
@@ -103,5 +137,105 @@ impl Submission<'_> {
                 None => Ok(Judgement::of_no_code()),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::sandbox::{Settings, Verdict};
+
+    /// Passes whatever it judges, and counts how often it is asked.
+    #[derive(Debug, Default)]
+    struct Easy {
+        tasks: Vec<Task>,
+        asked: AtomicUsize,
+    }
+
+    impl Benchmark for Easy {
+        fn name(&self) -> &'static str {
+            "easy"
+        }
+
+        fn tasks(&self) -> &[Task] {
+            &self.tasks
+        }
+
+        fn extract(&self, _: &Task, answer: &str) -> Option<String> {
+            Some(answer.to_owned())
+        }
+
+        fn reference(&self, _: &Task) -> Option<String> {
+            None
+        }
+
+        fn judge(&self, _: &Task, _: &str, _: &Pool) -> Result<Judgement, EvalError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            Ok(Judgement::of_tests("tests", &[Verdict::Pass]))
+        }
+    }
+
+    fn sample(index: usize, judgement: Option<Judgement>) -> SampleRecord {
+        SampleRecord {
+            chunk: 0,
+            task_id: "t".to_owned(),
+            index,
+            completion: String::new(),
+            tokens: 1,
+            prompt_tokens: None,
+            is_truncated: false,
+            error: judgement.is_none().then(|| "cannot judge".to_owned()),
+            judgement,
+        }
+    }
+
+    #[test]
+    fn only_what_could_not_be_judged_is_judged_again() {
+        let id = "t".to_owned();
+        let fields = serde_json::Value::Null;
+        let (group, kind) = (None, None);
+        let benchmark = Easy {
+            tasks: vec![Task {
+                id,
+                group,
+                kind,
+                fields,
+            }],
+            ..Easy::default()
+        };
+        // Nothing untrusted runs: the benchmark does not use the pool.
+        let unused = Settings {
+            workers: 1,
+            is_unsandboxed_allowed: true,
+            ..Settings::default()
+        };
+        let pool = Pool::start(&unused).unwrap();
+        let (failed, passed) = (
+            Judgement::of_tests("tests", &[Verdict::Timeout]),
+            Judgement::of_tests("tests", &[Verdict::Pass]),
+        );
+        let lost = SampleRecord {
+            task_id: "gone".to_owned(),
+            ..sample(2, None)
+        };
+        let before = vec![
+            sample(0, Some(failed.clone())),
+            sample(1, None),
+            lost.clone(),
+            sample(3, None),
+        ];
+
+        let after = judge_again(&benchmark, before, &pool);
+
+        let expected = [
+            sample(0, Some(failed)),
+            sample(1, Some(passed.clone())),
+            lost,
+            sample(3, Some(passed)),
+        ];
+        assert_eq!(after, expected);
+        assert_eq!(benchmark.asked.into_inner(), 2);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     data::PromptTemplate,
-    model::{Completion, Finish, LanguageModel, generate},
+    model::{Completion, Finish, LanguageModel, Room, fit_prompt, generate},
     sandbox::Pool,
     seed,
 };
@@ -94,7 +94,21 @@ pub fn measure(
             .map_err(EvalError::Keep)?;
         records.extend(samples);
     }
+    let cramped = cramped(&records, inputs.settings.sampling.max_completion_tokens);
+    if cramped > 0 {
+        let of = records.len();
+        observer.on_warning(format!(
+            "{cramped} of {of} completions end at the model's last position, before their limit"
+        ));
+    }
     Ok(records)
+}
+
+/// The number of completions that have neither an end nor as many tokens as they may have: the prompt left
+/// them too few positions.
+fn cramped(records: &[SampleRecord], limit: usize) -> usize {
+    let is_cramped = |record: &&SampleRecord| record.is_truncated && record.tokens < limit;
+    records.iter().filter(is_cramped).count()
 }
 
 /// The record of a completion that is still to be judged.
@@ -129,8 +143,7 @@ pub(super) fn chosen(tasks: &[Task], limit: usize) -> &[Task] {
     tasks.get(..count).unwrap_or(tasks)
 }
 
-/// The prompt of a task, truncated on the left so that prompt and completion fit the model, and whether it
-/// was.
+/// The prompt of a task, cut at its beginning if it is too long, and whether it was.
 fn prompt_tokens(
     model: &LanguageModel,
     inputs: &Inputs<'_>,
@@ -144,18 +157,16 @@ fn prompt_tokens(
     let is_raw = is_raw(&prompt, &model.chat);
     let text = prompt_text(prompt, &model.chat)?;
     let mut tokens = model.tokenizer.encode_prompt(&text, is_raw)?;
-    let room = inputs.settings.sampling.max_completion_tokens;
-    let most = model.config.max_position_embeddings.saturating_sub(room);
-    let most = most.min(inputs.settings.max_prompt_tokens);
-    let is_cut = tokens.len() > most;
+    let before = tokens.len();
+    let room = Room::AtMost(inputs.settings.sampling.max_completion_tokens);
+    let is_cut = fit_prompt(model, &mut tokens, inputs.settings.max_prompt_tokens, room)?;
     if is_cut {
         tracing::warn!(
             task = task.id,
-            tokens = tokens.len(),
-            most,
-            "a prompt is too long and was truncated on the left"
+            tokens = before,
+            left = tokens.len(),
+            "a prompt is too long and was cut at its beginning"
         );
-        tokens.drain(..tokens.len() - most);
     }
     Ok((tokens, is_cut))
 }
@@ -295,7 +306,7 @@ mod tests {
             batch_size: 4,
             limit: 0,
             allow_unsandboxed: true,
-            strict: false,
+            in_process: false,
             evalplus: Flavour::Tip,
             repairs: Repairs::None,
             python: "auto".to_owned(),
@@ -379,6 +390,35 @@ mod tests {
                 let expected: &[&str] = if is_short { &[warning] } else { &[] };
                 assert_eq!(chunks.2, expected);
             }
+        }
+    }
+
+    #[test]
+    fn a_ceiling_that_no_completion_needs_changes_no_sample_and_one_that_does_not_fit_is_reported()
+    {
+        // The fixture has 64 positions, and prompts of two tokens.
+        let of_ceiling = |max_completion_tokens| {
+            let sampling = SamplingSettings {
+                max_completion_tokens,
+                ..settings().sampling
+            };
+            let settings = EvalSettings {
+                sampling,
+                ..settings()
+            };
+            let mut chunks = Chunks::default();
+            let samples = run(&settings, Vec::new(), &mut chunks).unwrap();
+            (samples, chunks.2)
+        };
+        let (fits, warnings) = of_ceiling(62);
+        assert_eq!(warnings, [""; 0]);
+        let full = fits.iter().filter(|sample| sample.is_truncated).count();
+        assert!(full > 0, "some completion reaches the last position");
+        for ceiling in [63, 64, 1_000] {
+            let (samples, warnings) = of_ceiling(ceiling);
+            assert_eq!(samples, fits, "{ceiling}");
+            let end = "end at the model's last position, before their limit";
+            assert_eq!(warnings, [format!("{full} of 15 completions {end}")]);
         }
     }
 

@@ -25,7 +25,7 @@ mod tests;
 pub use error::EvalError;
 pub use evalplus::{Sample, VerdictLog, evalplus_results, read_evalplus_results, read_samples};
 pub use judgement::{Judgement, UNJUDGED};
-pub use judging::{Submission, Text, judge_each};
+pub use judging::{Submission, Text, judge_again, judge_each};
 pub use measure::{Inputs, Observer, measure};
 pub use outcome::{EvalOutcome, TaskOutcome};
 pub use pass_at_k::{pass_at_k, pass_at_k_of_tasks};

@@ -81,6 +81,13 @@ impl EvalOutcome {
                 .collect(),
         }
     }
+
+    /// Whether it was made of these samples, which are in the order of a log.
+    pub fn is_of(&self, mut samples: Vec<SampleRecord>) -> bool {
+        // The completions of a remote model are logged as they come.
+        samples.sort_by_key(|sample| sample.chunk);
+        digest(&samples) == self.samples_digest
+    }
 }
 
 /// A warning if so many samples ran into the time limit that it may be too short here. A few loops without

@@ -42,11 +42,11 @@ settings! {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         #[key(Kind::Flag, default = false)]
         pub allow_unsandboxed: bool,
-        /// Whether HumanEval and HumanEval+ compare values in another process than the one that made
-        /// them.
+        /// Whether the tests of HumanEval and HumanEval+ run in the solution's process, as published,
+        /// where a solution can change how its values are compared.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        #[key(Kind::Flag, default = false, source = "as the benchmarks themselves")]
-        pub strict: bool,
+        #[key(Kind::Flag, default = false, source = "ours; the published harnesses do")]
+        pub in_process: bool,
         /// Whose rules HumanEval+ follows: the development version's, or those of 0.3.1, which fails
         /// every solution of HumanEval/32.
         #[serde(default, skip_serializing_if = "Flavour::is_tip")]
@@ -102,9 +102,9 @@ impl EvalSettings {
             self.descriptor()
                 .is_ok_and(|benchmark| benchmark.reads(choice))
         };
-        let is_strict = self.strict && reads(Choice::Strict);
+        let in_process = self.in_process && reads(Choice::InProcess);
         let (evalplus, repairs) = (reads(Choice::EvalPlus), reads(Choice::Repairs));
-        self.strict = is_strict;
+        self.in_process = in_process;
         if !evalplus {
             self.evalplus = Flavour::default();
         }
@@ -123,7 +123,7 @@ impl EvalSettings {
     pub fn options(&self) -> Options {
         Options {
             timeout: None,
-            is_strict: self.strict,
+            is_in_process: self.in_process,
             flavour: self.evalplus,
             repairs: self.repairs,
         }

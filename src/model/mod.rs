@@ -56,7 +56,7 @@ pub use decoder::Decoder;
 pub use engine::Engine;
 pub use error::ModelError;
 pub use family::{AttentionBias, Features};
-pub use generate::{Completion, Finish, TextStream, generate, stream};
+pub use generate::{Completion, Finish, Room, TextStream, fit_prompt, generate, stream};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;

@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -61,11 +63,8 @@ impl Tokenizer {
 
     /// Reads the bytes of a `tokenizer.json`; errors name it `path`.
     pub fn from_bytes(source: Vec<u8>, path: PathBuf) -> Result<Self, ModelError> {
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(&source).map_err(|error| ModelError::Tokenizer {
-                path,
-                problem: error.to_string(),
-            })?;
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&source))
+            .map_err(|problem| ModelError::Tokenizer { path, problem })?;
         // This program limits lengths itself; a tokenizer would truncate silently.
         inner
             .with_truncation(None)
@@ -96,24 +95,22 @@ impl Tokenizer {
     }
 
     fn encoding(&self, text: &str, adds_special: bool) -> Result<Vec<u32>, ModelError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, adds_special)
-            .map_err(|error| ModelError::Tokenize(error.to_string()))?;
+        let encoding =
+            guarded(|| self.inner.encode_fast(text, adds_special)).map_err(ModelError::Tokenize)?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The text of some tokens, without special tokens, except those of the tags that answers have.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
         let text = match &self.skipped {
-            None => self.inner.decode(tokens, true),
+            None => guarded(|| self.inner.decode(tokens, true)),
             Some(skipped) => {
                 let kept = tokens.iter().filter(|token| !skipped.contains(*token));
                 let kept: Vec<u32> = kept.copied().collect();
-                self.inner.decode(&kept, false)
+                guarded(|| self.inner.decode(&kept, false))
             }
         };
-        text.map_err(|error| ModelError::Tokenize(error.to_string()))
+        text.map_err(ModelError::Tokenize)
     }
 
     /// Finds the special tokens that are tags of answers, or parts of them: without them in the text,
@@ -150,6 +147,18 @@ impl Tokenizer {
     /// The bytes of `tokenizer.json`.
     pub(super) fn source(&self) -> &[u8] {
         &self.source
+    }
+}
+
+/// The library's answer. It panics on some damaged files, and on texts that such a file does not provide for.
+fn guarded<T, E: Display>(ask: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(text.unwrap_or("its library panicked").to_owned())
+        }
     }
 }
 
@@ -253,6 +262,11 @@ mod tests {
                 .to_string()
                 .starts_with("cannot understand the tokenizer `a.json`: ")
         );
+
+        // The library panics on this one.
+        let damaged = br#"{"added_tokens":[],"decoder":{"type":"ByteLevel","#.to_vec();
+        let error = Tokenizer::from_bytes(damaged, "a.json".into()).unwrap_err();
+        assert!(error.to_string().contains("EOF"), "{error}");
     }
 }
 

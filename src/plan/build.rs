@@ -1,6 +1,6 @@
 //! From the points of the grid to jobs: the same work is one job, however many cells need it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     digest::Digest,
@@ -44,6 +44,18 @@ pub(super) fn build(experiment: &Experiment, inputs: &dyn Inputs) -> Result<Plan
         jobs: builder.jobs,
         missing: builder.missing.into_values().collect(),
     })
+}
+
+/// The names of the jobs of a point with one seed: those of its model, and those of the untrained one.
+pub(super) fn jobs_of_point(
+    settings: &Settings,
+    inputs: &dyn Inputs,
+) -> Result<Vec<JobId>, PlanError> {
+    let mut builder = Builder::new(inputs);
+    let seed = 0;
+    builder.cell(settings, &BTreeMap::new(), seed)?;
+    builder.evals(settings, &Start::Base, seed)?;
+    Ok(builder.jobs.into_iter().map(|job| job.id).collect())
 }
 
 /// Collects jobs; one is added after those that it needs.
@@ -130,6 +142,10 @@ impl<'a> Builder<'a> {
         let data = self.take("data.train", data, &mut digests);
         let prompt = self.inputs.file(&settings.data.prompts.migration)?;
         self.take("data.prompts.migration", prompt, &mut digests);
+        for (role, path) in reward_files(train) {
+            let input = self.inputs.file(Path::new(path))?;
+            self.take(&role, input, &mut digests);
+        }
         let evaluation = match eval {
             Some(eval) => Some(Box::new(TrainEval {
                 eval: eval.clone(),
@@ -261,6 +277,25 @@ impl<'a> Builder<'a> {
         }
         Ok(id)
     }
+}
+
+/// The files that a reward of one's own reads, with the path of each in the spec.
+fn reward_files(train: &TrainSettings) -> Vec<(String, &str)> {
+    let Some(custom) = &train.reward_settings.custom else {
+        return Vec::new();
+    };
+    // The spec has completed the paths of arguments that are files.
+    let is_file = |(_, argument): &(usize, &String)| Path::new(argument).is_file();
+    let arguments = custom.command.iter().enumerate().filter(is_file);
+    let files = custom.files.iter().enumerate();
+    arguments
+        .map(|one| with_role("command", one))
+        .chain(files.map(|one| with_role("files", one)))
+        .collect()
+}
+
+fn with_role<'a>(name: &str, (index, path): (usize, &'a String)) -> (String, &'a str) {
+    (format!("reward.custom.{name}.{index}"), path)
 }
 
 #[cfg(test)]

@@ -1,16 +1,43 @@
 //! What makes two jobs the same job.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
     device::Backend,
+    digest::Digest,
     eval::EvalSettings,
-    model::{AdapterKind, Engine, ModelSettings},
+    model::{AdapterKind, ChatFormat, Engine, ModelSettings},
     remote::RemoteSettings,
     train::TrainSettings,
 };
 
 use super::{RECIPE_VERSION, Start, Task, TrainEval, Work};
+
+/// The names of the settings that say how a training is written down. How often checkpoints and completions
+/// are written changes neither the training nor a table.
+const WRITING: [&str; 3] = ["save_every", "keep_checkpoints", "samples_every"];
+
+/// The name of the setting with a path of this machine; the version of that Python is in the provenance.
+const PYTHON: &str = "python";
+
+/// The names of all settings that change how a job runs, and nothing in its result.
+pub(super) const CHANGES_NO_RESULT: [&str; 13] = [
+    WRITING[0],
+    WRITING[1],
+    WRITING[2],
+    PYTHON,
+    "kv_cache",
+    "key_variable",
+    "concurrency",
+    "requests_per_minute",
+    "attempts",
+    "longest_pause_seconds",
+    "timeout_seconds",
+    "dollars_per_million_prompt_tokens",
+    "dollars_per_million_completion_tokens",
+];
 
 impl Work {
     /// All that the result depends on, and nothing else: no paths, and no setting that this work
@@ -25,17 +52,14 @@ impl Work {
 
 fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&TrainEval>) -> Json {
     let mut train = object(json!(settings));
-    // How often checkpoints and completions are written changes neither the training nor a table.
-    without(
-        &mut train,
-        &["save_every", "keep_checkpoints", "samples_every"],
-    );
+    without(&mut train, &WRITING);
     if !settings.algorithm.has_reward() {
         without(
             &mut train,
             &["reward", "reward_settings", "sampling", "group_size"],
         );
     }
+    without_reward_paths(&mut train, &work.digests);
     let mut model = model_identity(&work.model);
     let adapter = &work.model.adapter;
     let adapter = if adapter.kind == AdapterKind::None {
@@ -59,17 +83,13 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
     }
     if let Some(evaluation) = evaluation {
         // Its scores are a result of the job, even if they choose no weights.
-        let mut eval = object(json!(evaluation.eval));
-        without(&mut eval, &["python"]);
-        identity["evaluation"] = Json::Object(eval);
+        identity["evaluation"] = Json::Object(settings_of(&evaluation.eval));
     }
     identity
 }
 
 fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
-    let mut eval = object(json!(settings));
-    // A path of this machine; the version of that Python is in the provenance.
-    without(&mut eval, &["python"]);
+    let eval = settings_of(settings);
     if let (Some(remote), Start::Base) = (&work.model.remote, &work.start) {
         return remote_identity(work, remote, eval);
     }
@@ -89,6 +109,20 @@ fn eval_identity(work: &Work, settings: &EvalSettings) -> Json {
     });
     add_kv_cache(&mut identity, &work.model, work.backend);
     identity
+}
+
+/// What the result of an evaluation depends on.
+fn settings_of(settings: &EvalSettings) -> Map<String, Json> {
+    let mut eval = object(json!(settings));
+    // A path of this machine; the version of that Python is in the provenance.
+    without(&mut eval, &[PYTHON]);
+    let judging = settings
+        .descriptor()
+        .map_or(0, |benchmark| benchmark.judging);
+    if judging > 0 {
+        eval.insert("judging".to_owned(), json!(judging));
+    }
+    eval
 }
 
 /// The number of rows in a pass is part of a job if it may change how a product rounds. The default
@@ -119,10 +153,33 @@ fn remote_identity(work: &Work, remote: &RemoteSettings, mut eval: Map<String, J
     })
 }
 
+/// Removes the files of a reward of one's own, whose digests are in the identity; how long it may take
+/// changes no reward.
+fn without_reward_paths(train: &mut Map<String, Json>, digests: &BTreeMap<String, Digest>) {
+    let Some(Json::Object(custom)) = train
+        .get_mut("reward_settings")
+        .and_then(|settings| settings.get_mut("custom"))
+    else {
+        return;
+    };
+    without(custom, &["files", "timeout_seconds"]);
+    let arguments = custom.get_mut("command").and_then(Json::as_array_mut);
+    for (index, argument) in arguments.into_iter().flatten().enumerate() {
+        if digests.contains_key(&format!("reward.custom.command.{index}")) {
+            *argument = Json::Null;
+        }
+    }
+}
+
 /// The model without its adapter, and without `base`, a name or a path: the digests say what it
 /// holds.
 fn model_identity(model: &ModelSettings) -> Map<String, Json> {
     let mut identity = Map::from_iter([("dtype".to_owned(), json!(model.dtype))]);
+    // Jobs from before the format of conversations was part of a job had names without it; those of the shipped
+    // tables have none.
+    if model.chat != ChatFormat::None {
+        identity.insert("chat".to_owned(), json!(model.chat));
+    }
     if model.base == "scratch" {
         let mut scratch = object(json!(model.scratch));
         without(&mut scratch, &["tokenizer"]);

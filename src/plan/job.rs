@@ -109,7 +109,7 @@ impl Job {
                 let algorithm = &train.algorithm;
                 let mut words = vec![short_name(&work.model.base), algorithm.name().to_owned()];
                 if algorithm.has_reward() {
-                    words.push(train.reward.name().to_owned());
+                    words.push(train.reward.label());
                 }
                 words.push(format!("s{}", work.seed));
                 words.join(" ")

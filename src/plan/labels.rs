@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::Job;
+use super::{Job, JobId};
 
 /// The settings that are named of jobs whose words are the same.
 const MOST_SETTINGS: usize = 3;
@@ -13,12 +13,27 @@ const MOST_SETTINGS: usize = 3;
 const MOST_CHARACTERS: usize = 16;
 
 /// What each job does. Jobs that have the same words in [`Job::what`] also have the settings in which they
-/// differ, such as `lr.peak 0.001`.
+/// differ, such as `lr.peak 0.001`; so have the jobs that build on them.
 pub fn labels(jobs: &[&Job]) -> Vec<String> {
-    let mut labels: Vec<String> = jobs.iter().map(|job| job.what()).collect();
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (place, what) in labels.iter().enumerate() {
-        groups.entry(what.clone()).or_default().push(place);
+    let words: Vec<String> = jobs.iter().map(|job| job.what()).collect();
+    let differences = differences(jobs, &words);
+    let by_job: BTreeMap<&JobId, &String> =
+        jobs.iter().map(|job| &job.id).zip(&differences).collect();
+    let rows = jobs.iter().zip(words).zip(&differences);
+    rows.map(|((job, words), difference)| {
+        let upstream = job.after.iter().filter_map(|id| by_job.get(id));
+        let upstream: String = upstream.map(|difference| difference.as_str()).collect();
+        format!("{words}{upstream}{difference}")
+    })
+    .collect()
+}
+
+/// The settings in which each job differs from those with the same words.
+fn differences(jobs: &[&Job], words: &[String]) -> Vec<String> {
+    let mut differences = vec![String::new(); jobs.len()];
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, words) in words.iter().enumerate() {
+        groups.entry(words).or_default().push(place);
     }
     for places in groups.values().filter(|places| places.len() > 1) {
         let settings: Vec<BTreeMap<String, String>> = places
@@ -39,11 +54,11 @@ pub fn labels(jobs: &[&Job]) -> Vec<String> {
             for path in &paths {
                 let value = settings.get(**path).map_or("-", String::as_str);
                 let path = path.strip_prefix("train.").unwrap_or(path);
-                labels[*place].extend([" ", path, " ", value]);
+                differences[*place].extend([" ", path, " ", value]);
             }
         }
     }
-    labels
+    differences
 }
 
 /// The values in an object, by their path.
@@ -84,15 +99,17 @@ mod tests {
             identity: json!({"recipe": 1, "train": {"lr": {"peak": peak, "warmup_steps": 2}}}),
             ..job("eval-1", &[])
         };
-        let (low, high, other) = (with(1e-4), with(2e-4), job("eval-1", &["train-1"]));
+        let (low, mut high) = (with(1e-4), with(2e-4));
+        high.id = JobId("eval-2".into());
+        let (other, on_high) = (job("eval-3", &["train-1"]), job("eval-4", &["eval-2"]));
 
-        let what = other.what();
         assert_eq!(
-            labels(&[&low, &high, &other]),
+            labels(&[&low, &high, &other, &on_high]),
             [
                 format!("{} lr.peak 0.0001", low.what()),
                 format!("{} lr.peak 0.0002", low.what()),
-                what,
+                other.what(),
+                format!("{} lr.peak 0.0002", on_high.what()),
             ]
         );
         assert_eq!(labels(&[&low]), [low.what()]);

@@ -6,6 +6,7 @@
 mod baseline;
 mod build;
 mod content;
+mod findings;
 mod identity;
 mod inputs;
 mod job;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     eval::EvalError,
-    reward::Variant,
+    reward::Mix,
     spec::{Experiment, TableSettings},
 };
 
@@ -64,7 +65,7 @@ pub struct Cell {
     /// `untrained`, or the algorithm's name.
     pub method: String,
     /// The reward that the last training learns from, if it has one.
-    pub reward: Option<Variant>,
+    pub reward: Option<Mix>,
     /// The last training; nothing for an untrained model.
     pub train: Option<JobId>,
     /// The evaluations, by benchmark.

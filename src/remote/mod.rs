@@ -5,6 +5,8 @@
 //! secret: neither `Debug` output nor an error contains it, even if the server repeats it.
 
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod pace;
 mod settings;
 #[cfg(test)]

@@ -42,6 +42,7 @@ pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
         breakdowns: breakdowns(sheet),
         pairs: pairs(sheet),
         notes: notes.texts(),
+        made_by: None,
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::{io, path::PathBuf};
 
-use plotters::drawing::DrawingAreaErrorKind;
-
 use crate::disk::DiskError;
 
 /// An error about a table.
@@ -40,14 +38,6 @@ pub enum ReportError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
-    },
-    /// A figure cannot be drawn.
-    #[error("cannot draw `{file}`")]
-    Draw {
-        /// The figure's file.
-        file: String,
-        /// Why not.
-        source: DrawingAreaErrorKind<io::Error>,
     },
     /// A job folder cannot be read, or a table cannot be written.
     #[error("cannot use the folder of results")]

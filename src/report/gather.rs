@@ -73,7 +73,7 @@ fn empty_row(cell: &Cell, labels: Vec<String>) -> SheetRow {
         subject: Subject {
             model: cell.model.clone(),
             method: cell.method.clone(),
-            reward: cell.reward.map(|reward| reward.name().to_owned()),
+            reward: cell.reward.as_ref().map(|reward| reward.label()),
         },
         is_baseline: cell.is_baseline,
         baseline: None,
@@ -139,10 +139,26 @@ fn in_words(baseline: &Baseline) -> String {
 /// What makes the figure of a cell doubtful, with the job that says so.
 fn warnings(store: &Store, cell: &Cell, eval: &JobId) -> Vec<String> {
     let jobs = [Some(eval), cell.train.as_ref()].into_iter().flatten();
-    jobs.filter_map(|id| Some((id, store.job_dir(id).outcome()?)))
-        .flat_map(|(id, outcome)| {
-            let text = |warning: &String| format!("{warning} ({id})");
-            outcome.warnings().iter().map(text).collect::<Vec<_>>()
+    let found = jobs.filter_map(|id| {
+        let dir = store.job_dir(id);
+        let outcome = dir.outcome()?;
+        let doubt = outcome
+            .as_eval()
+            .and_then(|eval| dir.doubt_about_samples(eval));
+        Some((
+            id,
+            outcome
+                .warnings()
+                .iter()
+                .cloned()
+                .chain(doubt)
+                .collect::<Vec<_>>(),
+        ))
+    });
+    found
+        .flat_map(|(id, warnings)| {
+            let text = |warning: String| format!("{warning} ({id})");
+            warnings.into_iter().map(text).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -194,6 +210,8 @@ fn reason(plan: &Plan, store: &Store, id: &JobId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{
         digest::Digest,
@@ -338,6 +356,43 @@ mod tests {
             text.contains("3 of 4 prompts were cut (eval-sft1)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn samples_that_are_not_those_of_the_outcome_are_a_note_of_the_cell() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let dir = store.job_dir(&JobId("eval-sft1".into()));
+        dir.prepare(&job("eval-sft1", &["train-sft"])).unwrap();
+        let Outcome::Eval(mut evaluation) = outcome() else {
+            panic!("an evaluation")
+        };
+        let line = |completion: &str| {
+            format!(
+                r#"{{"step":0,"task_id":"arena/0","index":0,"completion":"{completion}","tokens":1,"is_truncated":false,"judgement":null}}"#
+            ) + "\n"
+        };
+        // Oracle: the digest of what `EvalOutcome` documents, made by hand.
+        let samples = Json::from(vec![Json::from(vec![
+            Json::from("arena/0"),
+            Json::from(0),
+            Json::from("x"),
+            Json::from("unjudged"),
+        ])]);
+        evaluation.samples_digest = Digest::of_json(&samples);
+        dir.write_outcome(&Outcome::Eval(evaluation)).unwrap();
+        let notes = || {
+            let table = Table::of(&plan(&[METHOD_AXIS]), &store).unwrap();
+            table.to_markdown().contains("has other samples")
+        };
+
+        assert!(!notes(), "without the file there is no doubt");
+        fs::write(dir.samples(), line("x")).unwrap();
+        assert!(!notes(), "they are those of the outcome");
+        for other in [line("y"), String::new(), line("x") + &line("x")] {
+            fs::write(dir.samples(), other).unwrap();
+            assert!(notes());
+        }
     }
 
     #[test]

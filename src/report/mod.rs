@@ -5,6 +5,10 @@ mod error;
 mod figure;
 mod format;
 mod gather;
+mod html;
+mod leaves;
+mod list;
+mod maker;
 mod notes;
 mod paper;
 mod sheet;
@@ -14,10 +18,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 pub use error::ReportError;
 pub use format::percent;
+pub use maker::Origin;
 pub use table::Table;
 
 use crate::{
@@ -29,6 +34,7 @@ use crate::{
     results::Store,
 };
 
+use maker::Maker;
 use paper::Reference;
 
 /// Replaces a file of a table's folder.
@@ -37,13 +43,31 @@ fn write(path: &Path, text: &str) -> Result<(), ReportError> {
     Ok(written.map_err(DiskError::write(path))?)
 }
 
-/// Draws what the finished trainings of a plan logged into a folder; returns the names of the files.
+/// Removes a file of a table's folder, if it is there.
+fn remove(path: &Path) -> Result<(), ReportError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(DiskError::write(path)(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Draws what the finished trainings of a plan logged into a folder, and removes figures of earlier
+/// trainings that these do not have; returns the names of the files.
 pub fn write_figures(
     plan: &Plan,
     store: &Store,
     folder: &Path,
 ) -> Result<Vec<String>, ReportError> {
     let figures = figure::figures(plan, store)?;
+    let mut stale = figure::files();
+    for figure in &figures {
+        stale.remove(&figure.file);
+    }
+    for file in stale {
+        remove(&folder.join(file))?;
+    }
     if !figures.is_empty() {
         fs::create_dir_all(folder).map_err(|source| ReportError::MakeFolder {
             path: folder.to_owned(),
@@ -58,6 +82,32 @@ pub fn write_figures(
     Ok(files)
 }
 
+/// Writes `report.html` for people who want to look at a table's tasks, completions and figures; returns the
+/// name of the file.
+pub fn write_page(
+    plan: &Plan,
+    store: &Store,
+    table: &Table,
+    origin: &Origin,
+    folder: &Path,
+) -> Result<&'static str, ReportError> {
+    html::write(plan, store, table, &origin.places, folder)?;
+    Ok(html::FILE)
+}
+
+/// Writes the lists of jobs and of samples; returns the names of the files.
+pub fn write_lists(
+    plan: &Plan,
+    store: &Store,
+    folder: &Path,
+) -> Result<Vec<&'static str>, ReportError> {
+    let results = list::Results::read(plan, store);
+    for (file, text) in list::ALL {
+        write(&folder.join(file), &text(&results))?;
+    }
+    Ok(list::ALL.iter().map(|(file, _)| *file).collect())
+}
+
 impl Table {
     /// The table of a plan from the outcomes that are there, with holes for those that are not.
     pub fn of(plan: &Plan, store: &Store) -> Result<Self, ReportError> {
@@ -69,6 +119,13 @@ impl Table {
             &gather::gather(plan, store),
             reference.as_ref(),
         ))
+    }
+
+    /// The same table, saying what made it.
+    #[must_use]
+    pub fn made_by(mut self, origin: &Origin, plan: &Plan) -> Self {
+        self.made_by = Some(Maker::new(origin, plan));
+        self
     }
 
     /// The table for people: aligned Markdown.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{digest::Digest, plan::JobId, spec::Show};
 
-use super::paper::Figure;
+use super::{maker::Maker, paper::Figure};
 
 /// A table of results.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,6 +38,17 @@ pub struct Table {
     pub(super) pairs: Vec<Pair>,
     /// The footnotes of cells, counted from 1.
     pub(super) notes: Vec<String>,
+    /// What made the table; nothing in a table that no spec has made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) made_by: Option<Maker>,
+}
+
+impl Table {
+    /// Whether a column has figures of the paper next to ours.
+    pub(super) fn has_paper(&self, column: usize) -> bool {
+        let mut cells = self.rows.iter().filter_map(|row| row.cells.get(column));
+        cells.any(|cell| cell.paper.is_some())
+    }
 }
 
 /// A column of figures.

@@ -19,7 +19,7 @@ pub enum ResultsError {
     /// Two jobs have the same name.
     #[error(
         "`{path}` belongs to a job with other inputs and the same first digits of its digest; \
-         remove the folder, or change `RECODE_RESULTS`"
+         remove the folder, or change `RECODE_RESULTS`; if only its `identity.json` is damaged, remove that file"
     )]
     OtherJob {
         /// The folder.

@@ -1,13 +1,19 @@
 //! The JSON files of a job folder: written whole, and read back.
 
-use std::{fs, io, path::Path};
+use std::{error::Error, fs, io, path::Path};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 
-use super::{ResultsError, in_words};
-use crate::disk::{
-    DiskError,
-    atomic::{self, Flush},
+use super::{ResultsError, in_words, seal};
+use crate::{
+    disk::{
+        DiskError,
+        atomic::{self, Flush},
+    },
+    plan::JobId,
 };
 
 /// Replaces a file by a value's JSON, indented, with a line break at its end.
@@ -33,10 +39,29 @@ pub(super) fn to_json<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>, D
 
 /// The value in a JSON file, or nothing if there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DiskError> {
+    let Some(bytes) = read_bytes(path)? else {
+        return Ok(None);
+    };
+    let value = serde_json::from_slice(&bytes);
+    value.map(Some).map_err(DiskError::damaged(path))
+}
+
+/// As [`read`], for a file with the seal of a job; `folder` is the name of the job's folder.
+pub(super) fn read_sealed<T: DeserializeOwned>(
+    path: &Path,
+    folder: &JobId,
+) -> Result<Option<T>, DiskError> {
+    let Some(bytes) = read_bytes(path)? else {
+        return Ok(None);
+    };
+    let opened = seal::opened(folder, bytes).map_err(serde_json::Error::custom);
+    let value = opened.and_then(|bytes| serde_json::from_slice(&bytes));
+    value.map(Some).map_err(DiskError::damaged(path))
+}
+
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(DiskError::damaged(path)),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(DiskError::read(path)(source)),
     }
@@ -44,7 +69,12 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DiskEr
 
 /// The value in a JSON file; a damaged or unreadable file counts as absent, with a warning.
 pub(super) fn read_or_warn<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    read(path).unwrap_or_else(|error| {
+    present(read(path))
+}
+
+/// What was read; an error counts as nothing, with a warning.
+pub(super) fn present<T, E: Error>(read: Result<Option<T>, E>) -> Option<T> {
+    read.unwrap_or_else(|error| {
         tracing::warn!(error = in_words(&error), "a file counts as absent");
         None
     })

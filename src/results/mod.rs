@@ -9,6 +9,7 @@ mod job_dir;
 mod json;
 mod outcome;
 mod provenance;
+mod seal;
 mod state;
 mod store;
 #[cfg(test)]
@@ -19,7 +20,7 @@ pub use crate::disk::{
     lock::{Claim, Holder, Owner},
 };
 pub use error::{ResultsError, in_words};
-pub use job_dir::JobDir;
+pub use job_dir::{ChangedLog, JobDir};
 pub use outcome::{Outcome, TrainOutcome};
 pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};

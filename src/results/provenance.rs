@@ -46,6 +46,9 @@ pub struct Attempt {
     /// The operations of the model that a slower implementation computed; none if it was killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<OperationFallback>,
+    /// The digests of the logs of the job when it was done, by the names of the files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, Digest>,
     /// When it started.
     pub started: Timestamp,
     /// When it ended; nothing if it was killed.
@@ -86,6 +89,7 @@ impl Attempt {
             judge: BTreeMap::new(),
             remote: BTreeMap::new(),
             operations: Vec::new(),
+            logs: BTreeMap::new(),
             started: Timestamp::now(),
             ended: None,
         }

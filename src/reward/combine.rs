@@ -2,13 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::{Detail, Fault, Pair, RewardSettings, Variant, format::format_reward};
+use super::{Detail, Fault, Normalizer, Pair, Variant, format::format_reward};
 
 /// Scores completions with one variant and one way to prepare code.
 #[derive(Clone, Copy, Debug)]
 pub struct Scorer {
     variant: Variant,
-    normalizer: super::Normalizer,
+    normalizer: Normalizer,
 }
 
 /// The reward of one completion.
@@ -28,10 +28,10 @@ pub struct Score {
 
 impl Scorer {
     /// A scorer of `variant`.
-    pub fn new(variant: Variant, settings: &RewardSettings) -> Self {
+    pub fn new(variant: Variant, normalizer: Normalizer) -> Self {
         Self {
             variant,
-            normalizer: settings.normalizer,
+            normalizer,
         }
     }
 

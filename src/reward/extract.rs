@@ -1,22 +1,35 @@
-//! The code of a completion: its first python fence.
+//! The code of a completion.
 
-use crate::{answer::without_thinking, syntax::is_python_space};
+use std::borrow::Cow;
+
+use crate::{
+    answer::Answer,
+    syntax::{defined_names, is_python_space},
+};
 
 use super::Normalizer;
 
-const FENCE: &str = "```";
-
-/// The code of the first fence marked `python`, without white space around it.
+/// The fenced code of a completion, without white space around it.
 ///
-/// As published, the opening line must be exactly "```python", the next line that begins with "```" closes the fence, and
-/// a fence in the thinking counts. As fixed, the opening line may have capitals, spaces or `\r\n` at its end, an empty
-/// fence is empty code, and thinking that ends is skipped.
-pub(super) fn first_fence(completion: &str, normalizer: Normalizer) -> Option<&str> {
-    let code = match normalizer {
-        Normalizer::Published => published(completion)?,
-        Normalizer::Fixed => fixed(without_thinking(completion))?,
-    };
-    Some(code.trim_matches(is_python_space))
+/// As published, it is the first fence whose opening line is exactly "```python"; the next line that begins with "```" closes
+/// it, and a fence in the thinking counts. As fixed, the completion is read as the benchmarks read it; if there are
+/// several fences, the one counts that defines the functions and classes of the target.
+pub(super) fn fenced_code<'a>(
+    completion: &'a str,
+    target: &str,
+    normalizer: Normalizer,
+) -> Option<Cow<'a, str>> {
+    match normalizer {
+        Normalizer::Published => {
+            let code = published(completion)?;
+            Some(Cow::Borrowed(code.trim_matches(is_python_space)))
+        }
+        Normalizer::Fixed => {
+            let wanted = || defined_names(target).unwrap_or_default();
+            let code = Answer::read(completion).fenced(wanted)?;
+            Some(Cow::Owned(code.trim_matches(is_python_space).to_owned()))
+        }
+    }
 }
 
 fn published(completion: &str) -> Option<&str> {
@@ -24,58 +37,53 @@ fn published(completion: &str) -> Option<&str> {
     rest.split_once("\n```").map(|(code, _)| code)
 }
 
-fn fixed(answer: &str) -> Option<&str> {
-    for (at, _) in answer.match_indices(FENCE) {
-        let Some(line_and_rest) = answer.get(at + FENCE.len()..) else {
-            continue;
-        };
-        let Some((label, rest)) = line_and_rest.split_once('\n') else {
-            continue;
-        };
-        if label.trim_end().eq_ignore_ascii_case("python") {
-            // An empty fence closes on the line after its opening.
-            let is_empty = rest.starts_with(FENCE);
-            return if is_empty {
-                Some("")
-            } else {
-                rest.split_once("\n```").map(|(code, _)| code)
-            };
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn both(completion: &str) -> [Option<&str>; 2] {
-        [Normalizer::Published, Normalizer::Fixed].map(|mode| first_fence(completion, mode))
+    fn both(completion: &str) -> [Option<Cow<'_, str>>; 2] {
+        let target = "def f():\n    return 1";
+        [Normalizer::Published, Normalizer::Fixed].map(|mode| fenced_code(completion, target, mode))
+    }
+
+    fn codes(expected: [Option<&str>; 2]) -> [Option<Cow<'_, str>>; 2] {
+        expected.map(|code| code.map(Cow::Borrowed))
     }
 
     #[test]
     fn the_first_fence_is_the_code() {
-        assert_eq!(
-            both("a\n```python\nx = 1\n\n```\n```python\ny\n```"),
-            [Some("x = 1"); 2]
-        );
+        let found = both("a\n```python\nx = 1\n\n```\n```python\ny\n```");
+        assert_eq!(found, codes([Some("x = 1"); 2]));
     }
 
     #[test]
-    fn an_open_fence_is_no_code() {
-        assert_eq!(both("```python\nx = 1\n"), [None; 2]);
+    fn only_the_fixed_form_prefers_the_fence_that_defines_the_function() {
+        let found = both("a\n```python\nf()\n```\n```python\ndef f(): pass\n```");
+        assert_eq!(found, codes([Some("f()"), Some("def f(): pass")]));
+    }
+
+    #[test]
+    fn only_the_fixed_form_takes_a_fence_that_is_not_closed() {
+        assert_eq!(both("```python\nx = 1\n"), codes([None, Some("x = 1")]));
     }
 
     #[test]
     fn only_the_published_form_takes_code_from_the_thinking() {
         let completion = "```python\nx\n```</think>```python\ny\n```";
-        assert_eq!(both(completion), [Some("x"), Some("y")]);
+        assert_eq!(both(completion), codes([Some("x"), Some("y")]));
     }
 
     #[test]
     fn only_the_fixed_form_takes_other_line_ends_and_empty_code() {
-        assert_eq!(both("```python\r\nx\r\n```"), [None, Some("x")]);
-        assert_eq!(both("```Python \nx\n```"), [None, Some("x")]);
-        assert_eq!(both("```python\n```"), [None, Some("")]);
+        assert_eq!(both("```python\r\nx\r\n```"), codes([None, Some("x")]));
+        assert_eq!(both("```Python \nx\n```"), codes([None, Some("x")]));
+        assert_eq!(both("```python\n```"), codes([None, Some("")]));
+    }
+
+    #[test]
+    fn neither_form_takes_code_without_a_fence_or_in_another_language() {
+        for completion in ["def f(): pass", "```bash\nls\n```", ""] {
+            assert_eq!(both(completion), [None, None], "{completion}");
+        }
     }
 }

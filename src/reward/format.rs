@@ -18,7 +18,7 @@ impl Reward for FormatOnly {
 ///
 /// The thinking ends at the first `</think>` and must not contain `<think>`; white space is allowed between the two parts
 /// and at the end.
-pub(super) fn format_reward(completion: &str) -> f64 {
+pub fn format_reward(completion: &str) -> f64 {
     if is_well_formed(completion) {
         1.0
     } else {

@@ -15,26 +15,39 @@
 //! - code whose literals fill the memory does not parse (-2), and a target of that kind has nothing in common with any
 //!   code (-1.5).
 //!
-//! `fixed` differs from `published` as `extract` (the fence) and `syntax::normalize_fixed` list, and in that the syntax
+//! `fixed` differs from `published` as `extract` (which code counts) and `syntax::normalize_fixed` list, and in that the syntax
 //! of the code itself is checked and not that of its normal form, that the grammar is that of CPython 3.13 and not 3.11,
 //! and that nothing raises.
 
 mod ast_similarity;
 mod combine;
+mod custom;
 mod edit_similarity;
 mod exact_match;
 mod extract;
 mod format;
+mod gaming;
+mod mix;
 mod pair;
 mod settings;
+mod unit_tests;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 pub use combine::{Score, Scorer};
-pub use settings::{Normalizer, RewardSettings};
+pub use custom::{CustomError, CustomItem, CustomReward};
+pub use format::format_reward;
+pub use gaming::{copied_share, repeated_share};
+pub use mix::{Mix, MixError, Part};
+pub use settings::{
+    CustomSettings, Normalizer, PartScale, RewardSettings, TestScore, TestSettings,
+};
+pub use unit_tests::{Case, JudgeError, Recorded, TestJudge, UnitTests};
 
 use pair::Pair;
 
@@ -93,6 +106,17 @@ variants! {
     AstStar "ast_star" => ast_similarity::AstSimilarityStar,
 }
 
+/// The code of a completion, as every reward finds it; `None` if it has none.
+///
+/// If there are several fences, the fixed form takes the one that defines the names of `target`.
+pub fn code_of<'a>(
+    completion: &'a str,
+    target: &str,
+    normalizer: Normalizer,
+) -> Option<Cow<'a, str>> {
+    extract::fenced_code(completion, target, normalizer)
+}
+
 /// A correctness, its basis, and a fault if it is not a score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Measured {
@@ -132,6 +156,17 @@ pub enum Detail {
         /// The edit similarity, or 1 and 0 for equal and different under exact match.
         similarity: f64,
     },
+}
+
+/// Why completions have no reward: not a wrong answer, but a failure of what judges it.
+#[derive(Debug, thiserror::Error)]
+pub enum RewardError {
+    /// The unit tests cannot be run.
+    #[error(transparent)]
+    Tests(#[from] JudgeError),
+    /// The user's own process gave no rewards.
+    #[error(transparent)]
+    Custom(#[from] CustomError),
 }
 
 /// Why there is no score: the reference raises, or a limit is reached.

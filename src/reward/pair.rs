@@ -1,11 +1,13 @@
 //! A completion and its target, as rewards see them.
 
+use std::borrow::Cow;
+
 use crate::syntax::{
     Grammar, NormalizeError, SyntaxFault, SyntaxTree, normalize_fixed, normalize_published,
     with_syntax_tree,
 };
 
-use super::{Detail, Fault, Measured, Normalizer, extract::first_fence};
+use super::{Detail, Fault, Measured, Normalizer, extract::fenced_code};
 
 /// A completion and its target.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +20,7 @@ pub(super) struct Pair<'a> {
 /// Why there is no code to compare.
 #[derive(Debug)]
 pub(super) enum NoCode {
-    /// There is no fence.
+    /// There is no fenced code.
     NoFence,
     /// CPython would raise `SyntaxError`.
     DoesNotParse,
@@ -52,7 +54,7 @@ impl<'a> Pair<'a> {
 
     /// The completion's code, normalised.
     pub(super) fn code(&self) -> Result<String, NoCode> {
-        self.normalize(self.fence()?)
+        self.normalize(&self.fence()?)
     }
 
     /// The completion's code, normalised, if it parses.
@@ -63,13 +65,13 @@ impl<'a> Pair<'a> {
         let code = self.fence()?;
         match self.normalizer {
             Normalizer::Published => {
-                let code = self.normalize(code)?;
+                let code = self.normalize(&code)?;
                 self.read_tree(&code, |_| ())?;
                 Ok(code)
             }
             Normalizer::Fixed => {
-                self.read_tree(code, |_| ())?;
-                self.normalize(code)
+                self.read_tree(&code, |_| ())?;
+                self.normalize(&code)
             }
         }
     }
@@ -86,7 +88,7 @@ impl<'a> Pair<'a> {
         &self,
         read: impl FnOnce(&SyntaxTree<'_>) -> T,
     ) -> Result<T, NoCode> {
-        self.tree(self.fence()?, read)
+        self.tree(&self.fence()?, read)
     }
 
     /// Calls `read` with the syntax tree of the target.
@@ -104,8 +106,8 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn fence(&self) -> Result<&'a str, NoCode> {
-        first_fence(self.completion, self.normalizer).ok_or(NoCode::NoFence)
+    fn fence(&self) -> Result<Cow<'a, str>, NoCode> {
+        fenced_code(self.completion, self.target, self.normalizer).ok_or(NoCode::NoFence)
     }
 
     fn normalize(&self, code: &str) -> Result<String, NoCode> {

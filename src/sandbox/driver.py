@@ -1,9 +1,13 @@
 """A warm server that runs one program after the other, each in a fork.
 
-A socket connects it with the client. A request is a letter, four bytes of length and a text; a reply is four
-bytes of length and JSON. With the request to run a program come the ends of two pipes that only this program has:
-one to read its nonce from, one to write its message to. All permissions of a program are decided before its first
-line runs.
+A socket connects it with the client. A request is a letter, eight bytes of a seed, four bytes of length and a text; a
+reply is four bytes of length and JSON. With the request to run a program come the ends of two pipes that only this
+program has: one to read its nonce from, one to write its message to. All permissions of a program are decided before
+its first line runs.
+
+A program that answers calls writes a message for each answer, and proves nothing: the client compares the answers,
+and to send the right ones is all that is asked of it. A checker is a fork of the server that runs only code of the
+harness and tests of the benchmark, one request after the other, until the client is gone.
 
 A pass is the hash of a nonce. The client puts the nonce into its pipe, so that it is neither in the program's
 memory nor in a Python frame; the child reads it only after the program has ended without an exception. No other
@@ -35,7 +39,8 @@ PROOF_BYTES = 32
 MESSAGE_BYTES = 4096
 TEXT = 500
 # The letters of requests.
-PROGRAM, CALL, HARNESS = b"p", b"c", b"h"
+PROGRAM, CALL, ANSWERS, CHECK, HARNESS = b"p", b"c", b"a", b"d", b"h"
+SEED_BYTES = 8
 # The limit that is set only in programs.
 PROCESSES = getattr(resource, "RLIMIT_NPROC", None)
 
@@ -111,7 +116,7 @@ def write_all(descriptor, data, write=os.write):
 
 
 def receive(descriptor, read=os.read, number=int.from_bytes):
-    """The text of a request whose letter has been read."""
+    """The text of a request whose letter and seed have been read."""
     size = number(read(descriptor, 4), "little")
     text = read(descriptor, size)
     if len(text) < size:
@@ -214,7 +219,7 @@ class Server:
             self.filter, states["system_calls"] = None, str(refusal)
         try:
             probe_limits(self.limits, settings["memory_bytes"])
-            details["limits"] = f"{settings['memory_bytes'] >> 20} MiB"
+            details["limits"] = f"{settings['memory_bytes'] >> 20} MiB: private memory, stack and files together"
         except Refused as refusal:
             states["limits"] = str(refusal)
         return details
@@ -240,6 +245,7 @@ class Server:
         take_kind, room, descriptors = self.socket.recvmsg, _socket.CMSG_SPACE(PASSED.size), PASSED.unpack
         write, close, close_range, wait, look = os.write, os.close, os.closerange, os.waitpid, os.stat
         exit_now, reseed, run, untouched = os._exit, reseeding(), exec, self.untouched
+        read, number = os.read, int.from_bytes
         fork, take, left, clean = fork_of_one_thread(), receive, self.leftovers(), self.clean_scratch
         open_file, null, both_ways, duplicate = os.open, os.devnull, os.O_RDWR, os.dup2
         sigint, interrupt = signal.SIGINT.value, default_int_handler
@@ -251,9 +257,13 @@ class Server:
             kind, passed, _, _ = take_kind(1, room)
             if not kind:
                 raise EOFError
+            if kind in (HARNESS, CHECK):
+                read(channel, SEED_BYTES)
             if kind == HARNESS:
                 send(channel, self.prepare(**json.loads(take(channel))))
                 continue
+            if kind == CHECK:
+                self.become_checker()
             nonces, messages = descriptors(passed[0][2])
             # An open file has state, such as its flags. So it is opened again for each program.
             close(0)
@@ -263,9 +273,10 @@ class Server:
             child = fork()
             if child == 0:
                 try:
+                    seed = number(read(channel, SEED_BYTES), "little")
                     text = take(channel)
                     close_range(first, channel + 1)
-                    reseed()
+                    reseed(seed)
                     handle_signal(sigint, interrupt)
                     if most is not None:
                         limit(PROCESSES, most)
@@ -276,6 +287,8 @@ class Server:
                     try:
                         if kind == PROGRAM:
                             prove(messages, nonces, run(compile(text, "<string>", "exec"), {}))
+                        elif kind == ANSWERS:
+                            self.harness["answer"](text, messages)
                         else:
                             prove(messages, nonces, self.harness["run"](text))
                     except BaseException as error:
@@ -297,6 +310,31 @@ class Server:
                 raise RuntimeError("the system ended a program before it had read its text")
             # Folders that are too deep to be removed vanish with the server's own file system.
             send(channel, {"status": os.waitstatus_to_exitcode(status), "is_spent": not is_clean})
+
+    def become_checker(self):
+        """Answers all further requests in one fork, with the permissions of a program, and ends when that ends."""
+        first, channel = self.private
+        child = os.fork()
+        if child == 0:
+            try:
+                os.closerange(first, channel)
+                self.permit_as_program()
+                while True:
+                    write_all(channel, framed({"checked": self.harness["check"](receive(channel))}))
+                    # The letter and the seed of the next request.
+                    if not os.read(channel, 1 + SEED_BYTES):
+                        os._exit(0)
+            finally:
+                os._exit(70)
+        os.waitpid(child, 0)
+        raise EOFError
+
+    def permit_as_program(self):
+        most = dict(self.limits).get(PROCESSES)
+        if most is not None:
+            resource.setrlimit(PROCESSES, most)
+        if self.filter and self.filter.install_now() != 0:
+            os._exit(70)
 
     def leftovers(self):
         """A function that returns whether there is something to read before the reply to a request."""

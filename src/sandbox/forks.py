@@ -71,12 +71,27 @@ def fork_of_one_thread():
 
 
 def reseeding():
-    """The function that gives each program its own random numbers, as `os.fork` does.
+    """The function that sets the start of all random numbers of a program, so that it has one verdict.
 
     It is the method in C, because the one of `random` is Python code and touches more pages.
     """
     import random
-    return functools.partial(random.Random.__base__.seed, random._inst)
+    seed = functools.partial(random.Random.__base__.seed, random._inst)
+    others = []
+    if "numpy.random" in sys.modules:
+        # It takes 32 bits.
+        others.append(lambda number: sys.modules["numpy.random"].seed(number & 0xFFFFFFFF))
+    if "torch" in sys.modules:
+        others.append(sys.modules["torch"].manual_seed)
+    if not others:
+        return seed
+
+    def seed_all(number):
+        seed(number)
+        for other in others:
+            other(number >> 1)
+
+    return seed_all
 
 
 def without_tracing():

@@ -6,8 +6,11 @@ use super::Modules;
 
 /// Trusted Python code that runs programs in its own way.
 ///
-/// It defines `prepare(data)`, which is called once in the server, and `run(argument)`, which is called in a fork of the
-/// server for each program and returns a text.
+/// It defines `prepare(data)`, which is called once in the server, and some of
+///
+/// - `run(argument)`, which is called in a fork of the server for each program and returns a text;
+/// - `answer(argument, descriptor)`, which is called likewise, and writes a message for each answer of the program;
+/// - `check(argument)`, which runs no program: one fork of the server calls it for all requests. It returns a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Harness {
     /// Harnesses with equal keys have equal `code` and `data`.
@@ -23,24 +26,31 @@ pub struct Harness {
 pub struct Call<'a> {
     /// The harness.
     pub harness: &'a Harness,
-    /// The server that runs it: each role has its own, so that one harness does not know what another one knows, and
-    /// two harnesses in turn do not load their data again each time.
-    pub role: Role,
     /// What the program may import.
     pub modules: Modules,
-    /// The argument of `run`.
+    /// The argument of the harness's function.
     pub argument: &'a str,
     /// The program's time limit, on an idle machine.
     pub timeout: Duration,
-    /// The most bytes that the answer may have.
-    pub answer_bytes: usize,
+    /// Where its random numbers begin.
+    pub seed: u64,
 }
 
-/// The purpose of a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
+/// What a checker replies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The result of the harness's `check`.
+    Text(String),
+    /// The check did not end in time.
+    Late,
+    /// The system ended the checker twice, as it does when memory runs out.
+    Killed,
+}
+
+/// The purpose of a server: each has its own, so that no program knows what a checker knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Role {
     /// It runs programs.
-    #[default]
     Candidate,
     /// It checks the answers of programs, and runs none.
     Checker,

@@ -9,8 +9,8 @@
 //! The driver and the program share one interpreter. So a program that knows the driver can do what the driver does:
 //! read the nonce from its descriptor and send the hash. A program without that knowledge, which searches all
 //! descriptors, frames and objects, does not succeed, and its message is a forgery; `tests/fixtures/attacks.toml` has the
-//! known attempts. Where a benchmark compares values, [`Role::Checker`] compares them in a process that runs no program,
-//! and knowledge of the driver does not help (`recode judge --strict`).
+//! known attempts. Where a benchmark compares values, a program proves nothing: it answers calls ([`Pool::answer`]),
+//! this process measures the time of each, and a process that runs no program compares the answers ([`Pool::check`]).
 
 mod environment;
 mod error;
@@ -33,11 +33,11 @@ pub use environment::{
     Environment, EnvironmentError, Interpreter, Requirements, choose_interpreter,
 };
 pub use error::PythonError;
-pub use harness::{Call, Harness, Role};
+pub use harness::{Call, Harness, Reply};
 pub use modules::Modules;
 pub use pool::Pool;
 pub use program::Program;
 pub use safeguards::{Safeguard, Safeguards};
-pub use server::are_time_limits_exact;
+pub use server::{Answered, Answers, AnswersEnd, Calls, are_time_limits_exact};
 pub use settings::Settings;
 pub use verdict::Verdict;

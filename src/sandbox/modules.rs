@@ -47,11 +47,12 @@ impl Modules {
     pub(super) fn names(self) -> Vec<&'static str> {
         let more: &[&str] = match self {
             Self::Standard => &[],
-            Self::Numpy => &["numpy"],
-            Self::Testing => &["numpy", "pytest"],
+            Self::Numpy => &["numpy", "numpy.random"],
+            Self::Testing => &["numpy", "numpy.random", "pytest"],
             // The modules that scipy and sympy load on first use take up to 90 ms, which every program would spend.
             Self::Symbolic => &[
                 "numpy",
+                "numpy.random",
                 "sympy",
                 "sympy.combinatorics",
                 "sympy.tensor.tensor",
@@ -59,6 +60,7 @@ impl Modules {
             ],
             Self::Scientific => &[
                 "numpy",
+                "numpy.random",
                 "pandas",
                 "scipy",
                 "scipy.linalg",
@@ -70,7 +72,7 @@ impl Modules {
                 "sympy.physics.units.systems",
                 "pytest",
             ],
-            Self::Torch => &["numpy", "torch"],
+            Self::Torch => &["numpy", "numpy.random", "torch"],
         };
         STANDARD.iter().chain(more).copied().collect()
     }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    Call, Interpreter, Modules, Program, PythonError, Role, Safeguards, Settings, Verdict,
+    Answered, Answers, AnswersEnd, Call, Calls, Interpreter, Modules, Program, PythonError, Reply,
+    Safeguards, Settings, Verdict,
+    harness::Role,
     server::{DRIVER, Server},
 };
 
@@ -21,13 +23,53 @@ pub struct Pool {
     returned: Condvar,
 }
 
-/// A verdict, and the answer of a harness.
-type Judged = (Verdict, String);
+/// Whether something killed the program, so that there is no verdict on it yet.
+trait MayBeKilled {
+    /// The result if it is killed once more.
+    fn killed() -> Self;
 
-/// Whether something killed the program or its server, so that there is no verdict on the program yet.
-fn is_killed(judged: &Result<Judged, PythonError>) -> bool {
-    match judged {
-        Ok((verdict, _)) => *verdict == Verdict::KILLED,
+    fn is_killed(&self) -> bool;
+}
+
+/// A verdict, and the answer of a harness.
+impl MayBeKilled for (Verdict, String) {
+    fn killed() -> Self {
+        (Verdict::KILLED, String::new())
+    }
+
+    fn is_killed(&self) -> bool {
+        self.0 == Verdict::KILLED
+    }
+}
+
+impl MayBeKilled for Answered {
+    fn killed() -> Self {
+        Self {
+            end: AnswersEnd::Ended(Verdict::KILLED),
+            is_loaded: false,
+            count: 0,
+        }
+    }
+
+    fn is_killed(&self) -> bool {
+        self.end == AnswersEnd::Ended(Verdict::KILLED)
+    }
+}
+
+impl MayBeKilled for Reply {
+    fn killed() -> Self {
+        Self::Killed
+    }
+
+    fn is_killed(&self) -> bool {
+        *self == Self::Killed
+    }
+}
+
+/// Whether something killed the program or its server.
+fn is_killed<T: MayBeKilled>(result: &Result<T, PythonError>) -> bool {
+    match result {
+        Ok(result) => result.is_killed(),
         Err(error) => matches!(error, PythonError::Lost(_) | PythonError::Server { .. }),
     }
 }
@@ -73,9 +115,7 @@ impl Pool {
     /// An error is a failure to judge, never a failure of the program.
     pub fn run(&self, program: &Program) -> Result<Verdict, PythonError> {
         let modules = Modules::of_program(&program.source);
-        let (verdict, _) = self.judge((Role::Candidate, modules), |server| {
-            server.run(&program.source, program.timeout)
-        })?;
+        let (verdict, _) = self.judge((Role::Candidate, modules), |server| server.run(program))?;
         Ok(verdict)
     }
 
@@ -83,7 +123,29 @@ impl Pool {
     ///
     /// An error is a failure to judge, never a failure of the program.
     pub fn call(&self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
-        self.judge((call.role, call.modules), |server| server.call(call))
+        self.judge((Role::Candidate, call.modules), |server| server.call(call))
+    }
+
+    /// Lets a program answer calls by a harness; `answers` gets each answer as soon as it is there.
+    ///
+    /// An error is a failure to judge, never a failure of the program.
+    pub fn answer(
+        &self,
+        calls: &Calls<'_>,
+        answers: &mut dyn Answers,
+    ) -> Result<Answered, PythonError> {
+        self.judge((Role::Candidate, calls.call.modules), |server| {
+            server.answer(calls, answers)
+        })
+    }
+
+    /// Asks a harness to check something, in a process that runs no program.
+    ///
+    /// An error is a failure to judge.
+    pub fn check(&self, call: &Call<'_>) -> Result<Reply, PythonError> {
+        self.judge((Role::Checker, call.modules), |server| {
+            Ok(server.check(call)?.map_or(Reply::Late, Reply::Text))
+        })
     }
 
     /// The protections of this system.
@@ -119,20 +181,20 @@ impl Pool {
     ///
     /// No program can send the signal that kills. So the system did, which ends processes when memory runs out, or a
     /// person. If it happens again, the program is the cause.
-    fn judge(
+    fn judge<T: MayBeKilled>(
         &self,
         kind: (Role, Modules),
-        exchange: impl Fn(&mut Server) -> Result<Judged, PythonError>,
-    ) -> Result<Judged, PythonError> {
+        mut exchange: impl FnMut(&mut Server) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
         self.with_worker(|worker| {
-            let first = self.work(worker, kind, &exchange);
+            let first = self.work(worker, kind, &mut exchange);
             if !is_killed(&first) {
                 return first;
             }
             let server = self.start_server(kind.1)?;
             worker.insert(kind, server);
-            match self.work(worker, kind, &exchange) {
-                Err(PythonError::Lost(_)) => Ok((Verdict::KILLED, String::new())),
+            match self.work(worker, kind, &mut exchange) {
+                Err(PythonError::Lost(_)) => Ok(T::killed()),
                 second => second,
             }
         })
@@ -154,7 +216,7 @@ impl Pool {
         &self,
         worker: &mut Worker,
         kind: (Role, Modules),
-        work: impl Fn(&mut Server) -> Result<T, PythonError>,
+        mut work: impl FnMut(&mut Server) -> Result<T, PythonError>,
     ) -> Result<T, PythonError> {
         let mut server = match worker.remove(&kind) {
             Some(server) => server,

@@ -9,4 +9,6 @@ pub struct Program {
     pub source: String,
     /// Its time limit, on an idle machine: time in which it waits for a CPU does not count.
     pub timeout: Duration,
+    /// Where the random numbers of `random`, numpy and torch begin, so that a program has one verdict.
+    pub seed: u64,
 }

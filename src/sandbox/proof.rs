@@ -12,8 +12,9 @@ use super::Verdict;
 const NONCE_BYTES: usize = 32;
 const PROOF_BYTES: usize = 32;
 /// A letter and the length of the body.
-const HEADER_BYTES: usize = 5;
-/// The longest message without an answer: the driver cuts the text of an exception.
+pub(super) const HEADER_BYTES: usize = 5;
+/// The longest message that has no value: the driver cuts the text of an exception, and the answer of a harness's `run`
+/// is short. It fits into a pipe.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8192;
 /// The most characters that are kept of an exception's class, and of its text.
 const MAX_TEXT_CHARACTERS: usize = 500;
@@ -71,7 +72,8 @@ impl Nonce {
     }
 }
 
-fn died(status: i32) -> Verdict {
+/// The verdict on a program that ended without a message.
+pub(super) fn died(status: i32) -> Verdict {
     let (code, signal) = if status < 0 {
         (None, Some(-status))
     } else {
@@ -80,15 +82,22 @@ fn died(status: i32) -> Verdict {
     Verdict::Died { code, signal }
 }
 
+/// The letter of a message and the length of its body, if the header is complete.
+pub(super) fn header(message: &[u8]) -> Option<(u8, usize)> {
+    let [letter, a, b, c, d] = *message.first_chunk::<HEADER_BYTES>()?;
+    let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+    Some((letter, length))
+}
+
 /// The letter and the body of a message whose length is the announced one.
 fn whole(message: &[u8]) -> Option<(u8, &[u8])> {
-    let (header, body) = message.split_first_chunk::<HEADER_BYTES>()?;
-    let [letter, a, b, c, d] = *header;
-    let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+    let (letter, length) = header(message)?;
+    let body = &message[HEADER_BYTES..];
     (length == body.len()).then_some((letter, body))
 }
 
-fn failure(letter: u8, body: &[u8]) -> Verdict {
+/// The verdict on a program that reports an exception.
+pub(super) fn failure(letter: u8, body: &[u8]) -> Verdict {
     let text = String::from_utf8_lossy(body);
     let (exception, message) = text.split_once('\n').unwrap_or((&text, ""));
     let cut = |text: &str| text.chars().take(MAX_TEXT_CHARACTERS).collect();

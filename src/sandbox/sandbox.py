@@ -302,20 +302,26 @@ def limits(settings):
         (resource.RLIMIT_FSIZE, settings["file_bytes"]),
         (resource.RLIMIT_NOFILE, settings["open_files"]),
     ]
-    # Memory is limited by RLIMIT_DATA, because torch maps gigabytes of addresses that it never touches. Memory
-    # that is not data (a stack that was moved) is loosely bounded by the addresses beyond those of the server.
+    # One bound on all memory of a program: private memory, the stack, and files, which are in memory and can be mapped.
+    # There is no other memory that can be shared. Private memory is limited by RLIMIT_DATA and not by RLIMIT_AS,
+    # because torch maps gigabytes of addresses that it never touches.
     if LINUX:
-        chosen.append((resource.RLIMIT_DATA, settings["memory_bytes"]))
+        stack = min(settings["stack_bytes"], settings["memory_bytes"] // 4)
+        files = min(settings["scratch_bytes"], settings["memory_bytes"] // 4)
+        chosen.append((resource.RLIMIT_DATA, settings["memory_bytes"] - stack - files))
+        chosen.append((resource.RLIMIT_STACK, stack))
         chosen.append((resource.RLIMIT_AS, addresses() + 2 * settings["memory_bytes"]))
         chosen.append((resource.RLIMIT_NPROC, settings["threads"]))
         chosen.append((resource.RLIMIT_MEMLOCK, 0))
         chosen.append((resource.RLIMIT_MSGQUEUE, 0))
     result = []
     for which, value in chosen:
-        _, most = resource.getrlimit(which)
+        now, most = resource.getrlimit(which)
         if most != resource.RLIM_INFINITY:
             value = min(value, most)
-        result.append((which, (value, value)))
+        # Threads reserve as much as the stack may have now; a program that needs more asks for it.
+        is_stack = which == resource.RLIMIT_STACK and now != resource.RLIM_INFINITY
+        result.append((which, (min(now, value) if is_stack else value, value)))
     return result
 
 

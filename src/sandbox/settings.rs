@@ -9,7 +9,7 @@ pub struct Settings {
     pub interpreter: PathBuf,
     /// The number of programs that run at the same time.
     pub workers: usize,
-    /// The memory of one program.
+    /// All memory of one program, its files and its stack included.
     pub memory_bytes: u64,
     /// The files of one program, together; they are in memory.
     pub scratch_bytes: u64,

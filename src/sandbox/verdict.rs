@@ -41,7 +41,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Something else killed the program: no program can send that signal, not even to itself.
-    pub(super) const KILLED: Self = Self::Died {
+    pub const KILLED: Self = Self::Died {
         code: None,
         signal: Some(9),
     };

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     launch::{Ended, Order},
     plan::{Job, JobId},
-    results::{Holder, JobState, exit_code, in_words},
+    results::{Holder, JobState, ResultsError, exit_code, in_words},
 };
 
 impl Scheduler<'_> {
@@ -180,6 +180,10 @@ impl Scheduler<'_> {
             if free == 0 {
                 return;
             }
+            if let Err(error) = restore_upstream(tracks, position) {
+                self.fail(&mut tracks[position], in_words(&error), false);
+                continue;
+            }
             self.start(&mut tracks[position]);
             free -= usize::from(tracks[position].worker().is_some());
         }
@@ -332,6 +336,15 @@ impl Scheduler<'_> {
             Phase::Over(End::Failed { reason })
         };
     }
+}
+
+/// Writes `job.json` of the finished jobs that a job builds on, where that file is damaged or gone: its worker reads
+/// it.
+fn restore_upstream(tracks: &[Track<'_>], position: usize) -> Result<(), ResultsError> {
+    let needs = tracks[position].needs.iter().map(|place| &tracks[*place]);
+    needs
+        .filter(|track| track.is_done())
+        .try_for_each(|track| track.dir.restore_job(track.job))
 }
 
 /// A training that is done counts as open if its model was removed and a job that is not done needs it.

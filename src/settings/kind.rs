@@ -13,6 +13,9 @@ pub enum Kind {
     Flag,
     /// One of some names: what a message calls them, and the names.
     Choice(&'static str, fn() -> Vec<&'static str>),
+    /// One of some names, or a table with a number for some of them: what a message calls them, and the
+    /// names.
+    Weights(&'static str, fn() -> Vec<&'static str>),
     /// A whole number from the first to the second, both included.
     Whole(i64, i64),
     /// A number in a range.
@@ -36,10 +39,14 @@ pub enum Kind {
     },
     /// A list with at least one item.
     List(&'static Self),
+    /// A list of texts, of which some may be equal, as the words of a command.
+    Words,
     /// A list, or one text.
     TextOrList,
     /// An amount of memory, such as `70GiB`, of at least so many bytes.
     Memory(u64),
+    /// A length of time, such as `20h`.
+    TimeLength,
     /// A table whose keys are paths of settings.
     Assignments,
 }
@@ -66,6 +73,14 @@ pub const SEED: Kind = whole(0, i64::MAX);
 
 /// From here on, messages do not mention an upper bound.
 const MANY: i64 = 1_000_000_000;
+
+/// The range of a weight.
+pub const WEIGHT: Range = Range {
+    low: -1000.0,
+    high: 1000.0,
+    is_open_below: false,
+    is_open_above: false,
+};
 
 /// A whole number from `low` to `high`, both included.
 pub const fn whole(low: i64, high: i64) -> Kind {
@@ -125,10 +140,11 @@ impl Kind {
             Self::Flag => "`true` or `false`",
             Self::Whole(..) => "a whole number",
             Self::Number(_) => "a number",
-            Self::List(_) => "a list",
+            Self::List(_) | Self::Words => "a list",
             Self::TextOrList => "a text or a list of texts",
             Self::Subset { .. } => "the name of a set, or a list",
             Self::Assignments => "a table",
+            Self::Weights(..) => "a text in quotes, or a table of weights",
             _ => "a text in quotes",
         }
     }
@@ -140,6 +156,10 @@ impl Kind {
             Self::Name => "a name in quotes, such as \"grpo_qwen7b\"".into(),
             Self::Flag => "`true` or `false`".into(),
             Self::Choice(_, names) => one_of(&names()),
+            Self::Weights(_, names) => format!(
+                "{}, or a table with weights of some of them",
+                one_of(&names())
+            ),
             Self::Whole(low, MANY..) => format!("a whole number from {low}"),
             Self::Whole(low, high) => format!("a whole number from {low} to {high}"),
             Self::Number(range) => describe_range(range),
@@ -158,9 +178,11 @@ impl Kind {
                 format!("a list with some of {}", one_of(&names()))
             }
             Self::List(_) => "a list with at least one item".into(),
+            Self::Words => "a list of texts".into(),
             Self::TextOrList => "a text, or a list of texts".into(),
             Self::Memory(0) => "an amount such as \"70GiB\"".into(),
             Self::Memory(_) => "an amount above 0, such as \"4GiB\"".into(),
+            Self::TimeLength => "a length of time such as \"20h\" or \"1d12h\"".into(),
             Self::Assignments => "a table such as { method = \"untrained\" }".into(),
         }
     }
@@ -174,6 +196,38 @@ fn describe_range(range: Range) -> String {
         (_, true) => format!("a number {from} {low}, and below {high}"),
         (_, false) => format!("a number {from} {low}, and at most {high}"),
     }
+}
+
+/// The one of some names that a text spells in another way: capitals, spaces, `-` and `_` do not matter, and the
+/// papers' `*` and `+` stand for `star` and `plus`. So `ES*` is `es_star`, and `HumanEval+` is `humaneval_plus`.
+pub fn spelled<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut similar = Vec::new();
+    for name in names {
+        if name == text {
+            return Some(name);
+        }
+        if letters(name) == letters(text) && !letters(text).is_empty() {
+            similar.push(name);
+        }
+    }
+    match similar.as_slice() {
+        [name] => Some(name),
+        _ => None,
+    }
+}
+
+/// What counts of a name's spelling.
+fn letters(name: &str) -> String {
+    let mut letters = String::new();
+    for letter in name.chars() {
+        match letter {
+            '*' => letters.push_str("star"),
+            '+' => letters.push_str("plus"),
+            letter if letter.is_alphanumeric() => letters.extend(letter.to_lowercase()),
+            _ => {}
+        }
+    }
+    letters
 }
 
 /// Names for a message: `` `a`, `b` or `c` ``.
@@ -192,6 +246,36 @@ pub fn one_of<S: AsRef<str>>(names: &[S]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_spellings_of_a_name_are_that_name_and_never_a_shorter_one() {
+        // Oracle: the names in the paper's Table 2 and set-up, and their authors' spellings.
+        let names = [
+            "em",
+            "es",
+            "em_star",
+            "es_star",
+            "grpo",
+            "reinforce_plus_plus",
+        ];
+
+        for (text, name) in [
+            ("ES*", "es_star"),
+            ("EM*", "em_star"),
+            ("ES", "es"),
+            ("es-star", "es_star"),
+            ("GRPO", "grpo"),
+            ("REINFORCE++", "reinforce_plus_plus"),
+        ] {
+            assert_eq!(spelled(text, names), Some(name), "{text}");
+        }
+        for stranger in ["ES**", "E", "", "_", "grp"] {
+            assert_eq!(spelled(stranger, names), None, "{stranger}");
+        }
+        // Two names that are spelled alike are distinguished by their own spelling alone.
+        assert_eq!(spelled("a_b", ["a_b", "ab"]), Some("a_b"));
+        assert_eq!(spelled("A-B", ["a_b", "ab"]), None);
+    }
 
     #[test]
     fn lists_read_as_english() {

@@ -9,13 +9,16 @@ mod declare;
 mod key;
 mod kind;
 mod memory_size;
+mod time_length;
 mod variants;
 
 pub use key::{Field, Key, Preset, Settings, Table};
 pub use kind::{
-    COUNT, COUNT_OR_ZERO, Kind, Range, SEED, above_to, choice, from_below, from_to, one_of, whole,
+    COUNT, COUNT_OR_ZERO, Kind, Range, SEED, WEIGHT, above_to, choice, from_below, from_to, one_of,
+    spelled, whole,
 };
 pub use memory_size::MemorySize;
+pub use time_length::TimeLength;
 pub use variants::variants;
 
 pub(crate) use declare::{keys, presets, settings};

@@ -1,10 +1,10 @@
-//! The codes of all mistakes that a spec can have: the one list of them.
+//! The codes of all mistakes that a spec can have, and of its warnings: the one list of them.
 
 /// Makes the enum of the codes, and what `recode explain` says about each: what it means, and what
 /// to do.
 macro_rules! codes {
     ($($code:ident: $meaning:literal, $remedy:literal;)*) => {
-        /// The code of a mistake, printed as `error[E101]`.
+        /// The code of a mistake or a warning, printed as `error[E101]` or `warning[W201]`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(super) enum Code {
             $(#[doc = $meaning] $code,)*
@@ -17,6 +17,11 @@ macro_rules! codes {
             /// The code as it is printed.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code)),* }
+            }
+
+            /// Whether the spec can be run nevertheless.
+            pub(super) fn is_warning(self) -> bool {
+                self.name().starts_with('W')
             }
 
             /// What it means.
@@ -65,6 +70,10 @@ codes! {
         "Correct its name (`train.max_steps` is `RECODE_TRAIN__MAX_STEPS`), or unset it.";
     E115: "A `--set` is not of the form `key=value`.",
         "Write for instance `--set train.max_steps=100`.";
+    E116: "Neither the spec nor the current folder is in a project, so that names and paths of data mean nothing.",
+        "Run the command in a checkout of this project, put the spec into one, or write whole paths of files.";
+    E117: "`include` is set outside of a file.",
+        "Write the `include` into the spec, or change single settings with `--set`.";
     E120: "An axis of the grid is not a setting, or not one that may differ from point to point.",
         "Name the whole path of a setting in quotes; `recode explain KEY` says whether it may be an axis.";
     E121: "An axis, another list or a table of the grid is empty.",
@@ -89,6 +98,14 @@ codes! {
         "Name values that the axes have, or write `baseline = { method = \"untrained\" }`.";
     E134: "A reference table does not exist.",
         "Name a table of datasets/reference/, such as `recode.table1`.";
+    W201: "A setting changes nothing, because no job reads it.",
+        "Remove it, or change the setting that keeps it from being read.";
+    W202: "An axis makes no difference to some points, so that several rows of the table are the same jobs.",
+        "Remove the axis, or exclude the repeated points with a [[grid.exclude]].";
+    W203: "A benchmark is measured, but is in no column of the table.",
+        "Add a column for it to `table.cols`, or remove it from `eval.benchmarks`.";
+    W204: "No row of the table is compared with its baseline.",
+        "Remove `table.baseline`, or add a row that differs from it.";
 }
 
 #[cfg(test)]

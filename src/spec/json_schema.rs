@@ -16,7 +16,7 @@ use super::{
     schema::{self, SpecKey, join, rest_below},
 };
 use crate::{
-    settings::{Kind, MemorySize, Range},
+    settings::{Kind, MemorySize, Range, WEIGHT},
     train::Algorithm,
 };
 
@@ -84,8 +84,9 @@ impl Purpose {
     /// What an assignment to a path may be.
     fn value(self, path: &str) -> Json {
         let one = reference(path);
-        let takes_one = schema::find(path)
-            .is_none_or(|key| matches!(key.kind, Kind::List(_) | Kind::Subset { .. }));
+        let takes_one = schema::find(path).is_none_or(|key| {
+            matches!(key.kind, Kind::List(_) | Kind::Words | Kind::Subset { .. })
+        });
         match self {
             Self::Axes => list_of(&one),
             Self::Conditions if !takes_one => {
@@ -247,6 +248,21 @@ fn of_kind(kind: Kind) -> Json {
         Kind::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Choice(_, names) => json!({ "enum": names() }),
+        Kind::Weights(_, names) => {
+            let weights: Map<String, Json> = names()
+                .into_iter()
+                .map(|name| (name.to_owned(), of_range(WEIGHT)))
+                .collect();
+            json!({ "anyOf": [
+                { "enum": names() },
+                {
+                    "type": "object",
+                    "properties": weights,
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                },
+            ] })
+        }
         Kind::Whole(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
         Kind::Number(range) => of_range(range),
         Kind::Subset { names, sets, .. } => {
@@ -255,6 +271,9 @@ fn of_kind(kind: Kind) -> Json {
             json!({ "anyOf": [{ "enum": sets }, list_of(&one)] })
         }
         Kind::List(of) => list_of(&of_kind(*of)),
+        Kind::Words => {
+            json!({ "type": "array", "items": of_kind(Kind::Text), "minItems": 1 })
+        }
         Kind::TextOrList => {
             let text = of_kind(Kind::Text);
             json!({ "anyOf": [text, list_of(&text)] })
@@ -268,6 +287,10 @@ fn of_kind(kind: Kind) -> Json {
             let units = MemorySize::units().join("|");
             json!({ "type": "string", "pattern": format!("^{number}\\s*({units})$") })
         }
+        Kind::TimeLength => json!({
+            "type": "string",
+            "pattern": "^(?=.*[1-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?$",
+        }),
         Kind::Assignments => json!({
             "anyOf": [
                 {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     check::{self, report::Report},
     code::Code,
-    experiment::{Experiment, Point},
+    experiment::Experiment,
     grid::{
         assignments, axes,
         points::{Candidate, Grid},
@@ -19,10 +19,12 @@ use super::{
         layered::Layered,
         layers::Layers,
         node::Node,
-        source::{Place, Sources},
+        source::{Kind, Place, Sources},
         surroundings::Surroundings,
     },
+    settings::Point,
     table,
+    warn::written::Written,
 };
 
 /// A spec to read.
@@ -53,6 +55,7 @@ pub fn load(request: &Request<'_>) -> Result<Experiment, Box<Mistakes>> {
         sources,
         problems,
         meant: BTreeSet::new(),
+        rejected: BTreeSet::new(),
         around: request.around,
         top,
     };
@@ -72,6 +75,7 @@ struct Loading<'a> {
     sources: Sources,
     problems: Vec<Problem>,
     meant: BTreeSet<String>,
+    rejected: BTreeSet<String>,
     around: &'a Surroundings,
     /// The beginning of the spec.
     top: Place,
@@ -92,6 +96,7 @@ impl Loading<'_> {
                 sources: &self.sources,
                 problems: &mut self.problems,
                 meant: &mut self.meant,
+                rejected: &mut self.rejected,
             };
             check::layer(&mut report, tree);
             axes::check(&mut report, tree);
@@ -105,13 +110,17 @@ impl Loading<'_> {
         let grid = Grid::read(&layered, self.top, &mut self.problems);
         let candidates = grid.points(&layered, &mut self.problems);
         let points = self.points(&grid.paths(), &candidates)?;
+        let mut warnings = Vec::new();
+        self.outside_of_a_project();
         let table = table::reader::Reader {
             layered: &layered,
             grid: &grid,
             points: &points,
             references: self.around.references.as_deref(),
             meant: &self.meant,
+            rejected: &self.rejected,
             problems: &mut self.problems,
+            warnings: &mut warnings,
         };
         let table = table.read();
         let description = layered.json("description");
@@ -128,7 +137,47 @@ impl Loading<'_> {
             table,
             run,
             origins: self.origins(&layered),
+            written: self.written(layered, &grid, candidates, warnings),
         })
+    }
+
+    fn written(
+        &self,
+        layered: Layered,
+        grid: &Grid,
+        candidates: Vec<Candidate>,
+        warnings: Vec<Problem>,
+    ) -> Written {
+        let of = |candidates: Vec<Candidate>| -> Vec<Layered> {
+            candidates.into_iter().map(|point| point.layered).collect()
+        };
+        let is_of_a_file = |tree: &&Node| {
+            let kind = &self.sources.get(tree.place.source).kind;
+            matches!(kind, Kind::Defaults | Kind::File { .. })
+        };
+        let files = Layered::new(layered.trees().filter(is_of_a_file).cloned());
+        let is_changed = files.trees().count() < layered.trees().count();
+        let own_points = if is_changed {
+            // Its mistakes are those of the whole, or were mended by the command line.
+            let grid = Grid::read(&files, self.top, &mut Vec::new());
+            of(grid.points(&files, &mut Vec::new()))
+        } else {
+            Vec::new()
+        };
+        let baseline = layered.entries("table.baseline").first().map(|setting| {
+            let is_of_a_file = self.sources.get(setting.place().source).is_file();
+            (setting.place(), is_changed && is_of_a_file)
+        });
+        let axes = grid.axes().into_iter().chain(grid.added());
+        Written {
+            sources: self.sources.clone(),
+            warnings,
+            axes: axes.map(|axis| (axis.key.clone(), axis.place)).collect(),
+            layered: Some(layered),
+            points: of(candidates),
+            own_points,
+            baseline,
+        }
     }
 
     fn name(&mut self, layered: &Layered) -> String {
@@ -173,6 +222,7 @@ impl Loading<'_> {
                 sources: &self.sources,
                 around: self.around,
                 top: self.top,
+                rejected: &self.rejected,
                 problems: &mut self.problems,
             };
             point::check(&mut report, &mut settings);
@@ -190,6 +240,37 @@ impl Loading<'_> {
             points.push(Point { values, settings });
         }
         Some(points)
+    }
+
+    /// Outside of a project, each default path and each name of a data set would be a mistake that nobody has
+    /// made: there is one instead.
+    fn outside_of_a_project(&mut self) {
+        if self.around.is_project() {
+            return;
+        }
+        let sources = &self.sources;
+        let is_of_project = |problem: &Problem| {
+            let written = sources.text(problem.place).trim_matches(['"', '\'']);
+            let is_name = !written.starts_with(['/', '.']);
+            is_name && matches!(problem.code, Code::E106 | Code::E107 | Code::E108)
+        };
+        let Some(first) = self.problems.iter().find(|one| is_of_project(one)) else {
+            return;
+        };
+        let written = sources
+            .text(first.place)
+            .trim_matches(['"', '\''])
+            .to_owned();
+        let current = self.around.root.display();
+        let title = "the spec and the current folder are outside of every project";
+        let label =
+            format!("`{written}` is looked for in {current}, which has no folder `datasets`");
+        let problem = Problem::new(Code::E116, self.top, title, label).help(
+            "run the command in a checkout of this project, or put the spec into one; \
+             paths that begin with `./` start in the folder of the spec",
+        );
+        self.problems.retain(|problem| !is_of_project(problem));
+        self.problems.push(problem);
     }
 
     fn origins(&self, layered: &Layered) -> BTreeMap<String, String> {

@@ -15,16 +15,23 @@ mod point;
 mod problem;
 mod read;
 mod schema;
+mod settings;
 mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod warn;
 
-pub use experiment::{Experiment, Needs, Point, RunSettings, Settings};
+pub use experiment::Experiment;
 pub use explain::explain;
 pub use json_schema::json_schema;
 pub use load::{Request, load};
-pub use problem::Mistakes;
+pub use problem::{Mistakes, Warnings};
 pub use read::surroundings::Surroundings;
+pub use settings::{EngineName, Needs, Point, RunSettings, Settings, SlurmSettings};
 pub use suggest::nearest;
 pub use table::settings::{Baseline, Column, Show, TableSettings};
+pub use warn::{
+    finding::Finding,
+    written::{Comparison, WrittenSetting},
+};

@@ -1,4 +1,4 @@
-//! Mistakes, and how they are shown: the line, the caret, what to write instead.
+//! Mistakes and warnings, and how they are shown: the line, the caret, what to write instead.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 
@@ -7,7 +7,7 @@ use super::{
     read::source::{Kind, Place, Sources},
 };
 
-/// One mistake.
+/// One mistake, or one warning.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) code: Code,
@@ -80,7 +80,12 @@ impl Problem {
         } else {
             Renderer::plain()
         };
-        let title = Level::ERROR
+        let level = if self.code.is_warning() {
+            Level::WARNING
+        } else {
+            Level::ERROR
+        };
+        let title = level
             .primary_title(self.title.as_str())
             .id(self.code.name());
         let mut main = Group::with_title(title);
@@ -145,6 +150,36 @@ fn has_lines(sources: &Sources, place: Place) -> bool {
     is_file && !source.text.is_empty()
 }
 
+/// The texts of problems. The spec itself comes first, then what it includes; the environment and the command
+/// line come last.
+fn details(problems: &[Problem], sources: &Sources, styled: bool) -> String {
+    let mut problems: Vec<&Problem> = problems.iter().collect();
+    problems.sort_by_key(|problem| (problem.place, problem.code));
+    let texts = problems
+        .iter()
+        .map(|problem| problem.render(sources, styled));
+    texts.map(|text| text + "\n").collect::<Vec<_>>().join("\n")
+}
+
+/// What is odd about an experiment that can be run.
+#[derive(Debug)]
+pub struct Warnings {
+    pub(super) sources: Sources,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Warnings {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The text of every warning for a person, with colours if `styled`.
+    pub fn details(&self, styled: bool) -> String {
+        details(&self.problems, &self.sources, styled)
+    }
+}
+
 /// Every mistake of one experiment.
 #[derive(Debug)]
 pub struct Mistakes {
@@ -161,13 +196,7 @@ impl Mistakes {
 
     /// The text of every mistake for a person, with colours if `styled`.
     pub fn details(&self, styled: bool) -> String {
-        let mut problems: Vec<&Problem> = self.problems.iter().collect();
-        // The spec itself first, then what it includes; the environment and the command line last.
-        problems.sort_by_key(|problem| (problem.place, problem.code));
-        let texts = problems
-            .iter()
-            .map(|problem| problem.render(&self.sources, styled));
-        texts.map(|text| text + "\n").collect::<Vec<_>>().join("\n")
+        details(&self.problems, &self.sources, styled)
     }
 
     /// The name of the spec and the number of its mistakes.

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     benchmark,
-    experiment::{RunSettings, TOP_FIELDS},
+    settings::{RunSettings, TOP_FIELDS},
     table::settings::TableSettings,
 };
 
@@ -261,7 +261,7 @@ pub(super) fn reason_against_sweeping(path: &str) -> Option<&'static str> {
         Some("include" | "name" | "description" | "table" | "grid") => {
             Some("it belongs to the whole experiment, not to one point of it")
         }
-        Some("run") if path == "run.slots" || path.starts_with("run.needs") => {
+        Some("run") if !matches!(path, "run" | "run.backend" | "run.seeds") => {
             Some("it says how to run, and changes no result")
         }
         _ => None,
@@ -331,7 +331,10 @@ mod tests {
 
     #[test]
     fn sections_list_what_is_directly_in_them() {
-        assert_eq!(names_in("reward"), ["normalizer"]);
+        assert_eq!(
+            names_in("reward"),
+            ["clip", "custom", "normalizer", "scale", "tests"]
+        );
         assert_eq!(
             names_in("train.lr"),
             ["floor", "peak", "schedule", "warmup_steps"]

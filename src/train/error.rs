@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use crate::model::ModelError;
+use crate::{
+    model::ModelError,
+    reward::{JudgeError, RewardError},
+};
 
 /// The reason why a training has no result.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,22 @@ pub enum TrainError {
     /// The model could not be read, written or sampled from.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The unit tests of a row cannot be used.
+    #[error("the unit tests of `{row}` cannot be used")]
+    Tests {
+        /// The row.
+        row: String,
+        /// The cause.
+        source: JudgeError,
+    },
+    /// The completions of a step have no reward.
+    #[error("cannot reward the completions of step {step}")]
+    Reward {
+        /// The step.
+        step: usize,
+        /// The cause.
+        source: RewardError,
+    },
     /// The observer could not write a record.
     #[error("cannot record step {step}")]
     Observe {

@@ -5,7 +5,7 @@ use crate::model::Decoder;
 use super::{
     algorithm::Algorithm,
     error::TrainError,
-    rollout::{collect::Collector, reward::RewardFn, step::RolloutStep},
+    rollout::{collect::Collector, gap::GapWatch, reward::RewardFn, step::RolloutStep},
     settings::TrainSettings,
     step::Method,
     supervised::SupervisedStep,
@@ -34,6 +34,7 @@ pub(super) fn method<'a>(
     };
     Ok(Box::new(RolloutStep {
         reference: (objective.kl_weight > 0.0).then_some(start),
+        gap: GapWatch::default(),
         collector: Collector {
             task,
             objective,

@@ -32,11 +32,12 @@ pub use evaluation::{EvalSchedule, EvaluationRecord, FinalCheckpoint};
 pub use learner::{LearningRate, OptimizerSettings, Schedule};
 pub use loss::Aggregation;
 pub use observer::{
-    NonFiniteRecord, NonFiniteSample, Observer, RewardRecord, RolloutRecord, SampleRecord,
-    StepRecord, Timing,
+    GamingRecord, NonFiniteRecord, NonFiniteSample, Observer, RewardRecord, RolloutRecord,
+    SampleRecord, StepRecord, TestShares, Timing,
 };
 pub use order::RowOrder;
 pub use rollout::advantage::AdvantageScale;
+pub use rollout::reward::RewardTools;
 pub use run::{Ended, Inputs, Outcome, train};
 pub use settings::TrainSettings;
 pub use task::Row;

@@ -1,6 +1,6 @@
 //! The records of a training, and the observer that receives them.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,12 @@ pub trait Observer {
     /// Receives an update that was skipped because its loss or gradient was not finite. Called
     /// before the step's [`Self::on_step`].
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()>;
+
+    /// A checkpoint is about to be written. What was received until now must not be lost once it is there, since
+    /// no step before it is repeated.
+    fn before_checkpoint(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Receives what makes the whole training doubtful, the same however often it was interrupted.
     fn on_warning(&mut self, text: &str) {
@@ -88,6 +94,9 @@ pub struct RolloutRecord {
     pub completion_tokens: f64,
     /// The share of completions that were truncated at the limit, in 0..=1.
     pub truncated_share: f64,
+    /// Measures of repetition and copying; `None` in records from before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaming: Option<GamingRecord>,
     /// Generation batches.
     pub generation_batches: usize,
     /// Groups that the step learned from.
@@ -105,16 +114,42 @@ pub struct RolloutRecord {
 }
 
 /// A reward by part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RewardRecord {
     /// The sum: format, correctness and the overlong penalty.
     pub total: f64,
-    /// For the format that the prompt asks for.
+    /// For the format that the prompt asks for; with its weight in a sum.
     pub format: f64,
-    /// For the quantity that the reward variant measures.
+    /// For everything else that the reward measures; in a sum, with the weights.
     pub correctness: f64,
     /// The penalty for length (DAPO), 0 or less.
     pub overlong: f64,
+    /// The value of each part of a sum, before its weight; empty if the reward is no sum.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, f64>,
+    /// The unit tests that were passed; `None` if none were run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestShares>,
+}
+
+/// Shares of unit tests that were passed, in 0..=1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestShares {
+    /// Of the tests that are rewarded.
+    pub rewarded: f64,
+    /// Of the tests that are held out; `None` if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<f64>,
+}
+
+/// Measures of how completions may earn a reward without solving their task. Lengths are in the
+/// [`RolloutRecord`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GamingRecord {
+    /// The mean share of a completion's phrases that it has had before, in 0..=1.
+    pub repeated_share: f64,
+    /// The mean share of a completion's phrases that the note has too, in 0..=1.
+    pub copied_share: f64,
 }
 
 /// The time of a step, by activity.
@@ -128,6 +163,9 @@ pub struct Timing {
     pub sampling_seconds: f64,
     /// Scoring them.
     pub reward_seconds: f64,
+    /// `reward_seconds / seconds`.
+    #[serde(default)]
+    pub reward_share: f64,
     /// Forward and backward passes and the optimiser.
     pub update_seconds: f64,
 }

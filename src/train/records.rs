@@ -67,6 +67,7 @@ impl FinishedStep<'_> {
                 tokens_per_second: output.tokens as f64 / seconds.max(1e-9),
                 sampling_seconds: output.sampling_seconds,
                 reward_seconds: output.reward_seconds,
+                reward_share: output.reward_seconds / seconds.max(1e-9),
                 update_seconds: output.update_seconds,
             },
         }
@@ -82,7 +83,7 @@ impl FinishedStep<'_> {
             completion: sample.text.clone(),
             tokens: sample.sequence.completion.len(),
             is_truncated: sample.is_truncated,
-            reward: sample.reward,
+            reward: sample.reward.clone(),
             advantage: sample.advantage,
         }
     }
@@ -95,7 +96,7 @@ impl FinishedStep<'_> {
                 row: row.id.clone(),
                 prompt: row.prompt.clone(),
                 completion: sample.completion.clone(),
-                reward: sample.reward,
+                reward: sample.reward.clone(),
                 advantage: sample.advantage.and_then(finite),
             }
         });

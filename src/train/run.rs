@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use serde_json::json;
 
-use crate::{digest::Digest, model::LanguageModel, reward::Scorer};
+use crate::{digest::Digest, model::LanguageModel};
 
 use super::{
     context::StepContext,
@@ -14,7 +14,7 @@ use super::{
     method::method,
     observer::Observer,
     records::FinishedStep,
-    rollout::reward::RewardFn,
+    rollout::reward::{MixedReward, NoReward, RewardFn, RewardTools},
     settings::TrainSettings,
     state::{Checkpoint, Progress, Store},
     step::{Method, StepOutput},
@@ -32,6 +32,8 @@ pub struct Inputs<'a> {
     pub seed: u64,
     /// The folder of checkpoints. An interrupted training continues from the newest one.
     pub checkpoints: &'a Path,
+    /// What the reward runs besides the program; empty if it runs nothing.
+    pub tools: RewardTools<'a>,
 }
 
 /// The result of a training.
@@ -63,8 +65,17 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     let settings = inputs.settings;
-    let scorer = Scorer::new(settings.reward, &settings.reward_settings);
-    train_with(model, inputs, observer, &scorer)
+    if !settings.algorithm.has_reward() {
+        return train_with(model, inputs, observer, &NoReward);
+    }
+    let reward = MixedReward::new(
+        &settings.reward,
+        &settings.reward_settings,
+        inputs.rows,
+        inputs.tools,
+        inputs.seed,
+    )?;
+    train_with(model, inputs, observer, &reward)
 }
 
 /// [`train`] with any reward.
@@ -199,12 +210,12 @@ impl Run<'_> {
     ) -> Result<Ended, TrainError> {
         loop {
             if !self.evaluate(observer)? {
-                self.save()?;
+                self.save(observer)?;
                 return Ok(Ended::Stopped);
             }
             let is_last = self.progress.step >= self.settings.max_steps;
             if is_last || self.is_worth_saving() {
-                self.save()?;
+                self.save(observer)?;
             }
             if is_last {
                 return Ok(Ended::Done);
@@ -217,7 +228,7 @@ impl Run<'_> {
                 method.step(&mut self.learner, context, &mut || observer.should_stop())?
             };
             let Some(output) = output else {
-                self.save()?;
+                self.save(observer)?;
                 return Ok(Ended::Stopped);
             };
             self.finish(output, context, start, observer)?;
@@ -308,16 +319,20 @@ impl Run<'_> {
     }
 
     /// Writes a checkpoint, unless the one of this step is already written.
-    fn save(&mut self) -> Result<(), TrainError> {
-        if self.progress.step == self.saved {
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let step = self.progress.step;
+        if step == self.saved {
             return Ok(());
         }
+        observer
+            .before_checkpoint()
+            .map_err(|source| TrainError::Observe { step, source })?;
         self.store.save(&Checkpoint {
             identity: self.identity.clone(),
             progress: self.progress,
             learner: self.learner.snapshot(),
         })?;
-        self.saved = self.progress.step;
+        self.saved = step;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::{
     model::SamplingSettings,
-    reward::{RewardSettings, Variant},
+    reward::{Mix, Part, RewardSettings},
     settings::{COUNT, COUNT_OR_ZERO, Kind, above_to, choice, settings, whole},
     train::{
         algorithm::Algorithm,
@@ -26,9 +26,10 @@ settings! {
             default = "grpo"
         )]
         pub algorithm: Algorithm,
-        /// The correctness part of the reward (paper, Table 2); not used by SFT.
-        #[key(choice::<Variant>("reward"), default = "es_star", source = "paper, Table 2: the best")]
-        pub reward: Variant,
+        /// What is rewarded in addition to the format (paper, Table 2), or a sum such as
+        /// `{ format = 1.0, es_star = 0.5 }`; not used by SFT.
+        #[key(Kind::Weights("reward", Part::names), default = "es_star", source = "paper, Table 2: the best")]
+        pub reward: Mix,
         /// How the reward prepares code; the section `[reward]` of a spec.
         pub reward_settings: RewardSettings,
         /// Optimiser updates for SFT, rollout steps for the others.

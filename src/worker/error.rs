@@ -11,6 +11,7 @@ use crate::{
     plan::JobId,
     remote::NoKey,
     results::{Owner, ResultsError},
+    reward::CustomError,
     sandbox::PythonError,
     train::TrainError,
 };
@@ -120,6 +121,9 @@ pub enum WorkerError {
     /// The evaluation failed.
     #[error(transparent)]
     Eval(EvalError),
+    /// The user's own reward process does not start.
+    #[error(transparent)]
+    Reward(#[from] CustomError),
     /// Python programs cannot be run.
     #[error(transparent)]
     Python(#[from] PythonError),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     Context, WorkerError,
-    measuring::{SampleLog, start_pool},
+    measuring::{SampleLog, judged_again, start_pool},
     model, remote_eval,
 };
 use crate::{
@@ -62,6 +62,7 @@ fn samples(
     let total = number_of_samples(settings, benchmark);
     let done = whole_chunks(&dir.samples(), settings.batch_size.max(1), total)?;
     let done = in_order(done, settings, benchmark);
+    let done = judged_again(&dir.samples(), benchmark, done, inputs.pool)?;
     let chunks = done.last().map_or(0, |sample| sample.chunk + 1);
     let is_done = |sample: &SampleRecord| sample.chunk < chunks;
     let lines = JsonLines::resume(&dir.samples(), is_done)?;

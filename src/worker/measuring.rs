@@ -1,12 +1,12 @@
 //! What every measurement needs: a pool that runs tests, and the log of samples.
 
-use std::io;
+use std::{io, path::Path};
 
 use super::{Context, Reporter, StopFlag, WorkerError};
 use crate::{
     data::Cache,
-    disk::JsonLines,
-    eval::{EvalSettings, Observer, SampleRecord},
+    disk::{DiskError, JsonLines},
+    eval::{EvalSettings, Observer, SampleRecord, benchmark::Benchmark, judge_again},
     sandbox::{Pool, Settings, choose_interpreter},
 };
 
@@ -44,6 +44,23 @@ pub(super) fn warn_of_failures(samples: &[SampleRecord]) {
             tracing::warn!(task = sample.task_id, error, "a sample could not be judged");
         }
     }
+}
+
+/// The samples of an earlier attempt, those among them judged that could not be judged then: what failed, such as a
+/// process that the system has killed, may not fail again.
+pub(super) fn judged_again(
+    path: &Path,
+    benchmark: &dyn Benchmark,
+    samples: Vec<SampleRecord>,
+    pool: &Pool,
+) -> Result<Vec<SampleRecord>, DiskError> {
+    if samples.iter().all(|sample| sample.judgement.is_some()) {
+        return Ok(samples);
+    }
+    let samples = judge_again(benchmark, samples, pool);
+    warn_of_failures(&samples);
+    JsonLines::replace(path, &samples)?;
+    Ok(samples)
 }
 
 /// Writes samples to `samples.jsonl` as they are judged, and reports the progress.

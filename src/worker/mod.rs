@@ -5,10 +5,12 @@
 
 mod error;
 mod eval_job;
+mod lost;
 mod measuring;
 mod model;
 mod remote_eval;
 mod reporter;
+mod reward_tools;
 mod stop;
 mod tensorboard;
 mod train_eval;
@@ -147,6 +149,7 @@ fn run_with(
                 path: dir.path().to_owned(),
             });
         }
+        attempt.logs = dir.log_digests()?;
         dir.write_attempt(&attempt)?;
         // Written last, because its presence means that the job is done.
         Ok(dir.write_outcome(&outcome)?)

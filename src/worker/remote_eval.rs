@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, WorkerError, measuring::SampleLog};
+use super::{
+    Context, WorkerError,
+    measuring::{SampleLog, judged_again},
+};
 use crate::{
     disk::JsonLines,
     eval::{Inputs, SampleRecord, benchmark::Benchmark, measure_remote},
@@ -19,8 +22,10 @@ pub(super) fn samples(
 ) -> Result<Vec<SampleRecord>, WorkerError> {
     let dir = context.dir;
     // Opened before the samples are read, which removes an incomplete last line.
-    let lines = JsonLines::open(&dir.samples())?;
+    drop(JsonLines::open(&dir.samples())?);
     let done: Vec<SampleRecord> = JsonLines::read(&dir.samples())?;
+    let done = judged_again(&dir.samples(), benchmark, done, inputs.pool)?;
+    let lines = JsonLines::open(&dir.samples())?;
     context.attempt.remote = usage(settings, &done);
     dir.write_attempt(context.attempt)?;
     let mut log = SampleLog::new(lines, &done, context.progress, context.stop);

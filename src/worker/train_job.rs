@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, WorkerError, model, train_eval::Evaluation, train_log::TrainLog};
+use super::{
+    Context, WorkerError, lost, model, reward_tools::Tools, train_eval::Evaluation,
+    train_log::TrainLog,
+};
 use crate::{
     data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
@@ -11,6 +14,7 @@ use crate::{
     model::{AdapterKind, Chat},
     plan::{TrainEval, Work},
     results::{JobDir, Outcome, TrainOutcome},
+    reward::UnitTests,
     seed,
     train::{Ended, EvaluationRecord, Inputs, Row, StepRecord, TrainError, TrainSettings, train},
 };
@@ -37,12 +41,16 @@ pub(super) fn train_job(
     let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    let tools = Tools::start(&mut context, settings)?;
     let inputs = Inputs {
         settings,
         rows: &rows,
         seed: work.seed,
         checkpoints: &dir.checkpoints(),
+        tools: tools.as_reward_tools(),
     };
+    lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
+    let is_evaluated = evaluation.is_some();
     let mut log = TrainLog::new(context, evaluation, settings.max_steps);
     let outcome = train(model, &inputs, &mut log).map_err(|error| match error {
         TrainError::Diverged { .. } => WorkerError::Diverged {
@@ -67,9 +75,10 @@ pub(super) fn train_job(
     })?;
     let mut warnings = log.warnings;
     warnings.extend(no_update(dir)?);
+    warnings.extend(lost::warnings(dir, outcome.steps, is_evaluated)?);
     Ok(Outcome::Train(TrainOutcome {
         steps: outcome.steps as u64,
-        final_metrics: final_metrics(dir, outcome.weights)?,
+        final_metrics: final_metrics(dir, outcome.steps, outcome.weights)?,
         model_digest,
         adapter: is_adapter,
         warnings,
@@ -103,6 +112,11 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
                     is_raw: is_raw(&prompt, chat),
                     prompt: prompt_text(prompt, chat)?,
                     target_text: target_text(&row.new_code),
+                    note: row.update_info,
+                    tests: (!row.tests.is_empty()).then_some(UnitTests {
+                        setup: row.setup,
+                        tests: row.tests,
+                    }),
                     target_code: row.new_code,
                 }
             }
@@ -113,6 +127,8 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
                 prompt: row.prompt,
                 target_text: row.completion,
                 target_code: String::new(),
+                note: String::new(),
+                tests: None,
             },
         })
     };
@@ -127,9 +143,14 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
 ///
 /// If there were evaluations, also the one of the last step and the one of the step `weights`,
 /// whose weights the model has.
-fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, DiskError> {
+fn final_metrics(
+    dir: &JobDir,
+    steps: usize,
+    weights: usize,
+) -> Result<BTreeMap<String, f64>, DiskError> {
     let records: Vec<StepRecord> = JsonLines::read(&dir.metrics())?;
-    let Some(last) = records.last() else {
+    // Without the line of the last step there are none: those of another step would be taken for them.
+    let Some(last) = records.last().filter(|last| last.step == steps) else {
         return Ok(BTreeMap::new());
     };
     let mut metrics = BTreeMap::new();
@@ -143,6 +164,13 @@ fn final_metrics(dir: &JobDir, weights: usize) -> Result<BTreeMap<String, f64>, 
         put("reward", Some(rollout.reward.total));
         put("reward_format", Some(rollout.reward.format));
         put("reward_correctness", Some(rollout.reward.correctness));
+        for (part, value) in &rollout.reward.parts {
+            put(&format!("reward_part.{part}"), Some(*value));
+        }
+        if let Some(tests) = rollout.reward.tests {
+            put("tests.rewarded", Some(tests.rewarded));
+            put("tests.hidden", tests.hidden);
+        }
         put("zero_spread_share", Some(rollout.zero_spread_share));
         put("completion_tokens", Some(rollout.completion_tokens));
         put("kl", rollout.kl);

@@ -17,8 +17,8 @@ const MAX_NON_FINITE: usize = 10;
 
 /// The part of a line that decides whether it is kept when a training resumes.
 #[derive(Deserialize)]
-struct Step {
-    step: usize,
+pub(super) struct Step {
+    pub(super) step: usize,
 }
 
 /// The logs of a training.
@@ -191,6 +191,19 @@ impl Observer for TrainLog<'_> {
         kept.map_err(io::Error::other)?;
         let (step, file) = (update.step, path.display());
         tracing::warn!("step {step}: an update was not finite and is skipped, see `{file}`");
+        Ok(())
+    }
+
+    fn before_checkpoint(&mut self) -> io::Result<()> {
+        let lines = self.lines()?;
+        let logs = [
+            Some(&lines.metrics),
+            Some(&lines.samples),
+            lines.evaluations.as_ref(),
+        ];
+        for log in logs.into_iter().flatten() {
+            log.sync().map_err(io::Error::other)?;
+        }
         Ok(())
     }
 

@@ -18,20 +18,24 @@ use source::{SourceFile, all_files, root};
 
 /// Each module, leaves first, and the modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("fuzz", &[]),
     ("seed", &[]),
     ("digest", &[]),
-    ("disk", &[]),
+    ("disk", &["fuzz"]),
     ("settings", &[]),
     ("device", &[]),
     ("allocator", &[]),
-    ("answer", &[]),
     ("syntax", &[]),
-    ("sandbox", &["disk"]),
+    ("answer", &["syntax"]),
+    ("sandbox", &["disk", "fuzz"]),
     ("launch", &[]),
-    ("remote", &["settings"]),
-    ("data", &["digest", "disk", "settings"]),
-    ("reward", &["answer", "settings", "syntax"]),
-    ("model", &["device", "disk", "remote", "seed", "settings"]),
+    ("remote", &["fuzz", "settings"]),
+    ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
+    ("reward", &["answer", "sandbox", "settings", "syntax"]),
+    (
+        "model",
+        &["device", "disk", "fuzz", "remote", "seed", "settings"],
+    ),
     (
         "train",
         &["digest", "disk", "model", "reward", "seed", "settings"],
@@ -39,13 +43,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "answer", "data", "digest", "disk", "model", "remote", "sandbox", "seed", "settings",
+            "answer", "data", "digest", "disk", "fuzz", "model", "remote", "sandbox", "seed",
+            "settings", "syntax",
         ],
     ),
     (
         "spec",
         &[
-            "data", "device", "eval", "model", "remote", "reward", "settings", "train",
+            "data", "device", "eval", "fuzz", "model", "remote", "reward", "settings", "train",
         ],
     ),
     (
@@ -54,17 +59,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "disk", "eval", "plan"]),
+    ("results", &["digest", "disk", "eval", "fuzz", "plan"]),
     (
         "report",
-        &["digest", "disk", "eval", "model", "plan", "results", "spec"],
+        &[
+            "data", "digest", "disk", "eval", "model", "plan", "results", "spec", "train",
+        ],
     ),
     ("schedule", &["launch", "plan", "results"]),
+    (
+        "engine",
+        &[
+            "device", "digest", "disk", "plan", "results", "schedule", "spec",
+        ],
+    ),
     (
         "worker",
         &[
             "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
-            "sandbox", "seed", "train",
+            "reward", "sandbox", "seed", "train",
         ],
     ),
 ];

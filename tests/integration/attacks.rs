@@ -77,7 +77,13 @@ fn no_attack_passes_or_touches_the_next_program() {
             must,
             source,
         } = attack;
-        let verdict = pool.run(&Program { source, timeout }).unwrap();
+        let verdict = pool
+            .run(&Program {
+                source,
+                timeout,
+                seed: 0,
+            })
+            .unwrap();
         if verdict.is_pass() != (must == "pass") {
             wrong.push(format!("{name}, which tries {tries}: {verdict:?}"));
         }
@@ -85,6 +91,7 @@ fn no_attack_passes_or_touches_the_next_program() {
             .run(&Program {
                 source: AS_NEW.to_owned(),
                 timeout: timeout * 4,
+                seed: 0,
             })
             .unwrap();
         if next != Verdict::Pass {
@@ -180,7 +187,10 @@ impl Traced {
             "task_id": "T/0", "prompt": "", "entry_point": "f", "canonical_solution": "",
             "test": "def f(): pass\ndef check(f): pass",
         });
-        self.judge_task("humaneval", &task, programs)
+        let mut judge = self.judge_task("humaneval", &task, programs);
+        // They are whole programs, which answer no calls.
+        judge.arg("--in-process");
+        judge
     }
 
     fn judge_task(&self, benchmark: &str, task: &Value, programs: &[&str]) -> Command {
@@ -305,6 +315,34 @@ for descriptor in range(3, 64):
 os._exit(0)
 ";
 
+/// Makes the timers of its interpreter useless, and is far too slow in its second call.
+const SWALLOWS_TIMERS: &str = "
+import time
+calls = 0
+def f(x):
+    global calls
+    calls += 1
+    end = time.time() + 12 if calls == 2 else 0
+    while time.time() < end:
+        try:
+            while time.time() < end: pass
+        except BaseException: pass
+    return x
+";
+
+/// Sends a quarter of a gigabyte in place of its answers.
+const FLOODS: &str = "
+import os
+def f(x):
+    data = b'V' + (1 << 28).to_bytes(4, 'little') + b'x' * (1 << 28)
+    for descriptor in range(3, 64):
+        try:
+            left = memoryview(data)
+            while left: left = left[os.write(descriptor, left):]
+        except OSError: pass
+    return x
+";
+
 /// Returns an object that equals everything.
 const EQUALS_EVERYTHING: &str = "
 class Equal:
@@ -314,7 +352,7 @@ def f(x):
 ";
 
 #[test]
-fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() {
+fn a_program_that_knows_the_driver_passes_in_process_only() {
     let traced = Traced::new();
     let task = json!({
         "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f",
@@ -323,10 +361,10 @@ fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() 
     });
     let right = "def f(x):\n    return x\n";
     let programs = [right, KNOWS_THE_DRIVER, EQUALS_EVERYTHING];
-    let passed = |is_strict: bool| -> Vec<bool> {
+    let passed = |is_in_process: bool| -> Vec<bool> {
         let mut judge = traced.judge_task("humaneval_plus", &task, &programs);
-        if is_strict {
-            judge.arg("--strict");
+        if is_in_process {
+            judge.arg("--in-process");
         }
         let output = judge.env("RECODE_CACHE", traced.path("")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -339,9 +377,40 @@ fn a_program_that_knows_the_driver_fools_the_default_mode_and_not_strict_mode() 
             .collect()
     };
 
+    assert_eq!(passed(false), [true, false, false]);
     // This records the limit of sharing one interpreter. [true, false, …] would be better.
-    assert_eq!(passed(false), [true, true, true]);
-    assert_eq!(passed(true), [true, false, false]);
+    assert_eq!(passed(true), [true, true, true]);
+}
+
+#[test]
+fn neither_a_swallowed_timer_nor_a_flood_of_answers_passes_or_fills_the_judge() {
+    let traced = Traced::new();
+    let task = json!({
+        "task_id": "T/0", "prompt": "def f(x):\n", "entry_point": "f",
+        "canonical_solution": "    return x\n", "contract": "", "atol": 0,
+        "test": "", "base_input": [[1], [2]], "plus_input": [[2]],
+    });
+    let programs = [SWALLOWS_TIMERS, FLOODS];
+    let mut judge = traced.judge_task("humaneval_plus", &task, &programs);
+    judge.env("RECODE_CACHE", traced.path(""));
+    let mut judge = judge.spawn().unwrap();
+    let status = Path::new("/proc")
+        .join(judge.id().to_string())
+        .join("status");
+    let mut most = 0;
+    while judge.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok());
+        most = most.max(peak.unwrap_or(0_u64));
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    let file: Value = serde_json::from_slice(&fs::read(traced.path("out.json")).unwrap()).unwrap();
+    for sample in file["eval"]["T/0"].as_array().unwrap() {
+        assert_ne!(sample["base_status"], "pass", "{sample}");
+    }
+    assert!(most > 1 << 12 && most < 200 << 10, "{most} KiB");
 }
 
 fn kill(child: &Child, signal: &str) -> io::Result<()> {

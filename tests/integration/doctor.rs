@@ -126,6 +126,7 @@ fn each_missing_safeguard_is_named_and_nothing_is_judged_without_a_flag() {
         let program = |source: &str| Program {
             source: source.to_owned(),
             timeout: std::time::Duration::from_secs(10),
+            seed: 0,
         };
 
         let Err(PythonError::Unprotected { missing }) = refused else {
@@ -162,6 +163,7 @@ fn programs_read_no_project_that_a_pth_file_adds() {
         let program = Program {
             source: source.to_owned(),
             timeout: std::time::Duration::from_secs(10),
+            seed: 0,
         };
         pool.run(&program).unwrap()
     };

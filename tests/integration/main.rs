@@ -1,6 +1,7 @@
 //! What a user sees: the program, run as they run it.
 
 mod attacks;
+mod damage;
 mod datasets;
 mod doctor;
 mod evalplus;
@@ -15,6 +16,7 @@ mod migrations;
 mod multi_update;
 mod non_finite;
 mod remote;
+mod report;
 mod score;
 mod specs;
 mod stdout;

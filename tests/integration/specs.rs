@@ -104,7 +104,14 @@ fn a_plan_names_every_job_with_its_state_and_writes_nothing() {
     let lines: Vec<&str> = said.lines().collect();
 
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(lines[0], "small  2 cells -> 1 training + 2 evaluations");
+    let results = folder.path().join("results");
+    assert_eq!(
+        lines[0],
+        format!(
+            "small  2 cells -> 1 training + 2 evaluations, in `{}`",
+            results.display()
+        )
+    );
     assert!(lines[2].contains("mini_arena on scratch s42") && lines[2].ends_with("no result yet"));
     assert_eq!(
         lines[5],

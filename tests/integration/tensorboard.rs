@@ -26,7 +26,9 @@ pub(crate) fn scalars_of(results: &Path) -> BTreeMap<String, Scalars> {
                 &scalars,
                 &fs::read_to_string(job.join("metrics.jsonl")).unwrap(),
             );
-            scalars.retain(|(_, tag), _| tag != "train/tokens_per_second");
+            scalars.retain(|(_, tag), _| {
+                tag != "train/tokens_per_second" && tag != "train/reward_share"
+            });
             let name = job.file_name().unwrap().to_string_lossy().into_owned();
             (name, scalars)
         })
@@ -46,9 +48,12 @@ fn compare(scalars: &Scalars, metrics: &str) {
         for ((_, tag), value) in of_step {
             let (group, name) = tag.split_once('/').unwrap();
             let expected = match (group, name) {
-                ("train", "tokens_per_second") => &line["timing"][name],
+                ("train", "tokens_per_second" | "reward_share") => &line["timing"][name],
                 ("train", _) => &line[name],
                 ("reward", _) => &line["rollout"]["reward"][name],
+                ("reward_part", _) => &line["rollout"]["reward"]["parts"][name],
+                ("tests", _) => &line["rollout"]["reward"]["tests"][name],
+                ("gaming", _) => &line["rollout"]["gaming"][name],
                 _ => &line[group][name],
             };
             #[expect(clippy::cast_possible_truncation, reason = "the format has 32 bits")]

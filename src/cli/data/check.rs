@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{read, syntax};
+use super::{read, row_tests::Runner, syntax};
 use crate::{
     cli::{
         exit::{Exit, Failure},
@@ -21,6 +21,9 @@ not_uses (lists of what new_code must and must not use; old_code must use all of
   numpy.prod           a name, or anything below it, under whatever alias
   .append              an attribute of anything
   read_csv(sep=)       a keyword argument; `plot(kind=\"bar\")` with its value, `axis=` of any call
+Also optional: tests (a list of programs that raise an exception if the code is wrong) and setup (a
+program that applies the update). new_code must pass all of them, old_code must fail one; they run in
+the sandbox, unless the row says why it is not_run.
 
 Exit codes: 0 no errors (there may be warnings), 2 some row is wrong.";
 
@@ -31,6 +34,9 @@ pub(in crate::cli) struct Arguments {
     /// Files of JSON lines; duplicate rows are found across all of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Do not run the unit tests of rows that have some
+    #[arg(long)]
+    no_run: bool,
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -39,10 +45,15 @@ pub(in crate::cli) struct Arguments {
 /// Runs `recode data check`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut checker = MigrationChecker::new(&syntax);
+    let mut runner = Runner::default();
     let mut reports = Vec::new();
     for file in &arguments.files {
         let name = file.display().to_string();
-        let report = checker.check(&name, &read(file)?);
+        let content = read(file)?;
+        let mut report = checker.check(&name, &content);
+        if !arguments.no_run {
+            runner.check(&content, &mut report)?;
+        }
         reports.push((name, report));
     }
     output::result(&if arguments.json {

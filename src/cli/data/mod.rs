@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod review;
+mod row_tests;
 
 use std::{fs, path::Path};
 

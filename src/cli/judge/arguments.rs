@@ -11,6 +11,7 @@ use crate::{
     cli::{
         exit::{Exit, Failure},
         output,
+        spelled_values::SpelledValues,
     },
     data::Cache,
     eval::benchmark::{self, BENCHMARKS, Choice, Descriptor, Flavour, Options, Repairs},
@@ -69,9 +70,9 @@ pub(in crate::cli) struct Arguments {
     /// The time limit of each test in seconds [default: the benchmark's own]
     #[arg(long)]
     timeout: Option<f64>,
-    /// HumanEval and HumanEval+: run the tests in another process than the solution
+    /// HumanEval and HumanEval+: run the tests in the solution's process, as published; a solution can then forge a pass
     #[arg(long)]
-    strict: bool,
+    in_process: bool,
     /// HumanEval+: the version of EvalPlus whose rules apply; 0.3.1 fails every solution of HumanEval/32
     #[arg(long, value_name = "VERSION", default_value = Flavour::Tip.name(), value_parser = flavour_parser())]
     evalplus: Flavour,
@@ -93,10 +94,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 fn benchmark_parser() -> impl TypedValueParser<Value = &'static Descriptor> {
-    let values = BENCHMARKS
-        .iter()
-        .map(|benchmark| PossibleValue::new(benchmark.name).help(benchmark.summary));
-    PossibleValuesParser::new(values).try_map(|name| benchmark::find(&name))
+    // The papers write `HumanEval+`.
+    let value = |one: &Descriptor| (one.name, PossibleValue::new(one.name).help(one.summary));
+    SpelledValues::new(BENCHMARKS.iter().map(value)).try_map(|name| benchmark::find(&name))
 }
 
 fn flavour_parser() -> impl TypedValueParser<Value = Flavour> {
@@ -118,15 +118,14 @@ fn repairs_parser() -> impl TypedValueParser<Value = Repairs> {
 impl Arguments {
     /// The options with which the benchmark is opened.
     pub(super) fn options(&self) -> Result<Options, Failure> {
-        if self.strict && !self.benchmark.reads(Choice::Strict) {
+        if self.in_process && !self.benchmark.reads(Choice::InProcess) {
             let name = self.benchmark.name;
-            let text =
-                format!("`{name}` has no strict mode: its tests run in the solution's process");
+            let text = format!("`--in-process` is always on for `{name}`");
             return Err(Failure::text(Exit::Usage, text));
         }
         Ok(Options {
             timeout: self.timeout.map(seconds).transpose()?,
-            is_strict: self.strict,
+            is_in_process: self.in_process,
             flavour: self.evalplus,
             repairs: self.repairs,
         })

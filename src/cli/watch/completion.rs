@@ -28,14 +28,24 @@ impl Completion {
             format,
             correctness,
             overlong,
+            parts,
+            tests,
         } = sample.reward;
         let overlong = if overlong < 0.0 {
             format!(", overlong {overlong:.2}")
         } else {
             String::new()
         };
+        let parts: Vec<String> = parts
+            .iter()
+            .map(|(name, value)| format!(", {name} {value:.2}"))
+            .collect();
+        let tests = tests.map_or_else(String::new, |tests| {
+            format!(", tests passed {:.2}", tests.rewarded)
+        });
+        let parts = parts.concat() + &tests;
         let about = format!(
-            "reward {total:.2} (format {format:.2}, correctness {correctness:.2}{overlong})  {}",
+            "reward {total:.2} (format {format:.2}, correctness {correctness:.2}{parts}{overlong})  {}",
             place(sample.step, &sample.row, sample.tokens, sample.is_truncated)
         );
         Self {
@@ -108,6 +118,7 @@ mod tests {
                 format: 1.0,
                 correctness: 0.5,
                 overlong: -0.25,
+                ..RewardRecord::default()
             },
             advantage: None,
         };

@@ -12,10 +12,10 @@ use clap::Args;
 
 use super::{
     exit::{Exit, Failure},
-    named_job, output,
+    named_job, output, results_folder,
     vigil::{PAUSE, Vigil},
 };
-use crate::results::{JobDir, JobState, Store};
+use crate::results::{JobDir, JobState};
 use screen::Screen;
 use view::View;
 
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 ///
 /// The exit code is that of the job: done, failed, or stopped and resumable.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let store = Store::from_environment();
+    let store = results_folder::of_current_folder();
     let dir = match &arguments.job {
         Some(name) => named_job::find(name, &store)?,
         None => named_job::running(&store)?,

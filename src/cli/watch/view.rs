@@ -203,6 +203,7 @@ mod tests {
 
     fn record(step: usize, reward: Option<f64>) -> StepRecord {
         let rollout = reward.map(|total| RolloutRecord {
+            gaming: None,
             reward: RewardRecord {
                 total,
                 ..RewardRecord::default()

@@ -5,12 +5,14 @@
 //! may need several updates at once: it has a list `updates` in the place of `update`.
 
 use ruff_python_ast::Stmt;
-use ruff_python_parser::parse_module;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ArenaTask, ArenaUpdate};
-use crate::data::{jsonl::json_reason, python_literal};
+use crate::{
+    data::{jsonl::row_reason, python_literal},
+    syntax::{Grammar, SyntaxTree, with_syntax_tree},
+};
 
 #[derive(Deserialize)]
 struct Example {
@@ -45,7 +47,7 @@ pub(super) fn joined_lines<'de, D: serde::Deserializer<'de>>(
 
 /// The tasks of a row of any shape.
 pub(super) fn parse_line(line: &str) -> Result<Vec<ArenaTask>, String> {
-    let mut row: Value = serde_json::from_str(line).map_err(|error| json_reason(&error))?;
+    let mut row: Value = serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
     let updates = updates(&mut row)?;
     let examples = match row.get_mut("prog_syn_examples") {
         Some(examples) => structured(Some(examples), "prog_syn_examples")?,
@@ -117,9 +119,15 @@ fn task(updates: &[ArenaUpdate], example: Example) -> Result<ArenaTask, String> 
 /// A test may hold blank lines itself, so that only a parse finds where one ends; comments before a
 /// test stay with it.
 fn split_tests(text: &str) -> Result<Vec<String>, String> {
-    let module = parse_module(text).map_err(|error| error.to_string())?;
-    let functions: Vec<_> = module
-        .syntax()
+    // A text that nests deeply is refused: dropping its tree would need more stack than there is.
+    let tests = with_syntax_tree(text, Grammar::Python313, tests_of);
+    tests.map_err(|fault| fault.to_string())
+}
+
+fn tests_of(tree: &SyntaxTree<'_>) -> Vec<String> {
+    let text = tree.source;
+    let functions: Vec<_> = tree
+        .module
         .body
         .iter()
         .filter_map(|statement| match statement {
@@ -139,7 +147,7 @@ fn split_tests(text: &str) -> Result<Vec<String>, String> {
     if !functions.is_empty() {
         tests.push(text.get(start..).unwrap_or_default().to_owned());
     }
-    Ok(tests)
+    tests
 }
 
 #[cfg(test)]

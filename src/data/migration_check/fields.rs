@@ -18,14 +18,14 @@ const REQUIRED: [&str; 6] = [
     "new_code",
 ];
 
-/// Ours: the source of the fact, what the checker looks for, why a program cannot be run here.
-const OPTIONAL: [&str; 4] = ["source", "uses", "not_uses", "not_run"];
+/// Ours: the source of the fact, what the checker looks for, why a program cannot be run here, unit tests.
+const OPTIONAL: [&str; 6] = ["source", "uses", "not_uses", "not_run", "setup", "tests"];
 
 pub(super) fn check(row: &mut Row, object: &Map<String, Value>, check_syntax: CheckSyntax<'_>) {
     for name in REQUIRED {
         text(row, object, name, true);
     }
-    for name in ["source", "not_run"] {
+    for name in ["source", "not_run", "setup"] {
         text(row, object, name, false);
     }
     for name in object.keys() {
@@ -38,9 +38,10 @@ pub(super) fn check(row: &mut Row, object: &Map<String, Value>, check_syntax: Ch
         }
     }
     version(row, object);
-    for name in ["old_code", "new_code"] {
+    for name in ["old_code", "new_code", "setup"] {
         code(row, object, name, check_syntax);
     }
+    tests(row, object, check_syntax);
     uses(row, object);
 }
 
@@ -96,6 +97,37 @@ fn code(row: &mut Row, object: &Map<String, Value>, name: &str, check_syntax: Ch
     }
     if let Err(reason) = check_syntax(code) {
         row.error(Some(name), &format!("no Python 3: {reason}"));
+    }
+}
+
+/// The unit tests are a list of programs.
+fn tests(row: &mut Row, object: &Map<String, Value>, check_syntax: CheckSyntax<'_>) {
+    let items = match object.get("tests") {
+        None => return,
+        Some(Value::Array(items)) if !items.is_empty() => items,
+        Some(Value::Array(_)) => return row.error(Some("tests"), "empty"),
+        Some(other) => {
+            let problem = format!("{}, expected a list of programs", kind(other));
+            return row.error(Some("tests"), &problem);
+        }
+    };
+    for (index, item) in items.iter().enumerate() {
+        let number = index + 1;
+        match item.as_str() {
+            Some(test) if test.trim().is_empty() => {
+                row.error(Some("tests"), &format!("test {number} is empty"));
+            }
+            Some(test) => {
+                if let Err(reason) = check_syntax(test) {
+                    let problem = format!("test {number} is no Python 3: {reason}");
+                    row.error(Some("tests"), &problem);
+                }
+            }
+            None => {
+                let problem = format!("test {number} is {}, expected a program", kind(item));
+                row.error(Some("tests"), &problem);
+            }
+        }
     }
 }
 

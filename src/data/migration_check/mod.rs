@@ -48,6 +48,24 @@ pub struct FileReport {
 }
 
 impl FileReport {
+    /// Whether a row has an error so far.
+    pub fn has_error(&self, line: usize) -> bool {
+        let is_error = |one: &Problem| one.line == line && one.severity == Severity::Error;
+        self.problems.iter().any(is_error)
+    }
+
+    /// Adds an error of a row, and keeps the order of the lines.
+    pub fn add_error(&mut self, line: usize, field: &str, problem: String) {
+        let after = self.problems.partition_point(|known| known.line <= line);
+        let error = Problem {
+            line,
+            field: Some(field.to_owned()),
+            severity: Severity::Error,
+            problem,
+        };
+        self.problems.insert(after, error);
+    }
+
     /// How many problems of a kind there are.
     pub fn count(&self, severity: Severity) -> usize {
         let problems = self.problems.iter();

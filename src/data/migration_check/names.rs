@@ -6,8 +6,9 @@ use ruff_python_ast::{
     Expr, ExprCall, Stmt,
     visitor::{self, Visitor},
 };
-use ruff_python_parser::parse_module;
 use ruff_text_size::Ranged as _;
+
+use crate::syntax::{Grammar, SyntaxTree, with_syntax_tree};
 
 /// Something that a program may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,19 +79,23 @@ pub(super) struct Names {
 impl Names {
     /// The names of `source`; nothing if it does not parse.
     pub(super) fn of(source: &str) -> Option<Self> {
-        let module = parse_module(source).ok()?;
+        with_syntax_tree(source, Grammar::Python313, Self::of_tree).ok()
+    }
+
+    fn of_tree(tree: &SyntaxTree<'_>) -> Self {
+        let body = &tree.module.body;
         let mut imports = Imports::default();
-        imports.visit_body(&module.syntax().body);
+        imports.visit_body(body);
         let mut collector = Collector {
-            source,
+            source: tree.source,
             names: Self {
                 paths: imports.paths,
                 ..Self::default()
             },
             aliases: imports.aliases,
         };
-        collector.visit_body(&module.syntax().body);
-        Some(collector.names)
+        collector.visit_body(body);
+        collector.names
     }
 
     /// Whether the program uses this.

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use ruff_python_ast::Stmt;
 use ruff_python_parser::parse_module;
 
-use super::{Benchmark, Options, Repairs, Task, row_of};
+use super::{Benchmark, Options, Repairs, Task, row_of, seed_of};
 use crate::{
     data::{ArenaTask, ArenaUpdate, read_code_update_arena},
     eval::{EvalError, Judgement, extract, judgement::letters},
@@ -114,7 +114,9 @@ impl Row {
 
     /// The program of one unit test, in which every update is applied except the one numbered `without`.
     fn program(&self, solution: &str, test: usize, without: Option<usize>) -> Option<String> {
-        let mut parts = vec![self.task.imports.as_str()];
+        // Python wants these before everything else.
+        let (future, solution) = extract::split_future(solution);
+        let mut parts = vec![future.as_str(), self.task.imports.as_str()];
         for (position, (update, enforce)) in self.task.updates().zip(&self.enforce).enumerate() {
             parts.push(&update.implementation);
             if without != Some(position) {
@@ -122,7 +124,7 @@ impl Row {
             }
         }
         let call = format!("{}()", self.names.get(test)?);
-        parts.extend([solution, self.task.unit_tests.get(test)?, &call]);
+        parts.extend([&*solution, self.task.unit_tests.get(test)?, &call]);
         Some(parts.join("\n"))
     }
 }
@@ -252,6 +254,7 @@ impl CodeUpdateArena {
                 pool.run(&Program {
                     source,
                     timeout: self.timeout,
+                    seed: seed_of(&row.task.task_id),
                 })
             })
             .collect()
@@ -267,8 +270,10 @@ impl Benchmark for CodeUpdateArena {
         &self.tasks
     }
 
-    fn extract(&self, _: &Task, answer: &str) -> Option<String> {
-        extract::answer(answer)
+    fn extract(&self, task: &Task, answer: &str) -> Option<String> {
+        let row = row_of(&self.tasks, &self.rows, task).ok()?;
+        let wanted = extract::function_name(&row.task.solution_signature);
+        extract::answer(answer, wanted)
     }
 
     fn reference(&self, task: &Task) -> Option<String> {

@@ -4,6 +4,7 @@
 pub(super) mod code_update_arena;
 mod human_eval;
 mod human_eval_plus;
+mod messages;
 mod registry;
 mod repairs;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EvalError, Judgement};
-use crate::sandbox::Pool;
+use crate::{digest::Digest, sandbox::Pool};
 
 /// A set of tasks, and how a solution is judged.
 pub trait Benchmark: fmt::Debug + Send + Sync {
@@ -74,9 +75,9 @@ pub struct Task {
 pub struct Options {
     /// A time limit for each test, in place of the benchmark's own.
     pub timeout: Option<Duration>,
-    /// Whether the tests run in another process than the solution, so that the solution cannot
-    /// change how its values are compared.
-    pub is_strict: bool,
+    /// Whether the tests run in the solution's process, as in the published harnesses, so that the
+    /// solution can change how its values are compared.
+    pub is_in_process: bool,
     /// The version of EvalPlus whose rules `HumanEval+` follows.
     pub flavour: Flavour,
     /// Which repairs are made to the data of `CodeUpdateArena`.
@@ -112,6 +113,15 @@ impl Flavour {
             Self::V0_3_1 => "0.3.1",
         }
     }
+}
+
+/// Where the random numbers of a task's solutions and tests begin, so that each solution has one
+/// verdict.
+fn seed_of(task: &str) -> u64 {
+    let digits = Digest::of_bytes(task.as_bytes());
+    // The first 16 of 64 hexadecimal digits.
+    let first = digits.as_str().get(..16).unwrap_or_default();
+    u64::from_str_radix(first, 16).unwrap_or_default()
 }
 
 /// The row of the data file that a task was made from.

@@ -29,6 +29,9 @@ pub struct Descriptor {
     pub samples: &'static str,
     /// Where that number comes from.
     pub samples_source: &'static str,
+    /// The number of times that a change of judging has changed the verdicts of some solutions. It is part of its
+    /// jobs, so that older results are not mistaken for new ones.
+    pub judging: u32,
     /// Whether its verdicts are written in the format of EvalPlus's result file.
     pub has_evalplus_results: bool,
     open: Open,
@@ -40,8 +43,8 @@ type Open = fn(&'static str, &Path, &Options) -> Result<Box<dyn Benchmark>, Eval
 /// A choice that only some benchmarks offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// [`Options::is_strict`].
-    Strict,
+    /// [`Options::is_in_process`].
+    InProcess,
     /// [`Options::flavour`].
     EvalPlus,
     /// [`Options::repairs`].
@@ -61,6 +64,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         reads: &[Choice::Repairs],
         samples: "5",
         samples_source: "paper: n = 5, for pass@1 and pass@5",
+        judging: 0,
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -72,6 +76,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         reads: &[],
         samples: "5",
         samples_source: "as code_update_arena",
+        judging: 0,
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -80,9 +85,10 @@ pub const BENCHMARKS: &[Descriptor] = &[
         summary: "Functions to write where no API has changed, in HumanEval's format.",
         format: TaskFormat::HumanEval,
         libraries: &[],
-        reads: &[Choice::Strict],
+        reads: &[Choice::InProcess],
         samples: "1",
         samples_source: "as humaneval",
+        judging: 0,
         has_evalplus_results: false,
         open: human_eval::open,
     },
@@ -94,6 +100,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         reads: &[],
         samples: "5",
         samples_source: "as multi_update",
+        judging: 0,
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -105,6 +112,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         reads: &[],
         samples: "1",
         samples_source: "as humaneval",
+        judging: 0,
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -116,6 +124,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         reads: &[],
         samples: "5",
         samples_source: "paper, Table 3: pass@1 and pass@5",
+        judging: 0,
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -124,9 +133,10 @@ pub const BENCHMARKS: &[Descriptor] = &[
         summary: "Complete a function from its docstring (arXiv:2107.03374).",
         format: TaskFormat::HumanEval,
         libraries: &[],
-        reads: &[Choice::Strict],
+        reads: &[Choice::InProcess],
         samples: "1",
         samples_source: "paper: pass@1",
+        judging: 1,
         has_evalplus_results: false,
         open: human_eval::open,
     },
@@ -135,9 +145,10 @@ pub const BENCHMARKS: &[Descriptor] = &[
         summary: "HumanEval's tasks with many more inputs (arXiv:2305.01210).",
         format: TaskFormat::HumanEval,
         libraries: &[],
-        reads: &[Choice::Strict, Choice::EvalPlus],
+        reads: &[Choice::InProcess, Choice::EvalPlus],
         samples: "1",
         samples_source: "paper: pass@1",
+        judging: 1,
         has_evalplus_results: true,
         open: human_eval_plus::open,
     },

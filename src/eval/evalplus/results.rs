@@ -90,7 +90,7 @@ pub fn read_evalplus_results(
     let mut judged = Vec::new();
     for (id, results) in tasks {
         let task = benchmark.tasks().iter().position(|task| task.id == *id);
-        let task = task.ok_or_else(|| EvalError::UnknownTask { task: id.clone() })?;
+        let task = task.ok_or_else(|| bad(&format!("unknown task `{id}`")))?;
         for result in results.as_array().into_iter().flatten() {
             let text = |key: &str| result.get(key).and_then(Value::as_str);
             let (Some(base), Some(plus)) = (text("base_status"), text("plus_status")) else {

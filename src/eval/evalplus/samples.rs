@@ -56,7 +56,10 @@ pub fn read_samples(
         let samples: Result<Vec<Sample>, EvalError> = results
             .into_iter()
             .map(|(id, solution)| {
-                let task = position(&id, benchmark).ok_or(EvalError::UnknownTask { task: id })?;
+                let task = position(&id, benchmark).ok_or_else(|| EvalError::Tasks {
+                    path: path.to_path_buf(),
+                    reasons: vec![format!("unknown task `{id}`")],
+                })?;
                 Ok(Sample {
                     task,
                     solution,

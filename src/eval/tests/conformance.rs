@@ -34,6 +34,13 @@ fn task<'a>(benchmark: &'a dyn Benchmark, id: &str) -> &'a Task {
     benchmark.tasks().iter().find(|task| task.id == id).unwrap()
 }
 
+fn in_process() -> Options {
+    Options {
+        is_in_process: true,
+        ..Options::default()
+    }
+}
+
 /// The samples whose verdicts differ from the recorded ones; those of the kinds `cheats` must fail,
 /// although the reference harness passes them.
 fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
@@ -75,48 +82,50 @@ fn humaneval_differences(options: &Options, cheats: &[&str]) -> Vec<String> {
 
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
-fn humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
-    let differing = humaneval_differences(&Options::default(), &["cheat_frame_result"]);
+fn in_process_humaneval_verdicts_are_the_recorded_ones_but_for_the_forged() {
+    let differing = humaneval_differences(&in_process(), &["cheat_frame_result"]);
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
-fn strict_humaneval_differs_in_objects_that_equal_everything_and_one_spoilt_helper() {
-    let options = Options {
-        is_strict: true,
-        ..Options::default()
-    };
+fn humaneval_verdicts_differ_in_objects_that_equal_everything_and_one_spoilt_helper() {
     let cheats = ["cheat_frame_result", "cheat_alwayseq"];
-    let differing = humaneval_differences(&options, &cheats);
-    // This correct solution breaks a helper of the prompt. Strict tests use the benchmark's helpers,
-    // which a solution cannot change.
+    let differing = humaneval_differences(&Options::default(), &cheats);
+    // This correct solution breaks a helper of the prompt. Outside of its process the tests use the
+    // benchmark's helpers, which a solution cannot change.
     let expected = ["HumanEval/50 mutant: failed: , but Pass"];
     assert_eq!(differing, expected);
 }
 
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
-fn strict_humaneval_passes_every_canonical_solution() {
-    let options = Options {
-        is_strict: true,
-        ..Options::default()
-    };
+fn humaneval_passes_every_canonical_solution_and_no_object_that_equals_everything() {
+    const EQUAL: &str = "class E:
+    def __eq__(self, other): return True
+    def __getattr__(self, name): return self
+    def __call__(self, *arguments): return self
+def {}(*arguments, **named): return E()
+";
     let file = shared("data/humaneval/HumanEval.jsonl.gz");
+    let options = Options::default();
     let benchmark = find("humaneval").unwrap().open(&file, &options).unwrap();
     let pool = Pool::start(&Settings::default()).unwrap();
 
     let failed: Vec<_> = in_parallel(&pool, benchmark.tasks(), |task| {
         let solution = benchmark.reference(task).unwrap();
         let judgement = benchmark.judge(task, &solution, &pool).unwrap();
-        (task.id.clone(), judgement)
+        let name = task.fields["entry_point"].as_str().unwrap();
+        let equal = EQUAL.replace("{}", name);
+        let forged = benchmark.judge(task, &equal, &pool).unwrap();
+        (task.id.clone(), judgement, forged)
     });
 
     // Oracle: canonical solutions pass by the definition of the benchmark.
     assert_eq!(failed.len(), 164);
     let failed: Vec<_> = failed
         .iter()
-        .filter(|(_, judgement)| !judgement.passed)
+        .filter(|(_, judgement, forged)| !judgement.passed || forged.passed)
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
@@ -165,8 +174,8 @@ fn recorded_plus_statuses() -> Vec<(String, String)> {
 
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
-fn humaneval_plus_verdicts_are_the_recorded_ones() {
-    let differing: Vec<_> = plus_statuses(&Options::default())
+fn in_process_humaneval_plus_verdicts_are_the_recorded_ones() {
+    let differing: Vec<_> = plus_statuses(&in_process())
         .into_iter()
         .zip(recorded_plus_statuses())
         .filter(|((_, base, plus), recorded)| {
@@ -179,12 +188,8 @@ fn humaneval_plus_verdicts_are_the_recorded_ones() {
 
 #[test]
 #[ignore = "needs the conformance data: just conformance"]
-fn strict_humaneval_plus_differs_in_objects_that_equal_everything_alone() {
-    let options = Options {
-        is_strict: true,
-        ..Options::default()
-    };
-    let differing: Vec<_> = plus_statuses(&options)
+fn humaneval_plus_verdicts_differ_in_objects_that_equal_everything_alone() {
+    let differing: Vec<_> = plus_statuses(&Options::default())
         .into_iter()
         .zip(recorded_plus_statuses())
         .filter(|((sample, base, plus), recorded)| {

@@ -2,4 +2,6 @@
 
 mod conformance;
 pub(super) mod fixture;
+mod fuzz;
+mod outside;
 mod registry;

@@ -33,6 +33,14 @@ const END: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 /// 2024-07-26, the date that templates of Llama 3 assume if they do not get one.
 const FIXED_DATE: Duration = Duration::from_hours(19_930 * 24);
 
+/// The longest template, in bytes; those of models have some thousand.
+const LONGEST: usize = 100_000;
+/// The longest line, in bytes: the library counts columns with 16 bits, and panics beyond them.
+const LONGEST_LINE: usize = 65_000;
+/// The stack for a template without nesting, and a generous bound on that of one level.
+const STACK: usize = 1 << 20;
+const LEVEL_BYTES: usize = 2_048;
+
 /// A Jinja template, and the values that it can use.
 #[derive(Clone, Debug)]
 pub(super) struct ChatTemplate {
@@ -110,16 +118,23 @@ impl ChatTemplate {
             let specials = self.special_tokens.clone().into_iter();
             variables.extend(specials.map(|(name, token)| (name, token.into())));
         }
-        environment
-            .render_str(&source, Serde(variables))
-            .map_err(|error| {
-                let line = error.line().unwrap_or_default();
-                ModelError::Chat(format!(
-                    "line {line} of the template of `{}`: {}",
-                    self.path.display(),
-                    error.detail().unwrap_or("it cannot be rendered")
-                ))
-            })
+        if source.len() > LONGEST || source.lines().any(|line| line.len() > LONGEST_LINE) {
+            return Err(ModelError::Chat(format!(
+                "the template of `{}` has more than {LONGEST} bytes, or {LONGEST_LINE} in a line",
+                self.path.display()
+            )));
+        }
+        // The library compiles an expression by recursion, and some of it has no limit.
+        let stack = STACK + source.len() * LEVEL_BYTES;
+        let render = || environment.render_str(&source, Serde(variables));
+        stacker::maybe_grow(stack, stack, render).map_err(|error| {
+            let line = error.line().unwrap_or_default();
+            ModelError::Chat(format!(
+                "line {line} of the template of `{}`: {}",
+                self.path.display(),
+                error.detail().unwrap_or("it cannot be rendered")
+            ))
+        })
     }
 }
 
@@ -274,6 +289,16 @@ mod tests {
             render(source, &[Message::user("a</think>\n\nb")]),
             "b True None x 26 Jul 2024"
         );
+    }
+
+    #[test]
+    fn a_template_that_its_library_has_no_limit_for_is_rendered_or_refused() {
+        // Each of these ended the process: a panic of the library, and the end of the stack.
+        let long = format!("{{{{ '{}' }}}}", "a".repeat(70_000));
+        let error = template(&long).render(&[]).unwrap_err().to_string();
+        assert!(error.contains("65000 in a line"), "{error}");
+        let deep = format!("{{{{ {}1 }}}}", "-".repeat(60_000));
+        assert_eq!(render(&deep, &[]), "1");
     }
 
     #[test]

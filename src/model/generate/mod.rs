@@ -1,6 +1,7 @@
 //! Completions drawn from a model, many at a time.
 
 mod batch;
+mod fit;
 mod stream;
 
 use std::collections::VecDeque;
@@ -9,6 +10,7 @@ use crate::seed::Stream;
 
 use super::{LanguageModel, ModelError, SamplingSettings, ops::Sampler};
 
+pub use fit::{Room, fit_prompt};
 pub use stream::{TextStream, stream};
 
 use batch::{Batch, Row};

@@ -21,7 +21,7 @@ use crate::{
         ScratchSettings, Targets,
     },
     plan::{Input, Inputs, Job, JobId, Missing, Plan, PlanError, Start, Task, Work},
-    spec::{Request, Surroundings, load},
+    spec::{Experiment, Request, Surroundings, load},
 };
 
 /// Inputs that need no files.
@@ -63,6 +63,16 @@ impl Inputs for Named {
 
 /// The plan of a spec in a project where nothing but its name is known of any file.
 pub(crate) fn plan_of(text: &str) -> Plan {
+    plan_with(&experiment_of(text))
+}
+
+/// The plan of an experiment, as for [`plan_of`].
+pub(super) fn plan_with(experiment: &Experiment) -> Plan {
+    Plan::new(experiment, &Named).unwrap()
+}
+
+/// The experiment of a spec, as for [`plan_of`].
+pub(super) fn experiment_of(text: &str) -> Experiment {
     let folder = tempfile::tempdir().unwrap();
     for name in ["migration", "code_update_arena", "human_eval"] {
         let path = folder.path().join(format!("datasets/prompts/{name}.jinja"));
@@ -78,8 +88,7 @@ pub(crate) fn plan_of(text: &str) -> Plan {
         environment: &[],
         around: &around,
     };
-    let experiment = load(&request).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    Plan::new(&experiment, &Named).unwrap()
+    load(&request).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// An evaluation of that name, for tests that do not read what is in it.
@@ -99,7 +108,7 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
         batch_size: 4,
         limit: 0,
         allow_unsandboxed: false,
-        strict: false,
+        in_process: false,
         evalplus: Flavour::Tip,
         repairs: Repairs::None,
         python: "auto".into(),

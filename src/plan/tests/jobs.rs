@@ -110,6 +110,8 @@ fn what_training_reads_makes_another_training() {
         "train.group_size = 4",
         "model.adapter.alpha = 32",
         "model.dtype = \"f32\"",
+        "model.chat = \"none\"",
+        "model.chat = \"template\"",
         "model.base = \"other\"",
         "data.train = \"other\"",
         "run.backend = \"cuda\"",
@@ -284,6 +286,8 @@ fn every_experiment_of_this_project_can_be_planned() {
         };
         let experiment = load(&request).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let plan = Plan::new(&experiment, &inputs).unwrap();
+        let warnings = experiment.warnings(plan.findings(&experiment));
+        assert!(warnings.is_empty(), "{}", warnings.details(false));
         counts.insert(
             plan.experiment.clone(),
             (plan.cells.len(), trainings(&plan)),
@@ -338,5 +342,53 @@ fn the_job_of_a_remote_model_is_told_by_what_is_asked_of_whom() {
         format!("{ENDPOINT}run.seeds = [7]\n"),
     ] {
         assert_ne!(job(&other), plain, "{other}");
+    }
+}
+
+/// The first job of a spec, which trains.
+fn first_training(text: &str) -> Job {
+    let plan = plan_of(&format!("name = \"t\"\n{text}"));
+    plan.jobs.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_reward_of_ones_own_is_known_by_the_bytes_of_its_files_and_not_by_their_paths() {
+    let command = |path: &str| {
+        format!("train.reward = \"custom\"\nreward.custom.command = [\"{path}\", \"-x\"]\n")
+    };
+    let identity = first_training(&command("/bin/sh")).identity;
+
+    let custom = &identity["train"]["reward_settings"]["custom"];
+    assert_eq!(custom["command"], serde_json::json!([null, "-x"]));
+    assert!(identity["digests"]["reward.custom.command.0"].is_string());
+    assert!(!identity.to_string().contains("/bin/sh"), "{identity}");
+    // Another program, and the same one that may take longer.
+    let other = first_training(&command("/bin/cat")).identity;
+    assert_ne!(identity, other);
+    let slow = format!(
+        "{}reward.custom.timeout_seconds = 99.0\n",
+        command("/bin/sh")
+    );
+    assert_eq!(identity, first_training(&slow).identity);
+}
+
+#[test]
+fn settings_of_rewards_that_are_not_used_make_no_other_job() {
+    let plain = first_training("train.reward = \"es_star\"\n").id;
+    for same in [
+        "train.reward = { format = 1.0, es_star = 1.0 }\n",
+        "train.reward = { format = 1, es_star = 1, tests = 0 }\n",
+        "reward.tests.hidden_share = 0.5\n",
+        "reward.custom.command = [\"/bin/sh\"]\n",
+    ] {
+        assert_eq!(first_training(same).id, plain, "{same}");
+    }
+    for other in [
+        "train.reward = { format = 2.0, es_star = 1.0 }\n",
+        "train.reward = { es_star = 1.0 }\n",
+        "reward.clip = 1.0\n",
+        "reward.scale = \"group\"\n",
+    ] {
+        assert_ne!(first_training(other).id, plain, "{other}");
     }
 }

@@ -11,88 +11,43 @@ use crate::{
     results::Store,
 };
 
-/// What a curve is of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Quantity {
-    /// Of the figure's file, without its ending.
-    pub(super) file: &'static str,
-    /// What the figure shows, as its title.
-    pub(super) title: &'static str,
-    /// Where it was logged.
-    pub(super) log: Log,
-    /// The place in a line of that log, as a JSON pointer.
-    pub(super) pointer: &'static str,
-    /// The share of the past in the moving average; 0 shows the values as they are.
-    pub(super) smoothing: f64,
-}
-
-/// A log of a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Log {
-    /// `metrics.jsonl`.
-    Metrics,
-    /// `evaluations.jsonl`.
-    Evaluations,
-}
-
-/// The curves of the paper's Figures 2 and 5.
-pub(super) const QUANTITIES: [Quantity; 4] = [
-    Quantity {
-        file: "reward",
-        title: "training reward (moving average, 0.9)",
-        log: Log::Metrics,
-        pointer: "/rollout/reward/total",
-        smoothing: 0.9,
-    },
-    Quantity {
-        file: "zero_spread",
-        title: "share of groups whose rewards are all equal (moving average, 0.9)",
-        log: Log::Metrics,
-        pointer: "/rollout/zero_spread_share",
-        smoothing: 0.9,
-    },
-    Quantity {
-        file: "length",
-        title: "tokens a completion (moving average, 0.9)",
-        log: Log::Metrics,
-        pointer: "/rollout/completion_tokens",
-        smoothing: 0.9,
-    },
-    Quantity {
-        file: "pass_at_1",
-        title: "pass@1 while training",
-        log: Log::Evaluations,
-        pointer: "/pass@1",
-        smoothing: 0.0,
-    },
-];
+use super::{
+    quantity::{Log, Quantity, Trainings},
+    start::before_training,
+};
 
 /// A row of the table, step by step.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Curve {
-    pub(super) label: String,
-    pub(super) points: Vec<Point>,
+pub(in crate::report) struct Curve {
+    pub(in crate::report) label: String,
+    /// Among all rows with a training: it has the same style in every figure.
+    pub(in crate::report) place: usize,
+    /// How many trainings it is the mean of.
+    pub(in crate::report) seeds: usize,
+    pub(in crate::report) points: Vec<Point>,
 }
 
 /// The seeds of a row at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) step: f64,
-    pub(super) mean: f64,
-    pub(super) lowest: f64,
-    pub(super) highest: f64,
+pub(in crate::report) struct Point {
+    pub(in crate::report) step: f64,
+    pub(in crate::report) mean: f64,
+    pub(in crate::report) lowest: f64,
+    pub(in crate::report) highest: f64,
 }
 
 /// A row of the table, with what each seed's training logged.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Logs {
-    pub(super) label: String,
-    pub(super) metrics: BTreeMap<u64, Vec<Json>>,
-    pub(super) evaluations: BTreeMap<u64, Vec<Json>>,
+pub(in crate::report) struct Logs {
+    pub(in crate::report) label: String,
+    /// Among all rows with a training.
+    pub(in crate::report) place: usize,
+    pub(in crate::report) metrics: BTreeMap<u64, Vec<Json>>,
+    pub(in crate::report) evaluations: BTreeMap<u64, Vec<Json>>,
 }
 
 /// What the finished trainings of each row logged, in the order of the table.
-pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError> {
+pub(in crate::report) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError> {
     let mut rows: Vec<Logs> = Vec::new();
     for cell in &plan.cells {
         let dir = cell.train.as_ref().map(|id| store.job_dir(id));
@@ -101,7 +56,11 @@ pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError>
         };
         let label = labels(cell, &plan.table.rows).join(" ");
         let metrics = (cell.seed, JsonLines::read(&dir.metrics())?);
-        let evaluations = (cell.seed, JsonLines::read(&dir.evaluations())?);
+        let mut evaluations: Vec<Json> = JsonLines::read(&dir.evaluations())?;
+        if let Some(job) = plan.job(&dir.id()).filter(|_| !evaluations.is_empty()) {
+            evaluations.splice(0..0, before_training(plan, store, job));
+        }
+        let evaluations = (cell.seed, evaluations);
         match rows.iter_mut().find(|row| row.label == label) {
             Some(row) => {
                 row.metrics.extend([metrics]);
@@ -109,6 +68,7 @@ pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError>
             }
             None => rows.push(Logs {
                 label,
+                place: rows.len(),
                 metrics: [metrics].into(),
                 evaluations: [evaluations].into(),
             }),
@@ -117,8 +77,31 @@ pub(super) fn logs(plan: &Plan, store: &Store) -> Result<Vec<Logs>, ReportError>
     Ok(rows)
 }
 
+impl Curve {
+    /// Whether it begins before the first step.
+    pub(in crate::report) fn has_start(&self) -> bool {
+        self.points.first().is_some_and(|point| point.step == 0.0)
+    }
+}
+
+impl Logs {
+    /// Whether the trainings sample completions and learn from rewards.
+    fn have_rewards(&self) -> bool {
+        let mut lines = self.metrics.values().flatten();
+        lines.any(|line| line["rollout"].is_object())
+    }
+}
+
 /// The curve of one quantity over the logs of several seeds; none where it was not logged.
-pub(super) fn curve(logs: &Logs, quantity: Quantity) -> Option<Curve> {
+pub(in crate::report) fn curve(logs: &Logs, quantity: Quantity) -> Option<Curve> {
+    let is_meant = match quantity.of {
+        Trainings::All => true,
+        Trainings::WithReward => logs.have_rewards(),
+        Trainings::Supervised => !logs.have_rewards(),
+    };
+    if !is_meant {
+        return None;
+    }
     let seeds = match quantity.log {
         Log::Metrics => &logs.metrics,
         Log::Evaluations => &logs.evaluations,
@@ -143,6 +126,8 @@ pub(super) fn curve(logs: &Logs, quantity: Quantity) -> Option<Curve> {
         .collect();
     (!points.is_empty()).then(|| Curve {
         label: logs.label.clone(),
+        place: logs.place,
+        seeds: seeds.len(),
         points,
     })
 }
@@ -167,11 +152,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::report::figure::quantity::quantity;
 
-    const REWARD: Quantity = Quantity {
-        smoothing: 0.5,
-        ..QUANTITIES[0]
-    };
+    fn reward() -> Quantity {
+        Quantity {
+            smoothing: 0.5,
+            ..quantity("reward")
+        }
+    }
 
     fn log(rewards: &[f64]) -> Vec<Json> {
         let lines = rewards.iter().zip(1..);
@@ -183,6 +171,7 @@ mod tests {
     fn row<const N: usize>(seeds: [Vec<Json>; N]) -> Logs {
         Logs {
             label: "a row".to_owned(),
+            place: 0,
             metrics: (1..).zip(seeds).collect(),
             evaluations: BTreeMap::new(),
         }
@@ -201,7 +190,7 @@ mod tests {
             evaluations: [(1, log([0.25, 0.5])), (2, log([0.75, 0.5]))].into(),
             ..row([])
         };
-        let quantity = QUANTITIES[3];
+        let quantity = quantity("pass_at_1");
 
         let found = curve(&logs, quantity).unwrap();
 
@@ -210,7 +199,6 @@ mod tests {
             .map(|point| [point.step, point.mean, point.lowest, point.highest])
             .collect();
         assert_eq!(points, [[50.0, 0.5, 0.25, 0.75], [100.0, 0.5, 0.5, 0.5]]);
-        assert_eq!(quantity.file, "pass_at_1");
         assert_eq!(curve(&row([]), quantity), None);
     }
 
@@ -219,7 +207,7 @@ mod tests {
         // By hand, with half of the past: 0, 2 -> 0, 1 and 2, 4 -> 2, 3; the third step has one seed.
         let seeds = [log(&[0.0, 2.0, 9.0]), log(&[2.0, 4.0])];
 
-        let found = curve(&row(seeds), REWARD).unwrap();
+        let found = curve(&row(seeds), reward()).unwrap();
 
         let point = |step: f64, mean: f64, lowest: f64, highest: f64| Point {
             step,
@@ -237,7 +225,22 @@ mod tests {
     fn what_was_not_logged_has_no_curve() {
         let sft = vec![json!({"step": 1, "loss": 0.5, "rollout": null})];
 
-        assert_eq!(curve(&row([sft]), REWARD), None);
-        assert_eq!(curve(&row([]), REWARD), None);
+        assert_eq!(curve(&row([sft]), reward()), None);
+        assert_eq!(curve(&row([]), reward()), None);
+    }
+
+    #[test]
+    fn a_loss_is_compared_with_losses_of_its_kind_only() {
+        let sft = row([vec![json!({"step": 1, "loss": 0.5, "gradient_norm": 2.0})]]);
+        let line = json!({"step": 1, "loss": 0.1, "gradient_norm": 3.0, "rollout": {"kl": 0.0}});
+        let grpo = row([vec![line]]);
+
+        let has = |row: &Logs, file: &str| curve(row, quantity(file)).is_some();
+        assert_eq!([has(&sft, "loss"), has(&grpo, "loss")], [false, true]);
+        assert_eq!(
+            [has(&sft, "loss_sft"), has(&grpo, "loss_sft")],
+            [true, false]
+        );
+        assert!(has(&sft, "gradient_norm") && has(&grpo, "gradient_norm"));
     }
 }

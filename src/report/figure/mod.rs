@@ -1,12 +1,23 @@
-//! Figures of what trainings logged: the paper's Figures 2 and 5, and the evaluations during a
-//! training.
+//! Figures of what trainings logged: the paper's Figures 2 and 5, the evaluations during a training,
+//! and what shows whether a training is sound.
 
+mod axis;
 mod curves;
+mod quantity;
+mod start;
+mod style;
 mod svg;
+
+use std::collections::BTreeSet;
 
 use crate::{plan::Plan, results::Store};
 
 use super::ReportError;
+
+pub(super) use curves::{Curve, Logs, Point, curve, logs};
+pub(super) use quantity::{QUANTITIES, Quantity};
+pub(super) use style::style;
+pub(super) use svg::BEFORE;
 
 /// A figure and the name of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,22 +29,26 @@ pub(super) struct Figure {
 
 /// The figures of a plan's finished trainings; a quantity that no training logged has none.
 pub(super) fn figures(plan: &Plan, store: &Store) -> Result<Vec<Figure>, ReportError> {
-    let logs = curves::logs(plan, store)?;
-    let mut figures = Vec::new();
-    for quantity in curves::QUANTITIES {
-        let curves: Vec<_> = logs
+    let logs = logs(plan, store)?;
+    let figure = |quantity: &Quantity| {
+        let curves: Vec<Curve> = logs
             .iter()
-            .filter_map(|logs| curves::curve(logs, quantity))
+            .filter_map(|logs| curve(logs, *quantity))
             .collect();
-        if curves.is_empty() {
-            continue;
-        }
-        let file = format!("{}.svg", quantity.file);
-        let svg = svg::svg(quantity.title, &curves).map_err(|source| ReportError::Draw {
-            file: file.clone(),
-            source,
-        })?;
-        figures.push(Figure { file, svg });
-    }
-    Ok(figures)
+        (!curves.is_empty()).then(|| Figure {
+            file: file(*quantity),
+            svg: svg::svg(&plan.experiment, *quantity, &curves),
+        })
+    };
+    let quantities = QUANTITIES.iter().filter(|quantity| quantity.has_file);
+    Ok(quantities.filter_map(figure).collect())
+}
+
+/// The names of all files that this program may write into a folder of figures.
+pub(super) fn files() -> BTreeSet<String> {
+    QUANTITIES.iter().map(|quantity| file(*quantity)).collect()
+}
+
+fn file(quantity: Quantity) -> String {
+    format!("{}.svg", quantity.file)
 }

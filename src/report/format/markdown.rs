@@ -11,22 +11,56 @@ use super::{percent, points};
 
 /// The table for people.
 pub(in crate::report) fn markdown(table: &Table) -> String {
-    let mut blocks = vec![format!("# {}", table.experiment)];
+    let mut texts = vec![format!("# {}", table.experiment)];
     if !table.description.is_empty() {
-        blocks.push(table.description.clone());
+        texts.push(table.description.clone());
     }
-    blocks.push(aligned(&lines(table)));
+    for block in blocks(table) {
+        if !block.title.is_empty() {
+            texts.push(format!("## {}", block.title));
+        }
+        texts.push(aligned(&block.lines));
+    }
+    // A list, so that every line stays a line.
+    let legend = legend(table).into_iter().map(|line| format!("- {line}"));
+    texts.push(legend.collect::<Vec<_>>().join("\n"));
+    texts.join("\n\n") + "\n"
+}
+
+/// A table of texts: the table itself, or a breakdown of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::report) struct Block {
+    /// Empty for the table itself.
+    pub(in crate::report) title: String,
+    /// How many of the columns are labels.
+    pub(in crate::report) labels: usize,
+    /// The headings, and then the rows.
+    pub(in crate::report) lines: Vec<Vec<String>>,
+}
+
+/// All tables that people read, the table itself first.
+pub(in crate::report) fn blocks(table: &Table) -> Vec<Block> {
+    let mut blocks = vec![Block {
+        title: String::new(),
+        labels: table.axes.len().max(1),
+        lines: lines(table),
+    }];
     if !table.pairs.is_empty() {
-        blocks.push("## Rows against each other".to_owned());
-        blocks.push(aligned(&by_pair(table)));
+        blocks.push(Block {
+            title: "Rows against each other".to_owned(),
+            labels: 1,
+            lines: by_pair(table),
+        });
     }
-    for breakdown in &table.breakdowns {
+    blocks.extend(table.breakdowns.iter().map(|breakdown| {
         let Heading { benchmark, metric } = &breakdown.column;
-        blocks.push(format!("## {benchmark} {metric} by kind of task"));
-        blocks.push(aligned(&by_kind(table, breakdown)));
-    }
-    blocks.push(legend(table).join("\n"));
-    blocks.join("\n\n") + "\n"
+        Block {
+            title: format!("{benchmark} {metric} by kind of task"),
+            labels: 1,
+            lines: by_kind(table, breakdown),
+        }
+    }));
+    blocks
 }
 
 /// The cells' texts, the headings first.
@@ -37,7 +71,7 @@ fn lines(table: &Table) -> Vec<Vec<String>> {
     }
     for (index, column) in table.columns.iter().enumerate() {
         headings.push(format!("{} {}", column.benchmark, column.metric));
-        if has_paper(table, index) {
+        if table.has_paper(index) {
             headings.extend(["paper", "ours - paper"].map(str::to_owned));
         }
     }
@@ -49,7 +83,7 @@ fn lines(table: &Table) -> Vec<Vec<String>> {
         }
         for (index, cell) in row.cells.iter().enumerate() {
             line.push(ours(table, row, cell));
-            if has_paper(table, index) {
+            if table.has_paper(index) {
                 line.extend(paper(table, cell));
             }
         }
@@ -89,14 +123,6 @@ fn by_pair(table: &Table) -> Vec<Vec<String>> {
         line
     });
     std::iter::once(headings).chain(lines).collect()
-}
-
-fn has_paper(table: &Table, column: usize) -> bool {
-    table.rows.iter().any(|row| {
-        row.cells
-            .get(column)
-            .is_some_and(|cell| cell.paper.is_some())
-    })
 }
 
 /// What a cell shows of our own figures.
@@ -238,7 +264,7 @@ fn of_changes(table: &Table) -> Vec<String> {
 }
 
 /// What the marks mean, of those that the table has.
-fn legend(table: &Table) -> Vec<String> {
+pub(in crate::report) fn legend(table: &Table) -> Vec<String> {
     let cells = || table.rows.iter().flat_map(|row| &row.cells);
     let mut lines = Vec::new();
     let errors: Vec<ErrorOf> = table
@@ -296,8 +322,13 @@ fn legend(table: &Table) -> Vec<String> {
         lines.push(format!("[{}] {note}", index + 1));
     }
     lines.push("The jobs behind every cell are in table.json.".to_owned());
-    // A list, so that every line stays a line.
-    lines.into_iter().map(|line| format!("- {line}")).collect()
+    lines.extend(
+        table
+            .made_by
+            .iter()
+            .map(|maker| format!("Made from {maker}.")),
+    );
+    lines
 }
 
 fn problems(table: &Table) -> String {

@@ -3,6 +3,7 @@
 mod csv;
 mod json;
 mod markdown;
+mod tex;
 
 pub(super) use json::json;
 
@@ -16,9 +17,10 @@ pub(super) const ALL: &[Format] = &[
     ("md", markdown::markdown),
     ("csv", csv::csv),
     ("json", json::json),
+    ("tex", tex::tex),
 ];
 
-pub(super) use markdown::markdown;
+pub(super) use markdown::{Block, blocks, legend, markdown};
 
 /// A share as percent with one decimal.
 pub fn percent(share: f64) -> String {

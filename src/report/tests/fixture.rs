@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Eight tasks of four groups with two samples each: so many of them pass, from the first on.
-pub(super) fn outcome(passed: &[usize]) -> Found {
+pub(in crate::report) fn outcome(passed: &[usize]) -> Found {
     let task = |(index, passed): (usize, &usize)| TaskOutcome {
         task_id: format!("arena/{index}"),
         group: Some(format!("update/{}", index / 2)),
@@ -32,7 +32,7 @@ pub(super) fn outcome(passed: &[usize]) -> Found {
     })
 }
 
-pub(super) fn row(method: &str, found: Vec<Found>) -> SheetRow {
+pub(in crate::report) fn row(method: &str, found: Vec<Found>) -> SheetRow {
     let run = |(index, found): (usize, Found)| Run {
         job: JobId(format!("eval-{method}{index}")),
         seed: 42 + index as u64,
@@ -53,7 +53,7 @@ pub(super) fn row(method: &str, found: Vec<Found>) -> SheetRow {
     }
 }
 
-pub(super) fn sheet(show: Show, rows: Vec<SheetRow>) -> Sheet {
+pub(in crate::report) fn sheet(show: Show, rows: Vec<SheetRow>) -> Sheet {
     let column = |pass_at| Column {
         benchmark: "code_update_arena".into(),
         pass_at,
@@ -69,10 +69,10 @@ pub(super) fn sheet(show: Show, rows: Vec<SheetRow>) -> Sheet {
     }
 }
 
-pub(super) const WEAK: [usize; 8] = [2, 1, 0, 0, 1, 0, 2, 1];
-pub(super) const GOOD: [usize; 8] = [2, 2, 1, 1, 2, 1, 2, 2];
+pub(in crate::report) const WEAK: [usize; 8] = [2, 1, 0, 0, 1, 0, 2, 1];
+pub(in crate::report) const GOOD: [usize; 8] = [2, 2, 1, 1, 2, 1, 2, 2];
 
-pub(super) fn complete() -> Vec<SheetRow> {
+pub(in crate::report) fn complete() -> Vec<SheetRow> {
     vec![
         row("untrained", vec![outcome(&WEAK)]),
         row("sft", vec![outcome(&[2, 0, 0, 1, 1, 0, 2, 1])]),

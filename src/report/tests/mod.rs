@@ -1,4 +1,4 @@
 //! Tables as people read them.
 
-mod fixture;
+pub(in crate::report) mod fixture;
 mod tables;

@@ -1,9 +1,10 @@
 //! The folder of one job: where its files are.
 //!
-//! `records` reads and writes them, `attempts` counts the starts of the job, `state` derives its
-//! state from all of them.
+//! `records` reads and writes them, `attempts` counts the starts of the job, `logs` compares its logs with those
+//! that it has ended with, and `state` derives its state from all of them.
 
 mod attempts;
+mod logs;
 mod records;
 mod state;
 
@@ -11,6 +12,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+pub use logs::ChangedLog;
 
 use super::ResultsError;
 use crate::{disk::DiskError, plan::JobId};

@@ -6,7 +6,7 @@ use super::{JobDir, create_folder};
 use crate::{
     disk::{DiskError, Timestamp, atomic::Flush, lock::Owner},
     plan::Job,
-    results::{Attempt, Note, Outcome, Provenance, ResultsError, Status, json},
+    results::{Attempt, Note, Outcome, Provenance, ResultsError, Status, json, seal},
 };
 
 impl JobDir {
@@ -19,8 +19,25 @@ impl JobDir {
             }
             json::write(&self.identity_path(), &job.identity, Flush::Now)?;
         }
+        self.write_job(job)
+    }
+
+    /// Writes the job of a folder that is done, if its file is damaged or gone.
+    pub fn restore_job(&self, job: &Job) -> Result<(), ResultsError> {
+        if json::present(self.job()).is_none() && self.outcome_of(job)?.is_some() {
+            self.write_job(job)?;
+        }
+        Ok(())
+    }
+
+    fn write_job(&self, job: &Job) -> Result<(), ResultsError> {
         let path = self.job_path();
-        json::write(&path, job, Flush::Now)
+        let bytes = json::to_json(&path, job)?;
+        Ok(json::write_bytes(
+            &path,
+            &seal::sealed(&job.id, &bytes),
+            Flush::Now,
+        )?)
     }
 
     /// Whether the folder says that it is of this job; an error if it says that it is of another one.
@@ -42,15 +59,9 @@ impl JobDir {
                 fs::remove_dir_all(&folder).map_err(DiskError::write(&folder))?;
             }
         }
-        let files = [
-            self.metrics(),
-            self.samples(),
-            self.evaluations(),
-            self.non_finite(),
-            self.outcome_path(),
-        ];
-        for file in files.iter().filter(|file| file.is_file()) {
-            fs::remove_file(file).map_err(DiskError::write(file))?;
+        let files = self.logs().into_iter().chain([self.outcome_path()]);
+        for file in files.filter(|file| file.is_file()) {
+            fs::remove_file(&file).map_err(DiskError::write(&file))?;
         }
         Ok(())
     }
@@ -78,7 +89,7 @@ impl JobDir {
 
     /// The job with its identity, or nothing if the folder was never prepared.
     pub fn job(&self) -> Result<Option<Job>, ResultsError> {
-        let Some(mut job) = json::read::<Job>(&self.job_path())? else {
+        let Some(mut job) = json::read_sealed::<Job>(&self.job_path(), &self.id())? else {
             return Ok(None);
         };
         job.identity = json::read_or_warn(&self.identity_path()).unwrap_or_default();
@@ -92,7 +103,7 @@ impl JobDir {
 
     /// The outcome, if the job is done; a damaged one counts as absent, with a warning.
     pub fn outcome(&self) -> Option<Outcome> {
-        json::read_or_warn(&self.outcome_path())
+        json::present(json::read_sealed(&self.outcome_path(), &self.id()))
     }
 
     /// Writes the outcome. The job is done once it is there.
@@ -103,7 +114,14 @@ impl JobDir {
         if serde_json::from_slice::<Outcome>(&bytes).ok().as_ref() != Some(outcome) {
             return Err(ResultsError::NotFinite { path });
         }
-        Ok(json::write_bytes(&path, &bytes, Flush::Now)?)
+        // The folder may have another name: a person may have moved it and left a link.
+        let job = self.job().ok().flatten();
+        let job = job.map_or_else(|| self.id(), |job| job.id);
+        Ok(json::write_bytes(
+            &path,
+            &seal::sealed(&job, &bytes),
+            Flush::Now,
+        )?)
     }
 
     /// The last worker's note about itself; a damaged one counts as absent.

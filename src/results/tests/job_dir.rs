@@ -8,7 +8,7 @@ use super::fixture;
 use crate::{
     disk::{Timestamp, lock::Owner},
     plan::{Job, JobId, tests::fixture::job},
-    results::{JobDir, JobState, Note, Outcome, Progress, ResultsError, Status, Store},
+    results::{Attempt, JobDir, JobState, Note, Outcome, Progress, ResultsError, Status, Store},
 };
 
 fn folder(id: &str) -> (tempfile::TempDir, JobDir) {
@@ -225,4 +225,84 @@ fn taking_the_lock_removes_half_written_files() {
 
     assert!(!dir.path().join(".a1b2.tmp").exists());
     assert!(dir.job().unwrap().is_some());
+}
+
+#[test]
+fn an_outcome_with_another_digit_counts_as_absent() {
+    let (_root, dir) = folder("eval-00000001");
+    dir.write_outcome(&fixture::outcome()).unwrap();
+    let text = fs::read_to_string(dir.outcome_path()).unwrap();
+    assert!(text.contains("\"pass@1\": 0.5"), "{text}");
+
+    fs::write(dir.outcome_path(), text.replace("0.5", "0.6")).unwrap();
+    assert_eq!((dir.outcome(), state(&dir)), (None, JobState::New));
+
+    // The file of another job, and one of a version that wrote no seal.
+    let other = dir.sibling(&JobId("eval-00000002".into()));
+    other.prepare(&job("eval-00000002", &[])).unwrap();
+    fs::write(other.outcome_path(), &text).unwrap();
+    assert_eq!(other.outcome(), None);
+    let unsealed = serde_json::to_string(&fixture::outcome()).unwrap();
+    fs::write(dir.outcome_path(), unsealed).unwrap();
+    assert_eq!(dir.outcome(), Some(fixture::outcome()));
+}
+
+#[test]
+fn a_job_folder_may_get_another_name() {
+    let (root, dir) = folder("eval-00000001");
+    dir.write_outcome(&fixture::outcome()).unwrap();
+    let path = root.path().join("the best");
+    fs::rename(dir.path(), &path).unwrap();
+
+    let renamed = JobDir::new(path);
+
+    assert_eq!(renamed.outcome(), Some(fixture::outcome()));
+    renamed.write_outcome(&fixture::trained()).unwrap();
+    fs::rename(renamed.path(), dir.path()).unwrap();
+    assert_eq!(dir.outcome(), Some(fixture::trained()));
+}
+
+#[test]
+fn logs_that_change_after_the_end_of_a_job_are_named() {
+    let (_root, dir) = folder("eval-00000001");
+    fs::write(dir.samples(), "1\n").unwrap();
+    fs::write(dir.metrics(), "2\n").unwrap();
+    assert_eq!(dir.changed_logs(), []);
+    let mut attempt = Attempt::begin(&job("eval-00000001", &[]), 1);
+    attempt.logs = dir.log_digests().unwrap();
+    dir.write_attempt(&attempt).unwrap();
+    assert_eq!(dir.changed_logs(), []);
+
+    fs::write(dir.samples(), "3\n").unwrap();
+    fs::remove_file(dir.metrics()).unwrap();
+
+    let found: Vec<String> = dir.changed_logs().iter().map(ToString::to_string).collect();
+    let expected = [
+        format!(
+            "`{}` was removed after its job ended",
+            dir.metrics().display()
+        ),
+        format!(
+            "`{}` has changed since its job ended",
+            dir.samples().display()
+        ),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_damaged_job_is_written_again_once_it_is_done() {
+    let (_root, dir) = folder("train-00000001");
+    let (path, job) = (dir.path().join("job.json"), job("train-00000001", &[]));
+    fs::write(&path, "{").unwrap();
+    dir.restore_job(&job).unwrap();
+    assert!(
+        dir.job().is_err(),
+        "preparing it decides what becomes of its logs"
+    );
+
+    dir.write_outcome(&fixture::trained()).unwrap();
+    dir.restore_job(&job).unwrap();
+
+    assert_eq!(dir.job().unwrap(), Some(job));
 }

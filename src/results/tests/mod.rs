@@ -1,4 +1,5 @@
 //! Job folders as schedulers, workers and crashes leave them.
 
 pub(crate) mod fixture;
+mod fuzz;
 mod job_dir;

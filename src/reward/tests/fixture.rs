@@ -1,9 +1,9 @@
 //! Scorers and completions for tests.
 
-use crate::reward::{Normalizer, RewardSettings, Scorer, Variant};
+use crate::reward::{Normalizer, Scorer, Variant};
 
 pub(super) fn scorer(variant: Variant, normalizer: Normalizer) -> Scorer {
-    Scorer::new(variant, &RewardSettings { normalizer })
+    Scorer::new(variant, normalizer)
 }
 
 /// A well-formed completion whose code is `code`.

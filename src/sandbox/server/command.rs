@@ -17,6 +17,8 @@ pub(in crate::sandbox) const DRIVER: &str = concat!(
 
 const OPEN_FILES: u64 = 128;
 const THREADS: u64 = 64;
+/// The most that a program may ask for as its stack.
+const STACK_BYTES: u64 = 64 << 20;
 /// The smallest bound on a namespace's processes that a kernel accepts.
 const PROCESSES: u64 = 512;
 
@@ -56,6 +58,7 @@ fn driver_settings(settings: &Settings, modules: Modules, scratch: &Path) -> Val
         "scratch_bytes": settings.scratch_bytes,
         "file_bytes": settings.scratch_bytes,
         "memory_bytes": settings.memory_bytes,
+        "stack_bytes": STACK_BYTES,
         "open_files": OPEN_FILES,
         "threads": THREADS,
         "processes": PROCESSES,

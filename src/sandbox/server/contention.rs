@@ -36,6 +36,14 @@ impl Contention {
         })
     }
 
+    /// What has been used since another measurement, without the first `age` after it: at most one CPU's time of that.
+    pub(super) fn since(self, before: Self, age: Duration) -> Self {
+        Self {
+            waited: self.waited.saturating_sub(before.waited),
+            ran: self.ran.saturating_sub(before.ran).saturating_sub(age),
+        }
+    }
+
     /// The time that a program would have taken on an idle machine, if it took `wall` here.
     ///
     /// Threads of a program that compete with each other gain no time: all CPUs together are the most that they can
@@ -85,6 +93,17 @@ mod tests {
             contention.quiet_time(Duration::from_secs(6)),
             Duration::from_secs(2)
         );
+    }
+
+    #[test]
+    fn what_was_used_before_does_not_count() {
+        let seconds = |waited, ran| Contention {
+            waited: Duration::from_secs(waited),
+            ran: Duration::from_secs(ran),
+        };
+        // By hand: of 6 and 9 seconds, 2 and 4 were used before, and one more second ran before the limit began.
+        let since = seconds(6, 9).since(seconds(2, 4), Duration::from_secs(1));
+        assert_eq!(since, seconds(4, 4));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! One warm Python process that runs one program after the other.
 
+mod answers;
 mod command;
 mod contention;
+#[cfg(test)]
+mod fuzz;
 mod poll;
 mod process;
 mod program_pipes;
@@ -23,15 +26,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use crate::sandbox::{
-    Call, Interpreter, Modules, PythonError, Safeguards, Settings, Verdict,
+    Call, Harness, Interpreter, Modules, Program, PythonError, Safeguards, Settings, Verdict,
     proof::{MAX_MESSAGE_BYTES, Nonce},
 };
 
+use answers::{Inbox, await_answers};
 use poll::wait_for;
 use program_pipes::ProgramPipes;
-use protocol::{CALL, Channel, Ended, HARNESS, Hello, PROGRAM, Prepared};
-use time_limit::{End, GRACE, await_end};
+use protocol::{ANSWERS, CALL, CHECK, Channel, Checked, Ended, HARNESS, Hello, PROGRAM, Prepared};
+use time_limit::{End, GRACE, await_checker, await_end};
 
+pub use answers::{Answered, Answers, AnswersEnd, Calls};
 pub(super) use command::DRIVER;
 pub use contention::are_time_limits_exact;
 
@@ -107,25 +112,67 @@ impl Server {
     }
 
     /// Runs a program to its end or to the end of its time.
-    pub(super) fn run(
-        &mut self,
-        source: &str,
-        timeout: Duration,
-    ) -> Result<(Verdict, String), PythonError> {
-        self.exchange(PROGRAM, source, timeout, 0)
+    pub(super) fn run(&mut self, program: &Program) -> Result<(Verdict, String), PythonError> {
+        self.exchange(PROGRAM, &program.source, program.timeout, program.seed)
     }
 
     /// Runs a program by a harness, and returns the harness's answer if the program passes.
     pub(super) fn call(&mut self, call: &Call<'_>) -> Result<(Verdict, String), PythonError> {
-        let harness = call.harness;
+        self.load(call.harness)?;
+        self.exchange(CALL, call.argument, call.timeout, call.seed)
+    }
+
+    /// Lets a program answer calls.
+    pub(super) fn answer(
+        &mut self,
+        calls: &Calls<'_>,
+        answers: &mut dyn Answers,
+    ) -> Result<Answered, PythonError> {
+        let call = &calls.call;
+        self.load(call.harness)?;
+        let (_, mut pipes) = self.send_program(ANSWERS, call.argument, call.seed)?;
+        let mut inbox = Inbox::new(calls.limits.len(), answers);
+        let server = self.process.id();
+        let end = await_answers(server, &self.channel, &mut pipes, calls, &mut inbox)?;
+        let status = self.status_after(end)?;
+        inbox.drain(&mut pipes)?;
+        Ok(inbox.finish(end, status))
+    }
+
+    /// Asks the harness to check something: its text, or none if it is late. The server must then be dropped.
+    pub(super) fn check(&mut self, call: &Call<'_>) -> Result<Option<String>, PythonError> {
+        self.load(call.harness)?;
+        self.channel.send(CHECK, call.seed, call.argument, &[])?;
+        if !await_checker(self.process.id(), &self.channel, call.timeout)? {
+            self.is_spent = true;
+            return Ok(None);
+        }
+        let reply: Checked = self.channel.receive(GRACE)?;
+        Ok(Some(reply.checked))
+    }
+
+    fn load(&mut self, harness: &Harness) -> Result<(), PythonError> {
         if self.harness.as_ref() != Some(&harness.key) {
             self.harness = None;
             let request = json!({ "code": harness.code, "data": harness.data });
-            self.channel.send(HARNESS, &request.to_string(), &[])?;
+            self.channel.send(HARNESS, 0, &request.to_string(), &[])?;
             let _: Prepared = self.channel.receive(START)?;
             self.harness = Some(harness.key.clone());
         }
-        self.exchange(CALL, call.argument, call.timeout, call.answer_bytes)
+        Ok(())
+    }
+
+    /// Sends a program, with the ends of its own pipes.
+    fn send_program(
+        &mut self,
+        kind: u8,
+        text: &str,
+        seed: u64,
+    ) -> Result<(Nonce, ProgramPipes), PythonError> {
+        let nonce = Nonce::new(&mut self.random).map_err(PythonError::Lost)?;
+        let pipes = ProgramPipes::new(&nonce).map_err(PythonError::Lost)?;
+        self.channel.send(kind, seed, text, &pipes.of_program())?;
+        Ok((nonce, pipes))
     }
 
     /// Sends a program with its nonce, waits for its end, and weighs its message.
@@ -134,42 +181,20 @@ impl Server {
         kind: u8,
         text: &str,
         timeout: Duration,
-        answer_bytes: usize,
+        seed: u64,
     ) -> Result<(Verdict, String), PythonError> {
-        let nonce = Nonce::new(&mut self.random).map_err(PythonError::Lost)?;
-        let mut pipes = ProgramPipes::new(&nonce).map_err(PythonError::Lost)?;
-        self.channel.send(kind, text, &pipes.of_program())?;
-        let mut message = Vec::new();
-        let most = answer_bytes + MAX_MESSAGE_BYTES;
-        let end = await_end(
-            self.process.id(),
-            &self.channel,
-            &mut pipes,
-            timeout,
-            &mut message,
-            most,
-        )?;
+        let (nonce, mut pipes) = self.send_program(kind, text, seed)?;
+        let end = await_end(self.process.id(), &self.channel, timeout)?;
         let without_message = (end.verdict(), String::new());
-        if end != End::ByItself && !self.kill_program()? {
-            // A program that cannot be killed ends with its server.
-            self.is_spent = true;
+        let Some(status) = self.status_after(end)? else {
             return Ok(without_message);
-        }
-        let ended: Ended = match self.channel.receive(GRACE) {
-            Ok(ended) => ended,
-            Err(error) if end == End::ByItself => return Err(error),
-            // It was killed before it had read its text.
-            Err(_) => {
-                self.is_spent = true;
-                return Ok(without_message);
-            }
         };
-        self.is_spent = ended.is_spent;
-        pipes.drain_messages(&mut message, most)?;
-        if message.len() > most {
+        let mut message = Vec::new();
+        pipes.drain_messages(&mut message, MAX_MESSAGE_BYTES)?;
+        if message.len() > MAX_MESSAGE_BYTES {
             return Ok((Verdict::Forged, String::new()));
         }
-        let verified = nonce.verify(message, ended.status);
+        let verified = nonce.verify(message, status);
         // A program whose message is complete has ended, even if the system was still freeing its memory.
         let is_complete = !matches!(verified.0, Verdict::Died { .. } | Verdict::Forged);
         Ok(if end == End::ByItself || is_complete {
@@ -177,6 +202,26 @@ impl Server {
         } else {
             without_message
         })
+    }
+
+    /// The exit code of a program whose time has ended so, or the negative number of a signal; it is killed if it still
+    /// runs. None if it cannot be killed, or was killed before it had read its text: then it ends with its server.
+    fn status_after(&mut self, end: End) -> Result<Option<i32>, PythonError> {
+        if end != End::ByItself && !self.kill_program()? {
+            self.is_spent = true;
+            return Ok(None);
+        }
+        match self.channel.receive::<Ended>(GRACE) {
+            Ok(ended) => {
+                self.is_spent = ended.is_spent;
+                Ok(Some(ended.status))
+            }
+            Err(error) if end == End::ByItself => Err(error),
+            Err(_) => {
+                self.is_spent = true;
+                Ok(None)
+            }
+        }
     }
 
     /// Kills the program, and returns whether it has ended, killed or not.

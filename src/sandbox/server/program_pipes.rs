@@ -16,8 +16,8 @@ use rustix::{
 use super::poll::is_readable;
 use crate::sandbox::{PythonError, proof::Nonce};
 
-/// The most that one read takes from the pipe of messages.
-const READ_BYTES: usize = 1 << 14;
+/// The most that one read takes from the pipe of messages: all that fits into it.
+const READ_BYTES: usize = 1 << 16;
 
 /// Both pipes of a program. We keep all ends as long as it runs, so that neither pipe ends before it.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct ProgramPipes {
     /// From the pipe into which the program writes.
     messages: PipeReader,
     message_writer: PipeWriter,
+    /// What was read last.
+    part: Vec<u8>,
 }
 
 impl ProgramPipes {
@@ -43,6 +45,7 @@ impl ProgramPipes {
             nonce_reader,
             messages,
             message_writer,
+            part: vec![0; READ_BYTES],
         })
     }
 
@@ -56,28 +59,31 @@ impl ProgramPipes {
         PollFd::new(&self.messages, PollFlags::IN)
     }
 
-    /// Reads some of what the program has written; `message` keeps at most `most` bytes and one.
-    pub(super) fn read_message(
-        &mut self,
-        message: &mut Vec<u8>,
-        most: usize,
-    ) -> Result<(), PythonError> {
-        let mut part = [0; READ_BYTES];
-        let count = self.messages.read(&mut part).map_err(PythonError::Lost)?;
-        let room = (most + 1).saturating_sub(message.len());
-        message.extend_from_slice(&part[..count.min(room)]);
-        Ok(())
+    /// Reads some of what the program has written and does not wait: nothing if there is nothing.
+    pub(super) fn read_available(&mut self) -> Result<&[u8], PythonError> {
+        let count = if is_readable(&self.messages)? {
+            self.messages
+                .read(&mut self.part)
+                .map_err(PythonError::Lost)?
+        } else {
+            0
+        };
+        Ok(&self.part[..count])
     }
 
-    /// Reads all that the program has written; `message` keeps at most `most` bytes and one.
+    /// Reads all that an ended program has written; `message` keeps at most `most` bytes and one.
     pub(super) fn drain_messages(
         &mut self,
         message: &mut Vec<u8>,
         most: usize,
     ) -> Result<(), PythonError> {
-        while is_readable(&self.messages)? {
-            self.read_message(message, most)?;
+        loop {
+            let part = self.read_available()?;
+            if part.is_empty() {
+                return Ok(());
+            }
+            let room = (most + 1).saturating_sub(message.len());
+            message.extend_from_slice(&part[..part.len().min(room)]);
         }
-        Ok(())
     }
 }

@@ -22,11 +22,17 @@ use crate::sandbox::PythonError;
 pub(super) const PROGRAM: u8 = b'p';
 /// The letter of a request to run a program by the loaded harness.
 pub(super) const CALL: u8 = b'c';
+/// The letter of a request to answer calls by the loaded harness.
+pub(super) const ANSWERS: u8 = b'a';
+/// The letter of a request to check answers by the loaded harness; the server then is a checker for good.
+pub(super) const CHECK: u8 = b'd';
 /// The letter of a request to load a harness.
 pub(super) const HARNESS: u8 = b'h';
 
-/// The longest reply: what a server reports of itself is short.
-const MAX_REPLY_BYTES: usize = 1 << 20;
+/// The longest reply: what a server reports of itself is short, and a checker may report the calls that it needs.
+const MAX_REPLY_BYTES: usize = 1 << 26;
+/// The letter of a request, the seed and the length of the text.
+const HEADER_BYTES: usize = 13;
 
 /// A server's first reply, when it is ready.
 #[derive(Deserialize)]
@@ -44,6 +50,12 @@ pub(super) struct Hello {
 pub(super) struct Prepared {
     #[serde(rename = "prepared")]
     _is_prepared: bool,
+}
+
+/// The reply to [`CHECK`].
+#[derive(Deserialize)]
+pub(super) struct Checked {
+    pub(super) checked: String,
 }
 
 /// The reply when a program has ended.
@@ -81,14 +93,17 @@ impl Channel {
     pub(super) fn send(
         &mut self,
         kind: u8,
+        seed: u64,
         text: &str,
         passed: &[BorrowedFd<'_>],
     ) -> Result<(), PythonError> {
         let size = u32::try_from(text.len()).map_err(|_| PythonError::Server {
             reason: "the program is too long".to_owned(),
         })?;
-        let [a, b, c, d] = size.to_le_bytes();
-        let (header, text) = ([kind, a, b, c, d], text.as_bytes());
+        let mut header = [kind; HEADER_BYTES];
+        header[1..9].copy_from_slice(&seed.to_le_bytes());
+        header[9..].copy_from_slice(&size.to_le_bytes());
+        let text = text.as_bytes();
         // In one call where it fits, so that the server wakes up once.
         let parts = [IoSlice::new(&header), IoSlice::new(text)];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];

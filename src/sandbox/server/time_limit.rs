@@ -6,10 +6,9 @@ use super::{
     contention::Contention,
     poll::wait_for,
     process,
-    program_pipes::ProgramPipes,
     protocol::{Channel, no_answer},
 };
-use crate::sandbox::{PythonError, Verdict, proof::MAX_MESSAGE_BYTES};
+use crate::sandbox::{PythonError, Verdict};
 
 /// What a server may take after a program's time: to see that it is dead, and to empty the scratch folder.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
@@ -19,6 +18,9 @@ const MIN_EXTENSION: Duration = Duration::from_millis(1);
 const MAX_WAIT: u32 = 20;
 /// The time between two looks at whether a program has started, or its server has cleaned up.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// The age at which a measurement is made again when a limit begins. Within it, waiting for a CPU may count for two
+/// calls of a program.
+const MAX_AGE: Duration = Duration::from_millis(100);
 
 /// How a program's time ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(super) enum End {
     ByItself,
     /// The program was still running.
     Late,
-    /// The program wrote more than any honest message has.
+    /// What the program wrote is enough, or more than any honest message has.
     Flood,
 }
 
@@ -41,31 +43,53 @@ impl End {
     }
 }
 
-/// The time limit of the program that runs now.
+/// The time limit of the program that runs now, or of one of its calls.
 #[derive(Debug)]
-struct TimeLimit {
+pub(super) struct TimeLimit {
     timeout: Duration,
     started: Instant,
     deadline: Instant,
     /// Since when there is no program, although the server has not replied.
     absent_since: Option<Instant>,
+    /// What the program had used at a moment before this limit started, or nothing if that was its own start.
+    before: Option<Contention>,
+    measured: Instant,
 }
 
 impl TimeLimit {
-    fn start(timeout: Duration) -> Self {
+    pub(super) fn start(timeout: Duration) -> Self {
         let started = Instant::now();
         Self {
             timeout,
             started,
             deadline: started + timeout,
             absent_since: None,
+            before: None,
+            measured: started,
         }
+    }
+
+    /// When to look whether the program has time left.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Starts again, in a program that has already run.
+    pub(super) fn restart(&mut self, timeout: Duration, server: u32) {
+        let now = Instant::now();
+        if now > self.measured + MAX_AGE {
+            self.before = process::of_server(server).and_then(Contention::of);
+            self.measured = now;
+        }
+        self.timeout = timeout;
+        self.started = now;
+        self.deadline = now + timeout;
     }
 
     /// Sets a later deadline if the program has time left, and returns whether it has.
     ///
     /// `server` is the process that was started as the server.
-    fn extend(&mut self, server: u32) -> Result<bool, PythonError> {
+    pub(super) fn extend(&mut self, server: u32) -> Result<bool, PythonError> {
         if process::is_absent(server) {
             // The program has ended and its server cleans up, or it has not started, and neither has its time.
             self.started = Instant::now();
@@ -77,8 +101,12 @@ impl TimeLimit {
             return Ok(true);
         }
         let wall = self.started.elapsed();
-        let contention = process::of_server(server).and_then(Contention::of);
-        let quiet = contention.map_or(wall, |contention| contention.quiet_time(wall));
+        let used = process::of_server(server).and_then(Contention::of);
+        let quiet = used.map_or(wall, |used| {
+            let age = self.started.saturating_duration_since(self.measured);
+            used.since(self.before.unwrap_or_default(), age)
+                .quiet_time(wall)
+        });
         let left = self.timeout.saturating_sub(quiet);
         if left.is_zero() {
             return Ok(false);
@@ -95,33 +123,44 @@ impl TimeLimit {
 
 /// Waits until the server replies that the program has ended, or the program's time is over.
 ///
-/// Meanwhile it reads what the program writes, of which `message` keeps at most `most` bytes and one. It does not
-/// read where an honest message fits into the pipe, because waking up for it costs more than leaving it there.
+/// It does not read what the program writes, which fits into the pipe if it is honest: waking up for it costs more than
+/// leaving it there.
 pub(super) fn await_end(
     server: u32,
     channel: &Channel,
-    pipes: &mut ProgramPipes,
     timeout: Duration,
-    message: &mut Vec<u8>,
-    most: usize,
 ) -> Result<End, PythonError> {
     let mut limit = TimeLimit::start(timeout);
     loop {
-        let mut ends = [channel.polled(), pipes.polled()];
-        let polled = if most > MAX_MESSAGE_BYTES { 2 } else { 1 };
-        wait_for(&mut ends[..polled], limit.deadline)?;
-        let [has_ended, has_written] = ends.map(|end| !end.revents().is_empty());
-        if has_ended {
+        if wait_for(&mut [channel.polled()], limit.deadline)? {
             return Ok(End::ByItself);
         }
-        if has_written {
-            pipes.read_message(message, most)?;
-            if message.len() > most {
-                return Ok(End::Flood);
-            }
-        }
-        if Instant::now() >= limit.deadline && !limit.extend(server)? {
+        if !limit.extend(server)? {
             return Ok(End::Late);
+        }
+    }
+}
+
+/// Waits until a checker can be read or its time is over, and returns whether it can.
+///
+/// A checker lives long, so what it has waited before is measured when its time seems to be over, and then counts from
+/// there.
+pub(super) fn await_checker(
+    server: u32,
+    channel: &Channel,
+    timeout: Duration,
+) -> Result<bool, PythonError> {
+    if wait_for(&mut [channel.polled()], Instant::now() + timeout)? {
+        return Ok(true);
+    }
+    let mut limit = TimeLimit::start(timeout);
+    limit.before = process::of_server(server).and_then(Contention::of);
+    loop {
+        if wait_for(&mut [channel.polled()], limit.deadline)? {
+            return Ok(true);
+        }
+        if !limit.extend(server)? {
+            return Ok(false);
         }
     }
 }

@@ -18,5 +18,6 @@ pub(super) fn program(source: &str) -> Program {
     Program {
         source: source.to_owned(),
         timeout: Duration::from_secs(10),
+        seed: 0,
     }
 }

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod isolation;
+mod memory;
 mod time_limits;
 mod verdicts;
 mod workers;

@@ -76,6 +76,7 @@ while time.process_time() < {}:
         let verdict = pool.run(&Program {
             source: source.to_owned(),
             timeout: Duration::from_secs(1),
+            seed: 0,
         });
         verdict.unwrap()
     };

@@ -655,6 +655,20 @@ fn jobs_that_wait_are_searched_only_after_a_change() {
 }
 
 #[test]
+fn a_damaged_job_file_of_a_finished_job_is_written_again_before_another_reads_it() {
+    let mut bench = Bench::new(&[("a", &[]), ("b", &["a"])]);
+    let job = bench.jobs[0].clone();
+    bench.dir("a").prepare(&job).unwrap();
+    bench.dir("a").write_outcome(&fixture::outcome()).unwrap();
+    fs::write(bench.dir("a").path().join("job.json"), "{").unwrap();
+
+    bench.run(|order| succeeds(order, 0));
+
+    assert_eq!(bench.started(), ["b"]);
+    assert_eq!(bench.dir("a").job().unwrap(), Some(job));
+}
+
+#[test]
 fn jobs_that_can_never_start_are_an_error() {
     let mut bench = Bench::new(&[("a", &["b"]), ("b", &["a"])]);
     let error = bench

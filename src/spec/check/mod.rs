@@ -1,9 +1,10 @@
 //! Whether the keys of one layer exist, and their values fit.
 
+pub(in crate::spec) mod correction;
 pub(in crate::spec) mod report;
 pub(in crate::spec) mod section;
 mod unknown;
-pub(in crate::spec) mod value;
+mod value;
 
 use super::read::node::Node;
 use report::Report;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::value;
+use super::{correction::Site, value};
 use crate::{
     settings::Kind,
     spec::{
@@ -18,6 +18,8 @@ pub(in crate::spec) struct Report<'a> {
     pub(in crate::spec) problems: &'a mut Vec<Problem>,
     /// Paths of keys that somebody tried to set, in the spelling that they probably meant.
     pub(in crate::spec) meant: &'a mut BTreeSet<String>,
+    /// Paths of keys whose value was rejected, so that the default in its place is not what was meant.
+    pub(in crate::spec) rejected: &'a mut BTreeSet<String>,
 }
 
 impl Report<'_> {
@@ -28,7 +30,7 @@ impl Report<'_> {
     /// Checks a value, and brings it into the form that the structs have. Returns whether it can be
     /// used.
     pub(in crate::spec) fn accepts(&mut self, path: &str, kind: Kind, node: &mut Node) -> bool {
-        let site = value::Site {
+        let site = Site {
             path,
             sources: self.sources,
         };
@@ -36,10 +38,13 @@ impl Report<'_> {
             Ok(value) => *node = value,
             Err(problems) => {
                 self.problems.extend(problems);
+                self.rejected.insert(path.to_owned());
                 return false;
             }
         }
-        self.no_item_twice(path, node);
+        if !matches!(kind, Kind::Words) {
+            self.no_item_twice(path, node);
+        }
         true
     }
 

@@ -21,6 +21,13 @@ pub(super) enum Meaning {
     Typo(&'static str),
 }
 
+/// Keys of earlier versions, by their sections, and what to do without them.
+const REPLACED: &[(&str, &str, &str)] = &[(
+    "eval",
+    "strict",
+    "remove it: values are compared outside of the solution's process now, unless `in_process = true`",
+)];
+
 /// The mistake of a key that does not exist, and what was probably meant.
 pub(super) fn describe(section: &str, entry: &Entry) -> (Problem, Meaning) {
     let key = entry.key.as_str();
@@ -42,6 +49,12 @@ pub(super) fn describe(section: &str, entry: &Entry) -> (Problem, Meaning) {
         )
     };
     let problem = Problem::new(Code::E101, entry.place, title, label);
+    if let Some((_, _, help)) = REPLACED
+        .iter()
+        .find(|(home, name, _)| (*home, *name) == (section, key))
+    {
+        return (problem.help((*help).to_owned()), Meaning::Unknown);
+    }
     let homes = homes(section, key);
     if !homes.is_empty() {
         let paths: Vec<String> = homes.iter().map(|home| join(home, key)).collect();

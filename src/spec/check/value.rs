@@ -1,41 +1,39 @@
 //! Whether one value fits its key.
 
+use super::correction::{self, Site, expected};
 use crate::{
-    settings::{Kind, MemorySize, Range, one_of},
+    settings::{Kind, MemorySize, Range, TimeLength, WEIGHT, one_of, spelled},
     spec::{
         code::Code,
         problem::Problem,
-        read::{
-            node::{Data, Node},
-            source::Sources,
-        },
+        read::node::{Data, Node},
         suggest::nearest,
     },
 };
-
-/// Which value it is.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    /// The whole path of its key.
-    pub(super) path: &'a str,
-    pub(super) sources: &'a Sources,
-}
 
 /// A value in the form that the structs have, or what is wrong with it.
 type Checked = Result<Node, Vec<Problem>>;
 
 /// Checks a value. Items that a list repeats are left to [`remove_repeats`].
 pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
+    let takes_list = matches!(kind, Kind::List(_) | Kind::TextOrList | Kind::Subset { .. });
+    if takes_list && let Some(problem) = correction::garbled_list(site, &node) {
+        return fail(problem);
+    }
     match kind {
         Kind::Flag => match node.data {
             Data::Flag(_) => Ok(node),
-            _ => wrong_type(site, kind, &node),
+            _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Choice(noun, names) => choice(site, kind, noun, &names(), node),
+        Kind::Weights(noun, names) => match node.data {
+            Data::Table(_) => weights(site, noun, &names(), node),
+            _ => choice(site, kind, noun, &names(), node),
+        },
         Kind::Whole(low, high) => match node.data {
             Data::Whole(number) if (low..=high).contains(&number) => Ok(node),
             Data::Whole(_) => out_of_range(site, kind, &node),
-            _ => wrong_type(site, kind, &node),
+            _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Number(range) => number(site, kind, range, &node),
         Kind::Subset { noun, names, sets } => match node.data {
@@ -43,6 +41,7 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
             _ => subset(site, kind, noun, names, node),
         },
         Kind::List(of) => list(site, kind, *of, node),
+        Kind::Words => list(site, kind, Kind::Text, node),
         Kind::TextOrList => match node.data {
             Data::Text(_) => {
                 let place = node.place;
@@ -53,10 +52,11 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
         },
         Kind::Assignments => match node.data {
             Data::Table(_) => Ok(node),
-            _ => wrong_type(site, kind, &node),
+            _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Name => name(site, text(site, kind, node)?),
         Kind::Memory(least) => memory(site, kind, least, text(site, kind, node)?),
+        Kind::TimeLength => time_length(site, text(site, kind, node)?),
         Kind::Text | Kind::File | Kind::Model | Kind::DataSet | Kind::Benchmark => {
             text(site, kind, node)
         }
@@ -84,18 +84,13 @@ pub(super) fn remove_repeats(path: &str, node: &mut Node) -> Vec<Problem> {
     problems
 }
 
-/// What a value of a kind looks like, for the text next to a caret.
-pub(in crate::spec) fn expected(kind: Kind) -> String {
-    format!("expected {}", kind.describe())
-}
-
 fn fail(problem: Problem) -> Checked {
     Err(vec![problem])
 }
 
 fn text(site: Site<'_>, kind: Kind, node: Node) -> Checked {
     match node.as_text() {
-        None => wrong_type(site, kind, &node),
+        None => fail(correction::wrong_type(site, kind, &node)),
         Some(text) if text.trim().is_empty() && !matches!(kind, Kind::Name) => {
             let title = format!("`{}` is empty", site.path);
             fail(Problem::new(Code::E104, node.place, title, expected(kind)))
@@ -140,17 +135,74 @@ fn memory(site: Site<'_>, kind: Kind, least: u64, node: Node) -> Checked {
     Ok(node)
 }
 
+fn time_length(site: Site<'_>, node: Node) -> Checked {
+    if node.as_text().and_then(TimeLength::parse).is_some() {
+        return Ok(node);
+    }
+    let title = format!("`{}` cannot be read", site.path);
+    let label = "expected a length of time such as `90m`, `20h` or `1d12h`";
+    fail(Problem::new(Code::E104, node.place, title, label))
+}
+
 fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: Node) -> Checked {
     let Some(text) = node.as_text() else {
-        return wrong_type(site, kind, &node);
+        return fail(correction::wrong_type(site, kind, &node));
     };
-    if names.contains(&text) {
-        return Ok(node);
+    // One spelling for all, so that the same choice makes the same job.
+    if let Some(name) = spelled(text, names.iter().copied()) {
+        return Ok(Node {
+            data: Data::Text(name.to_owned()),
+            place: node.place,
+        });
     }
     let title = format!("unknown {noun} `{text}`");
     let label = format!("expected {}", one_of(names));
     let problem = Problem::new(Code::E102, node.place, title, label);
     fail(with_guess(problem, text, names, &node))
+}
+
+/// A table with a number for some of the names; its problems are those of all entries.
+fn weights(site: Site<'_>, noun: &str, names: &[&'static str], mut node: Node) -> Checked {
+    let Data::Table(entries) = &mut node.data else {
+        return Ok(node);
+    };
+    let mut problems = Vec::new();
+    for entry in entries.iter_mut() {
+        let key = entry.key.clone();
+        if !names.contains(&key.as_str()) {
+            let title = format!("unknown {noun} `{key}`");
+            let label = format!("expected {}", one_of(names));
+            let problem = Problem::new(Code::E102, entry.place, title, label);
+            problems.push(match nearest(&key, names.iter().copied()) {
+                Some(name) => {
+                    let message = format!("did you mean `{name}`?");
+                    problem.replace(entry.place, name.to_owned(), message)
+                }
+                None => problem,
+            });
+            continue;
+        }
+        let path = format!("{}.{key}", site.path);
+        let site = Site {
+            path: &path,
+            sources: site.sources,
+        };
+        match number(site, Kind::Number(WEIGHT), WEIGHT, &entry.node) {
+            Ok(weight) => entry.node = weight,
+            Err(more) => problems.extend(more),
+        }
+    }
+    let is_zero = |node: &Node| matches!(node.data, Data::Number(number) if number == 0.0);
+    if problems.is_empty() && entries.iter().all(|entry| is_zero(&entry.node)) {
+        let title = format!("`{}` has no weight that is not 0", site.path);
+        let label = "for instance { format = 1.0, es_star = 0.5 }";
+        problems.push(Problem::new(Code::E121, node.place, title, label));
+    }
+    if problems.is_empty() {
+        Ok(node)
+    } else {
+        Err(problems)
+    }
 }
 
 /// A problem with the nearest of some names as its help.
@@ -168,7 +220,7 @@ fn number(site: Site<'_>, kind: Kind, range: Range, node: &Node) -> Checked {
     let number = match node.data {
         Data::Number(number) => number,
         Data::Whole(number) => number as f64,
-        _ => return wrong_type(site, kind, node),
+        _ => return fail(correction::wrong_type(site, kind, node)),
     };
     if !range.contains(number) {
         return out_of_range(site, kind, node);
@@ -193,7 +245,8 @@ fn set(
     node: &Node,
 ) -> Checked {
     let text = node.as_text().unwrap_or_default();
-    if let Some((_, count)) = sets.iter().find(|(name, _)| *name == text) {
+    let spelled = spelled(text, sets.iter().map(|(name, _)| *name));
+    if let Some((_, count)) = sets.iter().find(|(name, _)| Some(*name) == spelled) {
         let items = names.iter().take(*count).map(|name| Node {
             data: Data::Text((*name).to_owned()),
             place: node.place,
@@ -233,7 +286,7 @@ fn subset(
 fn list(site: Site<'_>, kind: Kind, of: Kind, node: Node) -> Checked {
     let place = node.place;
     let Data::List(items) = node.data else {
-        return wrong_type(site, kind, &node);
+        return fail(correction::wrong_type(site, kind, &node));
     };
     if items.is_empty() {
         let title = format!("`{}` is empty", site.path);
@@ -254,45 +307,4 @@ fn list(site: Site<'_>, kind: Kind, of: Kind, node: Node) -> Checked {
         data: Data::List(fine),
         place,
     })
-}
-
-/// The mistake of a value of another type, with what to write instead.
-fn wrong_type(site: Site<'_>, kind: Kind, node: &Node) -> Checked {
-    let title = format!("`{}` must be {}", site.path, kind.noun());
-    let label = format!("this is {}", node.noun());
-    let problem = Problem::new(Code::E103, node.place, title, label);
-    fail(match correction(site, kind, node) {
-        Some((Some(text), message)) => problem.replace(node.place, text, message),
-        Some((None, message)) => problem.help(message),
-        None => problem.help(expected(kind)),
-    })
-}
-
-/// What to write instead of a value of the wrong type, and what to say about it.
-fn correction(site: Site<'_>, kind: Kind, node: &Node) -> Option<(Option<String>, String)> {
-    let written = site.sources.text(node.place);
-    let unquoted = |text: &String| Some((Some(text.clone()), "remove the quotes".to_owned()));
-    match (&node.data, kind) {
-        (Data::Text(text), Kind::Whole(..)) if text.parse::<i64>().is_ok() => unquoted(text),
-        (Data::Text(text), Kind::Number(_)) if text.parse::<f64>().is_ok() => unquoted(text),
-        (Data::Text(text), Kind::Flag) if text.parse::<bool>().is_ok() => unquoted(text),
-        (Data::Number(number), Kind::Whole(..)) if number.fract() == 0.0 => Some((
-            Some(format!("{number:.0}")),
-            "write it as a whole number".into(),
-        )),
-        (Data::Text(_), Kind::Whole(..) | Kind::Number(_) | Kind::Flag)
-        | (Data::Table(_), _)
-        | (Data::List(_), Kind::List(_) | Kind::TextOrList | Kind::Subset { .. }) => None,
-        (Data::List(_), _) => {
-            let path = site.path;
-            let advice =
-                format!("for several values, make it an axis: [grid] \"{path}\" = {written}");
-            Some((None, advice))
-        }
-        (_, Kind::List(_)) => Some((Some(format!("[{written}]")), "put it in brackets".into())),
-        (Data::Whole(_) | Data::Number(_) | Data::Flag(_), Kind::Text | Kind::Name) => {
-            Some((Some(format!("\"{written}\"")), "put it in quotes".into()))
-        }
-        _ => None,
-    }
 }

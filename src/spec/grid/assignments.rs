@@ -82,7 +82,7 @@ fn assignment_is_fine(report: &mut Report<'_>, entry: &mut Entry, purpose: Purpo
     let Some(key) = schema::find(&entry.key) else {
         return section_is_fine(report, &entry.key, &mut entry.node);
     };
-    let takes_list = matches!(key.kind, Kind::List(_) | Kind::Subset { .. });
+    let takes_list = matches!(key.kind, Kind::List(_) | Kind::Words | Kind::Subset { .. });
     match &mut entry.node.data {
         Data::List(items) if purpose == Purpose::Condition && !takes_list => {
             let before = items.len();
@@ -186,7 +186,8 @@ fn by_last(path: &str) -> Option<&'static str> {
 pub(super) fn flatten(entry: Entry, prefix: &str) -> Vec<Entry> {
     let path = join(prefix, &entry.key);
     match entry.node.data {
-        Data::Table(entries) if !entries.is_empty() => entries
+        // The value of a key may be a table too, such as a sum of rewards.
+        Data::Table(entries) if !entries.is_empty() && schema::find(&path).is_none() => entries
             .into_iter()
             .flat_map(|inner| flatten(inner, &path))
             .collect(),

@@ -2,7 +2,10 @@
 
 use super::assignments::{self, Purpose, TABLES, axis_mark, flatten, is_first, section_is_fine};
 use crate::spec::{
-    check::{report::Report, value::expected},
+    check::{
+        correction::{Site, expected, garbled_list},
+        report::Report,
+    },
     code::Code,
     problem::Problem,
     read::node::{Data, Entry, Node},
@@ -150,6 +153,14 @@ fn axis_is_fine(report: &mut Report<'_>, entry: &mut Entry) -> bool {
             let title = format!("the axis `{}` must be a list of values", entry.key);
             let label = format!("this is {}", entry.node.noun());
             let place = entry.node.place;
+            let site = Site {
+                path: &entry.key,
+                sources: report.sources,
+            };
+            if let Some(problem) = garbled_list(site, &entry.node) {
+                report.add(problem);
+                return false;
+            }
             let problem = Problem::new(Code::E103, place, title, label);
             let text = format!("[{}]", report.sources.text(place));
             report.add(problem.replace(place, text, "put it in brackets"));

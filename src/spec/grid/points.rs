@@ -91,6 +91,11 @@ impl Grid {
         self.groups.iter().flatten().collect()
     }
 
+    /// What the extra points set.
+    pub(in crate::spec) fn added(&self) -> impl Iterator<Item = &Entry> {
+        self.adds.iter().flat_map(Node::entries)
+    }
+
     /// The paths in which points differ: the axes, then what only extra points set.
     pub(in crate::spec) fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = self

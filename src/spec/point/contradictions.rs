@@ -2,7 +2,7 @@
 
 use super::report::PointReport;
 use crate::{
-    spec::experiment::Settings,
+    spec::{code::Code, problem::Problem, read::layered::Setting, settings::Settings},
     train::{FinalCheckpoint, TrainSettings},
 };
 
@@ -11,6 +11,7 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &Settings) {
     for stage in &settings.stages {
         training(report, stage);
         best(report, stage);
+        custom(report, stage);
     }
     if settings.model.base == "scratch" {
         scratch(report, settings);
@@ -58,6 +59,20 @@ fn best(report: &mut PointReport<'_>, train: &TrainSettings) {
         (report.trained(name, "eval.every"), "there are none"),
         &format!("set `train.{name}.eval.every`, or `train.{name}.checkpoint` to `last`"),
     );
+}
+
+/// A reward of one's own needs a command.
+fn custom(report: &mut PointReport<'_>, train: &TrainSettings) {
+    let custom = train.reward_settings.custom.as_ref();
+    if !train.algorithm.has_reward() || custom.is_none_or(|custom| !custom.command.is_empty()) {
+        return;
+    }
+    let name = train.algorithm.name();
+    let setting = report.trained(name, "reward");
+    let place = setting.map_or(report.top, Setting::place);
+    let title = "the reward `custom` has no command".to_owned();
+    let problem = Problem::new(Code::E112, place, title, "needs a process");
+    report.add(problem.help("write [reward.custom] command = [\"python3\", \"my_reward.py\"]"));
 }
 
 fn scratch(report: &mut PointReport<'_>, settings: &Settings) {

@@ -6,12 +6,12 @@ use super::report::PointReport;
 use crate::{
     data::{Kind as DataKind, TaskFormat},
     model::ModelSettings,
+    reward::CustomSettings,
     settings::one_of,
     spec::{
         code::Code,
-        experiment::Settings,
         problem::Problem,
-        read::source::Place,
+        settings::Settings,
         suggest::{nearest, similar_file},
     },
 };
@@ -29,6 +29,11 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
     }
     if is_trained {
         settings.data.train = data_set(report, &settings.data.train);
+        for stage in &mut settings.stages {
+            if let Some(custom) = &mut stage.reward_settings.custom {
+                reward_files(report, custom);
+            }
+        }
         let prompt = &mut settings.data.prompts.migration;
         *prompt = file(report, "data.prompts.migration", "prompt template", prompt);
     }
@@ -54,10 +59,36 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
     }
 }
 
+/// Completes the paths of a reward of one's own: arguments that name no file stay as they are.
+fn reward_files(report: &mut PointReport<'_>, custom: &mut CustomSettings) {
+    for argument in &mut custom.command {
+        let folder = report.folder("reward.custom.command");
+        let whole = report.around.path(argument, folder);
+        let is_source = Path::new(&*argument)
+            .extension()
+            .is_some_and(|ending| ending == "py");
+        if whole.is_file() {
+            *argument = whole.to_string_lossy().into_owned();
+        } else if is_source {
+            // Its error would otherwise come from Python, after the model is loaded.
+            file(
+                report,
+                "reward.custom.command",
+                "program",
+                Path::new(&*argument),
+            );
+        }
+    }
+    for path in &mut custom.files {
+        let whole = file(report, "reward.custom.files", "file", Path::new(&*path));
+        *path = whole.to_string_lossy().into_owned();
+    }
+}
+
 fn file(report: &mut PointReport<'_>, key: &str, noun: &str, path: &Path) -> PathBuf {
     let text = path.to_string_lossy().into_owned();
     let place = report.place(key);
-    let whole = complete(report, &text, place);
+    let whole = report.around.path(&text, report.folder(key));
     if !whole.is_file() {
         let title = format!("the {noun} `{text}` does not exist");
         let label = format!("no file {}", whole.display());
@@ -82,10 +113,10 @@ fn file(report: &mut PointReport<'_>, key: &str, noun: &str, path: &Path) -> Pat
 fn model(report: &mut PointReport<'_>, base: &str) -> String {
     let place = report.place("model.base");
     let names = report.around.names(DataKind::Model);
-    if names.as_ref().is_none_or(|names| names.contains(&base)) {
+    if is_named(report, names.as_deref(), base) {
         return base.to_owned();
     }
-    let whole = complete(report, base, place);
+    let whole = report.around.path(base, report.folder("model.base"));
     if whole.is_dir() {
         return whole.to_string_lossy().into_owned();
     }
@@ -118,10 +149,10 @@ fn model(report: &mut PointReport<'_>, base: &str) -> String {
 fn data_set(report: &mut PointReport<'_>, train: &str) -> String {
     let place = report.place("data.train");
     let names = report.around.names(DataKind::Migrations);
-    if names.as_ref().is_none_or(|names| names.contains(&train)) {
+    if is_named(report, names.as_deref(), train) {
         return train.to_owned();
     }
-    let whole = complete(report, train, place);
+    let whole = report.around.path(train, report.folder("data.train"));
     if whole.is_file() {
         return whole.to_string_lossy().into_owned();
     }
@@ -143,15 +174,12 @@ fn data_set(report: &mut PointReport<'_>, train: &str) -> String {
     train.to_owned()
 }
 
-/// A path of a spec, seen from the file that sets it.
-fn complete(report: &PointReport<'_>, text: &str, place: Place) -> PathBuf {
-    let source = report.sources.get(place.source);
-    let folder = if source.is_file() {
-        Path::new(&source.name).parent()
-    } else {
-        None
-    };
-    report.around.path(text, folder)
+/// Whether a name is one of the manifest's; a project without a manifest may mean anything by it.
+fn is_named(report: &PointReport<'_>, names: Option<&[&str]>, name: &str) -> bool {
+    match names {
+        Some(names) => names.contains(&name),
+        None => report.around.is_project(),
+    }
 }
 
 fn ending(path: &Path) -> &str {

@@ -3,7 +3,7 @@
 use super::report::PointReport;
 use crate::{
     remote::RemoteSettings,
-    spec::{code::Code, experiment::Settings, problem::Problem},
+    spec::{code::Code, problem::Problem, settings::Settings},
 };
 
 /// Checks the settings of a point whose model is remote.
@@ -21,7 +21,8 @@ pub(super) fn check(report: &mut PointReport<'_>, remote: &RemoteSettings, setti
         ("model", &remote.model, "qwen2.5-coder-32b-instruct"),
     ];
     for (key, value, example) in needed {
-        if value.is_empty() {
+        let path = format!("model.remote.{key}");
+        if value.is_empty() && !report.rejected.contains(&path) {
             let title = format!("the key `model.remote.{key}` is missing");
             let place = report.place("model.base");
             let problem = Problem::new(Code::E105, place, title, "a remote model needs it");

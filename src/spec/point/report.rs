@@ -1,5 +1,7 @@
 //! The mistakes of one point of the grid, and where its settings come from.
 
+use std::{collections::BTreeSet, path::Path};
+
 use crate::spec::{
     code::Code,
     problem::Problem,
@@ -17,6 +19,8 @@ pub(in crate::spec) struct PointReport<'a> {
     pub(in crate::spec) around: &'a Surroundings,
     /// Where to point if a setting has no place.
     pub(in crate::spec) top: Place,
+    /// Paths of keys whose value was rejected; see `Report::rejected`.
+    pub(in crate::spec) rejected: &'a BTreeSet<String>,
     pub(in crate::spec) problems: &'a mut Vec<Problem>,
 }
 
@@ -36,6 +40,9 @@ impl<'a> PointReport<'a> {
         other: (Option<Setting<'_>>, &str),
         help: &str,
     ) {
+        if self.is_guess(one.0) || self.is_guess(other.0) {
+            return;
+        }
         let layer = |side: (Option<Setting<'_>>, &str)| side.0.map(|setting| setting.layer);
         let place = |side: (Option<Setting<'_>>, &str)| side.0.map_or(self.top, Setting::place);
         let (first, second) = if layer(other) > layer(one) {
@@ -46,6 +53,14 @@ impl<'a> PointReport<'a> {
         let problem = Problem::new(Code::E112, place(first), title, first.1);
         let problem = problem.also(place(second), second.1).help(help);
         self.add(problem);
+    }
+
+    /// Whether a setting may be in the place of one that was rejected: what follows from it would be a second
+    /// mistake that nobody has made.
+    fn is_guess(&self, setting: Option<Setting<'_>>) -> bool {
+        let name = setting.map(|setting| setting.entry.key.as_str());
+        let mut rejected = self.rejected.iter();
+        rejected.any(|path| path.rsplit('.').next() == name)
     }
 
     /// The setting of a training: from its own table, or from `[train]`.
@@ -62,6 +77,14 @@ impl<'a> PointReport<'a> {
     /// The place of a setting.
     pub(super) fn place(&self, path: &str) -> Place {
         self.layered.get(path).map_or(self.top, Setting::place)
+    }
+
+    /// The folder of the file that sets a path; nothing for the environment and the command line.
+    pub(super) fn folder(&self, path: &str) -> Option<&'a Path> {
+        let sources: &'a Sources = self.sources;
+        let source = sources.get(self.place(path).source);
+        let file = source.is_file().then(|| Path::new(&source.name));
+        file.and_then(Path::parent)
     }
 
     /// Adds a problem once: many points share their settings.

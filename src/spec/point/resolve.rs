@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     eval::EvalSettings,
     model::ModelSettings,
-    spec::{experiment::Settings, read::layered::Layered, schema},
+    spec::{read::layered::Layered, schema, settings::Settings},
     train::{EvalSchedule, TrainSettings},
 };
 
@@ -74,6 +74,7 @@ fn training(point: &Layered, algorithm: &str) -> Result<TrainSettings, String> {
         point.json("reward").unwrap_or_default(),
     );
     let mut train: TrainSettings = read(&format!("train.{algorithm}"), train)?;
+    train.reward_settings = train.reward.of_settings(train.reward_settings);
     if train.eval.is_off() {
         // Without evaluations, their settings make no difference.
         train.eval = EvalSchedule::default();

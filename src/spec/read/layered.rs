@@ -59,6 +59,12 @@ impl Provider for Layer<'_> {
 impl Layered {
     /// Puts layers on top of each other, the weakest first.
     pub(in crate::spec) fn new(trees: impl IntoIterator<Item = Node>) -> Self {
+        let mut trees: Vec<Node> = trees.into_iter().collect();
+        replace_unions(&mut trees);
+        Self::merged(trees)
+    }
+
+    fn merged(trees: impl IntoIterator<Item = Node>) -> Self {
         let bottom = Self {
             figment: Figment::new(),
             merged: Value::from(Dict::new()),
@@ -82,6 +88,35 @@ impl Layered {
             merged,
             trees,
         }
+    }
+
+    /// The same with another value at a path that a layer sets.
+    pub(in crate::spec) fn replacing(&self, layer: usize, path: &str, value: &Node) -> Self {
+        let segments: Vec<&str> = path.split('.').collect();
+        let trees = self.trees.iter().enumerate().map(|(number, tree)| {
+            let mut tree = tree.as_ref().clone();
+            if number == layer {
+                tree.insert(&segments, value.place, value.clone());
+            }
+            tree
+        });
+        Self::merged(trees)
+    }
+
+    /// The value at a path from the layers below one of them.
+    pub(in crate::spec) fn json_below(&self, layer: usize, path: &str) -> Option<Json> {
+        let mut trees = self.trees.iter().take(layer).rev();
+        trees.find_map(|tree| {
+            let node = path
+                .split('.')
+                .try_fold(tree.as_ref(), |node, key| node.get(key))?;
+            Some(node.to_json())
+        })
+    }
+
+    /// The layers, the weakest first.
+    pub(in crate::spec) fn trees(&self) -> impl Iterator<Item = &Node> {
+        self.trees.iter().map(AsRef::as_ref)
     }
 
     /// The value at a path of keys, from whichever layer.
@@ -149,6 +184,34 @@ impl Layered {
     }
 }
 
+/// The tables whose entries are one value, such as `{ method = "untrained" }` or the values of some axes: a
+/// later layer replaces them as a whole.
+const UNIONS: [[&str; 2]; 1] = [["table", "baseline"]];
+
+/// Removes from each layer what a later one replaces as a whole: tables that are one value, and the axes of
+/// the grid that a later layer has in a [[grid.zip]].
+fn replace_unions(trees: &mut [Node]) {
+    for later in 1..trees.len() {
+        let (earlier, rest) = trees.split_at_mut(later);
+        let Some(tree) = rest.first() else { return };
+        for [table, key] in UNIONS {
+            if tree.get(table).is_some_and(|node| node.get(key).is_some()) {
+                let tables = earlier.iter_mut().filter_map(|tree| tree.get_mut(table));
+                tables.for_each(|node| node.remove(key));
+            }
+        }
+        let zips = tree.get("grid").and_then(|grid| grid.get("zip"));
+        let zipped = zips
+            .into_iter()
+            .flat_map(Node::items)
+            .flat_map(Node::entries);
+        for axis in zipped {
+            let grids = earlier.iter_mut().filter_map(|tree| tree.get_mut("grid"));
+            grids.for_each(|grid| grid.remove(&axis.key));
+        }
+    }
+}
+
 /// A layer that sets some paths, as the points of a grid do.
 pub(in crate::spec) fn layer_of<'a>(
     assignments: impl IntoIterator<Item = &'a Entry>,
@@ -193,6 +256,50 @@ mod tests {
         );
         let paths: Vec<String> = layered.leaves().into_iter().map(|(path, _)| path).collect();
         assert_eq!(paths, ["run.seeds", "train.lr.peak", "train.max_steps"]);
+    }
+
+    #[test]
+    fn a_table_that_is_one_value_is_replaced_and_others_are_merged() {
+        let layered = Layered::new([
+            tree(
+                0,
+                "table.baseline = { \"train.reward\" = \"es\" }\ntrain.lr.peak = 0.1\n\
+                     [grid]\n\"a.b\" = [1]\n\"a.c\" = [1]",
+            ),
+            tree(
+                1,
+                "table.baseline.method = \"untrained\"\ntrain.lr.floor = 0.2\n\
+                     [[grid.zip]]\n\"a.b\" = [1, 2]\n\"a.d\" = [1, 2]",
+            ),
+        ]);
+
+        let json = |path| layered.json(path).unwrap();
+        assert_eq!(
+            json("table.baseline"),
+            serde_json::json!({"method": "untrained"})
+        );
+        assert_eq!(
+            json("train.lr"),
+            serde_json::json!({"peak": 0.1, "floor": 0.2})
+        );
+        let axes: Vec<&str> = layered
+            .entries("grid")
+            .iter()
+            .map(|setting| setting.entry.key.as_str())
+            .collect();
+        assert_eq!(axes, ["a.c", "zip"]);
+        let below = layered.json_below(1, "train.lr.peak");
+        assert_eq!(below, Some(serde_json::json!(0.1)));
+        assert_eq!(layered.json_below(1, "train.lr.floor"), None);
+    }
+
+    #[test]
+    fn another_value_of_a_layer_shows_only_where_no_later_layer_sets_it() {
+        let layered = Layered::new([tree(0, "a = 1\nb = 1"), tree(1, "b = 2")]);
+        let value = Node::parse_value(0, "7", 0);
+
+        assert_eq!(layered.replacing(0, "a", &value).json("a"), Some(7.into()));
+        assert_eq!(layered.replacing(0, "b", &value).json("b"), Some(2.into()));
     }
 
     #[test]

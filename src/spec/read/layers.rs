@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -76,10 +77,10 @@ impl Layers {
             end: 0,
         };
         layers.defaults();
-        match fs::read_to_string(file) {
+        match read(file) {
             Ok(text) => layers.file(spec, file, text),
             Err(error) => {
-                layers.problems.push(cannot_read(file, top, &error));
+                layers.problems.push(cannot_read(file, top, error));
             }
         }
         layers.environment(environment);
@@ -156,7 +157,7 @@ impl Layers {
                 .push(problem.help("remove one of these includes"));
             return;
         }
-        match fs::read_to_string(&path) {
+        match read(&path) {
             Ok(text) => {
                 let name = path.display().to_string();
                 let kind = Kind::File {
@@ -169,7 +170,7 @@ impl Layers {
                 });
                 self.file(source, &path, text);
             }
-            Err(error) => self.problems.push(cannot_include(&path, node, &error)),
+            Err(error) => self.problems.push(cannot_include(&path, node, error)),
         }
     }
 
@@ -193,6 +194,10 @@ impl Layers {
                 start: 0,
                 end: name.len(),
             };
+            if path == "include" {
+                self.problems.push(included_outside(place));
+                continue;
+            }
             if schema::find(&path).is_none() && !(path != "grid" && schema::is_section(&path)) {
                 self.problems.push(unknown_variable(name, &path, place));
                 continue;
@@ -226,6 +231,9 @@ impl Layers {
             Some(tree)
         });
         match parsed {
+            Some(tree) if tree.get("include").is_some() => {
+                self.problems.push(included_outside(place));
+            }
             Some(tree) => self.trees.push(tree),
             None => self.problems.push(
                 Problem::new(
@@ -256,6 +264,14 @@ fn only_leaf(tree: &mut Node) -> Option<&mut Node> {
     Some(node)
 }
 
+/// The mistake of an `include` on the command line or in the environment.
+fn included_outside(place: Place) -> Problem {
+    let title = "`include` works in a file only";
+    let label = "files are included before the environment and the command line are read";
+    Problem::new(Code::E117, place, title, label)
+        .help("write the `include` at the top of the spec, or of a new spec that includes this one")
+}
+
 fn unknown_variable(name: &str, path: &str, place: Place) -> Problem {
     let title = format!("the environment variable `{name}` is not a setting");
     let label = "variables that begin with RECODE_ set keys, with `__` for a dot";
@@ -271,30 +287,72 @@ fn unknown_variable(name: &str, path: &str, place: Place) -> Problem {
     }
 }
 
-fn cannot_include(path: &Path, node: &Node, error: &std::io::Error) -> Problem {
+/// Why a file cannot be read.
+enum Unreadable {
+    /// There is none.
+    Nothing(String),
+    /// It is there.
+    Fault { reason: String, help: &'static str },
+}
+
+/// The text of a file.
+fn read(file: &Path) -> Result<String, Unreadable> {
+    let fault = |reason: String, help| Unreadable::Fault { reason, help };
+    if file.is_dir() {
+        let help = "name a file in it";
+        return Err(fault("it is a folder".to_owned(), help));
+    }
+    let bytes = fs::read(file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Unreadable::Nothing(error.to_string()),
+        ErrorKind::PermissionDenied => fault(error.to_string(), "make it readable (`chmod u+r`)"),
+        _ => fault(error.to_string(), "mend what the system reports"),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to());
+        let line = before
+            .unwrap_or_default()
+            .split(|byte| *byte == b'\n')
+            .count();
+        let reason = format!("line {line} is not UTF-8");
+        fault(reason, "save it as UTF-8, which TOML is written in")
+    })
+}
+
+fn cannot_include(path: &Path, node: &Node, error: Unreadable) -> Problem {
     let title = format!("the included file `{}` cannot be read", path.display());
-    let problem = Problem::new(Code::E109, node.place, title, error.to_string());
+    let problem = |label: String| Problem::new(Code::E109, node.place, title, label);
+    let reason = match error {
+        Unreadable::Fault { reason, help } => return problem(reason).help(help),
+        Unreadable::Nothing(reason) => reason,
+    };
     let wanted = path.file_name().unwrap_or_default().to_string_lossy();
     match similar_file(path, "toml") {
         Some(name) => {
             let written = node.as_text().unwrap_or_default();
             let start = written.strip_suffix(wanted.as_ref()).unwrap_or_default();
             let text = format!("\"{start}{name}\"");
-            problem.replace(node.place, text, format!("did you mean `{start}{name}`?"))
+            problem(reason).replace(node.place, text, format!("did you mean `{start}{name}`?"))
         }
-        None => problem.help("paths in `include` are relative to the file that has the `include`"),
+        None => problem(reason)
+            .help("paths in `include` are relative to the file that has the `include`"),
     }
 }
 
-fn cannot_read(file: &Path, top: Place, error: &std::io::Error) -> Problem {
+fn cannot_read(file: &Path, top: Place, error: Unreadable) -> Problem {
     let title = format!("the spec `{}` cannot be read", file.display());
-    let problem = Problem::new(Code::E113, top, title, error.to_string());
+    let problem = |label: String| Problem::new(Code::E113, top, title, label);
+    let reason = match error {
+        Unreadable::Fault { reason, help } => return problem(reason).help(help),
+        Unreadable::Nothing(reason) => reason,
+    };
     match similar_file(file, "toml") {
-        Some(name) => problem.help(format!(
+        Some(name) => problem(reason).help(format!(
             "did you mean `{}`?",
             file.with_file_name(name).display()
         )),
-        None => problem.help("give the path of a spec, such as `experiments/quickstart.toml`"),
+        None => {
+            problem(reason).help("give the path of a spec, such as `experiments/quickstart.toml`")
+        }
     }
 }
 

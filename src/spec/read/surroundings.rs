@@ -19,16 +19,22 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Finds the project that contains the current folder, or else the spec.
+    /// Finds the project that contains the spec, or else the current folder.
     pub fn find(spec: &Path) -> Result<Self, DataError> {
+        Self::at(&Self::root_of(spec))
+    }
+
+    /// The folder of the project that contains the spec, or else the current folder; the current folder, if
+    /// there is no project.
+    pub fn root_of(spec: &Path) -> PathBuf {
         let current = std::env::current_dir().unwrap_or_default();
         let around = fs::canonicalize(spec).unwrap_or_else(|_| current.join(spec));
-        let has_data = |folder: &&Path| folder.join("datasets").is_dir();
-        let root = current
-            .ancestors()
-            .find(has_data)
-            .or_else(|| around.ancestors().find(has_data));
-        Self::at(root.unwrap_or(&current))
+        root(&around, &current).to_owned()
+    }
+
+    /// Whether there is a project: a folder with data.
+    pub(in crate::spec) fn is_project(&self) -> bool {
+        self.root.join("datasets").is_dir()
     }
 
     /// The project in a folder.
@@ -63,6 +69,21 @@ impl Surroundings {
     }
 }
 
+/// The folder of the project of a spec. A folder that happens to have a folder `datasets` is one only if no
+/// other has a manifest in it.
+fn root<'a>(spec: &'a Path, current: &'a Path) -> &'a Path {
+    let has_manifest = |folder: &&Path| folder.join("datasets/manifest.toml").is_file();
+    let has_data = |folder: &&Path| folder.join("datasets").is_dir();
+    let ancestors = || {
+        [spec.ancestors(), current.ancestors()]
+            .into_iter()
+            .flatten()
+    };
+    let root = ancestors().find(has_manifest);
+    root.or_else(|| ancestors().find(has_data))
+        .unwrap_or(current)
+}
+
 /// The names of the tables in all files of a folder, as `recode.table1`.
 fn references(folder: &Path) -> Option<Vec<String>> {
     let mut names = Vec::new();
@@ -82,4 +103,34 @@ fn references(folder: &Path) -> Option<Vec<String>> {
     }
     names.sort();
     Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_that_of_the_spec_and_else_that_of_the_current_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, manifest) in [("one", true), ("two", true), ("other", false)] {
+            fs::create_dir_all(path(name).join("datasets")).unwrap();
+            fs::create_dir_all(path(name).join("below")).unwrap();
+            if manifest {
+                fs::write(path(name).join("datasets/manifest.toml"), "").unwrap();
+            }
+        }
+        let found = |spec: &str, current: &str| {
+            let (spec, current) = (path(spec), path(current));
+            let root = root(&spec, &current).to_owned();
+            root.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+
+        assert_eq!(found("one/below/x.toml", "two/below"), "one");
+        assert_eq!(found("x.toml", "two/below"), "two");
+        // The folder `other` has data of something else.
+        assert_eq!(found("other/below/x.toml", "two"), "two");
+        assert_eq!(found("other/below/x.toml", "nowhere"), "other");
+        assert_eq!(found("nowhere/x.toml", "elsewhere"), "elsewhere");
+    }
 }

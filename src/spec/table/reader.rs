@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{Baseline, Column, Show, TableSettings};
 use crate::{
-    settings::one_of,
+    settings::{one_of, spelled},
     spec::{
         benchmark,
         code::Code,
-        experiment::Point,
         grid::{assignments::axis_mark, points::Grid},
         problem::Problem,
         read::{
@@ -16,6 +15,7 @@ use crate::{
             node::Node,
         },
         schema,
+        settings::Point,
         suggest::nearest,
     },
 };
@@ -29,7 +29,10 @@ pub(in crate::spec) struct Reader<'a> {
     pub(in crate::spec) references: Option<&'a [String]>,
     /// Paths that somebody tried to set; see `Report::meant`.
     pub(in crate::spec) meant: &'a BTreeSet<String>,
+    /// Paths of keys whose value was rejected; see `Report::rejected`.
+    pub(in crate::spec) rejected: &'a BTreeSet<String>,
     pub(in crate::spec) problems: &'a mut Vec<Problem>,
+    pub(in crate::spec) warnings: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -86,7 +89,46 @@ impl Reader<'_> {
             return self.all_columns();
         };
         let items = setting.entry.node.items().to_vec();
-        items.iter().filter_map(|item| self.column(item)).collect()
+        let columns: Vec<Column> = items.iter().filter_map(|item| self.column(item)).collect();
+        if columns.len() == items.len() {
+            self.benchmarks_without_column(setting, &columns);
+        }
+        columns
+    }
+
+    /// Warns of benchmarks that cost evaluations, and that the table does not show.
+    fn benchmarks_without_column(&mut self, columns_setting: Setting<'_>, columns: &[Column]) {
+        let Some(setting) = self.layered.get("eval.benchmarks") else {
+            return;
+        };
+        for name in benchmark::names() {
+            let is_shown = columns.iter().any(|column| column.benchmark == name);
+            if is_shown || self.samples(name).is_none() {
+                continue;
+            }
+            let mut items = setting.entry.node.items().iter();
+            let item = items.find(|item| item.as_text() == Some(name));
+            let place = item.map_or_else(|| setting.place(), |item| item.place);
+            // Layer 0 has the defaults, which nobody is editing.
+            let (place, other) = if setting.layer == 0 {
+                (columns_setting.place(), place)
+            } else {
+                (place, columns_setting.place())
+            };
+            let title = format!("`{name}` is measured, but is in no column of the table");
+            let label = "its evaluations would run for nothing";
+            let problem = Problem::new(Code::W203, place, title, label);
+            let other_label = if setting.layer == 0 {
+                "it is measured by default"
+            } else {
+                "the columns"
+            };
+            let help = format!(
+                "add \"{name}.pass@1\" to `table.cols`, or name in `eval.benchmarks` only what the table shows"
+            );
+            self.warnings
+                .push(problem.also(other, other_label).help(help));
+        }
     }
 
     /// pass@1 of every benchmark that some point is measured on.
@@ -118,8 +160,8 @@ impl Reader<'_> {
             });
             return None;
         };
-        if !benchmark::names().contains(&name) {
-            let names = benchmark::names();
+        let names = benchmark::names();
+        let Some(name) = spelled(name, names.iter().copied()) else {
             let label = format!("unknown benchmark `{name}`, expected {}", one_of(&names));
             self.problems.push(guess(
                 problem(&label),
@@ -129,7 +171,7 @@ impl Reader<'_> {
                 &format!(".{metric}"),
             ));
             return None;
-        }
+        };
         let Some(pass_at) = metric
             .strip_prefix("pass@")
             .and_then(|k| k.parse().ok())
@@ -142,6 +184,9 @@ impl Reader<'_> {
             return None;
         };
         let Some(samples) = self.samples(name) else {
+            if self.rejected.contains("eval.benchmarks") {
+                return None;
+            }
             let label = format!("no point of this experiment is measured on `{name}`");
             let help = format!("add \"{name}\" to `eval.benchmarks`, or remove the column");
             self.problems.push(problem(&label).help(help));

@@ -59,3 +59,18 @@ seeds = [1]
     x.toml: 5 problems
     "#);
 }
+
+#[test]
+fn the_key_of_an_earlier_version_is_explained() {
+    insta::assert_snapshot!(mistakes("name = \"x\"\n[eval]\nstrict = true\n"), @r"
+    error[E101]: unknown key `strict` in [eval]
+     --> x.toml:3:1
+      |
+    3 | strict = true
+      | ^^^^^^ not a key of [eval]
+      |
+      = help: remove it: values are compared outside of the solution's process now, unless `in_process = true`
+
+    x.toml: 1 problem
+    ");
+}

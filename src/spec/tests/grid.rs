@@ -58,7 +58,7 @@ rows = \"train.rewrd\"
      --> x.toml:7:23
       |
     7 | train.reward = ["em", "ess", "em"]
-      |                       ^^^^^ expected `format`, `em`, `es`, `em_star`, `es_star`, `ast` or `ast_star`
+      |                       ^^^^^ expected `format`, `em`, `es`, `em_star`, `es_star`, `ast`, `ast_star`, `tests` or `custom`
       |
     help: did you mean `es`?
       |

@@ -37,6 +37,7 @@ fn checks_accept(text: &str) -> bool {
     let mut report = Report {
         sources: &sources,
         problems: &mut problems,
+        rejected: &mut BTreeSet::new(),
         meant: &mut BTreeSet::new(),
     };
     check::layer(&mut report, &mut tree);
@@ -115,13 +116,15 @@ const VALUES: [&str; 25] = [
 ];
 
 /// A few keys take these.
-const MORE_VALUES: [&str; 6] = [
+const MORE_VALUES: [&str; 8] = [
     "[1, 2]",
     "[\"text\", \"text\"]",
     "\"attention\"",
     "{ method = \"untrained\" }",
     "{ \"train.reward\" = \"es\" }",
     "[\"code_update_arena\"]",
+    "{ es = 1, tests = -0.5 }",
+    "{ es = 1001 }",
 ];
 
 #[test]
@@ -161,8 +164,10 @@ fn the_schema_and_the_checks_agree_on_what_is_wrong_in_other_ways() {
         "[train.ppo]\nclip = 0.2",
         "[train.sft]\nafter = \"sft\"",
         "[train.grpo]\nalgorithm = \"sft\"",
-        "[run.needs]\ngpus = 1",
-        "[run.needs]\ntime = \"20h\"",
+        "[run.needs]\ngpu = 1",
+        "[run.needs]\ntime = \"20\"",
+        "[run.needs]\ntime = \"0h\"",
+        "[run]\nengine = \"pbs\"",
         "[eval.samples]\nhuman_eval = 1",
         "[grid]\n\"train.rewrad\" = [\"es\"]",
         "[grid]\n\"run.slots\" = [1]",

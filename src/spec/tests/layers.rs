@@ -69,7 +69,7 @@ fn a_mistake_in_an_included_file_says_who_includes_it() {
      --> sub/base.toml:2:10
       |
     2 | reward = "estar"
-      |          ^^^^^^^ expected `format`, `em`, `es`, `em_star`, `es_star`, `ast` or `ast_star`
+      |          ^^^^^^^ expected `format`, `em`, `es`, `em_star`, `es_star`, `ast`, `ast_star`, `tests` or `custom`
       |
       = note: included from x.toml:2
     help: did you mean `es_star`?

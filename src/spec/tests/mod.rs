@@ -7,6 +7,7 @@ mod defaults;
 mod eval;
 mod explain;
 mod file;
+mod fuzz;
 mod garbled;
 mod grid;
 mod json_schema;
@@ -14,9 +15,11 @@ mod layers;
 mod model;
 mod reference;
 mod resolve;
+mod reward;
 mod run;
 mod table;
 mod train;
+mod words;
 
 use std::{fs, path::Path};
 

@@ -42,12 +42,14 @@ fn paths(prefix: &str, json: &Json, found: &mut BTreeSet<String>) {
 }
 
 /// Keys that a job leaves out where they have their default.
-const OPTIONAL: [&str; 12] = [
+const OPTIONAL: [&str; 14] = [
     "eval.allow_unsandboxed",
     "eval.evalplus",
+    "eval.in_process",
     "eval.python",
     "eval.repairs",
-    "eval.strict",
+    "reward.clip",
+    "reward.scale",
     "train.checkpoint",
     "train.eval.benchmark",
     "train.eval.every",
@@ -64,6 +66,14 @@ fn keys_that_a_plain_point_lacks() -> BTreeSet<String> {
     paths(
         "model",
         &serde_json::to_value(remote.model).unwrap(),
+        &mut keys,
+    );
+    let sum = "train.reward = { tests = 1, custom = 1 }\n\
+               reward.custom = { command = [\"a\"], files = [\"b\"] }";
+    let rewarded = settings(&with(&[sum])).unwrap();
+    paths(
+        "reward",
+        &serde_json::to_value(&rewarded.stages[0].reward_settings).unwrap(),
         &mut keys,
     );
     keys
@@ -140,13 +150,13 @@ fn the_table_of_an_algorithm_wins_within_a_layer_and_later_layers_win_over_it() 
 #[test]
 fn a_setting_of_a_benchmark_reaches_the_jobs_of_no_other() {
     let all = "[eval]\nbenchmarks = [\"code_update_arena\", \"humaneval\", \"humaneval_plus\"]\n\
-               strict = true\nevalplus = \"0.3.1\"\nrepairs = \"paper\"\n";
+               in_process = true\nevalplus = \"0.3.1\"\nrepairs = \"paper\"\n";
 
     let evals = settings(&with(&[all])).unwrap().evals;
 
     let choices: Vec<_> = evals
         .iter()
-        .map(|eval| (eval.strict, eval.evalplus.name(), eval.repairs.name()))
+        .map(|eval| (eval.in_process, eval.evalplus.name(), eval.repairs.name()))
         .collect();
     assert_eq!(
         choices,
@@ -159,7 +169,7 @@ fn a_setting_of_a_benchmark_reaches_the_jobs_of_no_other() {
     // The defaults are no part of a job, so that jobs from before these keys keep their names.
     let plain = settings(&with(&[])).unwrap().evals.remove(0);
     let json = serde_json::to_string(&plain).unwrap();
-    assert!(!json.contains("strict") && !json.contains("repairs") && !json.contains("python"));
+    assert!(!json.contains("in_process") && !json.contains("repairs") && !json.contains("python"));
 }
 
 #[test]

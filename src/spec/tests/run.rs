@@ -10,7 +10,7 @@ name = \"x\"
 backend = \"gpu\"
 seeds = [42, 42]
 slots = -1
-needs = { gpus = 1, gpu_mem = \"70\" }
+needs = { gpu = 1, gpu_mem = \"70\", time = \"20\" }
 "), @r#"
     error[E102]: unknown backend `gpu`
      --> x.toml:3:11
@@ -37,20 +37,29 @@ needs = { gpus = 1, gpu_mem = \"70\" }
     5 | slots = -1
       |         ^^ expected a whole number from 1 to 10000
 
-    error[E101]: unknown key `gpus` in [run.needs]
+    error[E101]: unknown key `gpu` in [run.needs]
      --> x.toml:6:11
       |
-    6 | needs = { gpus = 1, gpu_mem = "70" }
-      |           ^^^^ not a key of [run.needs]
+    6 | needs = { gpu = 1, gpu_mem = "70", time = "20" }
+      |           ^^^ not a key of [run.needs]
       |
-      = help: [run.needs] has `gpu_mem`
+    help: did you mean `gpus`?
+      |
+    6 | needs = { gpus = 1, gpu_mem = "70", time = "20" }
+      |              +
 
     error[E104]: `run.needs.gpu_mem` cannot be read
-     --> x.toml:6:31
+     --> x.toml:6:30
       |
-    6 | needs = { gpus = 1, gpu_mem = "70" }
-      |                               ^^^^ expected an amount such as `70GiB`
+    6 | needs = { gpu = 1, gpu_mem = "70", time = "20" }
+      |                              ^^^^ expected an amount such as `70GiB`
 
-    x.toml: 5 problems
+    error[E104]: `run.needs.time` cannot be read
+     --> x.toml:6:43
+      |
+    6 | needs = { gpu = 1, gpu_mem = "70", time = "20" }
+      |                                           ^^^^ expected a length of time such as `90m`, `20h` or `1d12h`
+
+    x.toml: 6 problems
     "#);
 }

@@ -42,7 +42,7 @@ clip = 0.2
     3 + algoritm = "grpo"
       |
 
-    error[E103]: `train.reward` must be a text in quotes
+    error[E103]: `train.reward` must be a text in quotes, or a table of weights
      --> x.toml:4:10
       |
     4 | reward = ["em", "es"]

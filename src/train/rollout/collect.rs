@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{advantage::has_spread, objective::Objective, reward::RewardFn};
+use super::{advantage::has_spread, answer::Answer, objective::Objective, reward::RewardFn};
 
 /// A completion with everything that is known about it.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Collector<'_> {
         let clock = Instant::now();
         rollout
             .samples
-            .extend(self.score(model, &rows, prompts, completions)?);
+            .extend(self.score(model, context.step, &rows, prompts, completions)?);
         rollout.reward_seconds += clock.elapsed().as_secs_f64();
         rollout.generation_batches += 1;
         rollout.prompts += self.batch_size;
@@ -126,6 +126,7 @@ impl Collector<'_> {
     fn score(
         &self,
         model: &LanguageModel,
+        step: usize,
         rows: &[usize],
         prompts: Vec<Vec<u32>>,
         completions: Vec<Completion>,
@@ -134,12 +135,18 @@ impl Collector<'_> {
             .iter()
             .map(|completion| model.tokenizer.decode(&completion.tokens))
             .collect::<Result<Vec<_>, _>>()?;
-        let pairs: Vec<_> = texts
+        let answers: Vec<Answer<'_>> = texts
             .iter()
             .zip(rows)
-            .map(|(text, row)| (text.clone(), self.task.rows[*row].target_code.clone()))
+            .map(|(text, row)| Answer { row: *row, text })
             .collect();
-        let rewards = self.reward_fn.rewards(&pairs);
+        let rewards = self
+            .reward_fn
+            .rewards(&answers, self.group_size)
+            .map_err(|source| TrainError::Reward {
+                step: step + 1,
+                source,
+            })?;
         let parts = completions
             .into_iter()
             .zip(prompts)

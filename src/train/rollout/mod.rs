@@ -1,12 +1,15 @@
 //! A step of the algorithms that learn from their own completions.
 //!
-//! `collect` samples completions, `reward` scores them, `advantage` compares them within their
-//! group, `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
+//! `collect` samples completions, `reward` scores each `answer`, perhaps by `row_tests`, `advantage` compares them within their
+//! group, `gap` watches held-out tests, `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
 //! `mini_batch`.
 
 pub(super) mod advantage;
+pub(super) mod answer;
 pub(super) mod collect;
+pub(super) mod gap;
 mod mini_batch;
 pub(super) mod objective;
 pub(super) mod reward;
+mod row_tests;
 pub(super) mod step;

@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use crate::{
     model::{Decoder, to_f32},
+    reward::{copied_share, repeated_share},
     train::{
         context::{StepContext, UpdateContext},
         error::TrainError,
         learner::{Diagnostics, Learner, Sequence, Update},
         loss::sequence_weights,
-        observer::{RewardRecord, RolloutRecord},
+        observer::{GamingRecord, RewardRecord, RolloutRecord},
         step::{Method, ShouldStop, SkippedSample, SkippedUpdate, StepOutput},
     },
 };
@@ -17,8 +20,10 @@ use crate::{
 use super::{
     advantage::{deviation, has_spread, mean},
     collect::{Collector, Rollout, Sample},
+    gap::GapWatch,
     mini_batch::MiniBatch,
     objective::Objective,
+    reward::mean_reward,
 };
 
 /// Samples groups of completions and learns from them.
@@ -26,6 +31,8 @@ pub(in crate::train) struct RolloutStep<'a> {
     pub(in crate::train) collector: Collector<'a>,
     /// The frozen start of the training, if the objective needs a reference.
     pub(in crate::train) reference: Option<Decoder>,
+    /// Watches the tests that are rewarded and those that are held out.
+    pub(in crate::train) gap: GapWatch,
 }
 
 impl Method for RolloutStep<'_> {
@@ -50,7 +57,9 @@ impl Method for RolloutStep<'_> {
         let learned = self.learn(learner, context, &kept);
         let tokens = kept.iter().map(|sample| sample.sequence.len()).sum();
         let kept_groups = kept.len() / self.collector.group_size;
+        let record = self.record(&rollout, kept_groups, &learned.diagnostics);
         let mut notes = Vec::new();
+        notes.extend(self.gap.see(context.step, record.reward.tests.as_ref()));
         if kept_groups < self.collector.batch_size {
             notes.push(self.shortage(context.step, kept_groups, &rollout));
         }
@@ -59,7 +68,7 @@ impl Method for RolloutStep<'_> {
             updates: learned.updates,
             skipped: learned.skipped,
             tokens,
-            rollout: Some(self.record(&rollout, kept_groups, &learned.diagnostics)),
+            rollout: Some(record),
             notes,
             sampling_seconds: rollout.sampling_seconds,
             reward_seconds: rollout.reward_seconds,
@@ -161,6 +170,18 @@ impl RolloutStep<'_> {
         )
     }
 
+    /// How much completions repeat themselves, and copy of their notes.
+    fn gaming(&self, samples: &[Sample]) -> GamingRecord {
+        let mean_of = |share: &(dyn Fn(&Sample) -> f64 + Sync)| {
+            mean(&samples.par_iter().map(share).collect::<Vec<f64>>())
+        };
+        let rows = self.collector.task.rows;
+        GamingRecord {
+            repeated_share: mean_of(&|sample| repeated_share(&sample.text)),
+            copied_share: mean_of(&|sample| copied_share(&sample.text, &rows[sample.row].note)),
+        }
+    }
+
     fn record(
         &self,
         rollout: &Rollout,
@@ -168,10 +189,8 @@ impl RolloutStep<'_> {
         diagnostics: &Diagnostics,
     ) -> RolloutRecord {
         let samples = &rollout.samples;
-        let part = |part: fn(&RewardRecord) -> f64| -> Vec<f64> {
-            samples.iter().map(|sample| part(&sample.reward)).collect()
-        };
-        let totals = part(|reward| reward.total);
+        let rewards: Vec<&RewardRecord> = samples.iter().map(|sample| &sample.reward).collect();
+        let totals: Vec<f64> = rewards.iter().map(|reward| reward.total).collect();
         let groups = totals.chunks(self.collector.group_size);
         let flat = groups.clone().filter(|group| !has_spread(group)).count();
         let truncated = samples.iter().filter(|sample| sample.is_truncated).count();
@@ -180,17 +199,13 @@ impl RolloutStep<'_> {
             .map(|sample| sample.sequence.completion.len())
             .sum();
         RolloutRecord {
-            reward: RewardRecord {
-                total: mean(&totals),
-                format: mean(&part(|reward| reward.format)),
-                correctness: mean(&part(|reward| reward.correctness)),
-                overlong: mean(&part(|reward| reward.overlong)),
-            },
+            reward: mean_reward(&rewards),
             reward_spread: deviation(&totals, 0.0),
             zero_spread_share: share(flat, groups.len()),
             completions: samples.len(),
             completion_tokens: share(tokens, samples.len()),
             truncated_share: share(truncated, samples.len()),
+            gaming: Some(self.gaming(samples)),
             generation_batches: rollout.generation_batches,
             kept_groups,
             kl: diagnostics.mean_kl(),
@@ -209,7 +224,7 @@ fn skipped(sample: &Sample) -> SkippedSample {
     SkippedSample {
         row: sample.row,
         completion: sample.text.clone(),
-        reward: Some(sample.reward),
+        reward: Some(sample.reward.clone()),
         advantage: sample.advantage,
     }
 }

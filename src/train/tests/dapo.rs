@@ -16,7 +16,7 @@ fn the_overlong_penalty_is_added_and_each_mini_batch_has_an_update() {
     // The limit is 5 tokens and the buffer 2: nothing up to 3, half at 4, all at 5.
     for sample in &recorder.samples {
         let expected = [0.0, 0.0, 0.0, 0.0, -0.5, -1.0][sample.tokens];
-        let reward = sample.reward;
+        let reward = &sample.reward;
         assert!((reward.overlong - expected).abs() < 1e-12);
         let sum = reward.format + reward.correctness + reward.overlong;
         assert!((reward.total - sum).abs() < 1e-12);

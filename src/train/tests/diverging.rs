@@ -85,8 +85,8 @@ fn the_samples_of_a_skipped_update_are_recorded() {
             );
             assert_eq!(skipped.completion, sample.completion);
             assert_eq!(
-                (skipped.reward, skipped.advantage),
-                (Some(sample.reward), sample.advantage)
+                (skipped.reward.clone(), skipped.advantage),
+                (Some(sample.reward.clone()), sample.advantage)
             );
         }
         assert!(update.loss.is_none() || update.gradient_norm.is_none());
@@ -118,7 +118,7 @@ fn the_rows_of_a_skipped_update_are_recorded() {
                 (&sample.prompt, &sample.completion),
                 (&row.prompt, &row.target_text)
             );
-            assert_eq!((sample.reward, sample.advantage), (None, None));
+            assert_eq!((sample.reward.clone(), sample.advantage), (None, None));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use crate::{
     model::{AdapterKind, LanguageModel},
     train::{
-        Ended, EvalSchedule, FinalCheckpoint, Inputs, Outcome, TrainError, TrainSettings,
-        run::train_with,
+        Ended, EvalSchedule, FinalCheckpoint, Inputs, Outcome, RewardTools, TrainError,
+        TrainSettings, run::train_with,
     },
 };
 
@@ -54,6 +54,7 @@ fn run(
         rows: &rows,
         seed: 11,
         checkpoints: folder,
+        tools: RewardTools::default(),
     };
     train_with(start(), &inputs, recorder, &REWARD)
 }

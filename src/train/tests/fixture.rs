@@ -10,17 +10,17 @@ use crate::{
         AdapterKind, AdapterSettings, Dtype, LanguageModel, SamplingSettings, ScratchSettings,
         Targets,
     },
-    reward::{Normalizer, RewardSettings, Variant},
+    reward::{Mix, Normalizer, RewardError, RewardSettings, Variant},
     settings::Field,
     train::{
         AdvantageScale, Aggregation, Algorithm, AlgorithmInfo, CispoSettings, DapoSettings,
         EvalSchedule, EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, Inputs,
-        LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord, Row,
-        SampleRecord, Schedule, StepRecord, Timing, TrainError, TrainSettings,
+        LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord,
+        RewardTools, Row, SampleRecord, Schedule, StepRecord, Timing, TrainError, TrainSettings,
         context::{StepContext, UpdateContext},
         learner::Named,
         loss::sequence_weights,
-        rollout::{objective::Objective, reward::RewardFn},
+        rollout::{answer::Answer, objective::Objective, reward::RewardFn},
         run::train_with,
     },
 };
@@ -40,7 +40,7 @@ pub(super) const UPDATE: UpdateContext = UpdateContext {
 const WORDS: usize = 12;
 
 /// A model with one layer, 16 wide, whose words are `w1`, `w2` and so on.
-pub(super) fn model(adapter: AdapterKind, dropout: f64) -> LanguageModel {
+pub(in crate::train) fn model(adapter: AdapterKind, dropout: f64) -> LanguageModel {
     model_on(&Device::flex(), adapter, dropout)
 }
 
@@ -87,10 +87,8 @@ pub(super) fn model_on(device: &Device, adapter: AdapterKind, dropout: f64) -> L
 pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
     TrainSettings {
         algorithm,
-        reward: Variant::EsStar,
-        reward_settings: RewardSettings {
-            normalizer: Normalizer::Fixed,
-        },
+        reward: Mix::from(Variant::EsStar),
+        reward_settings: RewardSettings::of(Normalizer::Fixed),
         max_steps: 6,
         batch_size: 3,
         group_size: 4,
@@ -252,6 +250,8 @@ pub(super) fn rows() -> Vec<Row> {
         prompt: prompt.to_owned(),
         target_code: target.to_owned(),
         target_text: target.to_owned(),
+        note: String::new(),
+        tests: None,
     };
     vec![
         row(0, "w1 w2", "w5 w6"),
@@ -278,6 +278,8 @@ pub(super) struct Recorder {
     pub(super) notes: Vec<String>,
     /// The step at which each attempt began.
     pub(super) resumed: Vec<usize>,
+    /// The last step that was recorded before each checkpoint.
+    pub(super) checkpoints: Vec<usize>,
     /// Stops when this step is done.
     pub(super) stop_after: Option<usize>,
     /// Stops at this question.
@@ -333,6 +335,12 @@ impl Observer for Recorder {
         Ok(())
     }
 
+    fn before_checkpoint(&mut self) -> io::Result<()> {
+        let done = self.records.last().map_or(0, |record| record.step);
+        self.checkpoints.push(done);
+        Ok(())
+    }
+
     fn on_note(&mut self, text: &str) {
         self.notes.push(text.to_owned());
     }
@@ -360,6 +368,7 @@ pub(super) fn train_on(
         rows,
         seed: 5,
         checkpoints: folder.path(),
+        tools: RewardTools::default(),
     };
     let mut recorder = Recorder::default();
     (train_with(model, &inputs, &mut recorder, reward), recorder)
@@ -378,20 +387,17 @@ pub(super) fn train_two_rows(
 pub(super) struct ByText(pub(super) fn(&str) -> f64);
 
 impl RewardFn for ByText {
-    fn rewards(&self, pairs: &[(String, String)]) -> Vec<RewardRecord> {
+    fn rewards(&self, answers: &[Answer<'_>], _: usize) -> Result<Vec<RewardRecord>, RewardError> {
         let reward = |text: &str| {
             let correctness = (self.0)(text);
             RewardRecord {
                 total: correctness - 1.0,
                 format: -1.0,
                 correctness,
-                overlong: 0.0,
+                ..RewardRecord::default()
             }
         };
-        pairs
-            .iter()
-            .map(|(completion, _)| reward(completion))
-            .collect()
+        Ok(answers.iter().map(|answer| reward(answer.text)).collect())
     }
 }
 

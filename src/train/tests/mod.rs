@@ -9,3 +9,4 @@ mod loss_golden;
 mod micro_batches;
 mod on_a_gpu;
 mod resuming;
+mod rewards;

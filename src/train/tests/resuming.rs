@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use crate::{
     model::{AdapterKind, LanguageModel},
     train::{
-        Algorithm, Ended, Inputs, Outcome, RowOrder, SftSettings, TrainError, TrainSettings,
-        run::train_with,
+        Algorithm, Ended, Inputs, Outcome, RewardTools, RowOrder, SftSettings, TrainError,
+        TrainSettings, run::train_with,
     },
 };
 
@@ -27,6 +27,7 @@ fn run(
         rows: &rows,
         seed: 11,
         checkpoints: folder,
+        tools: RewardTools::default(),
     };
     train_with(model.clone(), &inputs, recorder, &REWARD)
 }
@@ -254,6 +255,8 @@ fn a_training_that_is_done_does_nothing_more() {
 
     assert_eq!((outcome.ended, outcome.steps), (Ended::Done, 6));
     assert_eq!(recorder.records, records);
+    // What a checkpoint relies on was recorded before it was written.
+    assert_eq!(recorder.checkpoints, [4, 6]);
 }
 
 #[test]
@@ -269,6 +272,7 @@ fn another_seed_is_another_training() {
         rows: &rows,
         seed: 12,
         checkpoints: folder.path(),
+        tools: RewardTools::default(),
     };
 
     let second = train_with(model.clone(), &inputs, &mut recorder, &REWARD).unwrap();

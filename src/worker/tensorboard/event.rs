@@ -23,11 +23,11 @@ pub(super) fn file_version(wall_time: f64) -> Vec<u8> {
 }
 
 /// The record of a step, with the name and the value of each scalar.
-pub(super) fn scalars(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<u8> {
+pub(super) fn scalars(wall_time: f64, step: u64, values: &[(impl AsRef<str>, f64)]) -> Vec<u8> {
     let mut summary = Vec::new();
     for (tag, value) in values {
         let mut scalar = Vec::new();
-        put_bytes(&mut scalar, 1, tag.as_bytes());
+        put_bytes(&mut scalar, 1, tag.as_ref().as_bytes());
         put_f32(&mut scalar, 2, *value);
         put_bytes(&mut summary, 1, &scalar);
     }

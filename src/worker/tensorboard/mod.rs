@@ -74,7 +74,7 @@ impl EventFile {
         self.add(found.step, &scalars_of_evaluation(found))
     }
 
-    fn add(&mut self, step: usize, values: &[(&str, f64)]) -> Result<(), DiskError> {
+    fn add(&mut self, step: usize, values: &[(impl AsRef<str>, f64)]) -> Result<(), DiskError> {
         let bytes = event::scalars(now(), step as u64, values);
         // With one write a step, only the last record can be incomplete, and readers skip it.
         let written = self.file.write_all(&bytes);
@@ -108,7 +108,7 @@ fn now() -> f64 {
 }
 
 /// The scalars of a step. TensorBoard groups them by the part of the name before the slash.
-fn scalars(record: &StepRecord) -> Vec<(&'static str, f64)> {
+fn scalars(record: &StepRecord) -> Vec<(String, f64)> {
     let mut values = vec![
         ("train/learning_rate", Some(record.learning_rate)),
         ("train/loss", record.loss),
@@ -119,27 +119,44 @@ fn scalars(record: &StepRecord) -> Vec<(&'static str, f64)> {
         ),
     ];
     if let Some(rollout) = &record.rollout {
+        let (tests, gaming) = (rollout.reward.tests, rollout.gaming);
         values.extend([
             ("reward/total", Some(rollout.reward.total)),
             ("reward/format", Some(rollout.reward.format)),
             ("reward/correctness", Some(rollout.reward.correctness)),
+            ("tests/rewarded", tests.map(|tests| tests.rewarded)),
+            ("tests/hidden", tests.and_then(|tests| tests.hidden)),
             ("rollout/completion_tokens", Some(rollout.completion_tokens)),
             ("rollout/zero_spread_share", Some(rollout.zero_spread_share)),
             ("rollout/kl", rollout.kl),
             ("rollout/entropy", rollout.entropy),
             ("rollout/log_prob_gap", rollout.log_prob_gap),
+            (
+                "gaming/repeated_share",
+                gaming.map(|gaming| gaming.repeated_share),
+            ),
+            (
+                "gaming/copied_share",
+                gaming.map(|gaming| gaming.copied_share),
+            ),
+            ("train/reward_share", Some(record.timing.reward_share)),
         ]);
     }
-    values
+    let mut scalars: Vec<(String, f64)> = values
         .into_iter()
-        .filter_map(|(tag, value)| Some((tag, value?)))
-        .collect()
+        .filter_map(|(tag, value)| Some((tag.to_owned(), value?)))
+        .collect();
+    if let Some(rollout) = &record.rollout {
+        let parts = rollout.reward.parts.iter();
+        scalars.extend(parts.map(|(name, value)| (format!("reward_part/{name}"), *value)));
+    }
+    scalars
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{RewardRecord, RolloutRecord, Timing};
+    use crate::train::{GamingRecord, RewardRecord, RolloutRecord, TestShares, Timing};
 
     fn record(step: usize) -> StepRecord {
         StepRecord {
@@ -154,6 +171,7 @@ mod tests {
             timing: Timing {
                 seconds: 2.0,
                 tokens_per_second: 4.0,
+                reward_share: 0.5,
                 ..Timing::default()
             },
         }
@@ -244,6 +262,11 @@ mod tests {
         assert_eq!(timeless(folder.path()).len(), 2);
     }
 
+    fn named(values: &[(&str, f64)]) -> Vec<(String, f64)> {
+        let owned = |(name, value): &(&str, f64)| ((*name).to_owned(), *value);
+        values.iter().map(owned).collect()
+    }
+
     #[test]
     fn a_step_has_the_scalars_of_its_record() {
         let sft = record(1);
@@ -252,13 +275,22 @@ mod tests {
                 total: 1.0,
                 format: 2.0,
                 correctness: 3.0,
-                overlong: 0.0,
+                parts: [("em".to_owned(), 0.5)].into(),
+                tests: Some(TestShares {
+                    rewarded: 0.75,
+                    hidden: Some(0.5),
+                }),
+                ..RewardRecord::default()
             },
             reward_spread: 0.0,
             zero_spread_share: 4.0,
             completions: 8,
             completion_tokens: 5.0,
             truncated_share: 0.0,
+            gaming: Some(GamingRecord {
+                repeated_share: 0.25,
+                copied_share: 0.125,
+            }),
             generation_batches: 1,
             kept_groups: 1,
             kl: Some(6.0),
@@ -272,23 +304,29 @@ mod tests {
 
         assert_eq!(
             scalars(&sft),
-            [
+            named(&[
                 ("train/learning_rate", 0.5),
                 ("train/loss", 0.25),
                 ("train/tokens_per_second", 4.0)
-            ]
+            ])
         );
         assert_eq!(
             scalars(&grpo)[3..],
-            [
+            named(&[
                 ("reward/total", 1.0),
                 ("reward/format", 2.0),
                 ("reward/correctness", 3.0),
+                ("tests/rewarded", 0.75),
+                ("tests/hidden", 0.5),
                 ("rollout/completion_tokens", 5.0),
                 ("rollout/zero_spread_share", 4.0),
                 ("rollout/kl", 6.0),
                 ("rollout/entropy", 7.0),
-            ]
+                ("gaming/repeated_share", 0.25),
+                ("gaming/copied_share", 0.125),
+                ("train/reward_share", 0.5),
+                ("reward_part/em", 0.5),
+            ])
         );
     }
 }

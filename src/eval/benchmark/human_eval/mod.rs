@@ -1,20 +1,20 @@
 //! `HumanEval`: complete a function; its tests are one `check` function (arXiv:2107.03374).
 
-mod strict;
+mod outside;
 
 use std::{
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{Benchmark, Options, Task, row_of};
+use super::{Benchmark, Options, Task, row_of, seed_of};
 use crate::{
     data::{HumanEvalTask, read_human_eval},
     eval::{EvalError, Judgement, extract},
     sandbox::{Pool, Program, PythonError, Verdict},
 };
-use strict::Calls;
+use outside::Recording;
 
 /// The time limit of the original harness.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,15 +25,18 @@ struct HumanEval {
     tasks: Vec<Task>,
     rows: Vec<Row>,
     timeout: Duration,
-    is_strict: bool,
+    is_in_process: bool,
 }
 
 #[derive(Debug)]
 struct Row {
     task: HumanEvalTask,
-    /// The calls that its tests make; recorded when a solution is first judged strictly.
-    calls: Mutex<Option<Calls>>,
+    recording: Mutex<Option<Known>>,
 }
+
+/// What a first run of a task's tests has shown: the calls that they make, or nothing if they must run in the solution's
+/// process.
+type Known = Option<Arc<Recording>>;
 
 /// Opens a file of `HumanEval`, or a file of `HumanEval+` to run its original tests.
 pub(super) fn open(
@@ -48,14 +51,14 @@ pub(super) fn open(
     let tasks = tasks(&rows);
     let rows = rows.into_iter().map(|task| Row {
         task,
-        calls: Mutex::new(None),
+        recording: Mutex::new(None),
     });
     Ok(Box::new(HumanEval {
         name,
         tasks,
         rows: rows.collect(),
         timeout: options.timeout.unwrap_or(TIMEOUT),
-        is_strict: options.is_strict,
+        is_in_process: options.is_in_process,
     }))
 }
 
@@ -96,20 +99,16 @@ impl Benchmark for HumanEval {
     }
 
     fn harness(&self) -> &'static str {
-        if self.is_strict { strict::HARNESS } else { "" }
+        if self.is_in_process {
+            ""
+        } else {
+            outside::HARNESS
+        }
     }
 
     fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {
         let row = row_of(&self.tasks, &self.rows, task)?;
-        let verdict = if self.is_strict {
-            self.run_strictly(row, solution, pool)
-        } else {
-            let test = &row.task;
-            pool.run(&Program {
-                source: format!("{solution}\n{}\ncheck({})", test.test, test.entry_point),
-                timeout: self.timeout,
-            })
-        };
+        let verdict = self.run(row, solution, pool);
         let verdict = verdict.map_err(|source| EvalError::Judge {
             task: task.id.clone(),
             source,
@@ -119,25 +118,46 @@ impl Benchmark for HumanEval {
 }
 
 impl HumanEval {
-    /// Runs the tests in another process than the solution.
-    fn run_strictly(&self, row: &Row, solution: &str, pool: &Pool) -> Result<Verdict, PythonError> {
-        // Not locked while Python runs: two workers with the same task may both record its calls, with
-        // the same result.
-        let known = row.calls().clone();
-        let calls = if let Some(calls) = known {
-            calls
+    fn run(&self, row: &Row, solution: &str, pool: &Pool) -> Result<Verdict, PythonError> {
+        let recording = if self.is_in_process {
+            None
         } else {
-            let calls = strict::record_calls(&row.task, pool)?;
-            *row.calls() = Some(calls.clone());
-            calls
+            row.recording(pool)?
         };
-        strict::run_tests(&row.task, solution, &calls, self.timeout, pool)
+        match recording {
+            Some(recording) => {
+                outside::run_tests(&row.task, solution, &recording, self.timeout, pool)
+            }
+            None => pool.run(&self.program(&row.task, solution)),
+        }
+    }
+
+    /// The program of the original harness.
+    fn program(&self, task: &HumanEvalTask, solution: &str) -> Program {
+        Program {
+            source: format!("{solution}\n{}\ncheck({})", task.test, task.entry_point),
+            timeout: self.timeout,
+            seed: seed_of(&task.task_id),
+        }
     }
 }
 
 impl Row {
-    fn calls(&self) -> MutexGuard<'_, Option<Calls>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The calls of its tests.
+    fn recording(&self, pool: &Pool) -> Result<Known, PythonError> {
+        // Not locked while Python runs: two workers with the same task may both record its calls, with the same result.
+        if let Some(known) = &*self.known() {
+            return Ok(known.clone());
+        }
+        let recording = outside::record(&self.task, pool)?;
+        *self.known() = Some(recording.clone());
+        Ok(recording)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,7 +182,7 @@ def check(candidate):
     assert candidate(values=(1, 2)) == helper()
 ";
 
-    fn benchmark(is_strict: bool) -> Box<dyn Benchmark> {
+    fn benchmark(is_in_process: bool) -> Box<dyn Benchmark> {
         let row = json!({
             "task_id": "T/0", "entry_point": "count", "test": TEST,
             "prompt": "def helper():\n    return 2\n\ndef count(values):\n",
@@ -171,7 +191,7 @@ def check(candidate):
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), row.to_string()).unwrap();
         let options = Options {
-            is_strict,
+            is_in_process,
             timeout: Some(Duration::from_secs(5)),
             ..Options::default()
         };
@@ -181,7 +201,7 @@ def check(candidate):
     const PREFIX: &str = "def helper():\n    return 2\n";
 
     #[test]
-    fn strict_mode_judges_honest_solutions_as_the_tests_do() {
+    fn honest_solutions_end_as_in_one_interpreter() {
         let pool = pool();
         let cases = [
             ("def count(values):\n    return len(values)", "pass"),
@@ -206,17 +226,21 @@ def check(candidate):
         ];
         for (solution, expected) in cases {
             let solution = format!("{PREFIX}{solution}\n");
-            for is_strict in [false, true] {
-                let benchmark = benchmark(is_strict);
+            for is_in_process in [false, true] {
+                let benchmark = benchmark(is_in_process);
                 let judgement = benchmark.judge(&benchmark.tasks()[0], &solution, &pool);
                 let verdict = judgement.unwrap().verdict;
-                assert_eq!(verdict.name(), expected, "strict: {is_strict}: {solution}");
+                assert_eq!(
+                    verdict.name(),
+                    expected,
+                    "in process: {is_in_process}: {solution}"
+                );
             }
         }
     }
 
     #[test]
-    fn only_strict_mode_detects_results_forged_within_an_interpreter() {
+    fn results_forged_within_an_interpreter_pass_in_process_only() {
         let pool = pool();
         let cases = [
             "class E:\n    def __eq__(s, o): return True\n    def __add__(s, o): return 2\n\
@@ -228,19 +252,19 @@ def check(candidate):
         ];
         for solution in cases {
             let solution = format!("{PREFIX}{solution}\n");
-            for is_strict in [false, true] {
-                let benchmark = benchmark(is_strict);
+            for is_in_process in [false, true] {
+                let benchmark = benchmark(is_in_process);
                 let judgement = benchmark
                     .judge(&benchmark.tasks()[0], &solution, &pool)
                     .unwrap();
-                assert_eq!(judgement.passed, !is_strict, "{solution} {judgement:?}");
+                assert_eq!(judgement.passed, is_in_process, "{solution} {judgement:?}");
             }
         }
     }
 
     #[test]
     fn a_solution_that_answers_differently_each_time_fails_in_the_end() {
-        let (pool, benchmark) = (pool(), benchmark(true));
+        let (pool, benchmark) = (pool(), benchmark(false));
         let solution = "import time\ndef count(values):\n    \
                         return time.monotonic_ns() if values == [7, 7] else len(values)";
         // A list of that many ones would be too long: the tests run out of memory or time at the latest.

@@ -1,15 +1,14 @@
 """Runs a solution on the inputs of one task and compares its outputs, as EvalPlus does.
 
-This is trusted code: `prepare` runs in the server, `run` in a program's process. Outputs of the
-canonical solution are kept in Python's `marshal` format. Outputs of a solution go to another process
-as text (`plain.py`), which is safe to read.
+This is trusted code: `prepare` runs in the server, `run` and `answer` in a program's process, `check` in a process that
+runs no program. Outputs that another process compares are messages (`plain.py`).
 """
 
 import base64
 import copy
 import json
-import marshal
 import signal
+import sys
 import time
 import zlib
 # Bound here, because a solution may replace the attributes of a module. For the same reason the
@@ -21,6 +20,9 @@ from signal import ITIMER_PROF, ITIMER_REAL, SIGALRM, SIGPROF, setitimer
 # The tolerance if a task gives none: floats are never compared exactly.
 FLOAT_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-7
+DIFFERENT = "returned something else"
+# Values may be nested as deeply as `marshal` allows.
+RECURSION = 10_000
 
 task = {}
 
@@ -31,41 +33,86 @@ class TimeoutException(Exception):
 
 def prepare(data):
     task.clear()
-    task.update(json.loads(data))
+    task.update(json.loads(data or "{}"))
     if task.get("expected"):
-        task["expected"] = {part: unpack(outputs) for part, outputs in task["expected"].items()}
+        task["expected"] = {part: unpacked(outputs) for part, outputs in task["expected"].items()}
+
+
+def unpacked(text):
+    data = zlib.decompress(base64.b64decode(text))
+    return [decode(*output) for output in messages_of(base64.b64encode(data))]
 
 
 def run(argument):
+    """The number of the first input that fails, and why; empty if none fails. It is compared in the program's process."""
     argument = json.loads(argument)
-    work, part = argument["work"], argument["part"]
-    if work == "reference":
-        return reference(argument["solution"], part)
-    if work == "answers":
-        return answers(argument["solution"], part)
-    if work == "check":
-        return compare_all(outputs_reported(argument["answers"]), part)
-    return compare_all(outputs_of(argument["solution"], part), part)
+    return compare_all(outputs_of(argument["solution"], argument["part"]), argument["part"])
+
+
+def answer(argument, descriptor):
+    """Writes a message for the output of each input, from one of them on."""
+    argument = json.loads(argument)
+    inputs = task["inputs"][argument["part"]][argument["from"]:]
+    if argument["work"] == "reference":
+        answer_reference(argument["solution"], inputs, descriptor)
+    else:
+        answer_each(lambda: load(argument["solution"]), ((values, {}) for values in inputs), descriptor)
+
+
+def answer_reference(solution, inputs, descriptor):
+    """The outputs of the canonical solution, and one more answer: what is known of them as JSON.
+
+    That is the time for each, the numbers of outputs that do not equal themselves, and the number of the first one
+    from which on a tolerance holds.
+    """
+    seconds, unequal, first_float = [], [], None
+    send(descriptor, message(LOADED, b""))
+    function = load(solution)
+    for number, arguments in enumerate(inputs):
+        arguments = copy.deepcopy(arguments)
+        # Processor time: on a busy machine the clock would make the limits of solutions longer.
+        start = time.process_time()
+        output = function(*arguments)
+        seconds.append(time.process_time() - start)
+        letter, body = encode(output)
+        if decode(letter, body) != decode(letter, body):
+            unequal.append(number)
+        if first_float is None and is_floats(output):
+            first_float = number
+        send(descriptor, message(letter, body))
+    known = {"seconds": seconds, "unequal": unequal, "first_float": first_float}
+    send(descriptor, message(*encode(json.dumps(known))))
+
+
+def check(argument):
+    """The number of the first of some outputs that is not as expected, and why; empty if there is none."""
+    sys.setrecursionlimit(RECURSION)
+    argument = json.loads(argument)
+    task.update(entry_point=argument["entry_point"], flavour=argument["flavour"])
+    for number, output, expected, arguments, is_after_float in argument["pairs"]:
+        tolerance = argument["tolerance"] or (FLOAT_TOLERANCE if is_after_float else 0)
+        reason = difference(output, expected, arguments, tolerance)
+        if reason:
+            return f"{number} {reason}"
+    return ""
+
+
+def difference(output, expected, arguments, tolerance):
+    """Why an output of a program is not the expected one; empty if it is."""
+    try:
+        (letter, body), = messages_of(output)
+        output, expected = read(letter, body), decode(*next(messages_of(expected)))
+        has_type = letter in b"VX" and type(output) is type(expected)
+        is_same, _ = compare(output, expected, arguments, tolerance, has_type)
+    except BaseException as refusal:
+        return f"comparing raised {type(refusal).__name__}"
+    return "" if is_same else DIFFERENT
 
 
 def load(solution):
     namespace = {}
     exec(compile(solution, "<string>", "exec"), namespace)
     return namespace[task["entry_point"]]
-
-
-def reference(solution, part):
-    """The outputs of the canonical solution, and the time for each."""
-    function = load(solution)
-    outputs, seconds = [], []
-    for arguments in task["inputs"][part]:
-        arguments = copy.deepcopy(arguments)
-        # Processor time: on a busy machine the clock would make the limits of solutions longer.
-        start = time.process_time()
-        output = function(*arguments)
-        seconds.append(time.process_time() - start)
-        outputs.append(output)
-    return json.dumps({"outputs": pack(outputs), "seconds": seconds})
 
 
 def outputs_of(solution, part):
@@ -101,33 +148,6 @@ def outputs_of(solution, part):
         yield output, None
 
 
-def answers(solution, part):
-    """The outputs of a solution, as values that another process can compare.
-
-    The list ends at the first output that is not plain, which is reported as an exception.
-    """
-    reported = []
-    for output, error in outputs_of(solution, part):
-        if error is None:
-            try:
-                reported.append({"value": encode(output)})
-                continue
-            except BaseException as refusal:
-                error = refusal
-        reported.append({"raised": failure(error)})
-        break
-    return base64.b64encode(zlib.compress(json.dumps(reported).encode(), 1)).decode()
-
-
-def outputs_reported(answers):
-    """Yields the outputs that `answers` has returned in another process."""
-    for answer in json.loads(zlib.decompress(base64.b64decode(answers))):
-        if "raised" in answer:
-            yield None, as_exception(answer["raised"])
-        else:
-            yield decode(answer["value"]), None
-
-
 def compare_all(outputs, part):
     """The number of the first input that fails, and why; empty if none fails.
 
@@ -136,10 +156,11 @@ def compare_all(outputs, part):
     tolerance, count = task["tolerance"], 0
     inputs, expected = task["inputs"][part], task["expected"][part]
     for output, error in outputs:
-        is_same, reason = False, "returned something else"
+        is_same, reason = False, DIFFERENT
         if error is None:
             try:
-                is_same, tolerance = compare(output, expected[count], inputs[count], tolerance)
+                has_type = type(output) is type(expected[count])
+                is_same, tolerance = compare(output, expected[count], inputs[count], tolerance, has_type)
             except BaseException as refusal:
                 reason = f"comparing raised {type(refusal).__name__}"
         else:
@@ -150,7 +171,7 @@ def compare_all(outputs, part):
     return "" if count == len(inputs) else f"{count} no answer"
 
 
-def compare(output, expected, arguments, tolerance):
+def compare(output, expected, arguments, tolerance, has_type):
     is_same = output == expected
     if task["entry_point"] == "find_zero":
         # The published version 0.3.1 does not record that an input has passed.
@@ -159,7 +180,7 @@ def compare(output, expected, arguments, tolerance):
     if tolerance == 0 and is_floats(expected):
         tolerance = FLOAT_TOLERANCE
     if not is_same and tolerance != 0:
-        is_same = type(output) is type(expected) and (
+        is_same = has_type and (
             not isinstance(expected, (list, tuple)) or len(output) == len(expected)
         ) and all_close(output, expected, tolerance)
     return bool(is_same), tolerance
@@ -249,12 +270,3 @@ def is_finite(value):
     if isinstance(value, complex):
         return isfinite(value.real) and isfinite(value.imag)
     return isfinite(value)
-
-
-def pack(value):
-    """A value as compressed text: the outputs of some tasks take a hundred megabytes."""
-    return base64.b64encode(zlib.compress(marshal.dumps(value), 1)).decode()
-
-
-def unpack(text):
-    return marshal.loads(zlib.decompress(base64.b64decode(text)))

@@ -5,23 +5,32 @@
 //! inputs pass.
 
 mod cache;
+mod difference;
+mod outside;
 mod prepare;
 mod reference;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde_json::json;
 
-use super::{Benchmark, Flavour, Options, Task, human_eval, row_of};
+use super::{Benchmark, Flavour, Options, Task, human_eval, row_of, seed_of};
 use crate::{
     data::read_human_eval,
     eval::{EvalError, Judgement, extract},
-    sandbox::{Call, Modules, Pool, PythonError, Role, Verdict},
+    sandbox::{Call, Modules, Pool, PythonError, Verdict},
 };
-use prepare::{ANSWER_BYTES, HARNESS, REFERENCE_TIMEOUT, Row};
+use prepare::{HARNESS, Prepared, Row};
 
 /// The two sets of inputs.
 const PARTS: [&str; 2] = ["base", "plus"];
+/// The number of tasks whose expected outputs stay in memory: those of one may take 150 MB, and tasks are judged one
+/// after the other.
+const KEPT_TASKS: usize = 2;
 
 #[derive(Debug)]
 struct HumanEvalPlus {
@@ -29,6 +38,8 @@ struct HumanEvalPlus {
     tasks: Vec<Task>,
     rows: Vec<Row>,
     options: Options,
+    /// The tasks that were judged last.
+    recent: Mutex<VecDeque<Arc<Prepared>>>,
 }
 
 /// Opens a file of `HumanEval+`.
@@ -61,6 +72,7 @@ pub(super) fn open(
         tasks,
         rows: rows.collect(),
         options: options.clone(),
+        recent: Mutex::default(),
     }))
 }
 
@@ -77,57 +89,81 @@ impl HumanEvalPlus {
         pool: &Pool,
     ) -> Result<End, PythonError> {
         let prepared = row.prepare(&self.options, pool)?;
-        let timeout = prepared
-            .timeouts
-            .get(part)
-            .copied()
-            .unwrap_or(REFERENCE_TIMEOUT);
-        let work = if self.options.is_strict {
-            "answers"
-        } else {
-            "judge"
-        };
-        let argument = json!({ "work": work, "part": part, "solution": solution }).to_string();
-        let call = Call {
-            harness: if self.options.is_strict {
-                &prepared.candidate
-            } else {
-                &prepared.judge
-            },
-            role: Role::Candidate,
-            modules: Modules::of_program(solution),
-            argument: &argument,
-            timeout,
-            answer_bytes: ANSWER_BYTES,
-        };
-        let (mut verdict, mut answer) = pool.call(&call)?;
-        if self.options.is_strict && verdict.is_pass() {
-            let argument = json!({ "work": "check", "part": part, "answers": answer }).to_string();
-            let check = Call {
-                harness: &prepared.judge,
-                role: Role::Checker,
-                modules: Modules::Standard,
-                argument: &argument,
-                ..call
-            };
-            (verdict, answer) = pool.call(&check)?;
+        self.keep(&prepared);
+        if self.options.is_in_process {
+            return part_in_process(row, &prepared, part, solution, pool);
         }
-        Ok(end(verdict, &answer))
+        let (Some(reference), Some(limits), Some(timeout)) = (
+            prepared.references.get(part),
+            prepared.limits.get(part),
+            prepared.timeouts.get(part),
+        ) else {
+            let reason = format!("`{part}` has no expected outputs");
+            return Err(PythonError::Server { reason });
+        };
+        outside::Part {
+            row,
+            name: part,
+            harness: &prepared.harness,
+            reference,
+            limits,
+            timeout: *timeout,
+            flavour: self.options.flavour,
+        }
+        .judge(solution, pool)
+    }
+
+    /// Keeps what is prepared for the tasks that were judged last.
+    fn keep(&self, prepared: &Arc<Prepared>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !recent.iter().any(|known| Arc::ptr_eq(known, prepared)) {
+            recent.push_back(Arc::clone(prepared));
+            if recent.len() > KEPT_TASKS {
+                recent.pop_front();
+            }
+        }
     }
 }
 
-/// Reads the harness's answer about a part: empty, or the input that failed and why.
-fn end(verdict: Verdict, answer: &str) -> End {
-    if !verdict.is_pass() || answer.is_empty() {
-        return (verdict, None);
+/// Runs a solution on a set of inputs, and compares its outputs in its own process.
+fn part_in_process(
+    row: &Row,
+    prepared: &Prepared,
+    part: &str,
+    solution: &str,
+    pool: &Pool,
+) -> Result<End, PythonError> {
+    let argument = json!({ "part": part, "solution": solution }).to_string();
+    let call = Call {
+        harness: &prepared.harness,
+        modules: Modules::of_program(solution),
+        argument: &argument,
+        timeout: prepared.timeouts.get(part).copied().unwrap_or_default(),
+        seed: seed_of(&row.task.task_id),
+    };
+    let (verdict, answer) = pool.call(&call)?;
+    Ok(if verdict.is_pass() {
+        end(&answer)
+    } else {
+        (verdict, None)
+    })
+}
+
+/// Reads a harness's answer about a part: empty, or the input that failed and why.
+fn end(answer: &str) -> End {
+    if answer.is_empty() {
+        return (Verdict::Pass, None);
     }
     let (input, reason) = answer.split_once(' ').unwrap_or((answer, ""));
-    let message = format!("input {input}: {reason}");
-    let verdict = Verdict::Assertion {
+    (failed(input, reason), input.parse().ok())
+}
+
+/// The verdict on a solution whose output for an input is not the expected one.
+fn failed(input: impl std::fmt::Display, reason: &str) -> Verdict {
+    Verdict::Assertion {
         exception: "AssertionError".to_owned(),
-        message,
-    };
-    (verdict, input.parse().ok())
+        message: format!("input {input}: {reason}"),
+    }
 }
 
 impl Benchmark for HumanEvalPlus {
@@ -265,19 +301,19 @@ def half(x):
     }
 
     #[test]
-    fn an_object_that_equals_everything_passes_unless_values_are_compared_elsewhere() {
-        let strict = Options {
-            is_strict: true,
+    fn an_object_that_equals_everything_passes_in_process_only() {
+        let in_process = Options {
+            is_in_process: true,
             ..Options::default()
         };
 
         assert!(
-            judge(&*benchmark("half", &Options::default()), EQUAL)
+            !judge(&*benchmark("half", &Options::default()), EQUAL)
                 .0
                 .passed
         );
-        assert!(!judge(&*benchmark("half", &strict), EQUAL).0.passed);
-        assert!(judge(&*benchmark("half", &strict), HALF).0.passed);
+        assert!(judge(&*benchmark("half", &in_process), EQUAL).0.passed);
+        assert!(judge(&*benchmark("half", &in_process), HALF).0.passed);
     }
 
     #[test]

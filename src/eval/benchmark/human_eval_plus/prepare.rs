@@ -3,17 +3,27 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    io::{self, Write as _},
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
+use flate2::{Compression, write::ZlibEncoder};
 use serde_json::json;
 
-use super::{Flavour, Options, PARTS, cache, reference::References};
+use super::{
+    Flavour, Options, PARTS, cache,
+    reference::{Facts, Reference, References},
+};
 use crate::{
     data::{HumanEvalTask, PlusInputs},
     digest::Digest,
-    sandbox::{Call, Harness, Modules, Pool, PythonError, Role},
+    eval::benchmark::{
+        messages::{HEADER_BYTES, Messages, to_base64},
+        seed_of,
+    },
+    sandbox::{Answers, AnswersEnd, Call, Calls, Harness, Modules, Pool, PythonError},
 };
 
 pub(super) const HARNESS: &str = concat!(
@@ -29,27 +39,54 @@ const MOST_SECONDS: f64 = 60.0;
 const MORE_SECONDS: f64 = 1.0;
 
 /// The time limit of a canonical solution; the slowest takes a few seconds.
-pub(super) const REFERENCE_TIMEOUT: Duration = Duration::from_mins(5);
-/// The largest size of all outputs of a part, packed; those of HumanEval/15 are the largest.
-pub(super) const ANSWER_BYTES: usize = 1 << 28;
+const REFERENCE_TIMEOUT: Duration = Duration::from_mins(5);
+/// The most bytes of all outputs of a canonical solution for a part; the most are 147 MB, of HumanEval/15.
+const REFERENCE_BYTES: usize = 1 << 28;
+/// The tag and the length of a text, before it.
+const TEXT_BYTES: usize = 5;
 
 /// A task with its inputs, and what is needed to judge its solutions.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) task: HumanEvalTask,
     plus: PlusInputs,
-    /// Computed when the task is first judged.
-    prepared: Mutex<Option<Arc<Prepared>>>,
+    /// Computed when the task is first judged, and again if it was not judged for a while.
+    prepared: Mutex<Weak<Prepared>>,
 }
 
-/// The harnesses and limits with which solutions of one task are judged.
+/// The harness, outputs and limits with which solutions of one task are judged.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// Has the inputs and the expected outputs.
-    pub(super) judge: Harness,
-    /// Has the inputs only.
-    pub(super) candidate: Harness,
+    /// Has the inputs, and where it compares values itself, the expected outputs and the limits.
+    pub(super) harness: Harness,
+    pub(super) references: References,
+    /// The time limit of each input.
+    pub(super) limits: BTreeMap<&'static str, Vec<Duration>>,
+    /// The time limit of all inputs.
     pub(super) timeouts: BTreeMap<&'static str, Duration>,
+}
+
+/// The outputs of a canonical solution.
+#[derive(Default)]
+struct Outputs(Messages);
+
+impl Answers for Outputs {
+    fn restart(&mut self) {
+        self.0.clear();
+    }
+
+    fn most_bytes(&self, _: usize) -> usize {
+        REFERENCE_BYTES
+    }
+
+    fn take(&mut self, _: usize, message: &[u8]) -> ControlFlow<()> {
+        self.0.push(message);
+        if self.0.bytes().len() > REFERENCE_BYTES {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
 }
 
 impl Row {
@@ -57,8 +94,13 @@ impl Row {
         Self {
             task,
             plus,
-            prepared: Mutex::new(None),
+            prepared: Mutex::new(Weak::new()),
         }
+    }
+
+    /// The absolute tolerance; 0 compares exactly.
+    pub(super) fn tolerance(&self) -> f64 {
+        self.plus.absolute_tolerance
     }
 
     pub(super) fn canonical(&self) -> String {
@@ -96,100 +138,146 @@ impl Row {
     ) -> Result<Arc<Prepared>, PythonError> {
         // Held while the canonical solution runs: other threads with the same task wait for it.
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prepared) = &*prepared {
-            return Ok(Arc::clone(prepared));
+        if let Some(prepared) = prepared.upgrade() {
+            return Ok(prepared);
         }
-        let references = self.references(pool)?;
-        let made = Arc::new(self.prepared(options, &references));
-        *prepared = Some(Arc::clone(&made));
+        let made = Arc::new(self.prepared(options, pool)?);
+        *prepared = Arc::downgrade(&made);
         Ok(made)
     }
 
-    fn prepared(&self, options: &Options, references: &References) -> Prepared {
+    fn prepared(&self, options: &Options, pool: &Pool) -> Result<Prepared, PythonError> {
+        let inputs = harness(self.data(&json!({})));
+        let references = self.references(&inputs, pool)?;
         let least = options
             .timeout
             .unwrap_or(options.flavour.least_time())
             .as_secs_f64();
-        let limits: BTreeMap<&'static str, Vec<f64>> = PARTS
+        let seconds: BTreeMap<&'static str, Vec<f64>> = PARTS
             .into_iter()
             .map(|part| {
-                let seconds = references
-                    .get(part)
-                    .map_or(&[][..], |reference| &reference.seconds);
+                let known = references.get(part).map(|part| &part.facts.seconds);
+                let known = known.into_iter().flatten();
                 (
                     part,
-                    seconds
-                        .iter()
-                        .map(|seconds| least.max(TIME_FACTOR * seconds))
-                        .collect(),
+                    known.map(|known| least.max(TIME_FACTOR * known)).collect(),
                 )
             })
             .collect();
-        let timeouts = limits
+        let timeouts = seconds
             .iter()
-            .map(|(part, limits)| {
-                let all = limits.iter().sum::<f64>().min(MOST_SECONDS) + MORE_SECONDS;
+            .map(|(part, seconds)| {
+                let all = seconds.iter().sum::<f64>().min(MOST_SECONDS) + MORE_SECONDS;
                 (*part, Duration::from_secs_f64(all))
             })
             .collect();
-        let shared = json!({ "limits": limits, "flavour": options.flavour.name() });
-        let candidate = self.data(&shared);
-        let outputs = references
-            .iter()
-            .map(|(part, reference)| format!("\"{part}\":\"{}\"", reference.outputs))
-            .collect::<Vec<_>>();
-        let judge = format!(
-            "{},\"expected\":{{{}}}}}",
-            candidate.strip_suffix('}').unwrap_or(&candidate),
-            outputs.join(",")
-        );
-        let candidate = harness(candidate);
-        // The expected outputs follow from the inputs and the canonical solution, which are shorter.
-        let key = Digest::of_json(&(&candidate.key, self.canonical())).to_string();
-        let judge = Harness {
-            key,
-            code: HARNESS,
-            data: judge,
+        let harness = if options.is_in_process {
+            self.comparing(options, &inputs, &references, &seconds)?
+        } else {
+            inputs
         };
-        Prepared {
-            judge,
-            candidate,
+        let limits = seconds.into_iter().map(|(part, seconds)| {
+            let limits = seconds.into_iter().map(Duration::from_secs_f64);
+            (part, limits.collect())
+        });
+        Ok(Prepared {
+            harness,
+            references,
+            limits: limits.collect(),
             timeouts,
-        }
+        })
+    }
+
+    /// The harness that compares outputs in the solution's process.
+    fn comparing(
+        &self,
+        options: &Options,
+        inputs: &Harness,
+        references: &References,
+        limits: &BTreeMap<&'static str, Vec<f64>>,
+    ) -> Result<Harness, PythonError> {
+        let expected = references
+            .iter()
+            .map(|(part, reference)| {
+                let outputs = packed(reference.outputs.bytes()).map_err(PythonError::Lost)?;
+                Ok((part, to_base64(&outputs)))
+            })
+            .collect::<Result<BTreeMap<_, _>, PythonError>>()?;
+        let flavour = options.flavour.name();
+        let more = json!({ "limits": limits, "flavour": flavour, "expected": expected });
+        // The expected outputs follow from the inputs and the canonical solution, which are shorter.
+        let key = Digest::of_json(&(&inputs.key, self.canonical(), limits, flavour));
+        Ok(Harness {
+            key: key.to_string(),
+            code: HARNESS,
+            data: self.data(&more),
+        })
     }
 
     /// The outputs of the canonical solution, from the cache if they are there.
-    fn references(&self, pool: &Pool) -> Result<References, PythonError> {
-        let harness = harness(self.data(&json!({})));
-        let canonical = self.canonical();
-        let key = Digest::of_json(&(&harness.key, &canonical, &pool.interpreter().version));
+    fn references(&self, harness: &Harness, pool: &Pool) -> Result<References, PythonError> {
+        let key = Digest::of_json(&(&harness.key, self.canonical(), &pool.interpreter().version));
         if let Some(known) = cache::read(&key) {
             return Ok(known);
         }
         let mut references = References::new();
         for part in PARTS {
-            let argument = json!({ "work": "reference", "part": part, "solution": canonical });
-            let call = Call {
-                harness: &harness,
-                role: Role::Candidate,
-                modules: Modules::of_program(&canonical),
-                argument: &argument.to_string(),
-                timeout: REFERENCE_TIMEOUT,
-                answer_bytes: ANSWER_BYTES,
-            };
-            let (verdict, answer) = pool.call(&call)?;
-            let reference = serde_json::from_str(&answer)
-                .ok()
-                .filter(|_| verdict.is_pass());
-            let Some(reference) = reference else {
-                let reason = format!("the canonical solution ended with `{verdict}`");
-                return Err(PythonError::Server { reason });
-            };
-            references.insert(part.to_owned(), reference);
+            references.insert(part.to_owned(), self.reference(part, harness, pool)?);
         }
         cache::write(&key, &references);
         Ok(references)
     }
+
+    fn reference(
+        &self,
+        part: &str,
+        harness: &Harness,
+        pool: &Pool,
+    ) -> Result<Reference, PythonError> {
+        let canonical = self.canonical();
+        let argument =
+            json!({ "work": "reference", "part": part, "solution": canonical, "from": 0 });
+        // One more answer is the report.
+        let limits = vec![REFERENCE_TIMEOUT; self.inputs(part).len() + 1];
+        let calls = Calls {
+            call: Call {
+                harness,
+                modules: Modules::of_program(&canonical),
+                argument: &argument.to_string(),
+                timeout: REFERENCE_TIMEOUT,
+                seed: seed_of(&self.task.task_id),
+            },
+            limits: &limits,
+        };
+        let mut outputs = Outputs::default();
+        let answered = pool.answer(&calls, &mut outputs)?;
+        let mut outputs = outputs.0;
+        let facts = match answered.end {
+            AnswersEnd::Complete => outputs.pop().and_then(|report| facts(&report)),
+            _ => None,
+        };
+        let Some(facts) = facts else {
+            let reason = match answered.end {
+                AnswersEnd::Raised { verdict, .. } | AnswersEnd::Ended(verdict) => {
+                    format!("the canonical solution ended with `{verdict}`")
+                }
+                _ => "the canonical solution returns too much".to_owned(),
+            };
+            return Err(PythonError::Server { reason });
+        };
+        Ok(Reference { outputs, facts })
+    }
+}
+
+/// The report of the harness, which is a text in a message.
+fn facts(report: &[u8]) -> Option<Facts> {
+    serde_json::from_slice(report.get(HEADER_BYTES + TEXT_BYTES..)?).ok()
+}
+
+fn packed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(bytes)?;
+    packed.finish()
 }
 
 fn harness(data: String) -> Harness {

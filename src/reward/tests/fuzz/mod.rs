@@ -13,7 +13,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    reward::{Normalizer, RewardSettings, Score, Scorer, Variant, edit_similarity, extract},
+    reward::{Normalizer, Score, Scorer, Variant, edit_similarity, extract},
     syntax::{Grammar, check_syntax, is_python_space, normalize_fixed, normalize_published},
 };
 use inputs::{Goldens, Random};
@@ -75,9 +75,8 @@ fn batch_of(numbers: std::ops::Range<u64>, goldens: &Goldens) -> Result<(), Stri
             )
         };
         laws_of_texts(&code, &target).map_err(described)?;
-        let score = |(variant, normalizer)| {
-            Scorer::new(variant, &RewardSettings { normalizer }).score(&completion, &target)
-        };
+        let score =
+            |(variant, normalizer)| Scorer::new(variant, normalizer).score(&completion, &target);
         let found: Vec<Score> = choices().map(score).collect();
         laws_of_scores(&found).map_err(described)?;
         scores.push(found);
@@ -85,7 +84,7 @@ fn batch_of(numbers: std::ops::Range<u64>, goldens: &Goldens) -> Result<(), Stri
     }
     for (place, (variant, normalizer)) in choices().enumerate() {
         let single: Vec<Score> = scores.iter().map(|scores| scores[place]).collect();
-        let scorer = Scorer::new(variant, &RewardSettings { normalizer });
+        let scorer = Scorer::new(variant, normalizer);
         if scorer.score_batch(&pairs) != single {
             return Err(format!("a batch has other scores: {pairs:?}"));
         }
@@ -144,13 +143,21 @@ fn laws_of_texts(code: &str, target: &str) -> Result<(), &'static str> {
         "a text is similar to itself",
     )?;
     let trimmed = code.trim_matches(is_python_space);
+    let completion = rendered(code);
     if !code.contains("\n```") && !code.starts_with("```") {
-        for mode in MODES {
-            law(
-                extract::first_fence(&rendered(code), mode) == Some(trimmed),
-                "the fence of an answer is its code",
-            )?;
-        }
+        let found = extract::fenced_code(&completion, target, Normalizer::Published);
+        law(
+            found.as_deref() == Some(trimmed),
+            "the published fence of an answer is its code",
+        )?;
+    }
+    if !code.contains("```") {
+        let unix = code.replace("\r\n", "\n").replace('\r', "\n");
+        let found = extract::fenced_code(&completion, target, Normalizer::Fixed);
+        law(
+            found.as_deref() == Some(unix.trim_matches(is_python_space)),
+            "the fence of an answer is its code",
+        )?;
     }
     Ok(())
 }

@@ -1,0 +1,3 @@
+//! Tests of what reads data from elsewhere.
+
+mod fuzz;

@@ -1,0 +1,3 @@
+//! Tests of files that crashes and people have changed.
+
+mod fuzz;

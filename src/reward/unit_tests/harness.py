@@ -1,0 +1,179 @@
+"""Runs a row's tests in one process and a solution in another; they exchange plain values.
+
+This is trusted code around two programs. Tests are recorded once with the reference: which of its
+functions they call, with which arguments, and which of its variables they read. The candidate's process
+gets these requests and answers them; it never sees a test. The checker's process runs no line of the
+solution, and replays the answers. If the tests make other calls, because an argument depends on an
+answer, it returns the calls that it needs.
+"""
+
+import ast
+import random
+
+
+class Unanswered(BaseException):
+    """A call without an answer yet. Not an `Exception`, so that no test catches it."""
+
+
+class Unusable(Exception):
+    """The test cannot be run in this way."""
+
+
+def prepare(data):
+    pass
+
+
+def run(argument):
+    return json.dumps(give_answers(json.loads(argument)))
+
+
+def check(argument):
+    argument = json.loads(argument)
+    work = {"record": record_requests, "check": check_answers}[argument["work"]]
+    return json.dumps(work(argument))
+
+
+def load(*sources):
+    namespace = {}
+    for source in sources:
+        exec(compile(source, "<string>", "exec"), namespace)
+    return namespace
+
+
+def defined(source):
+    """The names that a program defines at its top level: functions and variables, and classes."""
+    values, classes = set(), set()
+    for statement in ast.parse(source).body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            values.add(statement.name)
+        elif isinstance(statement, ast.ClassDef):
+            classes.add(statement.name)
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = getattr(statement, "targets", None) or [statement.target]
+            for target in targets:
+                names = (node for node in ast.walk(target) if isinstance(node, ast.Name))
+                values.update(name.id for name in names if isinstance(name.ctx, ast.Store))
+    return values, classes
+
+
+def used(argument, namespace):
+    """The reference's functions and variables that a test uses."""
+    values, classes = defined(argument["reference"])
+    names = {node.id for node in ast.walk(ast.parse(argument["test"])) if isinstance(node, ast.Name)}
+    made = sorted(names & classes)
+    if made:
+        raise Unusable(f"it uses the class `{made[0]}` of the program; only plain values can be compared")
+    names = sorted(name for name in names & values if name in namespace)
+    functions = [name for name in names if callable(namespace[name])]
+    variables = [name for name in names if name not in functions]
+    if not names:
+        raise Unusable("it calls no function and reads no variable of the program")
+    return functions, variables
+
+
+def encode_call(name, positional, named):
+    return [name, encode(positional), encode(named)]
+
+
+def record_requests(argument):
+    """What a test asks of the reference."""
+    namespace = load(argument["setup"], argument["reference"])
+    try:
+        functions, variables = used(argument, namespace)
+        calls = []
+
+        def recorder(name, function):
+            def recorded(*positional, **named):
+                calls.append(encode_call(name, positional, named))
+                output = function(*positional, **named)
+                encode(output)
+                return output
+
+            return recorded
+
+        for name in variables:
+            encode(namespace[name])
+        for name in functions:
+            namespace[name] = recorder(name, namespace[name])
+        run_test(argument, namespace)
+        if not calls and not variables:
+            raise Unusable("it calls no function and reads no variable of the program")
+    except Unusable as reason:
+        return {"unusable": str(reason)}
+    except BaseException as error:
+        return {"fails": failure(error)}
+    return {"recorded": {"functions": functions, "variables": variables, "calls": calls}}
+
+
+def give_answers(argument):
+    """The values of a solution's variables, and its answers; an answer may be an exception."""
+    namespace = load(argument["setup"], argument["solution"])
+    values = {}
+    for name in argument["variables"]:
+        if name in namespace:
+            try:
+                values[name] = {"value": encode(namespace[name])}
+            except BaseException as error:
+                values[name] = {"raised": failure(error)}
+    answers = []
+    for name, positional, named in argument["calls"]:
+        positional, named = decode(positional), decode(named)
+        try:
+            if name not in namespace:
+                raise NameError(f"name '{name}' is not defined")
+            answers.append({"value": encode(namespace[name](*positional, **named))})
+        except BaseException as error:
+            # A test may expect the exception, and go on.
+            answers.append({"raised": failure(error)})
+    return {"values": values, "answers": answers}
+
+
+def check_answers(argument):
+    """The result of a test with stand-ins for what it uses of the solution."""
+    known, answers, calls = argument["calls"], argument["answers"], []
+    is_lacking = False
+
+    def stand_in(name):
+        def called(*positional, **named):
+            nonlocal is_lacking
+            number = len(calls)
+            calls.append(encode_call(name, positional, named))
+            is_known = number < len(answers) and same(calls[number], known[number])
+            if is_lacking or not is_known:
+                is_lacking = True
+                raise Unanswered
+            if "raised" in answers[number]:
+                raise as_exception(answers[number]["raised"])
+            return decode(answers[number]["value"])
+
+        return called
+
+    # What else the test uses of the program, such as its imports, is the reference's.
+    namespace = load(argument["setup"], argument["reference"])
+    try:
+        for name in argument["functions"]:
+            namespace[name] = stand_in(name)
+        for name in argument["variables"]:
+            value = argument["values"].get(name)
+            if value is None:
+                raise NameError(f"name '{name}' is not defined")
+            if "raised" in value:
+                raise as_exception(value["raised"])
+            namespace[name] = decode(value["value"])
+        run_test(argument, namespace)
+    except BaseException as error:
+        if not is_lacking:
+            kind = "assertion" if isinstance(error, AssertionError) else "error"
+            return {kind: failure(error)}
+    return {"lacking": calls} if is_lacking else {"passed": None}
+
+
+def same(one, other):
+    # Compared as text, in which 1, 1.0 and True differ and nan equals itself.
+    return json.dumps(one) == json.dumps(other)
+
+
+def run_test(argument, namespace):
+    # Random arguments are the same for the reference and the candidate.
+    random.seed(0)
+    exec(compile(argument["test"], "<string>", "exec"), namespace)

@@ -1,0 +1,299 @@
+//! Judging one solution by one test.
+
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{JudgeError, UnitTests};
+use crate::{
+    sandbox::{Call, Harness, Modules, Pool, PythonError, Reply, Settings, Verdict},
+    syntax::{Grammar, check_syntax},
+};
+
+const HARNESS: &str = concat!(include_str!("plain.py"), "\n", include_str!("harness.py"));
+
+/// The time limit of references and their tests, which take milliseconds.
+const REFERENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many times a solution is run again because the test has made other calls.
+const ROUNDS: usize = 30;
+/// The time limit of all rounds together, as a multiple of the limit of one.
+const LIMITS: u32 = 10;
+/// How often a program is tried if the judge fails.
+const ATTEMPTS: u32 = 3;
+/// The pause before the second attempt; the next one is twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Judges solutions by unit tests.
+#[derive(Debug)]
+pub struct TestJudge {
+    pub(super) pool: Pool,
+    timeout: Duration,
+}
+
+/// The tests of a row, and what they ask of a solution.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    setup: String,
+    reference: String,
+    tests: Vec<RecordedTest>,
+}
+
+#[derive(Clone, Debug)]
+struct RecordedTest {
+    text: String,
+    requests: Requests,
+}
+
+/// What a test asks of a solution.
+#[derive(Clone, Debug, Deserialize)]
+struct Requests {
+    functions: Vec<String>,
+    variables: Vec<String>,
+    calls: Value,
+}
+
+#[derive(Deserialize)]
+struct Answers {
+    values: Value,
+    answers: Value,
+}
+
+/// What the recording of a test found.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Recording {
+    Recorded(Requests),
+    Unusable(String),
+    Fails([String; 2]),
+}
+
+/// How a test ended.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    Passed(()),
+    Assertion([String; 2]),
+    Error([String; 2]),
+    /// The calls up to and including one that the solution has not answered yet.
+    Lacking(Value),
+}
+
+impl Recorded {
+    /// How many tests there are.
+    pub fn count(&self) -> usize {
+        self.tests.len()
+    }
+}
+
+/// Whether a program parses without what follows it in another program.
+pub(super) fn is_program(code: &str) -> bool {
+    check_syntax(code, Grammar::Python313).is_ok()
+}
+
+impl TestJudge {
+    /// A judge that gives each test so much time.
+    pub fn new(pool: Pool, timeout: Duration) -> Self {
+        Self { pool, timeout }
+    }
+
+    /// A judge with a pool of its own, one worker a CPU; the interpreter is that of evaluation by default.
+    pub fn start(
+        interpreter: Option<PathBuf>,
+        timeout: Duration,
+        is_unsandboxed_allowed: bool,
+    ) -> Result<Self, PythonError> {
+        let pool = Pool::start(&Settings {
+            interpreter: interpreter.unwrap_or_else(Settings::default_interpreter),
+            is_unsandboxed_allowed,
+            ..Settings::default()
+        })?;
+        Ok(Self::new(pool, timeout))
+    }
+
+    /// The pool that runs the tests.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Runs tests on the reference, which must pass all of them, and records what they ask of it.
+    pub fn record(&self, tests: &UnitTests, reference: &str) -> Result<Recorded, JudgeError> {
+        let record = |(index, text): (usize, &String)| {
+            let test = index + 1;
+            let argument = json!({
+                "work": "record",
+                "setup": tests.setup,
+                "reference": reference,
+                "test": text,
+            });
+            let modules = Modules::of_program(&format!("{}\n{reference}\n{text}", tests.setup));
+            let answer = match self.check(modules, &argument, REFERENCE_TIMEOUT)? {
+                Ok(answer) => answer,
+                Err(verdict) => {
+                    let reason = verdict.to_string();
+                    return Err(JudgeError::Reference { test, reason });
+                }
+            };
+            match read(&answer)? {
+                Recording::Recorded(requests) => Ok(RecordedTest {
+                    text: text.clone(),
+                    requests,
+                }),
+                Recording::Unusable(reason) => Err(JudgeError::Unusable { test, reason }),
+                Recording::Fails([exception, message]) => {
+                    let reason = format!("{exception}: {message}");
+                    Err(JudgeError::Reference { test, reason })
+                }
+            }
+        };
+        Ok(Recorded {
+            setup: tests.setup.clone(),
+            reference: reference.to_owned(),
+            tests: tests
+                .tests
+                .iter()
+                .enumerate()
+                .map(record)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The verdict of one test on a solution.
+    pub(super) fn run_test(
+        &self,
+        recorded: &Recorded,
+        test: usize,
+        solution: &str,
+    ) -> Result<Verdict, JudgeError> {
+        let RecordedTest { text, requests } = &recorded.tests[test];
+        let deadline = Instant::now() + self.timeout * LIMITS;
+        let mut calls = requests.calls.clone();
+        for _ in 0..ROUNDS {
+            let argument = json!({
+                "work": "answer",
+                "setup": recorded.setup,
+                "solution": solution,
+                "variables": requests.variables,
+                "calls": calls,
+            });
+            let modules = Modules::of_program(&format!("{}\n{solution}", recorded.setup));
+            let (verdict, answer) = self.answer(modules, &argument)?;
+            if !verdict.is_pass() {
+                return Ok(verdict);
+            }
+            // The solution's process may have sent anything.
+            let Ok(Answers { values, answers }) = serde_json::from_str(&answer) else {
+                return Ok(Verdict::Forged);
+            };
+            let argument = json!({
+                "work": "check",
+                "setup": recorded.setup,
+                "reference": recorded.reference,
+                "test": text,
+                "functions": requests.functions,
+                "variables": requests.variables,
+                "calls": calls,
+                "values": values,
+                "answers": answers,
+            });
+            let modules = Modules::of_program(&format!(
+                "{}\n{}\n{text}",
+                recorded.setup, recorded.reference
+            ));
+            let answer = match self.check(modules, &argument, self.timeout)? {
+                Ok(answer) => answer,
+                Err(verdict) => return Ok(verdict),
+            };
+            calls = match read(&answer)? {
+                End::Passed(()) => return Ok(Verdict::Pass),
+                End::Assertion([exception, message]) => {
+                    return Ok(Verdict::Assertion { exception, message });
+                }
+                End::Error([exception, message]) => {
+                    return Ok(Verdict::Error { exception, message });
+                }
+                End::Lacking(calls) => calls,
+            };
+            if Instant::now() >= deadline {
+                return Ok(Verdict::Timeout);
+            }
+        }
+        Ok(Verdict::Error {
+            exception: "Unrepeatable".to_owned(),
+            message: "the solution answers otherwise each time".to_owned(),
+        })
+    }
+
+    /// Lets a solution answer calls, in a process of its own.
+    fn answer(&self, modules: Modules, argument: &Value) -> Result<(Verdict, String), PythonError> {
+        let (harness, argument) = (harness(), argument.to_string());
+        let call = call(&harness, modules, &argument, self.timeout);
+        patiently(|| self.pool.call(&call))
+    }
+
+    /// Runs a test in the process that runs no solution. The inner error is the verdict on one that does not end, or
+    /// that uses up the memory, on these answers.
+    fn check(
+        &self,
+        modules: Modules,
+        argument: &Value,
+        timeout: Duration,
+    ) -> Result<Result<String, Verdict>, PythonError> {
+        let (harness, argument) = (harness(), argument.to_string());
+        let call = call(&harness, modules, &argument, timeout);
+        Ok(match patiently(|| self.pool.check(&call))? {
+            Reply::Text(text) => Ok(text),
+            Reply::Late => Err(Verdict::Timeout),
+            Reply::Killed => Err(Verdict::KILLED),
+        })
+    }
+}
+
+fn harness() -> Harness {
+    Harness {
+        key: "reward_unit_tests".to_owned(),
+        code: HARNESS,
+        data: String::new(),
+    }
+}
+
+fn call<'a>(
+    harness: &'a Harness,
+    modules: Modules,
+    argument: &'a str,
+    timeout: Duration,
+) -> Call<'a> {
+    Call {
+        harness,
+        modules,
+        argument,
+        timeout,
+        seed: 0,
+    }
+}
+
+/// Asks the judge; if it fails, once more after a pause.
+fn patiently<T>(ask: impl Fn() -> Result<T, PythonError>) -> Result<T, PythonError> {
+    let mut attempt = 1;
+    loop {
+        match ask() {
+            Err(error) if attempt < ATTEMPTS => {
+                tracing::warn!(attempt, %error, "a test could not be run; it is tried again");
+                thread::sleep(PAUSE * attempt);
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Reads an answer of the checker, which runs our own code and the row's.
+fn read<T: DeserializeOwned>(answer: &str) -> Result<T, PythonError> {
+    serde_json::from_str(answer).map_err(|error| PythonError::Server {
+        reason: format!("unexpected answer of the harness: {error}"),
+    })
+}

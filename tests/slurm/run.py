@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Runs experiments through a real Slurm and compares what comes out with the same experiments run here.
+
+    run.py PROGRAM [NAME …]    all scenarios, or those named
+
+Each scenario is a function `test_…` with a folder of results of its own. Exit code 77 and a line `SKIPPED` if there can
+be no Slurm on this machine (`cluster.sh` says why).
+"""
+
+import filecmp
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+# Two trainings of seconds, and an evaluation of each and of the base.
+SMALL = """
+include = ["{root}/experiments/quickstart.toml"]
+name = "small"
+[data]
+train = "{data}"
+[train]
+max_steps = {steps}
+save_every = 2
+group_size = 4
+[train.grpo]
+batch_size = 2
+[eval]
+benchmarks = ["mini_arena"]
+samples = {{ mini_arena = 1 }}
+limit = 16
+[run]
+seeds = [1, 2]
+[run.needs]
+memory = "3GiB"
+time = "{time}"
+[run.slurm]
+stop_before = "1m"
+[table]
+cols = ["mini_arena.pass@1"]
+"""
+
+
+class Place:
+    """A folder of results, and a spec."""
+
+    def __init__(self, folder, program, steps=6, time_limit="10m"):
+        self.folder, self.program = folder, program
+        self.results = folder / "results"
+        self.data = folder / "train.jsonl"
+        self.data.write_bytes((ROOT / "datasets/tiny/migrations.jsonl").read_bytes())
+        self.spec = folder / "small.toml"
+        self.spec.write_text(SMALL.format(root=ROOT, data=self.data, steps=steps, time=time_limit))
+        self.table = self.results / "tables" / "small"
+
+    def recode(self, *arguments, results=None, check=True):
+        environment = {**os.environ, "RECODE_RESULTS": str(results or self.results)}
+        done = subprocess.run([self.program, *arguments], cwd=ROOT, env=environment, text=True, capture_output=True)
+        if check and done.returncode != 0:
+            raise AssertionError(f"recode {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def submit(self, *more):
+        return self.recode("run", str(self.spec), "--on", "slurm", *more)
+
+    def states(self):
+        rows = json.loads(self.recode("status", str(self.spec), "--json"))
+        return {row["job"]: row for row in rows}
+
+    def of_kind(self, kind):
+        return {job: row for job, row in self.states().items() if job.startswith(kind)}
+
+    def wait(self, what, is_it, seconds=240):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if is_it():
+                return
+            time.sleep(1)
+        queue = slurm("squeue", "--states=all", "--array", "--name=recode")
+        logs = "\n".join(f"{path}:\n{path.read_text()[-500:]}" for path in self.results.glob("slurm/*/*.log"))
+        raise AssertionError(f"waited {seconds} s for: {what}\n{queue}\n{logs}\n{self.recode('status', str(self.spec))}")
+
+    def wait_until_done(self):
+        self.wait("all jobs are done", lambda: all(row["state"] == "done" for row in self.states().values()))
+
+    def compare_with_a_run_here(self):
+        """The report job has written the table, and it has the bytes of a run on this machine."""
+        self.wait("the table", lambda: (self.table / "table.json").is_file() and not running())
+        here = self.folder / "here"
+        self.recode("run", str(self.spec), "--on", "local", "--jobs", "2", results=here)
+        for name in ["table.md", "table.csv"]:
+            same = filecmp.cmp(self.table / name, here / "tables" / self.table.name / name, shallow=False)
+            assert same, f"{name} differs from that of a run here"
+
+
+def slurm(*command):
+    return subprocess.run(command, text=True, capture_output=True, check=True).stdout
+
+
+def running():
+    return slurm("squeue", "--noheader", "--name=recode").strip()
+
+
+def test_a_grid_gives_the_table_of_a_local_run(place):
+    first = place.submit()
+    assert "submitted 6 jobs in 2 arrays" in first, first
+    again = place.submit()
+    assert "nothing is missing" in again, again
+    place.wait_until_done()
+    place.compare_with_a_run_here()
+
+
+def test_an_evaluation_waits_for_its_own_training_alone(place):
+    place.submit()
+    place.wait_until_done()
+    lines = slurm("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,Start,End").splitlines()
+    lines = [line.split("|") for line in lines if "_" in line]
+    assert lines and all(state == "COMPLETED" for _, state, *_ in lines), lines
+
+
+def test_a_preempted_training_goes_on_where_it_was(place):
+    place.submit()
+    place.wait("a training runs", lambda: any(row["state"] == "running" and (row["progress"] or {}).get("step", 0) >= 2
+                                              for row in place.of_kind("train").values()))
+    # The urgent job needs all processors.
+    slurm("sbatch", "--partition=urgent", "--cpus-per-task=8", "--output=/dev/null", "--wrap=sleep 2")
+    place.wait_until_done()
+    attempts = [row["attempts"] for row in place.of_kind("train").values()]
+    assert max(attempts) > 1, attempts
+    place.compare_with_a_run_here()
+
+
+def test_a_training_that_reaches_its_time_limit_goes_on(place):
+    place.submit()
+    place.wait_until_done()
+    attempts = [row["attempts"] for row in place.of_kind("train").values()]
+    assert max(attempts) > 1, attempts
+
+
+def test_a_failed_training_is_not_scored(place):
+    slurm("scontrol", "update", "PartitionName=main", "State=DOWN")
+    place.submit("--retries", "0")
+    # What the trainings are to read is no longer what was planned, so that they fail.
+    with place.data.open("a") as file:
+        file.write("\n")
+    slurm("scontrol", "update", "PartitionName=main", "State=UP")
+    place.wait("the trainings failed", lambda: all(row["state"] == "failed" for row in place.of_kind("train").values()))
+    place.wait("the queue is empty", lambda: not running())
+    evaluations = [row["state"] for row in place.of_kind("eval").values()]
+    assert "done" in evaluations and evaluations.count("new") == 2, evaluations
+    assert "failed" in (place.table / "table.md").read_text()
+
+
+def test_cancelled_jobs_are_submitted_once_more(place):
+    place.submit()
+    place.wait("a training runs", lambda: any(row["state"] == "running" for row in place.of_kind("train").values()))
+    slurm("scancel", "--name=recode")
+    place.wait("the queue is empty", lambda: not running())
+    again = place.submit()
+    assert "submitted" in again, again
+    place.wait_until_done()
+    place.compare_with_a_run_here()
+
+
+def test_a_held_job_is_said_to_be_held(place):
+    slurm("scontrol", "update", "PartitionName=main", "State=DOWN")
+    try:
+        place.submit()
+        words = place.recode("status", str(place.spec))
+        assert "pending (PartitionDown" in words, words
+    finally:
+        slurm("scontrol", "update", "PartitionName=main", "State=UP")
+    place.wait_until_done()
+
+
+def test_a_job_that_needs_more_memory_than_it_asked_for(place):
+    text = place.spec.read_text().replace('memory = "3GiB"', 'memory = "8MiB"')
+    place.spec.write_text(text)
+    place.submit()
+    place.wait("the queue is empty", lambda: not running())
+    place.recode("report", str(place.spec))
+    words = place.recode("status", str(place.spec))
+    assert "memory" in words or "cancelled" in words, words
+
+
+def test_a_dead_node_gives_its_job_back(place):
+    place.submit()
+    place.wait("a training runs", lambda: any(row["state"] == "running" for row in place.of_kind("train").values()))
+    cluster = pathlib.Path(os.environ["SLURM_CONF"]).parent
+    pid = int((cluster / "slurmd.pid").read_text())
+    for victim in slurm("scontrol", "listpids").splitlines()[1:]:
+        number = int(victim.split()[0])
+        if number > 1:
+            try:
+                os.kill(number, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(3)
+    subprocess.run([HERE / "cluster.sh", "slurmd", cluster], check=True)
+    slurm("scontrol", "update", f"NodeName={os.uname().nodename.split('.')[0]}", "State=RESUME")
+    place.wait("the queue is empty", lambda: not running())
+    place.submit()
+    place.wait_until_done()
+    place.compare_with_a_run_here()
+
+
+# The scenarios whose spec differs: steps, and the time limit.
+SPECS = {
+    "test_a_preempted_training_goes_on_where_it_was": {"steps": 60},
+    "test_cancelled_jobs_are_submitted_once_more": {"steps": 40},
+    "test_a_dead_node_gives_its_job_back": {"steps": 40},
+    "test_a_training_that_reaches_its_time_limit_goes_on": {"steps": 400, "time_limit": "2m"},
+}
+
+
+def main():
+    program, *names = sys.argv[1:]
+    program = str(pathlib.Path(program).resolve())
+    tests = {name: value for name, value in globals().items() if name.startswith("test_")}
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = pathlib.Path(folder) / "cluster"
+        up = subprocess.run([HERE / "cluster.sh", "up", cluster], text=True, stdout=subprocess.PIPE)
+        if up.returncode != 0:
+            return up.returncode
+        os.environ["SLURM_CONF"] = str(cluster / "slurm.conf")
+        try:
+            for name, test in tests.items():
+                if names and not any(part in name for part in names):
+                    continue
+                start = time.monotonic()
+                own = pathlib.Path(folder) / name
+                own.mkdir()
+                test(Place(own, program, **SPECS.get(name, {})))
+                print(f"ok    {name} ({time.monotonic() - start:.0f} s)", flush=True)
+        finally:
+            subprocess.run([HERE / "cluster.sh", "down", cluster])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
