@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use crate::{
     model::{AdapterKind, LanguageModel, fixture::gpu},
     train::{
-        Algorithm, Ended, Inputs, Outcome, RowOrder, SftSettings, StepRecord, TrainSettings,
-        run::train_with,
+        Algorithm, Ended, Inputs, Outcome, RewardTools, RowOrder, SftSettings, StepRecord,
+        TrainSettings, run::train_with,
     },
 };
 
@@ -29,6 +29,7 @@ fn run(
         rows: &rows,
         seed: 11,
         checkpoints: folder,
+        tools: RewardTools::default(),
     };
     train_with(model.clone(), &inputs, recorder, &REWARD).unwrap()
 }
