@@ -71,8 +71,10 @@ impl<'a> RowTests<'a> {
         answers: &[Answer<'_>],
         normalizer: Normalizer,
     ) -> Result<Vec<TestShares>, RewardError> {
-        let code = |one: &Answer<'_>| code_of(one.text, &self.rows[one.row].target, normalizer);
-        let codes: Vec<Option<Cow<'_, str>>> = answers.iter().map(code).collect();
+        let codes: Vec<Option<Cow<'_, str>>> = answers
+            .iter()
+            .map(|one| code_of(one.text, &self.rows[one.row].target, normalizer))
+            .collect();
         let cases = answers.iter().zip(&codes);
         let cases: Vec<Case<'_>> = cases
             .map(|(one, code)| (&self.rows[one.row].recorded, code.as_deref()))
