@@ -43,7 +43,7 @@ check:
 
 # Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then browse and parity
 conformance *arguments:
-    cargo test --release --locked -- --ignored --skip in_a_browser "$@"
+    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu "$@"
     @{{ just_executable() }} browse
     @{{ just_executable() }} parity
 
@@ -56,6 +56,18 @@ browse:
     else
         echo "SKIPPED: the report in a browser ($browser)" >&2
     fi
+
+# Test the program on Vulkan in software, where this machine has it (Debian: apt-get install mesa-vulkan-drivers libvulkan1), and print SKIPPED where it has not
+test-gpu-software *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! ls /usr/share/vulkan/icd.d/lvp_icd*.json >/dev/null 2>&1; then
+        echo "SKIPPED: no Vulkan in software was found; on Debian: apt-get install mesa-vulkan-drivers libvulkan1"
+        exit 0
+    fi
+    VK_ICD_FILENAMES=$(ls /usr/share/vulkan/icd.d/lvp_icd*.json | head -1)
+    export VK_ICD_FILENAMES
+    cargo test --release --locked --features wgpu --lib -- --include-ignored model::ops::tests on_a_gpu "$@"
 
 # Compare digits with transformers and PEFT, and result files with EvalPlus; installs them first, and prints SKIPPED where it cannot
 parity *parts: build

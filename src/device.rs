@@ -1,6 +1,7 @@
 //! The compute backends that this binary was built with.
 //!
-//! The only file that knows Cargo features; everything else asks it.
+//! The only file that knows Cargo features; everything else asks it. Only `model::ops::gpu` knows one
+//! too, because it has code that such a binary alone can compile.
 
 use std::{fmt, path::Path};
 
@@ -51,15 +52,11 @@ impl Backend {
             return Some(Unavailable::NotBuilt(self));
         }
         // Burn panics where no driver answers, so that we look for a driver first.
-        let traces = [
-            "/dev/nvidiactl",
-            "/dev/nvidia0",
-            "/proc/driver/nvidia/version",
-            "/dev/dxg",
-        ];
-        let has_driver = self != Self::Cuda
-            || cfg!(target_os = "windows")
-            || traces.iter().any(|trace| Path::new(trace).exists());
+        let has_driver = match self {
+            Self::Cpu => true,
+            Self::Wgpu => has_adapter(),
+            Self::Cuda => has_nvidia_driver(),
+        };
         (!has_driver).then_some(Unavailable::NoDriver(self))
     }
 
@@ -82,6 +79,32 @@ impl Backend {
             _ => Err(Unavailable::NotBuilt(self)),
         }
     }
+}
+
+/// Whether there is a GPU, or a driver that computes in software instead.
+#[cfg(feature = "wgpu")]
+fn has_adapter() -> bool {
+    use std::sync::OnceLock;
+
+    use burn::tensor::DeviceType;
+
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| !Device::enumerate(DeviceType::Wgpu).is_empty())
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn has_adapter() -> bool {
+    false
+}
+
+fn has_nvidia_driver() -> bool {
+    let traces = [
+        "/dev/nvidiactl",
+        "/dev/nvidia0",
+        "/proc/driver/nvidia/version",
+        "/dev/dxg",
+    ];
+    cfg!(target_os = "windows") || traces.iter().any(|trace| Path::new(trace).exists())
 }
 
 /// Keeps compiled kernels, and the choice of the fastest ones, in the user's cache folder.

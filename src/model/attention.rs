@@ -9,7 +9,7 @@ use super::{
     config::DecoderConfig,
     kv_cache::KvCache,
     norm::RmsNorm,
-    ops,
+    ops::{self, Starts},
     parameter::{HEAD_NORMS, ParameterValues, Visit},
     projection::Projection,
     rope::Rotation,
@@ -38,6 +38,7 @@ pub(super) struct Columns<'t> {
     /// Columns of the cache, before those of this pass.
     past: usize,
     rotation: Rotation,
+    starts: Starts<'t>,
     /// See [`TokenBatch::visibility`](super::TokenBatch); made when a block first needs it.
     visibility: OnceCell<Option<Tensor<4>>>,
 }
@@ -48,6 +49,7 @@ impl<'t> Columns<'t> {
             tokens,
             past,
             rotation,
+            starts: Starts::new(tokens.left_padding()),
             visibility: OnceCell::new(),
         }
     }
@@ -151,17 +153,12 @@ impl Attention {
         let (b, time, d) = (columns.tokens.batch(), columns.tokens.time(), self.head_dim);
         let (kv, g, t) = (self.kv_heads, self.group_size, q.dims()[0] / b);
         let q = columns.rotation.apply(q.reshape([b, t, kv * g, d]));
-        let k = columns.rotation.apply(k.reshape([b, time, kv, d]));
-        let (k, v) = (
-            k.swap_dims(1, 2),
-            v.reshape([b, time, kv, d]).swap_dims(1, 2),
-        );
-        let (k, v) = match pass.cache.as_deref_mut() {
-            Some(cache) => cache.extend(layer, k, v),
-            None => (k, v),
+        let [k, v] = [k, v].map(|x| x.reshape([b, time, kv, d]));
+        let [k, v] = match pass.cache.as_deref_mut() {
+            Some(cache) => cache.extend(layer, [k, v], columns.rotation.angles(time)),
+            None => [columns.rotation.apply(k), v].map(|x| x.swap_dims(1, 2)),
         };
-        let starts = columns.tokens.left_padding();
-        let attended = ops::attention([q, k, v], starts, |q| columns.visibility(q));
+        let attended = ops::attention([q, k, v], &columns.starts, |q| columns.visibility(q));
         self.o_proj.forward(attended, pass.dropout.as_deref_mut())
     }
 

@@ -27,7 +27,8 @@ impl Engine {
     pub fn of(backend: Backend, dtype: Dtype) -> Self {
         Self(match (backend, dtype) {
             (Backend::Cpu, Dtype::F32) => Implementation::Cpu,
-            _ => Implementation::Burn,
+            (Backend::Cpu, _) => Implementation::Burn,
+            (Backend::Wgpu | Backend::Cuda, _) => Implementation::Gpu,
         })
     }
 
@@ -38,14 +39,14 @@ impl Engine {
 
     /// Whether no digit of a row of a batch depends on the other rows or on their number.
     ///
-    /// The digits of Burn's products do.
+    /// The digits of Burn's products do, which compute on GPUs, too.
     pub fn rows_are_independent(self) -> bool {
-        self.has_own_kernels()
+        self.has_cpu_kernels()
     }
 
     /// The rows that the output head scores at a time.
     pub fn head_rows_at_once(self, vocabulary: usize) -> usize {
-        let logits = if self.has_own_kernels() {
+        let logits = if self.has_cpu_kernels() {
             LOGITS_AT_ONCE
         } else {
             LOGITS_AT_ONCE_ON_GPU
@@ -58,21 +59,22 @@ impl Engine {
     /// A thread that has a micro-batch to itself never waits for other threads, which would take
     /// longer than the work that they share.
     pub fn runs_micro_batches_side_by_side(self) -> bool {
-        self.has_own_kernels()
+        self.has_cpu_kernels()
     }
 
     /// Whether masks should be made on the host: elsewhere, a mask would have to travel.
     pub(super) fn makes_masks_on_host(self) -> bool {
-        self.has_own_kernels()
+        self.has_cpu_kernels()
     }
 
     /// Whether graphs keep the inputs of norms, gates and softmaxes and share those of projections.
-    /// Burn's graphs keep what its formulas compute on the way.
+    /// Burn's graphs keep what its formulas compute on the way. Those on GPUs keep less, which the
+    /// plan does not count on.
     pub fn graphs_keep_inputs_only(self) -> bool {
-        self.has_own_kernels()
+        self.has_cpu_kernels()
     }
 
-    fn has_own_kernels(self) -> bool {
+    fn has_cpu_kernels(self) -> bool {
         self.0 == Implementation::Cpu
     }
 }

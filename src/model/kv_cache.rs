@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use super::token_batch::indices;
+use super::{ops, token_batch::indices};
 
 /// Keys and values of every layer, in buffers that are written in place.
 #[derive(Debug)]
@@ -102,23 +102,33 @@ impl KvCache {
         gained
     }
 
-    /// Appends to a layer and returns all its keys and values.
+    /// Appends to a layer, rotating the keys, and returns all its keys and values.
     ///
     /// # Shapes
     ///
-    /// - `keys`, `values`: `[batch, kv_heads, time, head_dim]`
-    /// - output: `[batch, kv_heads, past + time, head_dim]`
+    /// - `keys`, `values`: `[batch, time, kv_heads, head_dim]`
+    /// - `angles`: cosines and sines, `[batch, time, 1, head_dim / 2]`
+    /// - outputs: `[batch, kv_heads, past + time, head_dim]`
     pub(super) fn extend(
         &mut self,
         layer: usize,
-        keys: Tensor<4>,
-        values: Tensor<4>,
-    ) -> (Tensor<4>, Tensor<4>) {
-        let layer = &mut self.layers[layer];
-        (
-            append(&mut layer.keys, self.length, keys),
-            append(&mut layer.values, self.length, values),
-        )
+        [keys, values]: [Tensor<4>; 2],
+        angles: [Tensor<4>; 2],
+    ) -> [Tensor<4>; 2] {
+        let (layer, past) = (&mut self.layers[layer], self.length);
+        let total = past + keys.dims()[1];
+        let buffers = [
+            with_room(layer.keys.take(), past, &keys),
+            with_room(layer.values.take(), past, &values),
+        ];
+        // The buffers have one owner here, so that they are written in place.
+        let buffers = ops::place([keys, values], angles, buffers, past);
+        let filled = buffers
+            .each_ref()
+            .map(|buffer| buffer.clone().narrow(2, 0, total));
+        let [keys, values] = buffers;
+        (layer.keys, layer.values) = (Some(keys), Some(values));
+        filled
     }
 
     /// Counts `time` tokens that every layer has appended.
@@ -179,23 +189,18 @@ fn together(parts: [Option<Part<'_>>; 2], length: usize) -> Option<Tensor<4>> {
     Some(buffer)
 }
 
-/// Writes `new` after the first `past` tokens of a buffer, which grows if it must.
-fn append(buffer: &mut Option<Tensor<4>>, past: usize, new: Tensor<4>) -> Tensor<4> {
-    let [batch, heads, time, width] = new.dims();
+/// A buffer with room for `new`, `[batch, time, kv_heads, head_dim]`, after its first `past` tokens.
+fn with_room(buffer: Option<Tensor<4>>, past: usize, new: &Tensor<4>) -> Tensor<4> {
+    let [batch, time, heads, width] = new.dims();
     let total = past + time;
     let room =
         |tokens: usize| Tensor::zeros([batch, heads, tokens, width], (&new.device(), new.dtype()));
-    let current = match buffer.take() {
+    match buffer {
         None => room(total + LEAST_GROWTH),
         Some(current) if current.dims()[2] < total => {
             let more = (past / GROWTH).max(LEAST_GROWTH).max(time);
             Tensor::cat(vec![current, room(more)], 2)
         }
         Some(current) => current,
-    };
-    // The buffer has one owner here, so that the backend writes into it without a copy.
-    let current = current.slice_assign([0..batch, 0..heads, past..total, 0..width], new);
-    let filled = current.clone().narrow(2, 0, total);
-    *buffer = Some(current);
-    filled
+    }
 }

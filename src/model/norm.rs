@@ -52,6 +52,15 @@ impl RmsNorm {
         ops::rms_norm(x, &self.weight, self.epsilon)
     }
 
+    /// The sum of `x` and `change`, and its norm.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `change`, outputs: `[rows, d]`
+    pub(super) fn forward_sum(&self, x: Tensor<2>, change: Tensor<2>) -> [Tensor<2>; 2] {
+        ops::sum_and_norm(x, change, &self.weight, self.epsilon)
+    }
+
     pub(super) fn each_parameter(&mut self, name: &str, visit: &mut Visit<'_>) {
         let name = parameter::weight(name);
         parameter::base(name, Layout::Vector, &mut self.weight, visit);

@@ -37,8 +37,8 @@ impl Block {
     /// - `x`, output: `[batch · time, d]`
     pub(super) fn forward(&self, x: Tensor<2>, index: usize, pass: &mut Pass<'_, '_>) -> Tensor<2> {
         let normed = self.input_layernorm.forward(x.clone());
-        let x = x + self.self_attn.forward(&normed, index, pass);
-        let normed = self.post_attention_layernorm.forward(x.clone());
+        let change = self.self_attn.forward(&normed, index, pass);
+        let [x, normed] = self.post_attention_layernorm.forward_sum(x, change);
         x + self.mlp.forward(&normed, pass.dropout.as_deref_mut())
     }
 
@@ -50,8 +50,10 @@ impl Block {
     /// - output: `[batch, d]`
     pub(super) fn last(&self, x: Tensor<2>, index: usize, pass: &mut Pass<'_, '_>) -> Tensor<2> {
         let normed = self.input_layernorm.forward(x.clone());
-        let x = pass.columns.last(x) + self.self_attn.last(&normed, index, pass);
-        let normed = self.post_attention_layernorm.forward(x.clone());
+        let change = self.self_attn.last(&normed, index, pass);
+        let [x, normed] = self
+            .post_attention_layernorm
+            .forward_sum(pass.columns.last(x), change);
         x + self.mlp.forward(&normed, pass.dropout.as_deref_mut())
     }
 

@@ -81,6 +81,8 @@ impl Operation {
 pub enum Implementation {
     /// The kernels of `ops::cpu`.
     Cpu,
+    /// The kernels of `ops::gpu`.
+    Gpu,
     /// The plain formulas of `ops::burn`.
     Burn,
 }
@@ -90,6 +92,7 @@ impl Implementation {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
             Self::Burn => "burn",
         }
     }

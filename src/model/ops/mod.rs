@@ -3,8 +3,8 @@
 //! Each function picks an implementation by where its tensors are and what they are. An
 //! implementation is a folder: `burn` has the plain formulas in Burn's tensors, which work
 //! everywhere and which every other implementation is tested against; `cpu` has kernels for the
-//! processor; `gpu` is the place for kernels of a GPU. An implementation declines what it does not
-//! compute, with a reason, and the plain formula takes over; [`fallbacks`] says how often.
+//! processor, `gpu` for GPUs. An implementation declines what it does not compute, with a reason, and
+//! the next one takes over, at last the plain formula; [`fallbacks`] says how often.
 //! [`graph`] gives an implementation's operations a forward and a backward.
 
 mod adam_step;
@@ -15,6 +15,8 @@ mod fallback;
 mod gpu;
 mod graph;
 mod inverse_cdf;
+mod log_softmax;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -28,16 +30,33 @@ pub use adam_step::AdamStep;
 pub use fallback::{Declined, Fallback, Implementation, Operation, fallbacks};
 
 pub(super) use adapted::AdaptedWeight;
-pub(super) use burn::LogSoftmax;
 pub(super) use cpu::Sampler;
+pub(super) use log_softmax::LogSoftmax;
+pub(super) use starts::Starts;
 
 /// The implementation for tensors such as this one, in a graph or not.
 pub(super) fn implementation(tensor: &Tensor<2>) -> Implementation {
     if cpu::is_here(tensor) {
         Implementation::Cpu
+    } else if gpu::is_here(tensor) {
+        Implementation::Gpu
     } else {
         Implementation::Burn
     }
+}
+
+/// Asks the kernels for GPUs where those for the processor decline. If the numbers are not on a GPU
+/// either, the first reason says more.
+fn or_gpu<T>(
+    found: Result<T, Declined>,
+    gpu: impl FnOnce() -> Result<T, Declined>,
+) -> Result<T, Declined> {
+    found.or_else(|declined| {
+        gpu().map_err(|reason| match reason {
+            Declined::Elsewhere => declined,
+            _ => reason,
+        })
+    })
 }
 
 /// The product `x · w`.
@@ -162,9 +181,30 @@ pub(super) fn log_softmax(logits: Tensor<2>, temperature: f64) -> LogSoftmax {
 /// - `x`, output: `[rows, d]`
 /// - `weight`: `[1, d]`
 pub(super) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor<2> {
-    cpu::rms_norm(&x, weight, epsilon).unwrap_or_else(|declined| {
+    let found = cpu::rms_norm(&x, weight, epsilon);
+    or_gpu(found, || gpu::rms_norm(&x, weight, epsilon)).unwrap_or_else(|declined| {
         count(Operation::RmsNorm, declined);
         burn::rms_norm(x, weight, epsilon)
+    })
+}
+
+/// The sum of two matrices, and its [`rms_norm`].
+///
+/// Only kernels for GPUs outside a graph compute both at once.
+///
+/// # Shapes
+///
+/// - `x`, `change`, outputs: `[rows, d]`
+/// - `weight`: `[1, d]`
+pub(super) fn sum_and_norm(
+    x: Tensor<2>,
+    change: Tensor<2>,
+    weight: &Tensor<2>,
+    epsilon: f64,
+) -> [Tensor<2>; 2] {
+    gpu::sum_and_norm([&x, &change], weight, epsilon).unwrap_or_else(|_| {
+        let sum = x + change;
+        [sum.clone(), rms_norm(sum, weight, epsilon)]
     })
 }
 
@@ -174,7 +214,7 @@ pub(super) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor
 ///
 /// - all: `[rows, width]`
 pub(super) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
-    cpu::swiglu(&gate, &up).unwrap_or_else(|declined| {
+    or_gpu(cpu::swiglu(&gate, &up), || gpu::swiglu(&gate, &up)).unwrap_or_else(|declined| {
         count(Operation::SwiGlu, declined);
         burn::swiglu(gate, up)
     })
@@ -187,9 +227,36 @@ pub(super) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 /// - `x`, output: `[batch, time, heads, head_dim]`
 /// - `cos`, `sin`: `[batch, time, 1, head_dim / 2]`
 pub(super) fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
-    cpu::rotate(&x, &cos, &sin).unwrap_or_else(|declined| {
+    let found = cpu::rotate(&x, &cos, &sin);
+    or_gpu(found, || gpu::rotate(&x, &cos, &sin)).unwrap_or_else(|declined| {
         count(Operation::Rotation, declined);
         burn::rotate(x, cos, sin)
+    })
+}
+
+/// Writes keys, which it [rotates](rotate), and values into buffers, after `past` tokens.
+///
+/// A buffer without another owner is written in place.
+///
+/// # Shapes
+///
+/// - `k`, `v`: `[batch, time, heads, head_dim]`
+/// - `cos`, `sin`: `[batch, time, 1, head_dim / 2]`
+/// - buffers, outputs: `[batch, heads, capacity, head_dim]`
+pub(super) fn place(
+    [k, v]: [Tensor<4>; 2],
+    [cos, sin]: [Tensor<4>; 2],
+    buffers: [Tensor<4>; 2],
+    past: usize,
+) -> [Tensor<4>; 2] {
+    gpu::place([&k, &v], [&cos, &sin], buffers, past).unwrap_or_else(|(_, [keys, values])| {
+        let [batch, time, heads, width] = k.dims();
+        let place = [0..batch, 0..heads, past..past + time, 0..width];
+        let k = rotate(k, cos, sin).swap_dims(1, 2);
+        [
+            keys.slice_assign(place.clone(), k),
+            values.slice_assign(place, v.swap_dims(1, 2)),
+        ]
     })
 }
 
@@ -199,7 +266,7 @@ pub(super) fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> 
 ///
 /// - `scores`, output: `[batch, heads, rows, columns]`
 pub(super) fn softmax(scores: Tensor<4>) -> Tensor<4> {
-    cpu::softmax(&scores).unwrap_or_else(|declined| {
+    or_gpu(cpu::softmax(&scores), || gpu::softmax(&scores)).unwrap_or_else(|declined| {
         count(Operation::Softmax, declined);
         burn::softmax(scores)
     })
@@ -207,7 +274,7 @@ pub(super) fn softmax(scores: Tensor<4>) -> Tensor<4> {
 
 /// Causal attention of groups of query heads to the keys that they share.
 ///
-/// `starts` gives the first real column of each sequence. `visibility` makes the mask that is added
+/// A query sees what is between the start of its sequence and itself. `visibility` makes the mask that is added
 /// to scores like the queries, or none if every query sees every column; it is called only if the
 /// mask is needed. What padding attends to is not specified.
 ///
@@ -219,10 +286,14 @@ pub(super) fn softmax(scores: Tensor<4>) -> Tensor<4> {
 /// - output: `[batch · last, heads · head_dim]`
 pub(super) fn attention(
     [q, k, v]: [Tensor<4>; 3],
-    starts: &[usize],
+    starts: &Starts<'_>,
     visibility: impl FnOnce(&Tensor<4>) -> Option<Tensor<4>>,
 ) -> Tensor<2> {
-    cpu::attention(&q, &k, &v, starts).unwrap_or_else(|declined| {
+    let found = cpu::attention(&q, &k, &v, starts.rows());
+    or_gpu(found, || {
+        gpu::attention([&q, &k, &v], |device| starts.on(device))
+    })
+    .unwrap_or_else(|declined| {
         count(Operation::Attention, declined);
         let visibility = visibility(&q);
         burn::attention([q, k, v], visibility, softmax)
@@ -240,7 +311,9 @@ pub fn adam_step(
     gradient: Tensor<2>,
     moments: Option<[Tensor<2>; 2]>,
 ) -> [Tensor<2>; 3] {
-    cpu::adam_step(step, &parameter, &gradient, moments.as_ref()).unwrap_or_else(|declined| {
+    let found = cpu::adam_step(step, &parameter, &gradient, moments.as_ref());
+    let gpu = || gpu::adam_step(step, &parameter, &gradient, moments.as_ref());
+    or_gpu(found, gpu).unwrap_or_else(|declined| {
         count(Operation::AdamStep, declined);
         burn::adam_step(step, parameter, gradient, moments)
     })
@@ -260,7 +333,9 @@ pub(super) fn draw(
 ) -> Vec<(u32, f32)> {
     if !cpu::is_here(&logits) {
         let drawn = if sampler.keeps_all() {
-            burn::draw(&logits, sampler.temperature(), &mut streams)
+            let temperature = sampler.temperature();
+            gpu::draw(&logits, temperature, &mut streams)
+                .or_else(|_| burn::draw(&logits, temperature, &mut streams))
         } else {
             Err(Declined::Filters)
         };

@@ -190,16 +190,24 @@ impl Rotation {
     ///
     /// - `x`, output: `[batch, last, heads, head_dim]`
     pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let ([_, time, ..], [_, last, ..]) = (self.cos.dims(), x.dims());
-        let angles = |table: &Tensor<4>| {
-            let table = table.clone();
+        let [cos, sin] = self.angles(x.dims()[1]);
+        ops::rotate(x, cos, sin)
+    }
+
+    /// The cosines and sines of the last tokens of each row.
+    ///
+    /// # Shapes
+    ///
+    /// - outputs: `[batch, last, 1, head_dim / 2]`
+    pub(super) fn angles(&self, last: usize) -> [Tensor<4>; 2] {
+        let time = self.cos.dims()[1];
+        [&self.cos, &self.sin].map(|table| {
             if last < time {
-                table.narrow(1, time - last, last)
+                table.clone().narrow(1, time - last, last)
             } else {
-                table
+                table.clone()
             }
-        };
-        ops::rotate(x, angles(&self.cos), angles(&self.sin))
+        })
     }
 }
 

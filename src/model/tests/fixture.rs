@@ -6,6 +6,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::json;
 
 use crate::{
+    device::Backend,
     model::{
         AdapterKind, AdapterSettings, Decoder, DecoderConfig, Dtype, LanguageModel,
         ScratchSettings, Targets,
@@ -314,6 +315,24 @@ impl Weights {
         };
         rows.iter().map(one).collect()
     }
+}
+
+/// The first GPU of this machine, or a driver that computes in software instead.
+pub(crate) fn gpu() -> Device {
+    let backends = [Backend::Wgpu, Backend::Cuda].into_iter();
+    let mut devices = backends.filter_map(|backend| backend.open().ok());
+    devices
+        .next()
+        .expect("this test needs a GPU, or Vulkan in software, and a binary for it")
+}
+
+/// The same model on another device, read from files.
+pub(crate) fn moved(model: &LanguageModel, device: &Device) -> LanguageModel {
+    let folder = tempfile::tempdir().unwrap();
+    model.save(folder.path()).unwrap();
+    let mut moved = LanguageModel::load(folder.path(), Dtype::F32, device).unwrap();
+    moved.stop_tokens.clone_from(&model.stop_tokens);
+    moved
 }
 
 /// The elements of a tensor.

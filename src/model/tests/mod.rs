@@ -5,4 +5,5 @@ mod decoder;
 pub(crate) mod fixture;
 mod fuzz;
 mod language_model;
+mod on_a_gpu;
 mod peft;

@@ -41,6 +41,11 @@ const WORDS: usize = 12;
 
 /// A model with one layer, 16 wide, whose words are `w1`, `w2` and so on.
 pub(in crate::train) fn model(adapter: AdapterKind, dropout: f64) -> LanguageModel {
+    model_on(&Device::flex(), adapter, dropout)
+}
+
+/// [`model`] on a device.
+pub(super) fn model_on(device: &Device, adapter: AdapterKind, dropout: f64) -> LanguageModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     let words = (1..=WORDS).map(|word| format!("w{word}"));
@@ -65,7 +70,7 @@ pub(in crate::train) fn model(adapter: AdapterKind, dropout: f64) -> LanguageMod
         max_position_embeddings: 32,
         init_seed: 3,
     };
-    let mut model = LanguageModel::scratch(&shape, Dtype::F32, &Device::flex()).unwrap();
+    let mut model = LanguageModel::scratch(&shape, Dtype::F32, device).unwrap();
     let targets = Targets(vec!["q_proj".to_owned(), "down_proj".to_owned()]);
     let settings = AdapterSettings {
         kind: adapter,

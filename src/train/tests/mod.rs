@@ -7,5 +7,6 @@ pub(super) mod fixture;
 mod learning;
 mod loss_golden;
 mod micro_batches;
+mod on_a_gpu;
 mod resuming;
 mod rewards;

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 ///
 /// The field `logits` is at a temperature, less the largest of its row; `log_sum` is the logarithm
 /// of the sum of their exponentials.
-pub(in crate::model) struct LogSoftmax {
+pub(in crate::model::ops) struct LogSoftmax {
     logits: Tensor<2>,
     log_sum: Tensor<2>,
 }
@@ -33,7 +33,7 @@ impl LogSoftmax {
     /// # Shapes
     ///
     /// - `tokens`, output: `[rows, 1]`
-    pub(in crate::model) fn of(self, tokens: Tensor<2, Int>) -> Tensor<2> {
+    pub(in crate::model::ops) fn of(self, tokens: Tensor<2, Int>) -> Tensor<2> {
         self.logits.gather(1, tokens) - self.log_sum
     }
 
@@ -42,7 +42,7 @@ impl LogSoftmax {
     /// # Shapes
     ///
     /// - output: `[rows, 1]`
-    pub(in crate::model) fn entropy(&self) -> Tensor<2> {
+    pub(in crate::model::ops) fn entropy(&self) -> Tensor<2> {
         let (logits, log_sum) = (self.logits.clone().inner(), self.log_sum.clone().inner());
         let probabilities = (logits.clone() - log_sum.clone()).exp();
         log_sum - (probabilities * logits).sum_dim(1)

@@ -16,7 +16,7 @@ pub(super) use adam::adam_step;
 pub(super) use adapter::{dora_product, lora_product};
 pub(super) use attention::attention;
 pub(super) use draw::draw;
-pub(in crate::model) use log_softmax::LogSoftmax;
+pub(super) use log_softmax::LogSoftmax;
 pub(super) use row::{rms_norm, rotate, softmax, swiglu};
 
 /// See [`product`](super::product).

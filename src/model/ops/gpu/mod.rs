@@ -1,18 +1,27 @@
-//! The place for kernels of a GPU. There are none yet.
+//! Kernels for GPUs.
 //!
-//! An implementation provides functions of the names and arguments of `cpu`: any of `product`,
-//! `products`, `gated_mlp`, `logits`, `rms_norm`, `swiglu`, `rotate`, `softmax`, `attention` and
-//! `adam_step`, and of `burn`: `lora_product`, `dora_product`,
-//! `log_softmax` and `draw`. Each returns its output or the reason why it
-//! does not compute its inputs.
+//! `cube` has them all in one text for CUDA, Vulkan, Metal and DirectX. A binary without a backend
+//! for GPUs has `absent` instead, whose functions decline: only this file and `device` know which
+//! binary it is.
 //!
-//! To add one:
-//!
-//! 1. Give its tensors a type that implements `graph::Handle` for Burn's backend: for CUDA, Vulkan
-//!    and Metal alike this is `burn::backend::Cube`. Operations with a derivative are
-//!    `graph::Formula`s over that type, which `graph::apply` computes and records.
-//! 2. In each function of `ops`, ask it after `cpu` has declined because the tensors are elsewhere.
-//! 3. Give it a variant of `Implementation`, and let `Engine` answer for it: whether rows are
-//!    independent of each other, and how many rows the output head scores at a time.
-//! 4. Add one line to the table of implementations in `ops/tests`, which compares every operation,
-//!    its gradients and its treatment of NaN with the plain formulas.
+//! To add a kernel, write a function of the name and arguments of its operation. It returns its
+//! output or the reason why it does not compute its inputs. Operations with a derivative are
+//! `graph::Formula`s, which `graph::apply` computes and records. Then add the operation to the lists
+//! of the implementation in `ops/tests`, which compares values, gradients and the treatment of NaN
+//! with the plain formulas.
+
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+mod absent;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
+
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+pub(super) use absent::{
+    adam_step, attention, draw, entropy, is_here, log_prob, place, rms_norm, rotate, softmax,
+    sum_and_norm, swiglu,
+};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(super) use cube::{
+    adam_step, attention, draw, entropy, is_here, log_prob, place, rms_norm, rotate, softmax,
+    sum_and_norm, swiglu,
+};

@@ -2,6 +2,7 @@
 //! formulas.
 
 mod conformance;
+mod devices;
 mod draw;
 pub(in crate::model::ops) mod fixture;
 mod implementations;
