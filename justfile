@@ -43,8 +43,17 @@ check:
 
 # Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then parity
 conformance *arguments:
-    cargo test --release --locked -- --ignored "$@"
-    @{{ just_executable() }} parity
+    #!/usr/bin/env bash
+    set -euo pipefail
+    skip=()
+    tests/cuda/install.sh || skip=(--skip the_cuda_texts_compile)
+    cargo test --release --locked -- --ignored "${skip[@]}" "$@"
+    {{ just_executable() }} parity
+
+# Compile the CUDA texts for three generations of GPUs, print what they take, and compare it with their budgets; needs no GPU, and prints SKIPPED where NVIDIA's compiler cannot be installed
+check-cuda:
+    tests/cuda/install.sh || exit 0; \
+    cargo test --release --locked --lib -- --ignored --nocapture the_cuda_texts_compile
 
 # Compare digits with transformers and PEFT, and result files with EvalPlus; installs them first, and prints SKIPPED where it cannot
 parity *parts: build

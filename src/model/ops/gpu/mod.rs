@@ -16,3 +16,6 @@
 //!    independent of each other, and how many rows the output head scores at a time.
 //! 4. Add one line to the table of implementations in `ops/tests`, which compares every operation,
 //!    its gradients and its treatment of NaN with the plain formulas.
+
+#[cfg(test)]
+mod cuda;
