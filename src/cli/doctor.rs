@@ -18,6 +18,7 @@ use crate::{
     data::Cache,
     device::Backend,
     eval::benchmark::all_libraries,
+    model::gpu_libraries,
     results::Store,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
@@ -161,7 +162,12 @@ fn backends() -> Vec<Named> {
         name: backend.name(),
         missing: backend.missing().map(|reason| reason.to_string()),
     };
-    Backend::ALL.into_iter().map(named).collect()
+    let mut backends: Vec<Named> = Backend::ALL.into_iter().map(named).collect();
+    if Backend::Cuda.missing().is_none() {
+        let libraries = gpu_libraries().into_iter();
+        backends.extend(libraries.map(|(name, missing)| Named { name, missing }));
+    }
+    backends
 }
 
 fn disk() -> Vec<Disk> {

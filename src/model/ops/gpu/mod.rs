@@ -1,4 +1,7 @@
-//! The place for kernels of a GPU. There are none yet.
+//! Kernels of a GPU: products on NVIDIA's, from CUDA texts and cuBLASLt.
+//!
+//! A binary without that backend has `no_products` instead, whose functions decline: only this file
+//! and `device` know which binary it is.
 //!
 //! An implementation provides functions of the names and arguments of `cpu`: any of `product`,
 //! `products`, `gated_mlp`, `logits`, `rms_norm`, `swiglu`, `rotate`, `softmax`, `attention` and
@@ -17,5 +20,15 @@
 //! 4. Add one line to the table of implementations in `ops/tests`, which compares every operation,
 //!    its gradients and its treatment of NaN with the plain formulas.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "cuda"))]
 mod cuda;
+#[cfg(not(feature = "cuda"))]
+mod no_products;
+#[cfg(feature = "cuda")]
+mod products;
+
+#[cfg(not(feature = "cuda"))]
+use no_products as products;
+
+pub(in crate::model) use products::libraries;
+pub(super) use products::{gated_mlp, logits, product, products};

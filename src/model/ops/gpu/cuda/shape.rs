@@ -6,20 +6,20 @@
 use std::fmt::Write as _;
 
 /// The most rows that `few_rows.cu` multiplies.
-pub(super) const MOST_ROWS: usize = 64;
+pub(in crate::model::ops::gpu) const MOST_ROWS: usize = 64;
 
 /// The most matrices that share their rows in one launch.
-pub(super) const MOST_MAPS: usize = 3;
+pub(in crate::model::ops::gpu) const MOST_MAPS: usize = 3;
 
 /// The threads of a block.
-pub(super) const THREADS: u32 = 256;
+pub(in crate::model::ops::gpu) const THREADS: u32 = 256;
 
 const INSTRUCTIONS: &str = include_str!("instructions.cu");
 const FEW_ROWS: &str = include_str!("few_rows.cu");
 const ADD_PARTS: &str = include_str!("add_parts.cu");
 
 /// All texts, without constants.
-pub(super) fn texts() -> [&'static str; 3] {
+pub(in crate::model::ops::gpu) fn texts() -> [&'static str; 3] {
     [INSTRUCTIONS, FEW_ROWS, ADD_PARTS]
 }
 
@@ -35,17 +35,17 @@ const BLOCKS_WANTED: usize = 1_024;
 
 /// A matrix as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Stored {
+pub(in crate::model::ops::gpu) struct Stored {
     /// Its columns.
-    pub(super) columns: usize,
+    pub(in crate::model::ops::gpu) columns: usize,
     /// The distance of its stored rows, which are columns if it is turned.
-    pub(super) pitch: usize,
+    pub(in crate::model::ops::gpu) pitch: usize,
 }
 
 /// What one launch of `few_rows.cu` computes: products of up to [`MOST_ROWS`] rows with up to
 /// [`MOST_MAPS`] matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FewRows {
+pub(in crate::model::ops::gpu) struct FewRows {
     blocks: usize,
     k: usize,
     row_pitch: usize,
@@ -60,7 +60,7 @@ const NONE: Stored = Stored {
 
 impl FewRows {
     /// The launch for such inputs, if the text computes it.
-    pub(super) fn of(
+    pub(in crate::model::ops::gpu) fn of(
         [rows, k]: [usize; 2],
         row_pitch: usize,
         maps: &[Stored],
@@ -95,7 +95,7 @@ impl FewRows {
     }
 
     /// The columns of all matrices.
-    pub(super) fn columns(&self) -> [usize; MOST_MAPS] {
+    pub(in crate::model::ops::gpu) fn columns(&self) -> [usize; MOST_MAPS] {
         self.maps.map(|map| map.columns)
     }
 
@@ -118,17 +118,21 @@ impl FewRows {
     }
 
     /// The blocks that share the sum of a number.
-    pub(super) fn splits(&self) -> usize {
+    pub(in crate::model::ops::gpu) fn splits(&self) -> usize {
         self.k.div_ceil(self.span())
     }
 
     /// Blocks in both dimensions.
-    pub(super) fn grid(&self) -> [usize; 2] {
+    pub(in crate::model::ops::gpu) fn grid(&self) -> [usize; 2] {
         [self.tiles(), self.splits()]
     }
 
     /// The launch that adds the parts.
-    pub(super) fn parts(&self, biases: [bool; MOST_MAPS], is_gated: bool) -> AddParts {
+    pub(in crate::model::ops::gpu) fn parts(
+        &self,
+        biases: [bool; MOST_MAPS],
+        is_gated: bool,
+    ) -> AddParts {
         AddParts {
             columns: self.columns(),
             splits: self.splits(),
@@ -162,14 +166,14 @@ impl FewRows {
     }
 
     /// The text for the compiler.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::model::ops::gpu) fn text(&self) -> String {
         format!("{}{INSTRUCTIONS}{FEW_ROWS}", self.constants())
     }
 }
 
 /// What one launch of `add_parts.cu` computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct AddParts {
+pub(in crate::model::ops::gpu) struct AddParts {
     columns: [usize; MOST_MAPS],
     splits: usize,
     biases: [bool; MOST_MAPS],
@@ -178,7 +182,7 @@ pub(super) struct AddParts {
 
 impl AddParts {
     /// Blocks in both dimensions.
-    pub(super) fn grid(&self, rows: usize) -> [usize; 2] {
+    pub(in crate::model::ops::gpu) fn grid(&self, rows: usize) -> [usize; 2] {
         let columns = if self.is_gated {
             self.columns[0]
         } else {
@@ -202,7 +206,7 @@ impl AddParts {
     }
 
     /// The text for the compiler.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::model::ops::gpu) fn text(&self) -> String {
         format!("{}{INSTRUCTIONS}{ADD_PARTS}", self.constants())
     }
 }
@@ -225,7 +229,7 @@ pub(super) mod for_tests {
     use super::{AddParts, FewRows, texts};
 
     /// The texts of both kernels and their constants, without what they take from the hardware.
-    pub(in super::super) fn both(few: &FewRows, add: &AddParts) -> [String; 4] {
+    pub(in crate::model::ops::gpu) fn both(few: &FewRows, add: &AddParts) -> [String; 4] {
         let [_, few_text, add_text] = texts().map(str::to_owned);
         [few.constants(), add.constants(), few_text, add_text]
     }

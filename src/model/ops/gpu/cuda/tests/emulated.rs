@@ -13,9 +13,12 @@ use std::{
 
 use half::bf16;
 
-use crate::model::ops::{
-    gpu::cuda::shape::{FewRows, MOST_MAPS, Stored, for_tests},
-    tests::fixture::{distance_to_exact, numbers},
+use crate::model::{
+    ops::{
+        gpu::cuda::shape::{FewRows, MOST_MAPS, Stored, for_tests},
+        tests::fixture::{distance_to_exact, numbers},
+    },
+    rounding::to_f32,
 };
 
 const LANES: &str = include_str!("lanes.h");
@@ -220,7 +223,7 @@ impl Case {
             let scaled: Vec<f32> = output
                 .iter()
                 .zip(&exact)
-                .map(|(found, exact)| found / (1.0 + exact.abs()) as f32)
+                .map(|(found, exact)| found / to_f32(1.0 + exact.abs()))
                 .collect();
             let exact: Vec<f64> = exact
                 .iter()
