@@ -81,14 +81,14 @@ bench-model *arguments:
 bench-memory *arguments: build
     ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"
 
-# Compare digits, speed and memory on a GPU with transformers and PEFT: [logits] [parts] [decode] [train] [grpo]
+# Compare digits, speed and memory on a GPU with transformers and PEFT: [correct] [ceilings] [products] [logits] [parts] [decode] [train] [grpo]
 gpu-bench *arguments:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    cargo build --release --locked --features cuda --bin recode --bench gpu
-    target=${CARGO_TARGET_DIR:-target}/release
-    program=$(ls -t "$target"/deps/gpu-* | grep -v '[.]d$' | head -1)
-    ${RECODE_PYTHON:-python3} benches/gpu.py --program "$program" --recode "$target/recode" "$@"
+    benches/gpu_build.sh .gpu
+    ${RECODE_PYTHON:-python3} benches/gpu.py --program .gpu/gpu --recode .gpu/recode --tests .gpu/tests "$@"
+
+# Pack what gpu-bench runs into .gpu, for a machine with a GPU that cannot build: benches/gpu_packed.sh runs it there
+gpu-pack:
+    benches/gpu_build.sh .gpu --pack
 
 # Make the virtual environment that judges CodeUpdateArena: [--torch] [--newest]
 python-setup *arguments: build
