@@ -14,10 +14,11 @@ mod tests;
 use std::sync::Once;
 
 use burn::{backend::Cube, tensor::Tensor};
+use burn_cubecl::tensor::CubeTensor;
 
 use super::cuda::shape::{FewRows, MOST_MAPS, MOST_ROWS, Stored};
 use crate::model::ops::{
-    fallback::Declined,
+    fallback::{Declined, Operation, count},
     graph::{Formula, apply},
 };
 use library::LibraryError;
@@ -110,14 +111,9 @@ pub(in crate::model::ops) fn logits(x: &Tensor<2>, w: &Tensor<2>) -> Result<Tens
         let logits: Tensor<3> = Tensor::from_primitive::<Cube>(part);
         return Ok(logits.reshape([rows, columns]));
     }
-    if has_library() {
-        let out = x.fresh_wide(&[rows, columns]);
-        match library::multiply(&x, &w, &out) {
-            Ok(()) => return Ok(Tensor::from_primitive::<Cube>(out)),
-            Err(error) => refused(&error),
-        }
-    }
-    Err(Declined::Layout)
+    let out = x.fresh_wide(&[rows, columns]);
+    by_library(&x, &w, &out)?;
+    Ok(Tensor::from_primitive::<Cube>(out))
 }
 
 /// The rows of a decode step, outside any graph.
@@ -154,30 +150,29 @@ fn multiply(x: &Matrix, w: &Matrix) -> Matrix {
             return out;
         }
     }
-    if has_library() {
-        let ([rows, _], [_, columns]) = (x.dims(), w.dims());
-        let out = x.fresh([rows, columns]);
-        match library::multiply(x, w, out.tensor()) {
-            Ok(()) => return out,
-            Err(error) => refused(&error),
+    let ([rows, _], [_, columns]) = (x.dims(), w.dims());
+    let out = x.fresh([rows, columns]);
+    match by_library(x, w, out.tensor()) {
+        Ok(()) => out,
+        Err(declined) => {
+            count(Operation::Product, declined);
+            generic::multiply(x, w)
         }
     }
-    generic::multiply(x, w)
 }
 
-fn has_library() -> bool {
+/// Writes the product `x · w` into `out` by cuBLASLt. The first time that the library is missing, a
+/// warning says so.
+fn by_library(x: &Matrix, w: &Matrix, out: &CubeTensor) -> Result<(), Declined> {
     static SAID: Once = Once::new();
-    match library::missing() {
-        None => true,
-        Some(reason) => {
-            SAID.call_once(|| tracing::warn!("{reason}"));
-            false
-        }
+    if let Some(reason) = library::missing() {
+        SAID.call_once(|| tracing::warn!("{reason}"));
+        return Err(Declined::Library);
     }
-}
-
-fn refused(error: &LibraryError) {
-    tracing::debug!("a product falls back to cubek's kernels: {error}");
+    library::multiply(x, w, out).map_err(|error| {
+        tracing::debug!("{error}");
+        Declined::Layout
+    })
 }
 
 /// The product with a matrix that has no gradient.
