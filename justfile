@@ -81,7 +81,7 @@ bench-model *arguments:
 bench-memory *arguments: build
     ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"
 
-# Compare digits, speed and memory on a GPU with transformers and PEFT: [correct] [ceilings] [products] [logits] [parts] [decode] [train] [grpo]
+# Compare digits, speed and memory on a GPU with transformers and PEFT: [correct] [ceilings] [products] [choices] [logits] [parts] [decode] [train] [grpo]
 gpu-bench *arguments:
     benches/gpu_build.sh .gpu
     ${RECODE_PYTHON:-python3} benches/gpu.py --program .gpu/gpu --recode .gpu/recode --tests .gpu/tests "$@"

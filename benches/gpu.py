@@ -3,7 +3,7 @@
 
 Usage: gpu.py --program BENCH --recode RECODE [--tests TESTS] [--work FOLDER] [--backend cuda] [PART...]
 
-Parts: correct, ceilings, products, logits, parts, decode, train, grpo (default: all). Each has a limit of
+Parts: correct, ceilings, products, choices, logits, parts, decode, train, grpo (default: all). Each has a limit of
 its own, and a part that fails does not end the others. `correct` runs the tests of the products on the
 GPU and needs TESTS, the compiled tests of the library. `ceilings` measures a copy and a large product with
 PyTorch; later figures are given as shares of these. Needs Python with `torch`, `transformers` and, for
@@ -308,7 +308,7 @@ def main():
         return
     folder = pathlib.Path(arguments.work)
     folder.mkdir(parents=True, exist_ok=True)
-    all_parts = ["correct", "ceilings", "products", "logits", "parts", "decode", "train", "grpo"]
+    all_parts = ["correct", "ceilings", "products", "choices", "logits", "parts", "decode", "train", "grpo"]
     wanted, begun = arguments.parts or all_parts, time.perf_counter()
     ceilings = {}
 
@@ -382,6 +382,15 @@ def main():
                 say(f"{name:<16}{one['us']:>10.1f} us{one['queued_us']:>10.1f} us to queue"
                     f"{one['gb_per_s']:>8.0f} GB/s{one['tflop_per_s']:>8.1f} TFLOP/s{share}"
                     f"{one['first_s']:>8.2f} s at first")
+    if "choices" in chosen:
+        for rows in [8, 64]:
+            answer, _ = ours("choices", folder, 90, rows=rows, shape=shape)
+            say(f"# ways to compute products of {rows} rows")
+            if "error" in answer:
+                say(answer["error"])
+                continue
+            for name, one in answer.items():
+                say(f"{name:<44}{one['us']:>10.1f} us{one['gb_per_s']:>8.0f} GB/s")
     if "logits" in chosen:
         answer, peak = ours("logits", model("0.5b" if shape == "7b" else shape), 240)
         say("# logits of the smaller shape against the processor in 32 bits:", json.dumps(answer),

@@ -2,7 +2,8 @@
 //!
 //! Usage: `gpu WORK FOLDER [key=value...]`, with `WORK` one of `logits` (the GPU's compared with the
 //! CPU's), `decode` (the decoder alone), `generate` (whole completions), `parts` (single operations of
-//! Burn at the shapes of a decode step) and `products` (ours and Burn's). Prints one line of JSON.
+//! Burn at the shapes of a decode step), `products` (ours and Burn's) and `choices` (ways to compute
+//! products of a few rows). Prints one line of JSON.
 
 #![expect(
     clippy::print_stdout,
@@ -17,7 +18,8 @@ use recode::{
     device::Backend,
     model::{
         Decoder, Dtype, KvCache, LanguageModel, MemorySize, SamplingSettings, TokenBatch,
-        fallbacks, gated_mlp, generate, logits as head_logits, product, products,
+        fallbacks, gated_mlp, generate, gpu_product_by_choice, logits as head_logits, product,
+        products,
     },
     seed::stream,
 };
@@ -49,6 +51,7 @@ fn main() -> Result<(), Failure> {
         "generate" => complete(folder, &device, &options)?,
         "parts" => parts(&device, &options)?,
         "products" => all_products(&device, &options)?,
+        "choices" => choices(&device, &options)?,
         other => return Err(format!("unknown work `{other}`").into()),
     };
     println!("{answer}");
@@ -343,6 +346,54 @@ const ROTATED: usize = 400 << 20;
 /// The shape of a block: `d`, keys and values, the width of the feed-forward layer, the vocabulary.
 const LARGE: [usize; 4] = [3_584, 512, 18_944, 152_064];
 const TINY: [usize; 4] = [64, 32, 176, 512];
+
+/// Spans of `k`, steps in flight and warps side by side, around those of the table of choices.
+const CHOICES: [[usize; 3]; 8] = [
+    [512, 4, 1],
+    [1_024, 4, 1],
+    [2_048, 4, 1],
+    [1_024, 2, 1],
+    [1_024, 6, 1],
+    [512, 4, 2],
+    [1_024, 4, 2],
+    [2_048, 4, 2],
+];
+
+/// Microseconds of products of a few rows, for each choice.
+fn choices(device: &Device, options: &Options) -> Result<Value, Failure> {
+    let rows = options.number("rows", 8);
+    let is_tiny = options.0.get("shape").is_some_and(|shape| shape == "tiny");
+    let [d, _, wide, _] = if is_tiny { TINY } else { LARGE };
+    let mut answer = serde_json::Map::new();
+    for (name, [k, columns]) in [("o", [d, d]), ("gate", [d, wide]), ("down", [wide, d])] {
+        let random = |shape: [usize; 2]| {
+            Tensor::<2>::random(shape, Distribution::Normal(0.0, 0.02), device).cast(DType::BF16)
+        };
+        let copies = ROTATED.div_ceil(2 * k * columns).max(1);
+        let weights: Vec<Tensor<2>> = (0..copies).map(|_| random([k, columns])).collect();
+        let x = random([rows, k]);
+        for choice in CHOICES {
+            let run = |count: usize| -> Result<f64, Failure> {
+                let clock = Instant::now();
+                for round in 0..count {
+                    let found = gpu_product_by_choice(&x, &weights[round % copies], choice);
+                    found.map_err(|declined| declined.reason())?;
+                }
+                device.sync()?;
+                Ok(clock.elapsed().as_secs_f64() / count as f64)
+            };
+            // The first one compiles the kernel.
+            run(8)?;
+            let each = run(60)?;
+            let [span, ahead, side] = choice;
+            answer.insert(
+                format!("{name}, span {span}, {ahead} ahead, {side} side by side"),
+                json!({"us": each * 1e6, "gb_per_s": 2.0 * (k * columns) as f64 / each / 1e9}),
+            );
+        }
+    }
+    Ok(answer.into())
+}
 
 /// One product, or several of the same rows, and what they read and compute.
 struct Timed {

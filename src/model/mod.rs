@@ -62,7 +62,7 @@ pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use ops::{
     AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks, gated_mlp,
-    logits, product, products,
+    gpu_libraries, gpu_product_by_choice, logits, product, products,
 };
 pub use parameter::{ParameterShape, Role};
 pub use rounding::to_f32;
@@ -75,9 +75,3 @@ pub(crate) use tests::fixture;
 pub use token_batch::TokenBatch;
 pub use tokenizer::Tokenizer;
 pub use weights::{read_tensors, write_tensors};
-
-/// The libraries that kernels for this machine's GPUs need, each with the reason why it is missing, if
-/// it is.
-pub fn gpu_libraries() -> Vec<(&'static str, Option<String>)> {
-    ops::libraries()
-}

@@ -30,7 +30,6 @@ pub use fallback::{Declined, Fallback, Implementation, Operation, fallbacks};
 pub(super) use adapted::AdaptedWeight;
 pub(super) use burn::LogSoftmax;
 pub(super) use cpu::Sampler;
-pub(super) use gpu::libraries;
 
 /// The implementation for tensors such as this one, in a graph or not.
 pub(super) fn implementation(tensor: &Tensor<2>) -> Implementation {
@@ -67,6 +66,28 @@ pub fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
         count(Operation::Product, declined);
         burn::product(x, w)
     })
+}
+
+/// The libraries that kernels for this machine's GPUs need, each with the reason why it is missing, if
+/// it is.
+pub fn gpu_libraries() -> Vec<(&'static str, Option<String>)> {
+    gpu::libraries()
+}
+
+/// The product of a few rows with a span of `k`, steps in flight and warps side by side of the caller's
+/// choice, for the benchmark that compares them.
+///
+/// # Shapes
+///
+/// - `x`: `[rows, k]`, at most 64 rows of bf16 numbers on an NVIDIA GPU
+/// - `w`: `[k, columns]`
+/// - output: `[rows, columns]`
+pub fn gpu_product_by_choice(
+    x: &Tensor<2>,
+    w: &Tensor<2>,
+    choice: [usize; 3],
+) -> Result<Tensor<2>, Declined> {
+    gpu::product_by_choice(x, w, choice)
 }
 
 /// The products of the same rows with several matrices, with a bias or without one.

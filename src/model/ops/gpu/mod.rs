@@ -30,5 +30,4 @@ mod products;
 #[cfg(not(feature = "cuda"))]
 use no_products as products;
 
-pub(in crate::model) use products::libraries;
-pub(super) use products::{gated_mlp, logits, product, products};
+pub(super) use products::{gated_mlp, libraries, logits, product, product_by_choice, products};

@@ -27,6 +27,14 @@ pub(in crate::model::ops) fn logits(_: &Tensor<2>, _: &Tensor<2>) -> Result<Tens
     Err(Declined::Elsewhere)
 }
 
-pub(in crate::model) fn libraries() -> Vec<(&'static str, Option<String>)> {
+pub(in crate::model::ops) fn product_by_choice(
+    _: &Tensor<2>,
+    _: &Tensor<2>,
+    _: [usize; 3],
+) -> Result<Tensor<2>, Declined> {
+    Err(Declined::Elsewhere)
+}
+
+pub(in crate::model::ops) fn libraries() -> Vec<(&'static str, Option<String>)> {
     Vec::new()
 }

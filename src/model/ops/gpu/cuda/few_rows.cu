@@ -2,14 +2,15 @@
 //
 // The weights go from memory to the tensor cores through registers: no shared memory, no
 // transposition. The transposed weights are the operand of 16 rows, and eight rows of x fill the
-// other one. A warp covers 64 columns. The warps of a block split its span of k, and their sums are
-// added in their order; the blocks of a column split k by its shape alone. So no digit of a row
+// other one. A warp covers 64 columns, and SIDE warps are side by side. The others of a block split
+// its span of k, and their sums are added in their order; the blocks of a column split k by its shape alone. So no digit of a row
 // depends on the other rows or on their number, and there are no atomics.
 //
 // Constants in front of the text:
 //   BLOCKS      of eight rows: 1, 2, 4 or 8
 //   K           a multiple of STEP (16, or 32 if the weight is turned)
-//   SPAN        k of one block, a multiple of WARPS · STEP
+//   SPAN        k of one block, a multiple of DEPTH · STEP
+//   SIDE        warps side by side, which read the same of x: 1 or 2
 //   MAPS        matrices that share x: 1 to 3
 //   N0, N1, N2  their columns, multiples of 8; 0 beyond MAPS
 //   RAGGED      1 if one of them is no multiple of 64
@@ -17,7 +18,7 @@
 //   PX          from one row of x to the next, a multiple of 8
 //   P0, P1, P2  from one stored row of a weight to the next, multiples of 8
 //   AHEAD       steps whose weights are in flight: 16 loads of 16 bytes a lane
-// Grid: (tiles of 64 columns of all maps, splits). Block: 256 threads.
+// Grid: (tiles of 64 · SIDE columns of all maps, splits). Block: 256 threads.
 //
 // Budget for sm_80, sm_90a and sm_100, which `just check-cuda` enforces:
 //   budget BLOCKS=1 registers=128 spilled=0 shared=17408
@@ -30,7 +31,9 @@
 // blocks share a multiprocessor: 128 KiB in flight, where about 40 are needed.
 
 #define WARPS 8
-#define TILES(n) (((n) + 63) / 64)
+#define DEPTH (WARPS / SIDE)
+#define TILE (64 * SIDE)
+#define TILES(n) (((n) + TILE - 1) / TILE)
 #define COLUMNS (N0 + N1 + N2)
 
 #if TURNED
@@ -42,7 +45,7 @@
 #endif
 #define BATCH (STEP * AHEAD)
 // Whether each warp has whole batches of steps in every span.
-#define IS_WHOLE (SPAN % (WARPS * BATCH) == 0 && K % (WARPS * BATCH) == 0)
+#define IS_WHOLE (SPAN % (DEPTH * BATCH) == 0 && K % (DEPTH * BATCH) == 0)
 
 FUNCTION u32 word(uint4 v, int q) { return q == 0 ? v.x : q == 1 ? v.y : q == 2 ? v.z : v.w; }
 
@@ -118,18 +121,18 @@ few_rows(const bf16 *x, const bf16 *w0,
   // The warp's share of the block's span.
   const int first = SPAN * blockIdx.y;
   const int length = K - first < SPAN ? K - first : SPAN;
-  const int share = (length + WARPS * STEP - 1) / (WARPS * STEP) * STEP;
-  const int from = first + warp * share;
+  const int share = (length + DEPTH * STEP - 1) / (DEPTH * STEP) * STEP;
+  const int from = first + warp / SIDE * share;
   const int to = from + share < first + length ? from + share : first + length;
 
   // The lane's place in the weight and in x.
 #if TURNED
-  const int column = 64 * tile + g;
+  const int column = TILE * tile + 64 * (warp % SIDE) + g;
   w += (size_t)column * P0 + from + 8 * t;
   x += g * PX + from + 8 * t;
   const int next = STEP;
 #else
-  const int column = 64 * tile + 8 * g;
+  const int column = TILE * tile + 64 * (warp % SIDE) + 8 * g;
   w += (size_t)(from + 4 * t) * pitch + column;
   x += g * PX + from + 4 * t;
   const int next = STEP * pitch;
@@ -163,18 +166,19 @@ few_rows(const bf16 *x, const bf16 *w0,
 
   // Where the tile is among the sums of all maps: computed here, because no register is free above.
   const int thread = thread_again(), slot = block_again();
+  const int aside = 64 * ((thread >> 5) % SIDE);
 #if MAPS > 2
   const int map = slot < TILES(N0) ? 0 : slot < TILES(N0) + TILES(N1) ? 1 : 2;
 #else
   const int map = slot < TILES(N0) ? 0 : 1;
 #endif
   const int end = map == 0 ? N0 : map == 1 ? N0 + N1 : COLUMNS;
-  const int tile_start = map == 0   ? 64 * slot
-                         : map == 1 ? N0 + 64 * (slot - TILES(N0))
-                                    : N0 + N1 + 64 * (slot - TILES(N0) - TILES(N1));
+  const int tile_start = map == 0   ? TILE * slot
+                         : map == 1 ? N0 + TILE * (slot - TILES(N0))
+                                    : N0 + N1 + TILE * (slot - TILES(N0) - TILES(N1));
 
   // The warps' sums, in the order of the warps, eight rows at a time.
-  __shared__ float sums[WARPS][8][64 + 4];
+  __shared__ float sums[DEPTH][8][TILE + 4];
 #pragma unroll
   for (int m = 0; m < BLOCKS; m++) {
 #pragma unroll
@@ -182,18 +186,18 @@ few_rows(const bf16 *x, const bf16 *w0,
 #pragma unroll
       for (int e = 0; e < 4; e++) {
 #if TURNED
-        const int place = 16 * q + (thread >> 2 & 7) + 8 * (e >> 1);
+        const int place = aside + 16 * q + (thread >> 2 & 7) + 8 * (e >> 1);
 #else
-        const int place = 8 * (thread >> 2 & 7) + 2 * q + (e >> 1);
+        const int place = aside + 8 * (thread >> 2 & 7) + 2 * q + (e >> 1);
 #endif
-        sums[thread >> 5][2 * (thread & 3) + (e & 1)][place] = c[q][m][e];
+        sums[(thread >> 5) / SIDE][2 * (thread & 3) + (e & 1)][place] = c[q][m][e];
       }
     __syncthreads();
-    for (int i = thread; i < 8 * 64; i += 32 * WARPS) {
-      const int row = 8 * m + (i >> 6), place = i & 63;
+    for (int i = thread; i < 8 * TILE; i += 32 * WARPS) {
+      const int row = 8 * m + i / TILE, place = i % TILE;
       float total = 0;
 #pragma unroll
-      for (int other = 0; other < WARPS; other++) total += sums[other][i >> 6][place];
+      for (int other = 0; other < DEPTH; other++) total += sums[other][i / TILE][place];
       if (row < rows && (!RAGGED || tile_start + place < end))
         store_sum(part + ((size_t)blockIdx.y * rows + row) * COLUMNS + tile_start + place, total);
     }

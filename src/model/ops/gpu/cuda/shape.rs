@@ -23,10 +23,10 @@ pub(in crate::model::ops::gpu) fn texts() -> [&'static str; 3] {
     [INSTRUCTIONS, FEW_ROWS, ADD_PARTS]
 }
 
-/// The warps of a block, which split its span of `k`.
+/// The warps of a block.
 const WARPS: usize = 8;
 
-/// The columns of a block.
+/// The columns of a warp.
 const TILE: usize = 64;
 
 /// The blocks that a grid should have at least: about four for each place of the largest chips, so
@@ -42,6 +42,18 @@ pub(in crate::model::ops::gpu) struct Stored {
     pub(in crate::model::ops::gpu) pitch: usize,
 }
 
+/// How `few_rows.cu` computes a product, where there is a choice. The digits depend on the span and on
+/// the warps that are side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::model::ops::gpu) struct Choice {
+    /// The part of `k` that a block sums.
+    pub(in crate::model::ops::gpu) span: usize,
+    /// The steps whose weights are in flight.
+    pub(in crate::model::ops::gpu) ahead: usize,
+    /// The warps of a block that read the same rows: 1 or 2.
+    pub(in crate::model::ops::gpu) side: usize,
+}
+
 /// What one launch of `few_rows.cu` computes: products of up to [`MOST_ROWS`] rows with up to
 /// [`MOST_MAPS`] matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +63,7 @@ pub(in crate::model::ops::gpu) struct FewRows {
     row_pitch: usize,
     maps: [Stored; MOST_MAPS],
     is_turned: bool,
+    choice: Choice,
 }
 
 const NONE: Stored = Stored {
@@ -85,13 +98,23 @@ impl FewRows {
         for (place, map) in all.iter_mut().zip(maps) {
             *place = *map;
         }
+        let tiles: usize = maps.iter().map(|map| map.columns.div_ceil(TILE)).sum();
         (fits && is_addressed).then_some(Self {
             blocks: rows.div_ceil(8).next_power_of_two(),
             k,
             row_pitch,
             maps: all,
             is_turned,
+            choice: choice(k, tiles, is_turned),
         })
+    }
+
+    /// The same product, computed in another way.
+    pub(in crate::model::ops::gpu) fn with(self, choice: Choice) -> Option<Self> {
+        let Choice { span, ahead, side } = choice;
+        let step = WARPS * if self.is_turned { 32 } else { 16 };
+        let fits = (1..=2).contains(&side) && (1..=8).contains(&ahead);
+        (fits && span > 0 && span.is_multiple_of(step)).then_some(Self { choice, ..self })
     }
 
     /// The columns of all matrices.
@@ -100,26 +123,14 @@ impl FewRows {
     }
 
     fn tiles(&self) -> usize {
-        let tiles = self.columns().map(|columns| columns.div_ceil(TILE));
+        let width = TILE * self.choice.side;
+        let tiles = self.columns().map(|columns| columns.div_ceil(width));
         tiles.iter().sum()
-    }
-
-    /// The part of `k` that a block sums. The digits depend on it, and it depends on the weights
-    /// alone.
-    fn span(&self) -> usize {
-        // A multiple of what the warps of a block take in a step.
-        let whole = self.k.next_multiple_of(2 * 16 * WARPS);
-        let has_enough_blocks = |span: usize| self.tiles() * self.k.div_ceil(span) >= BLOCKS_WANTED;
-        if self.is_turned || has_enough_blocks(whole) {
-            return whole;
-        }
-        let span = if has_enough_blocks(1_024) { 1_024 } else { 512 };
-        span.min(whole)
     }
 
     /// The blocks that share the sum of a number.
     pub(in crate::model::ops::gpu) fn splits(&self) -> usize {
-        self.k.div_ceil(self.span())
+        self.k.div_ceil(self.choice.span)
     }
 
     /// Blocks in both dimensions.
@@ -146,11 +157,12 @@ impl FewRows {
         let [p0, p1, p2] = self.maps.map(|map| map.pitch);
         let is_ragged = [n0, n1, n2]
             .iter()
-            .any(|columns| !columns.is_multiple_of(TILE));
+            .any(|columns| !columns.is_multiple_of(TILE * self.choice.side));
         constants(&[
             ("BLOCKS", self.blocks),
             ("K", self.k),
-            ("SPAN", self.span()),
+            ("SPAN", self.choice.span),
+            ("SIDE", self.choice.side),
             ("MAPS", maps(self.columns())),
             ("N0", n0),
             ("N1", n1),
@@ -161,13 +173,32 @@ impl FewRows {
             ("P2", p2),
             ("RAGGED", usize::from(is_ragged)),
             ("TURNED", usize::from(self.is_turned)),
-            ("AHEAD", if self.is_turned { 2 } else { 4 }),
+            ("AHEAD", self.choice.ahead),
         ])
     }
 
     /// The text for the compiler.
     pub(in crate::model::ops::gpu) fn text(&self) -> String {
         format!("{}{INSTRUCTIONS}{FEW_ROWS}", self.constants())
+    }
+}
+
+/// The table of choices. It depends on the weights alone, so that no digit depends on the rows.
+fn choice(k: usize, tiles: usize, is_turned: bool) -> Choice {
+    // A multiple of what the warps of a block take in a step.
+    let whole = k.next_multiple_of(2 * 16 * WARPS);
+    let has_enough_blocks = |span: usize| tiles * k.div_ceil(span) >= BLOCKS_WANTED;
+    let span = if is_turned || has_enough_blocks(whole) {
+        whole
+    } else if has_enough_blocks(1_024) {
+        whole.min(1_024)
+    } else {
+        whole.min(512)
+    };
+    Choice {
+        span,
+        ahead: if is_turned { 2 } else { 4 },
+        side: 1,
     }
 }
 

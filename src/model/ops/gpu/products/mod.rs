@@ -16,7 +16,7 @@ use std::sync::Once;
 use burn::{backend::Cube, tensor::Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::cuda::shape::{FewRows, MOST_MAPS, MOST_ROWS, Stored};
+use super::cuda::shape::{Choice, FewRows, MOST_MAPS, MOST_ROWS, Stored};
 use crate::model::ops::{
     fallback::{Declined, Operation, count},
     graph::{Formula, apply},
@@ -25,7 +25,7 @@ use library::LibraryError;
 use matrix::Matrix;
 
 /// The libraries that products need, each with the reason why it is missing, if it is.
-pub(in crate::model) fn libraries() -> Vec<(&'static str, Option<String>)> {
+pub(in crate::model::ops) fn libraries() -> Vec<(&'static str, Option<String>)> {
     let in_words = |error: LibraryError| error.to_string();
     vec![
         ("NVRTC", library::missing_compiler().map(in_words)),
@@ -45,6 +45,23 @@ pub(in crate::model::ops) fn product(x: &Tensor<2>, w: &Tensor<2>) -> Result<Ten
     // Of the inputs, only their place is of interest: `apply` reads them.
     Matrix::of(&x.clone().inner())?;
     apply::<Matrix, _, 1, 2>(Times { w }, [x])
+}
+
+/// The [product](product) of up to 64 rows with another span of `k` for a block, with so many steps in
+/// flight and so many warps side by side, for a benchmark that compares the choices.
+pub(in crate::model::ops) fn product_by_choice(
+    x: &Tensor<2>,
+    w: &Tensor<2>,
+    [span, ahead, side]: [usize; 3],
+) -> Result<Tensor<2>, Declined> {
+    let (x, w) = (few(x)?, Matrix::of(w)?);
+    let choice = Choice { span, ahead, side };
+    let shape = shape(&x, &[&w]).and_then(|shape| shape.with(choice));
+    let shape = shape.ok_or(Declined::Layout)?;
+    let part = launch::few_rows(shape, &x, &[&w]);
+    let mut outs = launch::add_parts(&shape, &part, [None; MOST_MAPS], &x);
+    let out = outs.pop().ok_or(Declined::Layout)?;
+    Ok(out.into_tensor())
 }
 
 /// The products of `x` with several matrices, with a bias or without one, in one launch and another

@@ -5,7 +5,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::{gated_mlp, library, logits, matrix::Matrix, product, products};
+use super::{gated_mlp, library, logits, matrix::Matrix, product, product_by_choice, products};
 use crate::{
     device::Backend,
     model::{ops::tests::fixture::numbers, rounding::to_f32},
@@ -184,6 +184,18 @@ fn no_digit_of_a_row_depends_on_its_neighbours_on_a_gpu() {
     for row in [0, 7, 8, 63] {
         let alone = read(product(&x.tensor.clone().narrow(0, row, 1), &w.tensor).unwrap());
         assert_eq!(alone, together[row * columns..(row + 1) * columns]);
+    }
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn every_choice_equals_the_definition_on_a_gpu() {
+    let [rows, k, columns] = [20, 3_584, 520];
+    let (x, w) = (Inputs::new(1, [rows, k]), Inputs::new(2, [k, columns]));
+    let expected = exact(&x.values, &w.values, [rows, k, columns]);
+    for choice in [[512, 4, 1], [1_024, 2, 1], [1_024, 6, 1], [2_048, 4, 2]] {
+        let found = product_by_choice(&x.tensor, &w.tensor, choice).unwrap();
+        check(&format!("choice {choice:?}"), found, &expected, 3e-3);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf, process::Command};
 
-use crate::model::ops::gpu::cuda::shape::{FewRows, Stored};
+use crate::model::ops::gpu::cuda::shape::{Choice, FewRows, Stored};
 
 /// The shapes of two models and of a small one that fills no tile.
 fn texts() -> Vec<(String, String)> {
@@ -35,6 +35,13 @@ fn texts() -> Vec<(String, String)> {
             let few = FewRows::of([rows, k], k, &plain(columns), false);
             push(name, few, columns.len() == 2);
         }
+        let gate_up = FewRows::of([rows, 3_584], 3_584, &plain(&[18_944, 18_944]), false);
+        let choice = Choice {
+            span: 1_024,
+            ahead: 4,
+            side: 2,
+        };
+        push("wide", gate_up.and_then(|few| few.with(choice)), true);
         for (name, k, vocabulary) in [("head", 3_584, 152_064), ("small_head", 96, 200)] {
             let head = Stored {
                 columns: vocabulary,

@@ -15,7 +15,7 @@ use half::bf16;
 
 use crate::model::{
     ops::{
-        gpu::cuda::shape::{FewRows, MOST_MAPS, Stored, for_tests},
+        gpu::cuda::shape::{Choice, FewRows, MOST_MAPS, Stored, for_tests},
         tests::fixture::{distance_to_exact, numbers},
     },
     rounding::to_f32,
@@ -34,6 +34,7 @@ struct Case {
     is_turned: bool,
     is_gated: bool,
     padding: usize,
+    choice: Option<Choice>,
 }
 
 const PLAIN: Case = Case {
@@ -44,6 +45,7 @@ const PLAIN: Case = Case {
     is_turned: false,
     is_gated: false,
     padding: 0,
+    choice: None,
 };
 
 /// What the kernels wrote.
@@ -111,7 +113,11 @@ impl Case {
             })
             .collect();
         let shape = [self.rows, self.k];
-        FewRows::of(shape, self.k + self.padding, &stored, self.is_turned).unwrap()
+        let few = FewRows::of(shape, self.k + self.padding, &stored, self.is_turned).unwrap();
+        match self.choice {
+            Some(choice) => few.with(choice).unwrap(),
+            None => few,
+        }
     }
 
     /// Runs both kernels on the inputs.
@@ -408,4 +414,34 @@ fn nan_stays_nan_in_its_row() {
     for (row, numbers) in found.outputs[0].chunks(64).enumerate() {
         assert!(numbers.iter().all(|number| number.is_nan() == (row == 3)));
     }
+}
+
+#[test]
+fn every_choice_computes_the_same_product() {
+    for (is_turned, ahead, side) in [(false, 2, 2), (false, 6, 1), (true, 3, 2)] {
+        let case = Case {
+            rows: 12,
+            k: 1_568,
+            columns: &[264],
+            is_turned,
+            choice: Some(Choice {
+                span: 768,
+                ahead,
+                side,
+            }),
+            ..PLAIN
+        };
+        case.check();
+    }
+    // Tiles of two warps, of which the last of each matrix is not full.
+    Case {
+        columns: &[72, 136, 8],
+        choice: Some(Choice {
+            span: 256,
+            ahead: 4,
+            side: 2,
+        }),
+        ..PLAIN
+    }
+    .check();
 }
