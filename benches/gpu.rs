@@ -17,7 +17,7 @@ use burn::tensor::{DType, Device, Distribution, Int, Tensor, activation::softmax
 use recode::{
     device::Backend,
     model::{
-        Decoder, Dtype, KvCache, LanguageModel, MemorySize, SamplingSettings, TokenBatch,
+        Declined, Decoder, Dtype, KvCache, LanguageModel, MemorySize, SamplingSettings, TokenBatch,
         fallbacks, gated_mlp, generate, gpu_product_by_choice, logits as head_logits, product,
         products,
     },
@@ -377,7 +377,7 @@ fn choices(device: &Device, options: &Options) -> Result<Value, Failure> {
                 let clock = Instant::now();
                 for round in 0..count {
                     let found = gpu_product_by_choice(&x, &weights[round % copies], choice);
-                    found.map_err(|declined| declined.reason())?;
+                    found.map_err(Declined::reason)?;
                 }
                 device.sync()?;
                 Ok(clock.elapsed().as_secs_f64() / count as f64)
@@ -405,6 +405,7 @@ struct Timed {
 }
 
 /// Each product of a block with our kernels and with Burn's, for a number of rows.
+#[expect(clippy::too_many_lines, reason = "a list of what is timed")]
 fn all_products(device: &Device, options: &Options) -> Result<Value, Failure> {
     let rows = options.number("rows", 8);
     let is_tiny = options.0.get("shape").is_some_and(|shape| shape == "tiny");
