@@ -43,9 +43,18 @@ check:
 
 # Run the ignored tests, most of which need reference data (in RECODE_SHARED, or ../shared), then browse and parity
 conformance *arguments:
-    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu "$@"
-    @{{ just_executable() }} browse
-    @{{ just_executable() }} parity
+    #!/usr/bin/env bash
+    set -euo pipefail
+    skip=()
+    tests/cuda/install.sh || skip=(--skip the_cuda_texts_compile)
+    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu "${skip[@]}" "$@"
+    {{ just_executable() }} browse
+    {{ just_executable() }} parity
+
+# Compile the CUDA texts for three generations of GPUs, print what they take, and compare it with their budgets; needs no GPU, and prints SKIPPED where NVIDIA's compiler cannot be installed
+check-cuda:
+    tests/cuda/install.sh || exit 0; \
+    cargo test --release --locked --lib -- --ignored --nocapture the_cuda_texts_compile
 
 # Click through made-up reports in a headless Chromium; prints SKIPPED where there is none
 browse:
@@ -99,14 +108,14 @@ bench-model *arguments:
 bench-memory *arguments: build
     ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"
 
-# Compare digits, speed and memory on a GPU with transformers and PEFT: [logits] [parts] [decode] [train] [grpo]
+# Compare digits, speed and memory on a GPU with transformers and PEFT: [correct] [ceilings] [products] [choices] [logits] [parts] [decode] [train] [grpo]
 gpu-bench *arguments:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    cargo build --release --locked --features cuda --bin recode --bench gpu
-    target=${CARGO_TARGET_DIR:-target}/release
-    program=$(ls -t "$target"/deps/gpu-* | grep -v '[.]d$' | head -1)
-    ${RECODE_PYTHON:-python3} benches/gpu.py --program "$program" --recode "$target/recode" "$@"
+    benches/gpu_build.sh .gpu
+    ${RECODE_PYTHON:-python3} benches/gpu.py --program .gpu/gpu --recode .gpu/recode --tests .gpu/tests "$@"
+
+# Pack what gpu-bench runs into .gpu, for a machine with a GPU that cannot build: benches/gpu_packed.sh runs it there
+gpu-pack:
+    benches/gpu_build.sh .gpu --pack
 
 # Make the virtual environment that judges CodeUpdateArena: [--torch] [--newest]
 python-setup *arguments: build

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Speed, memory and digits on a GPU, compared with PyTorch, transformers and PEFT: `just gpu-bench`.
 
-Usage: gpu.py --program BENCH --recode RECODE [--work FOLDER] [--backend cuda] [PART...]
+Usage: gpu.py --program BENCH --recode RECODE [--tests TESTS] [--work FOLDER] [--backend cuda] [PART...]
 
-Parts: logits, parts, decode, train, grpo (default: all). Needs Python with `torch`, `transformers`
-and, for `train`, `peft`; no network. The script makes random weights, and both sides read the same
+Parts: correct, ceilings, products, choices, logits, parts, decode, train, grpo (default: all). Each has a limit of
+its own, and a part that fails does not end the others. `correct` runs the tests of the products on the
+GPU and needs TESTS, the compiled tests of the library. `ceilings` measures a copy and a large product with
+PyTorch; later figures are given as shares of these. Needs Python with `torch`, `transformers` and, for
+`train`, `peft`; no network. The script makes random weights, and both sides read the same
 folder. Each measurement is a process, and both sides take turns. With `--backend cpu` and
 `--shape tiny` the script can be tried without a GPU.
 """
@@ -146,6 +149,34 @@ def theirs_train(arguments):
     return {"seconds": seconds}
 
 
+def theirs_ceilings(arguments):
+    """Bytes a second of a copy, read and written, and operations a second of a product in bf16."""
+    import torch
+
+    device = arguments.device
+    size, side = (2 << 30, 8192) if device == "cuda" else (1 << 26, 512)
+
+    def best(work, rounds=8):
+        seconds = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            work()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+        return min(seconds)
+
+    source = torch.ones(size, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copied = 2 * size / best(lambda: target.copy_(source))
+    a = torch.randn(side, side, device=device).bfloat16()
+    b = torch.randn(side, side, device=device).bfloat16()
+    multiplied = 2 * side ** 3 / best(lambda: a @ b)
+    name = torch.cuda.get_device_name() if device == "cuda" else "processor"
+    return {"name": name, "copy_gb_per_s": copied / 1e9, "product_tflop_per_s": multiplied / 1e12,
+            "torch": torch.__version__, "cuda": torch.version.cuda}
+
+
 # --- our side ------------------------------------------------------------------------------------
 
 class Peak:
@@ -192,7 +223,7 @@ name = "gpu_{name}"
 base = "{model}"
 dtype = "{dtype}"
 chat = "none"
-adapter = {{ kind = "dora", r = 64, alpha = 64, dropout = 0.0 }}
+adapter = {{ kind = "dora", r = 64, alpha = 64, dropout = {dropout} }}
 [data]
 train = "{rows}"
 [train]
@@ -216,10 +247,10 @@ seeds = [1]
 """
 
 
-def spec(name, arguments, folder, rows, algorithm):
+def spec(name, arguments, folder, rows, algorithm, dropout=0.0):
     path = folder / f"{name}.toml"
     path.write_text(SPEC.format(
-        name=name, model=arguments.model, rows=rows, algorithm=algorithm, batch=ROWS,
+        name=name, dropout=dropout, model=arguments.model, rows=rows, algorithm=algorithm, batch=ROWS,
         most=ROWS * LENGTH + 800, completion=512, backend=arguments.backend,
         dtype="bf16" if arguments.backend == "cuda" else "f32"))
     return path
@@ -256,6 +287,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", required=True)
     parser.add_argument("--recode")
+    parser.add_argument("--tests", help="the compiled tests of the library, for `correct`")
+    parser.add_argument("--limit", type=float, default=3600, help="seconds after which no part starts")
     parser.add_argument("--work", default="/tmp/recode-gpu")
     parser.add_argument("--backend", default="cuda")
     parser.add_argument("--shape", default="7b")
@@ -269,12 +302,30 @@ def main():
     arguments = parser.parse_args()
     arguments.device = "cuda" if arguments.backend == "cuda" else "cpu"
     if arguments.theirs:
-        work = {"decode": theirs_decode, "train": theirs_train}[arguments.theirs]
+        work = {"decode": theirs_decode, "train": theirs_train,
+                "ceilings": theirs_ceilings}[arguments.theirs]
         say(json.dumps(work(arguments)))
         return
     folder = pathlib.Path(arguments.work)
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = arguments.parts or ["logits", "parts", "decode", "train", "grpo"]
+    all_parts = ["correct", "ceilings", "products", "choices", "logits", "parts", "decode", "train", "grpo"]
+    wanted, begun = arguments.parts or all_parts, time.perf_counter()
+    ceilings = {}
+
+    class Chosen:
+        """The parts that were asked for, up to the limit."""
+
+        def __contains__(self, part):
+            if part not in wanted:
+                return False
+            passed = time.perf_counter() - begun
+            if passed > arguments.limit:
+                say(f"# {part}: not begun, {passed:.0f} s have passed")
+                return False
+            say(f"# {part}, after {passed:.0f} s")
+            return True
+
+    chosen = Chosen()
 
     def model(shape):
         path = folder / shape
@@ -302,6 +353,44 @@ def main():
                      limit)
 
     shape = arguments.shape
+    if "correct" in chosen:
+        if not arguments.tests:
+            say("correct: SKIPPED, there is no --tests")
+        else:
+            tests = [arguments.tests, "--ignored", "--test-threads=1", "on_a_gpu"]
+            try:
+                done = subprocess.run(tests, capture_output=True, text=True, timeout=240)
+                say(done.stdout[-3000:], done.stderr[-1500:])
+            except subprocess.TimeoutExpired:
+                say("correct: not done after 240 s")
+    if "ceilings" in chosen:
+        ceilings, _ = theirs("ceilings", folder, 60)
+        say("ceilings:", json.dumps(ceilings))
+    if "products" in chosen:
+        for rows in [1, 8, 16, 64, 300, 6400]:
+            answer, peak = ours("products", folder, 120, rows=rows, shape=shape)
+            say(f"# products of {rows} rows, {peak} MiB")
+            if "error" in answer:
+                say(answer["error"])
+                continue
+            say("fallbacks:", answer.pop("fallbacks"))
+            for name, one in answer.items():
+                is_large = rows > 64
+                unit = "tflop_per_s" if is_large else "gb_per_s"
+                ceiling = ceilings.get("product_tflop_per_s" if is_large else "copy_gb_per_s")
+                share = f"{100 * one[unit] / ceiling:>5.0f} % of the ceiling" if ceiling else ""
+                say(f"{name:<16}{one['us']:>10.1f} us{one['queued_us']:>10.1f} us to queue"
+                    f"{one['gb_per_s']:>8.0f} GB/s{one['tflop_per_s']:>8.1f} TFLOP/s{share}"
+                    f"{one['first_s']:>8.2f} s at first")
+    if "choices" in chosen:
+        for rows in [8, 64]:
+            answer, _ = ours("choices", folder, 90, rows=rows, shape=shape)
+            say(f"# ways to compute products of {rows} rows")
+            if "error" in answer:
+                say(answer["error"])
+                continue
+            for name, one in answer.items():
+                say(f"{name:<44}{one['us']:>10.1f} us{one['gb_per_s']:>8.0f} GB/s")
     if "logits" in chosen:
         answer, peak = ours("logits", model("0.5b" if shape == "7b" else shape), 240)
         say("# logits of the smaller shape against the processor in 32 bits:", json.dumps(answer),
@@ -350,18 +439,23 @@ def main():
     if "train" in chosen:
         path = model(shape)
         texts(folder / "texts.jsonl")
-        steps, answer, peak = ours_run(
-            spec("train", arguments, folder, folder / "texts.jsonl", "sft"), arguments, folder, 500)
-        say(f"train {shape}, {ROWS} x {LENGTH}, ours:", answer.get("error", ""), f"{peak} MiB")
-        for step in steps:
-            say("  ", json.dumps(step))
+        # The paper's dropout as well: its masks cost more than nothing.
+        for dropout in [0.0, 0.01]:
+            name = "train" if dropout == 0 else "train_dropout"
+            steps, answer, peak = ours_run(
+                spec(name, arguments, folder, folder / "texts.jsonl", "sft", dropout), arguments,
+                folder, 200)
+            say(f"train {shape}, {ROWS} x {LENGTH}, dropout {dropout}, ours:",
+                answer.get("error", ""), f"{peak} MiB")
+            for step in steps:
+                say("  ", json.dumps(step))
         answer, peak = theirs("train", path, 300)
         say(f"train {shape}, {ROWS} x {LENGTH}, transformers + peft:", json.dumps(answer),
             f"{peak} MiB")
     if "grpo" in chosen:
         model(shape)
         steps, answer, peak = ours_run(
-            spec("grpo", arguments, folder, "migrations", "grpo"), arguments, folder, 500)
+            spec("grpo", arguments, folder, "migrations", "grpo"), arguments, folder, 300)
         say(f"grpo {shape}, 8 completions of 512, ours:", answer.get("error", ""), f"{peak} MiB")
         for step in steps:
             say("  ", json.dumps(step))

@@ -1,8 +1,9 @@
 //! One measurement on a GPU for `benches/gpu.py`, which compares it with PyTorch: `just gpu-bench`.
 //!
 //! Usage: `gpu WORK FOLDER [key=value...]`, with `WORK` one of `logits` (the GPU's compared with the
-//! CPU's), `decode` (the decoder alone), `generate` (whole completions) and `parts` (single operations
-//! at the shapes of a decode step). Prints one line of JSON.
+//! CPU's), `decode` (the decoder alone), `generate` (whole completions), `parts` (single operations of
+//! Burn at the shapes of a decode step), `products` (ours and Burn's) and `choices` (ways to compute
+//! products of a few rows). Prints one line of JSON.
 
 #![expect(
     clippy::print_stdout,
@@ -16,7 +17,9 @@ use burn::tensor::{DType, Device, Distribution, Int, Tensor, activation::softmax
 use recode::{
     device::Backend,
     model::{
-        Decoder, Dtype, KvCache, LanguageModel, MemorySize, SamplingSettings, TokenBatch, generate,
+        Declined, Decoder, Dtype, KvCache, LanguageModel, MemorySize, SamplingSettings, TokenBatch,
+        fallbacks, gated_mlp, generate, gpu_product_by_choice, logits as head_logits, product,
+        products,
     },
     seed::stream,
 };
@@ -47,6 +50,8 @@ fn main() -> Result<(), Failure> {
         "decode" => decode(folder, &device, &options)?,
         "generate" => complete(folder, &device, &options)?,
         "parts" => parts(&device, &options)?,
+        "products" => all_products(&device, &options)?,
+        "choices" => choices(&device, &options)?,
         other => return Err(format!("unknown work `{other}`").into()),
     };
     println!("{answer}");
@@ -333,4 +338,199 @@ fn parts(device: &Device, options: &Options) -> Result<Value, Failure> {
         drop((small.clone().narrow(0, 0, 1).narrow(1, 0, 1) + 1.0).into_data());
     })?;
     Ok(answer.into())
+}
+
+/// The bytes of weights that are read before one is read again, so that no cache holds them.
+const ROTATED: usize = 400 << 20;
+
+/// The shape of a block: `d`, keys and values, the width of the feed-forward layer, the vocabulary.
+const LARGE: [usize; 4] = [3_584, 512, 18_944, 152_064];
+const TINY: [usize; 4] = [64, 32, 176, 512];
+
+/// Spans of `k`, steps in flight and warps side by side, around those of the table of choices.
+const CHOICES: [[usize; 3]; 8] = [
+    [512, 4, 1],
+    [1_024, 4, 1],
+    [2_048, 4, 1],
+    [1_024, 2, 1],
+    [1_024, 6, 1],
+    [512, 4, 2],
+    [1_024, 4, 2],
+    [2_048, 4, 2],
+];
+
+/// Microseconds of products of a few rows, for each choice.
+fn choices(device: &Device, options: &Options) -> Result<Value, Failure> {
+    let rows = options.number("rows", 8);
+    let is_tiny = options.0.get("shape").is_some_and(|shape| shape == "tiny");
+    let [d, _, wide, _] = if is_tiny { TINY } else { LARGE };
+    let mut answer = serde_json::Map::new();
+    for (name, [k, columns]) in [("o", [d, d]), ("gate", [d, wide]), ("down", [wide, d])] {
+        let random = |shape: [usize; 2]| {
+            Tensor::<2>::random(shape, Distribution::Normal(0.0, 0.02), device).cast(DType::BF16)
+        };
+        let copies = ROTATED.div_ceil(2 * k * columns).max(1);
+        let weights: Vec<Tensor<2>> = (0..copies).map(|_| random([k, columns])).collect();
+        let x = random([rows, k]);
+        for choice in CHOICES {
+            let run = |count: usize| -> Result<f64, Failure> {
+                let clock = Instant::now();
+                for round in 0..count {
+                    let found = gpu_product_by_choice(&x, &weights[round % copies], choice);
+                    found.map_err(Declined::reason)?;
+                }
+                device.sync()?;
+                Ok(clock.elapsed().as_secs_f64() / count as f64)
+            };
+            // The first one compiles the kernel.
+            run(8)?;
+            let each = run(60)?;
+            let [span, ahead, side] = choice;
+            answer.insert(
+                format!("{name}, span {span}, {ahead} ahead, {side} side by side"),
+                json!({"us": each * 1e6, "gb_per_s": 2.0 * (k * columns) as f64 / each / 1e9}),
+            );
+        }
+    }
+    Ok(answer.into())
+}
+
+/// One product, or several of the same rows, and what they read and compute.
+struct Timed {
+    name: &'static str,
+    weights: Vec<[usize; 2]>,
+    /// Whether the rows are multiplied by the transposed weights.
+    is_turned: bool,
+    run: fn(&Tensor<2>, &[Tensor<2>]),
+}
+
+/// Each product of a block with our kernels and with Burn's, for a number of rows.
+#[expect(clippy::too_many_lines, reason = "a list of what is timed")]
+fn all_products(device: &Device, options: &Options) -> Result<Value, Failure> {
+    let rows = options.number("rows", 8);
+    let is_tiny = options.0.get("shape").is_some_and(|shape| shape == "tiny");
+    let [d, kv, wide, vocabulary] = if is_tiny { TINY } else { LARGE };
+    let all = [
+        Timed {
+            name: "q, k, v",
+            weights: vec![[d, d], [d, kv], [d, kv]],
+            is_turned: false,
+            run: |x, w| drop(products(x, [(&w[0], None), (&w[1], None), (&w[2], None)])),
+        },
+        Timed {
+            name: "o",
+            weights: vec![[d, d]],
+            is_turned: false,
+            run: |x, w| drop(product(x.clone(), &w[0])),
+        },
+        Timed {
+            name: "o, Burn",
+            weights: vec![[d, d]],
+            is_turned: false,
+            run: |x, w| drop(x.clone().matmul(w[0].clone())),
+        },
+        Timed {
+            name: "gate, up, down",
+            weights: vec![[d, wide], [d, wide], [wide, d]],
+            is_turned: false,
+            run: |x, w| drop(gated_mlp(x, [&w[0], &w[1], &w[2]])),
+        },
+        Timed {
+            name: "gate",
+            weights: vec![[d, wide]],
+            is_turned: false,
+            run: |x, w| drop(product(x.clone(), &w[0])),
+        },
+        Timed {
+            name: "gate, Burn",
+            weights: vec![[d, wide]],
+            is_turned: false,
+            run: |x, w| drop(x.clone().matmul(w[0].clone())),
+        },
+        Timed {
+            name: "down",
+            weights: vec![[wide, d]],
+            is_turned: false,
+            run: |x, w| drop(product(x.clone(), &w[0])),
+        },
+        Timed {
+            name: "down, Burn",
+            weights: vec![[wide, d]],
+            is_turned: false,
+            run: |x, w| drop(x.clone().matmul(w[0].clone())),
+        },
+        // As the gradient of `gate` with respect to its input.
+        Timed {
+            name: "gate, turned",
+            weights: vec![[d, wide]],
+            is_turned: true,
+            run: |x, w| drop(product(x.clone(), &w[0].clone().transpose())),
+        },
+        Timed {
+            name: "head",
+            weights: vec![[vocabulary, d]],
+            is_turned: true,
+            run: |x, w| drop(head_logits(x.clone(), w[0].clone().transpose())),
+        },
+    ];
+    let mut answer = serde_json::Map::new();
+    for timed in all {
+        if rows > 1_000 && timed.name == "head" {
+            continue;
+        }
+        answer.insert(timed.name.to_owned(), timed.measure(rows, device)?);
+    }
+    let fallbacks: Vec<String> = fallbacks()
+        .iter()
+        .map(|one| {
+            format!(
+                "{}: {}, {}",
+                one.operation.name(),
+                one.reason.reason(),
+                one.count
+            )
+        })
+        .collect();
+    answer.insert("fallbacks".to_owned(), fallbacks.into());
+    Ok(answer.into())
+}
+
+impl Timed {
+    fn measure(&self, rows: usize, device: &Device) -> Result<Value, Failure> {
+        let random = |shape: [usize; 2]| {
+            Tensor::<2>::random(shape, Distribution::Normal(0.0, 0.02), device).cast(DType::BF16)
+        };
+        let numbers: usize = self.weights.iter().map(|[k, n]| k * n).sum();
+        let copies = ROTATED.div_ceil(2 * numbers).max(1);
+        let sets: Vec<Vec<Tensor<2>>> = (0..copies)
+            .map(|_| self.weights.iter().map(|shape| random(*shape)).collect())
+            .collect();
+        let [k, columns] = self.weights[0];
+        let k = if self.is_turned { columns } else { k };
+        let x = random([rows, k]);
+        device.sync()?;
+        let clock = Instant::now();
+        (self.run)(&x, &sets[0]);
+        device.sync()?;
+        let first = clock.elapsed().as_secs_f64();
+        let rounds = |count: usize| -> Result<[f64; 2], Failure> {
+            let clock = Instant::now();
+            for round in 0..count {
+                (self.run)(&x, &sets[round % copies]);
+            }
+            let queued = clock.elapsed().as_secs_f64() / count as f64;
+            device.sync()?;
+            Ok([queued, clock.elapsed().as_secs_f64() / count as f64])
+        };
+        rounds(8)?;
+        let [queued, each] = rounds(if rows > 1_000 { 10 } else { 60 })?;
+        eprintln!("{rows} rows, {}: {:.1} us", self.name, each * 1e6);
+        Ok(json!({
+            "us": each * 1e6,
+            "queued_us": queued * 1e6,
+            "first_s": first,
+            "gb_per_s": 2.0 * numbers as f64 / each / 1e9,
+            "tflop_per_s": 2.0 * (rows * numbers) as f64 / each / 1e12,
+        }))
+    }
 }

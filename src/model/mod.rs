@@ -60,7 +60,10 @@ pub use generate::{Completion, Finish, Room, TextStream, fit_prompt, generate, s
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
-pub use ops::{AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks};
+pub use ops::{
+    AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks, gated_mlp,
+    gpu_libraries, gpu_product_by_choice, logits, product, products,
+};
 pub use parameter::{ParameterShape, Role};
 pub use rounding::to_f32;
 pub use settings::{

@@ -21,6 +21,7 @@ use crate::{
     data::Cache,
     device::Backend,
     eval::benchmark::all_libraries,
+    model::gpu_libraries,
     sandbox::{
         Interpreter, Modules, Pool, Program, PythonError, Safeguards, Settings,
         are_time_limits_exact,
@@ -195,7 +196,12 @@ fn backends() -> Vec<Named> {
         name: backend.name(),
         missing: backend.missing().map(|reason| reason.to_string()),
     };
-    Backend::ALL.into_iter().map(named).collect()
+    let mut backends: Vec<Named> = Backend::ALL.into_iter().map(named).collect();
+    if Backend::Cuda.missing().is_none() {
+        let libraries = gpu_libraries().into_iter();
+        backends.extend(libraries.map(|(name, missing)| Named { name, missing }));
+    }
+    backends
 }
 
 /// The nearest folder around a path that is there.

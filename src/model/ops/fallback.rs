@@ -113,17 +113,20 @@ pub enum Declined {
     Vocabulary,
     /// A filter needs the probabilities of all tokens.
     Filters,
+    /// A library of the system is missing or too old.
+    Library,
 }
 
 impl Declined {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Dtype,
         Self::Elsewhere,
         Self::InGraph,
         Self::Layout,
         Self::Vocabulary,
         Self::Filters,
+        Self::Library,
     ];
 
     /// The reason in words.
@@ -135,6 +138,7 @@ impl Declined {
             Self::Layout => "another layout in memory",
             Self::Vocabulary => "a vocabulary that does not split into equal parts",
             Self::Filters => "filters that need the probabilities of all tokens",
+            Self::Library => "a library that is missing or too old",
         }
     }
 }

@@ -42,7 +42,14 @@ pub(super) trait Formula<H: Handle, const N: usize>: Clone + Debug + Send + 'sta
     /// The value, in the shape of the first input.
     fn value(&self, inputs: [&H; N]) -> H;
 
-    /// The gradient of each input that `is_wanted`, given the gradient of the value.
+    /// What the gradients are given of the inputs: the inputs themselves, unless the formula needs
+    /// less of them.
+    fn kept(&self, inputs: [&H; N]) -> [H; N] {
+        inputs.map(H::clone)
+    }
+
+    /// The gradient of each input that `is_wanted`, given what was [kept](Self::kept) and the
+    /// gradient of the value.
     fn gradients(&self, inputs: [&H; N], gradient: &H, is_wanted: [bool; N]) -> [Option<H>; N];
 }
 
@@ -88,6 +95,7 @@ where
         .each_ref()
         .map(|one| H::from_primitive(one.primitive().clone()));
     let output = formula.value(handles.each_ref()).into_primitive();
+    let kept = formula.kept(handles.each_ref());
     let nodes = tracked
         .each_ref()
         .map(FloatTensor::<Autodiff<H::Backend>>::node);
@@ -96,7 +104,7 @@ where
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prepared) => prepared.finish(Saved(handles), output),
+        OpsKind::Tracked(prepared) => prepared.finish(Saved(kept), output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
     Ok(Tensor::from_primitive::<Autodiff<H::Backend>>(output))
@@ -134,7 +142,7 @@ pub(super) fn each<A, B, const N: usize>(
 #[derive(Debug)]
 struct Recorded<H, F>(F, PhantomData<H>);
 
-/// The inputs, kept for the backward pass.
+/// What a formula keeps of its inputs for the backward pass.
 #[derive(Clone, Debug)]
 struct Saved<H, const N: usize>([H; N]);
 
@@ -210,6 +218,29 @@ mod tests {
         }
     }
 
+    /// The product with a constant, which keeps the constant instead of its input.
+    #[derive(Clone, Debug)]
+    struct Scaled(Double);
+
+    impl Formula<Double, 1> for Scaled {
+        fn value(&self, [a]: [&Double; 1]) -> Double {
+            product(a, &self.0)
+        }
+
+        fn kept(&self, _: [&Double; 1]) -> [Double; 1] {
+            [self.0.clone()]
+        }
+
+        fn gradients(
+            &self,
+            [kept]: [&Double; 1],
+            gradient: &Double,
+            is_wanted: [bool; 1],
+        ) -> [Option<Double>; 1] {
+            [is_wanted[0].then(|| product(kept, gradient))]
+        }
+    }
+
     fn tensor(values: [f64; 2]) -> Tensor<1> {
         Tensor::from_data(TensorData::from(values), (&Device::flex(), DType::F64))
     }
@@ -224,6 +255,18 @@ mod tests {
         let b = tensor([5.0, 7.0]);
 
         let found = apply::<Double, _, 2, 1>(Product, [&a, &b]).unwrap();
+        let mut gradients = found.clone().sum().backward();
+
+        assert_eq!(numbers(found.inner()), [10.0, 21.0]);
+        assert_eq!(numbers(a.grad_remove(&mut gradients).unwrap()), [5.0, 7.0]);
+    }
+
+    #[test]
+    fn gradients_get_what_a_formula_keeps() {
+        let a = tensor([2.0, 3.0]).autodiff().require_grad();
+        let factor = read::<Double, 1>(&tensor([5.0, 7.0])).unwrap();
+
+        let found = apply::<Double, _, 1, 1>(Scaled(factor), [&a]).unwrap();
         let mut gradients = found.clone().sum().backward();
 
         assert_eq!(numbers(found.inner()), [10.0, 21.0]);

@@ -66,11 +66,33 @@ fn or_gpu<T>(
 /// - `x`: `[rows, k]`: two dimensions, because Burn copies the weight for a third
 /// - `w`: `[k, columns]`
 /// - output: `[rows, columns]`
-pub(super) fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
-    cpu::product(&x, w).unwrap_or_else(|declined| {
+pub fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
+    or_gpu(cpu::product(&x, w), || gpu::product(&x, w)).unwrap_or_else(|declined| {
         count(Operation::Product, declined);
         burn::product(x, w)
     })
+}
+
+/// The libraries that kernels for this machine's GPUs need, each with the reason why it is missing, if
+/// it is.
+pub fn gpu_libraries() -> Vec<(&'static str, Option<String>)> {
+    gpu::libraries()
+}
+
+/// The product of a few rows with a span of `k`, steps in flight and warps side by side of the caller's
+/// choice, for the benchmark that compares them.
+///
+/// # Shapes
+///
+/// - `x`: `[rows, k]`, at most 64 rows of bf16 numbers on an NVIDIA GPU
+/// - `w`: `[k, columns]`
+/// - output: `[rows, columns]`
+pub fn gpu_product_by_choice(
+    x: &Tensor<2>,
+    w: &Tensor<2>,
+    choice: [usize; 3],
+) -> Result<Tensor<2>, Declined> {
+    gpu::product_by_choice(x, w, choice)
 }
 
 /// The products of the same rows with several matrices, with a bias or without one.
@@ -80,10 +102,13 @@ pub(super) fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
 /// - `x`: `[rows, k]`
 /// - each matrix: `[k, columns]`, its bias: `[1, columns]`
 /// - outputs: `[rows, columns]`
-pub(super) fn products<const N: usize>(
+pub fn products<const N: usize>(
     x: &Tensor<2>,
     maps: [(&Tensor<2>, Option<&Tensor<2>>); N],
 ) -> [Tensor<2>; N] {
+    if let Ok(outputs) = gpu::products(x, maps) {
+        return outputs;
+    }
     if cpu::packs(x.dims()[0]) {
         match cpu::products(x, maps) {
             Ok(outputs) => return outputs,
@@ -111,7 +136,7 @@ pub(super) fn lora_product(
     dropped: Option<Tensor<2>>,
     adapted: &AdaptedWeight<'_>,
 ) -> Tensor<2> {
-    burn::lora_product(x, dropped, adapted)
+    burn::lora_product(x, dropped, adapted, by_gpu)
 }
 
 /// The product with a weight and its low-rank adapter, each output of which is scaled:
@@ -128,7 +153,12 @@ pub(super) fn dora_product(
     adapted: &AdaptedWeight<'_>,
     ratio: Tensor<2>,
 ) -> Tensor<2> {
-    burn::dora_product(x, dropped, adapted, ratio)
+    burn::dora_product(x, dropped, adapted, ratio, by_gpu)
+}
+
+/// A product with a frozen weight in a graph, which only kernels for GPUs compute.
+fn by_gpu(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
+    gpu::product(&x, w).unwrap_or_else(|_| burn::product(x, w))
 }
 
 /// The gated feed-forward layer `down(silu(gate(x)) · up(x))`.
@@ -138,7 +168,10 @@ pub(super) fn dora_product(
 /// - `x`, output: `[rows, d]`
 /// - `gate`, `up`: `[d, width]`
 /// - `down`: `[width, d]`
-pub(super) fn gated_mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Tensor<2> {
+pub fn gated_mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Tensor<2> {
+    if let Ok(output) = gpu::gated_mlp(x, [gate, up, down]) {
+        return output;
+    }
     if cpu::packs(x.dims()[0]) {
         match cpu::gated_mlp(x, [gate, up, down]) {
             Ok(output) => return output,
@@ -158,8 +191,9 @@ pub(super) fn gated_mlp(x: &Tensor<2>, [gate, up, down]: [&Tensor<2>; 3]) -> Ten
 /// - `head`: `[d, vocabulary]`, a transposed view: products of two dimensions read it without a
 ///   copy
 /// - output: `[rows, vocabulary]`
-pub(super) fn logits(hidden: Tensor<2>, head: Tensor<2>) -> Tensor<2> {
-    cpu::logits(&hidden, &head).unwrap_or_else(|declined| {
+pub fn logits(hidden: Tensor<2>, head: Tensor<2>) -> Tensor<2> {
+    let found = cpu::logits(&hidden, &head);
+    or_gpu(found, || gpu::logits(&hidden, &head)).unwrap_or_else(|declined| {
         count(Operation::Logits, declined);
         burn::logits(hidden, head)
     })

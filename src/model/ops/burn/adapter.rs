@@ -1,4 +1,4 @@
-//! Products with an adapted weight.
+//! Products with an adapted weight. The product with the frozen weight itself is an argument.
 
 use burn::tensor::{DType, Tensor};
 
@@ -9,9 +9,10 @@ pub(in crate::model::ops) fn lora_product(
     x: Tensor<2>,
     dropped: Option<Tensor<2>>,
     adapted: &AdaptedWeight<'_>,
+    product: impl Fn(Tensor<2>, &Tensor<2>) -> Tensor<2>,
 ) -> Tensor<2> {
     let low_rank = low_rank(dropped.unwrap_or_else(|| x.clone()), adapted);
-    x.matmul(adapted.weight.clone()) + low_rank
+    product(x, adapted.weight) + low_rank
 }
 
 /// See [`dora_product`](crate::model::ops::dora_product).
@@ -20,13 +21,14 @@ pub(in crate::model::ops) fn dora_product(
     dropped: Option<Tensor<2>>,
     adapted: &AdaptedWeight<'_>,
     ratio: Tensor<2>,
+    product: impl Fn(Tensor<2>, &Tensor<2>) -> Tensor<2>,
 ) -> Tensor<2> {
     let ratio = ratio.cast(x.dtype());
-    let plain = x.clone().matmul(adapted.weight.clone());
+    let plain = product(x.clone(), adapted.weight);
     match dropped {
         None => (plain + low_rank(x, adapted)) * ratio,
         Some(dropped) => {
-            let change = dropped.clone().matmul(adapted.weight.clone());
+            let change = product(dropped.clone(), adapted.weight);
             plain + change * (ratio.clone() - 1.0) + low_rank(dropped, adapted) * ratio
         }
     }
