@@ -23,7 +23,7 @@ pub(super) fn language(info: &str) -> Language {
         .unwrap_or(info)
         .to_ascii_lowercase();
     // Python files may be named instead of the language; MyST writes `{code-cell} python`.
-    if word.ends_with(".py") || word == "code-cell" {
+    if word.strip_suffix(".py").is_some() || word == "code-cell" {
         return Language::Python;
     }
     let word = ["language-", "lang-", "i", "c"]

@@ -162,6 +162,7 @@ pub struct Work {
 
 /// What is done with a model.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few of them")]
 pub enum Task {
     /// It is trained.
     Train {

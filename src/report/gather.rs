@@ -8,6 +8,7 @@ use crate::{
     model::ModelSettings,
     plan::{Cell, JobId, Plan},
     results::{self, JobState, Store},
+    reward::Mix,
     spec::Baseline,
 };
 
@@ -73,7 +74,7 @@ fn empty_row(cell: &Cell, labels: Vec<String>) -> SheetRow {
         subject: Subject {
             model: cell.model.clone(),
             method: cell.method.clone(),
-            reward: cell.reward.as_ref().map(|reward| reward.label()),
+            reward: cell.reward.as_ref().map(Mix::label),
         },
         is_baseline: cell.is_baseline,
         baseline: None,

@@ -223,7 +223,9 @@ impl Mix {
                         .chunks_mut(group_size.max(1))
                         .for_each(to_mean_0_and_deviation_1);
                 }
-                terms.iter_mut().for_each(|term| *term *= weight);
+                for term in &mut terms {
+                    *term *= weight;
+                }
                 terms
             })
             .collect()
@@ -248,7 +250,6 @@ fn to_mean_0_and_deviation_1(values: &mut [f64]) {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "the numbers are exact in binary")]
 mod tests {
     use serde_json::json;
 

@@ -240,6 +240,7 @@ fn default(key: &SpecKey) -> Option<Json> {
     Some(Node::parse_value(0, key.default?, 0).to_json())
 }
 
+#[expect(clippy::too_many_lines, reason = "a case for each kind")]
 fn of_kind(kind: Kind) -> Json {
     match kind {
         Kind::Text | Kind::File | Kind::Model | Kind::DataSet | Kind::Benchmark => {

@@ -63,7 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "data", "digest", "disk", "eval", "model", "plan", "results", "spec", "train",
+            "data", "digest", "disk", "eval", "model", "plan", "results", "reward", "spec", "train",
         ],
     ),
     ("schedule", &["launch", "plan", "results"]),

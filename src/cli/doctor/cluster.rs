@@ -68,7 +68,7 @@ fn not_shared(folder: &Path) -> Option<String> {
         0x2FC1_2FC1, // ZFS
     ];
     let system = rustix::fs::statfs(&existing(folder)?).ok()?;
-    let is_of_one_machine = OF_ONE_MACHINE.contains(&i64::from(system.f_type));
+    let is_of_one_machine = OF_ONE_MACHINE.contains(&system.f_type);
     is_of_one_machine.then(|| {
         format!(
             "`{}` is on a disk of this machine, which nodes see only if it is exported to them",

@@ -94,17 +94,13 @@ pub(super) fn arrays<'a>(
 
 /// What a job asks a node for: GPUs if it computes on them.
 fn shape(job: &Job, needs: &Needs) -> Shape {
-    let computes_here = job.work.remote().is_none();
-    let gpus = if job.work.backend == Backend::Cpu || !computes_here {
-        0
-    } else {
-        1
-    };
+    let is_remote = job.work.remote().is_some();
+    let is_on_gpu = job.work.backend != Backend::Cpu;
     Shape {
-        gpus: if computes_here {
-            needs.gpus.unwrap_or(gpus)
-        } else {
-            0
+        gpus: match needs.gpus {
+            _ if is_remote => 0,
+            Some(gpus) => gpus,
+            None => u32::from(is_on_gpu),
         },
     }
 }

@@ -44,8 +44,7 @@ fn beginning(model: &LanguageModel, prompt: &[u32]) -> Result<usize, ModelError>
     let added = model.tokenizer.encode_prompt("", true)?;
     let common = added.iter().zip(prompt);
     let common = common.take_while(|(added, token)| added == token).count();
-    let has_begin =
-        prompt.first().is_some() && prompt.first().copied() == model.config.bos_token_id;
+    let has_begin = !prompt.is_empty() && prompt.first().copied() == model.config.bos_token_id;
     Ok(common.max(usize::from(has_begin)))
 }
 

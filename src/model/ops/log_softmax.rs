@@ -7,6 +7,7 @@ use super::{burn::LogSoftmax as Formula, gpu};
 /// The logarithm of the softmax of logits at a temperature, before it is computed for any token.
 pub(in crate::model) struct LogSoftmax(How);
 
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum How {
     ByFormula(Formula),
     ByKernels { logits: Tensor<2>, temperature: f64 },

@@ -21,6 +21,7 @@ fn warnings(lines: &str) -> Vec<String> {
 const MINI: &str = "eval.benchmarks = [\"mini_arena\"]\n";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most lines are specs and sentences")]
 fn a_setting_that_no_job_reads_is_named_with_its_reason() {
     let cases = [
         (

@@ -264,6 +264,7 @@ fn of_changes(table: &Table) -> Vec<String> {
 }
 
 /// What the marks mean, of those that the table has.
+#[expect(clippy::too_many_lines, reason = "a sentence for each mark")]
 pub(in crate::report) fn legend(table: &Table) -> Vec<String> {
     let cells = || table.rows.iter().flat_map(|row| &row.cells);
     let mut lines = Vec::new();

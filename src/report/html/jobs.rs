@@ -112,7 +112,8 @@ fn settings(job: &Job, axes: &[String], origins: &BTreeMap<String, String>) -> V
     // A model that is not from scratch does not read those settings.
     let is_from_scratch = job.work.model.base == "scratch";
     let is_read = |path: &str| is_from_scratch || !path.starts_with("model.scratch.");
-    let is_path = |path: &str| path.ends_with(".data") || path == "model.scratch.tokenizer";
+    let is_path =
+        |path: &str| path.strip_suffix(".data").is_some() || path == "model.scratch.tokenizer";
     found
         .into_iter()
         .filter(|(path, _)| is_read(path) && !is_path(path))

@@ -25,10 +25,10 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
             Data::Flag(_) => Ok(node),
             _ => fail(correction::wrong_type(site, kind, &node)),
         },
-        Kind::Choice(noun, names) => choice(site, kind, noun, &names(), node),
+        Kind::Choice(noun, names) => choice(site, kind, noun, &names(), &node),
         Kind::Weights(noun, names) => match node.data {
             Data::Table(_) => weights(site, noun, &names(), node),
-            _ => choice(site, kind, noun, &names(), node),
+            _ => choice(site, kind, noun, &names(), &node),
         },
         Kind::Whole(low, high) => match node.data {
             Data::Whole(number) if (low..=high).contains(&number) => Ok(node),
@@ -144,9 +144,9 @@ fn time_length(site: Site<'_>, node: Node) -> Checked {
     fail(Problem::new(Code::E104, node.place, title, label))
 }
 
-fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: Node) -> Checked {
+fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: &Node) -> Checked {
     let Some(text) = node.as_text() else {
-        return fail(correction::wrong_type(site, kind, &node));
+        return fail(correction::wrong_type(site, kind, node));
     };
     // One spelling for all, so that the same choice makes the same job.
     if let Some(name) = spelled(text, names.iter().copied()) {
@@ -158,7 +158,7 @@ fn choice(site: Site<'_>, kind: Kind, noun: &str, names: &[&'static str], node: 
     let title = format!("unknown {noun} `{text}`");
     let label = format!("expected {}", one_of(names));
     let problem = Problem::new(Code::E102, node.place, title, label);
-    fail(with_guess(problem, text, names, &node))
+    fail(with_guess(problem, text, names, node))
 }
 
 /// A table with a number for some of the names; its problems are those of all entries.

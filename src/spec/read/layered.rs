@@ -195,7 +195,9 @@ fn replace_unions(trees: &mut [Node]) {
         let (earlier, rest) = trees.split_at_mut(later);
         let Some(tree) = rest.first() else { return };
         for path in unions_of(tree) {
-            earlier.iter_mut().for_each(|tree| remove(tree, path));
+            for tree in earlier.iter_mut() {
+                remove(tree, path);
+            }
         }
         let zips = tree.get("grid").and_then(|grid| grid.get("zip"));
         let zipped = zips

@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// Why a setting changes nothing at any of these points.
+#[expect(clippy::too_many_lines, reason = "a sentence for each reason")]
 pub(super) fn reason(path: &str, points: &[Point], axes: &[String]) -> String {
     let points: Vec<&Settings> = points.iter().map(|point| &point.settings).collect();
     if axes.iter().any(|axis| axis == path) {

@@ -38,7 +38,7 @@ impl<'a> RowTests<'a> {
         for row in rows {
             match &row.tests {
                 Some(tests) if !tests.tests.is_empty() => {
-                    pairs.push((tests, row.target_code.as_str()))
+                    pairs.push((tests, row.target_code.as_str()));
                 }
                 _ => {
                     return Err(TrainError::Settings(format!(

@@ -39,6 +39,10 @@ pub(in crate::model::ops) fn rotate(
     Err(Declined::Elsewhere)
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "the buffers go back to their owner"
+)]
 pub(in crate::model::ops) fn place(
     _: [&Tensor<4>; 2],
     _: [&Tensor<4>; 2],

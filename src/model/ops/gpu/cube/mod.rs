@@ -95,6 +95,10 @@ pub(in crate::model::ops) fn rotate(
 /// See [`place`](crate::model::ops::place).
 ///
 /// The buffers are given back if the kernel does not compute the inputs.
+#[expect(
+    clippy::result_large_err,
+    reason = "the buffers go back to their owner"
+)]
 pub(in crate::model::ops) fn place(
     [k, v]: [&Tensor<4>; 2],
     [cos, sin]: [&Tensor<4>; 2],
