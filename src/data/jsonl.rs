@@ -150,7 +150,7 @@ pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, DataError> {
 
 /// All that a source gives, unpacked if its first bytes are those of gzip. A pipe is read once.
 ///
-/// A megabyte of gzip can stand for a gigabyte, so that an archive of more than [`MOST_UNPACKED`] is refused.
+/// A megabyte of gzip can stand for a gigabyte, so that an archive of more than 4 GiB is refused.
 pub fn unpacked(source: impl io::Read) -> io::Result<Vec<u8>> {
     unpacked_up_to(source, MOST_UNPACKED)
 }
