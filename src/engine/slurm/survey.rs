@@ -164,12 +164,13 @@ fn is_over(state: &str) -> bool {
     )
 }
 
-/// How a task ended that left no outcome; nothing for one whose worker has left its own reason, or that Slurm has
-/// cancelled because what it waited for did not succeed.
+/// How a task ended that left no outcome; nothing for one that Slurm has cancelled because what it waited for did not
+/// succeed. The reason that a worker has left in its folder counts more.
 fn end_in_words(state: &str, reason: &str) -> Option<&'static str> {
     Some(match (state, reason) {
         ("CANCELLED", "Dependency" | "DependencyNeverSatisfied") => return None,
         ("CANCELLED", _) => "cancelled",
+        ("FAILED", _) => "failed, and its log in the folder `slurm` of the results says why",
         ("TIMEOUT", _) => "stopped at its time limit",
         ("OUT_OF_MEMORY", _) => "killed because it used more memory than `run.needs.memory`",
         ("NODE_FAIL", _) => "its node failed",

@@ -290,7 +290,14 @@ fn tasks_that_have_left_the_queue_are_looked_up_in_the_accounts() {
         }
     );
     // A worker that fails leaves its own reason; this one never began.
-    assert_eq!(state(1), JobState::New);
+    let reason =
+        "failed, and its log in the folder `slurm` of the results says why (Slurm job 102_0)";
+    assert_eq!(
+        state(1),
+        JobState::Failed {
+            reason: reason.to_owned()
+        }
+    );
     let reason = "cancelled (Slurm job 101_1)".to_owned();
     assert_eq!(state(2), JobState::Failed { reason });
 }
