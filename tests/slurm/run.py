@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs experiments through a real Slurm and compares what comes out with the same experiments run here.
 
-    run.py PROGRAM [NAME …]    all scenarios, or those named
+    run.py PROGRAM [NAME …]    all scenarios but one that depends on the machine's speed, or those named
 
 Each scenario is a function `test_…` with a folder of results of its own. Exit code 77 and a line `SKIPPED` if there can
 be no Slurm on this machine (`cluster.sh` says why).
@@ -222,6 +222,10 @@ SPECS = {
 }
 
 
+# Only when it is named: a fast machine may end the training before Slurm looks at its time.
+BY_NAME_ALONE = ["test_a_training_that_reaches_its_time_limit_goes_on"]
+
+
 def main():
     program, *names = sys.argv[1:]
     program = str(pathlib.Path(program).resolve())
@@ -237,6 +241,9 @@ def main():
         try:
             for name, test in tests.items():
                 if names and not any(part in name for part in names):
+                    continue
+                if not names and name in BY_NAME_ALONE:
+                    print(f"left out: {name}; name it to run it")
                     continue
                 start = time.monotonic()
                 own = pathlib.Path(folder) / name
