@@ -5,13 +5,14 @@
 //! may need several updates at once: it has a list `updates` in the place of `update`.
 
 use ruff_python_ast::Stmt;
+use ruff_python_parser::parse_module;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ArenaTask, ArenaUpdate};
 use crate::{
     data::{jsonl::row_reason, python_literal},
-    syntax::{Grammar, SyntaxTree, with_syntax_tree},
+    syntax::{Grammar, with_syntax_tree},
 };
 
 #[derive(Deserialize)]
@@ -120,14 +121,11 @@ fn task(updates: &[ArenaUpdate], example: Example) -> Result<ArenaTask, String> 
 /// test stay with it.
 fn split_tests(text: &str) -> Result<Vec<String>, String> {
     // A text that nests deeply is refused: dropping its tree would need more stack than there is.
-    let tests = with_syntax_tree(text, Grammar::Python313, tests_of);
-    tests.map_err(|fault| fault.to_string())
-}
-
-fn tests_of(tree: &SyntaxTree<'_>) -> Vec<String> {
-    let text = tree.source;
-    let functions: Vec<_> = tree
-        .module
+    with_syntax_tree(text, Grammar::Python313, |_| ()).map_err(|fault| fault.to_string())?;
+    // The source of that tree has other line ends; tests keep theirs.
+    let module = parse_module(text).map_err(|error| error.to_string())?;
+    let functions: Vec<_> = module
+        .syntax()
         .body
         .iter()
         .filter_map(|statement| match statement {
@@ -147,7 +145,7 @@ fn tests_of(tree: &SyntaxTree<'_>) -> Vec<String> {
     if !functions.is_empty() {
         tests.push(text.get(start..).unwrap_or_default().to_owned());
     }
-    tests
+    Ok(tests)
 }
 
 #[cfg(test)]
