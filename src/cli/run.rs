@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     device::Unavailable,
+    engine::slurm::quoted,
     launch::Process,
     plan::{Job, Missing, Plan},
     results::{Outcome, Store},
@@ -216,16 +217,6 @@ fn command_line(spec: &SpecArguments) -> String {
         words.extend(["--set".to_owned(), quoted(setting)]);
     }
     words.join(" ")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::{
 
 pub use client::{Client, Facts};
 pub use error::SlurmError;
+pub use script::quoted;
 pub use submit::Submission;
 pub use survey::{Standing, Survey, record_ends};
 pub use task::{Allocation, task_of};

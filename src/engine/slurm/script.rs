@@ -71,8 +71,8 @@ pub(super) fn script(settings: &SlurmSettings, cpus: Option<u32>, program: &[Str
     lines.join("\n")
 }
 
-/// A word as bash takes it.
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

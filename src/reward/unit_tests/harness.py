@@ -8,6 +8,7 @@ answer, it returns the calls that it needs.
 """
 
 import ast
+import json
 import random
 
 
@@ -24,9 +25,47 @@ def prepare(data):
 
 
 def run(argument):
+    """Records or checks, in a process that runs no solution."""
     argument = json.loads(argument)
-    works = {"record": record_requests, "answer": give_answers, "check": check_answers}
-    return json.dumps(works[argument["work"]](argument))
+    return json.dumps({"record": record_requests, "check": check_answers}[argument["work"]](argument))
+
+
+def answer(argument, descriptor):
+    """Runs a solution, and sends one message with all its answers: JSON, in which values are base 64."""
+    argument = json.loads(argument)
+    try:
+        namespace = load(argument["setup"], argument["solution"])
+        send(descriptor, message(LOADED, b""))
+        send(descriptor, message(b"V", json.dumps(give_answers(argument, namespace)).encode()))
+    except BaseException as error:
+        send(descriptor, failure_of(error))
+
+
+def packed(value):
+    """A value as text. What is not plain becomes an object that equals nothing."""
+    return as_text(message(*encode(value)))
+
+
+def packed_plain(value):
+    letter, body = encode(value)
+    if letter in b"Xx" and b"object" in body:
+        raise TypeError(f"a value of class `{type(value).__name__}` is not plain")
+    return as_text(message(letter, body))
+
+
+def unpacked(text, convert):
+    """A value: `decode` trusts who wrote it, `read` does not."""
+    (content,) = messages_of(text)
+    return convert(*content)
+
+
+def described(error):
+    name, _, text = failure_of(error)[HEADER_BYTES:].decode("utf-8", "replace").partition("\n")
+    return [name, text]
+
+
+def reported(pair):
+    return as_exception("\n".join(pair).encode())
 
 
 def load(*sources):
@@ -68,7 +107,7 @@ def used(argument, namespace):
 
 
 def encode_call(name, positional, named):
-    return [name, encode(positional), encode(named)]
+    return [name, packed_plain((positional, named))]
 
 
 def record_requests(argument):
@@ -82,13 +121,13 @@ def record_requests(argument):
             def recorded(*positional, **named):
                 calls.append(encode_call(name, positional, named))
                 output = function(*positional, **named)
-                encode(output)
+                packed_plain(output)
                 return output
 
             return recorded
 
         for name in variables:
-            encode(namespace[name])
+            packed_plain(namespace[name])
         for name in functions:
             namespace[name] = recorder(name, namespace[name])
         run_test(argument, namespace)
@@ -97,30 +136,26 @@ def record_requests(argument):
     except Unusable as reason:
         return {"unusable": str(reason)}
     except BaseException as error:
-        return {"fails": failure(error)}
+        return {"fails": described(error)}
     return {"recorded": {"functions": functions, "variables": variables, "calls": calls}}
 
 
-def give_answers(argument):
+def give_answers(argument, namespace):
     """The values of a solution's variables, and its answers; an answer may be an exception."""
-    namespace = load(argument["setup"], argument["solution"])
     values = {}
     for name in argument["variables"]:
         if name in namespace:
-            try:
-                values[name] = {"value": encode(namespace[name])}
-            except BaseException as error:
-                values[name] = {"raised": failure(error)}
+            values[name] = packed(namespace[name])
     answers = []
-    for name, positional, named in argument["calls"]:
-        positional, named = decode(positional), decode(named)
+    for name, arguments in argument["calls"]:
+        positional, named = unpacked(arguments, decode)
         try:
             if name not in namespace:
                 raise NameError(f"name '{name}' is not defined")
-            answers.append({"value": encode(namespace[name](*positional, **named))})
+            answers.append({"value": packed(namespace[name](*positional, **named))})
         except BaseException as error:
             # A test may expect the exception, and go on.
-            answers.append({"raised": failure(error)})
+            answers.append({"raised": described(error)})
     return {"values": values, "answers": answers}
 
 
@@ -134,13 +169,13 @@ def check_answers(argument):
             nonlocal is_lacking
             number = len(calls)
             calls.append(encode_call(name, positional, named))
-            is_known = number < len(answers) and same(calls[number], known[number])
+            is_known = number < len(answers) and calls[number] == known[number]
             if is_lacking or not is_known:
                 is_lacking = True
                 raise Unanswered
             if "raised" in answers[number]:
-                raise as_exception(answers[number]["raised"])
-            return decode(answers[number]["value"])
+                raise reported(answers[number]["raised"])
+            return unpacked(answers[number]["value"], read)
 
         return called
 
@@ -153,20 +188,13 @@ def check_answers(argument):
             value = argument["values"].get(name)
             if value is None:
                 raise NameError(f"name '{name}' is not defined")
-            if "raised" in value:
-                raise as_exception(value["raised"])
-            namespace[name] = decode(value["value"])
+            namespace[name] = unpacked(value, read)
         run_test(argument, namespace)
     except BaseException as error:
         if not is_lacking:
             kind = "assertion" if isinstance(error, AssertionError) else "error"
-            return {kind: failure(error)}
+            return {kind: described(error)}
     return {"lacking": calls} if is_lacking else {"passed": None}
-
-
-def same(one, other):
-    # Compared as text, in which 1, 1.0 and True differ and nan equals itself.
-    return json.dumps(one) == json.dumps(other)
 
 
 def run_test(argument, namespace):

@@ -1,6 +1,7 @@
 //! Judging one solution by one test.
 
 use std::{
+    ops::ControlFlow,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -11,11 +12,19 @@ use serde_json::{Value, json};
 
 use super::{JudgeError, UnitTests};
 use crate::{
-    sandbox::{Call, Harness, Modules, Pool, PythonError, Settings, Verdict},
+    sandbox::{AnswersEnd, Call, Calls, Harness, Modules, Pool, PythonError, Settings, Verdict},
     syntax::{Grammar, check_syntax},
 };
 
-const HARNESS: &str = concat!(include_str!("plain.py"), "\n", include_str!("harness.py"));
+/// Values cross the border as in evaluation.
+const HARNESS: &str = concat!(
+    include_str!("../../eval/benchmark/plain.py"),
+    "
+",
+    include_str!("harness.py")
+);
+/// The most bytes of all answers of a solution.
+const ANSWERS_BYTES: usize = 1 << 24;
 
 /// The time limit of references and their tests, which take milliseconds.
 const REFERENCE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -174,20 +183,15 @@ impl TestJudge {
         let mut calls = requests.calls.clone();
         for _ in 0..ROUNDS {
             let argument = json!({
-                "work": "answer",
                 "setup": recorded.setup,
                 "solution": solution,
                 "variables": requests.variables,
                 "calls": calls,
             });
             let modules = Modules::of_program(&format!("{}\n{solution}", recorded.setup));
-            let (verdict, answer) = self.answer(modules, &argument)?;
-            if !verdict.is_pass() {
-                return Ok(verdict);
-            }
-            // The solution's process may have sent anything.
-            let Ok(Answers { values, answers }) = serde_json::from_str(&answer) else {
-                return Ok(Verdict::Forged);
+            let Answers { values, answers } = match self.answer(modules, &argument)? {
+                Ok(answers) => answers,
+                Err(verdict) => return Ok(verdict),
             };
             let argument = json!({
                 "work": "check",
@@ -228,9 +232,34 @@ impl TestJudge {
         })
     }
 
-    /// Lets a solution answer calls, in a process of its own.
-    fn answer(&self, modules: Modules, argument: &Value) -> Result<(Verdict, String), PythonError> {
-        self.call(modules, argument, self.timeout)
+    /// Lets a solution answer calls, in a process of its own. The inner error is the verdict on one that does not.
+    fn answer(
+        &self,
+        modules: Modules,
+        argument: &Value,
+    ) -> Result<Result<Answers, Verdict>, PythonError> {
+        let (harness, argument) = (harness(), argument.to_string());
+        let calls = Calls {
+            call: call(&harness, modules, &argument, self.timeout),
+            // One message has all answers.
+            limits: &[self.timeout],
+        };
+        patiently(|| {
+            let mut body = OneMessage::default();
+            let answered = self.pool.answer(&calls, &mut body)?;
+            Ok(match answered.end {
+                // The solution's process may have sent anything.
+                AnswersEnd::Complete => {
+                    serde_json::from_slice(&body.0).map_err(|_| Verdict::Forged)
+                }
+                AnswersEnd::Raised { verdict, .. } | AnswersEnd::Ended(verdict) => Err(verdict),
+                AnswersEnd::Late => Err(Verdict::Timeout),
+                AnswersEnd::TooLong | AnswersEnd::Stopped => Err(Verdict::Error {
+                    exception: "ValueError".to_owned(),
+                    message: "the answers are too long".to_owned(),
+                }),
+            })
+        })
     }
 
     /// Runs a test in a process of its own that runs no solution: what the row's setup changes ends with it. The inner
@@ -241,35 +270,57 @@ impl TestJudge {
         argument: &Value,
         timeout: Duration,
     ) -> Result<Result<String, Verdict>, PythonError> {
-        let (verdict, answer) = self.call(modules, argument, timeout)?;
+        let (harness, argument) = (harness(), argument.to_string());
+        let call = call(&harness, modules, &argument, timeout);
+        let (verdict, answer) = patiently(|| self.pool.call(&call))?;
         Ok(if verdict.is_pass() {
             Ok(answer)
         } else {
             Err(verdict)
         })
     }
+}
 
-    /// Runs the harness in a fork of a server that has never run a program.
-    fn call(
-        &self,
-        modules: Modules,
-        argument: &Value,
-        timeout: Duration,
-    ) -> Result<(Verdict, String), PythonError> {
-        let harness = Harness {
-            key: "reward_unit_tests".to_owned(),
-            code: HARNESS,
-            data: String::new(),
-        };
-        let argument = argument.to_string();
-        let call = Call {
-            harness: &harness,
-            modules,
-            argument: &argument,
-            timeout,
-            seed: 0,
-        };
-        patiently(|| self.pool.call(&call))
+/// The body of a message.
+#[derive(Default)]
+struct OneMessage(Vec<u8>);
+
+impl crate::sandbox::Answers for OneMessage {
+    fn restart(&mut self) {
+        self.0.clear();
+    }
+
+    fn most_bytes(&self, _: usize) -> usize {
+        ANSWERS_BYTES
+    }
+
+    fn take(&mut self, _: usize, message: &[u8]) -> ControlFlow<()> {
+        // A letter and the length come first.
+        self.0 = message.get(5..).unwrap_or_default().to_vec();
+        ControlFlow::Continue(())
+    }
+}
+
+fn harness() -> Harness {
+    Harness {
+        key: "reward_unit_tests".to_owned(),
+        code: HARNESS,
+        data: String::new(),
+    }
+}
+
+fn call<'a>(
+    harness: &'a Harness,
+    modules: Modules,
+    argument: &'a str,
+    timeout: Duration,
+) -> Call<'a> {
+    Call {
+        harness,
+        modules,
+        argument,
+        timeout,
+        seed: 0,
     }
 }
 

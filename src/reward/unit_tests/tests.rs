@@ -88,6 +88,23 @@ fn a_variable_of_the_program_can_be_tested() {
     assert_eq!(letters(&judge, &recorded, "size = 6"), "E");
 }
 
+/// Oracle: Python's own comparisons.
+#[test]
+fn values_of_any_size_and_kind_are_compared_exactly() {
+    let judge = judge(1);
+    let same = "def f(x):\n    return x";
+    let test = [
+        "assert f(2 ** 64) == 2 ** 64",
+        "nan = f(float('nan'))\nassert nan != nan",
+        "assert f('\\ud800') == '\\ud800'",
+        "assert f(list(range(100_000)))[-1] == 99_999",
+    ];
+    let recorded = judge.record(&unit_tests(&test), same).unwrap();
+    assert_eq!(letters(&judge, &recorded, same), "PPPP");
+    let near = "def f(x):\n    return x + 5 if type(x) is int else x";
+    assert_eq!(letters(&judge, &recorded, near), "APPP");
+}
+
 #[test]
 fn tests_that_cannot_be_used_are_named() {
     let judge = judge(1);
