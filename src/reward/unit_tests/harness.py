@@ -24,19 +24,13 @@ def prepare(data):
     pass
 
 
-def run(argument):
-    """Records or checks, in a process that runs no solution."""
-    argument = json.loads(argument)
-    return json.dumps({"record": record_requests, "check": check_answers}[argument["work"]](argument))
-
-
 def answer(argument, descriptor):
-    """Runs a solution, and sends one message with all its answers: JSON, in which values are base 64."""
+    """Does one of the works, and sends one message with the result: JSON, in which values are base 64."""
     argument = json.loads(argument)
+    works = {"record": record_requests, "answer": give_answers, "check": check_answers}
     try:
-        namespace = load(argument["setup"], argument["solution"])
         send(descriptor, message(LOADED, b""))
-        send(descriptor, message(b"V", json.dumps(give_answers(argument, namespace)).encode()))
+        send(descriptor, message(b"V", json.dumps(works[argument["work"]](argument)).encode()))
     except BaseException as error:
         send(descriptor, failure_of(error))
 
@@ -49,7 +43,7 @@ def packed(value):
 def packed_plain(value):
     letter, body = encode(value)
     if letter in b"Xx" and b"object" in body:
-        raise TypeError(f"a value of class `{type(value).__name__}` is not plain")
+        raise TypeError(f"a value of class `{type(value).__name__}` is no plain value")
     return as_text(message(letter, body))
 
 
@@ -140,8 +134,9 @@ def record_requests(argument):
     return {"recorded": {"functions": functions, "variables": variables, "calls": calls}}
 
 
-def give_answers(argument, namespace):
+def give_answers(argument):
     """The values of a solution's variables, and its answers; an answer may be an exception."""
+    namespace = load(argument["setup"], argument["solution"])
     values = {}
     for name in argument["variables"]:
         if name in namespace:

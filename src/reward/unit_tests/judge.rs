@@ -23,7 +23,7 @@ const HARNESS: &str = concat!(
 ",
     include_str!("harness.py")
 );
-/// The most bytes of all answers of a solution.
+/// The most bytes of a result, such as all answers of a solution.
 const ANSWERS_BYTES: usize = 1 << 24;
 
 /// The time limit of references and their tests, which take milliseconds.
@@ -140,7 +140,7 @@ impl TestJudge {
                 "test": text,
             });
             let modules = Modules::of_program(&format!("{}\n{reference}\n{text}", tests.setup));
-            let answer = match self.check(modules, &argument, REFERENCE_TIMEOUT)? {
+            let answer = match self.work(modules, &argument, REFERENCE_TIMEOUT)? {
                 Ok(answer) => answer,
                 Err(verdict) => {
                     let reason = verdict.to_string();
@@ -183,15 +183,20 @@ impl TestJudge {
         let mut calls = requests.calls.clone();
         for _ in 0..ROUNDS {
             let argument = json!({
+                "work": "answer",
                 "setup": recorded.setup,
                 "solution": solution,
                 "variables": requests.variables,
                 "calls": calls,
             });
             let modules = Modules::of_program(&format!("{}\n{solution}", recorded.setup));
-            let Answers { values, answers } = match self.answer(modules, &argument)? {
-                Ok(answers) => answers,
+            let body = match self.work(modules, &argument, self.timeout)? {
+                Ok(body) => body,
                 Err(verdict) => return Ok(verdict),
+            };
+            // The solution's process may have sent anything.
+            let Ok(Answers { values, answers }) = serde_json::from_slice(&body) else {
+                return Ok(Verdict::Forged);
             };
             let argument = json!({
                 "work": "check",
@@ -208,7 +213,7 @@ impl TestJudge {
                 "{}\n{}\n{text}",
                 recorded.setup, recorded.reference
             ));
-            let answer = match self.check(modules, &argument, self.timeout)? {
+            let answer = match self.work(modules, &argument, self.timeout)? {
                 Ok(answer) => answer,
                 Err(verdict) => return Ok(verdict),
             };
@@ -232,26 +237,36 @@ impl TestJudge {
         })
     }
 
-    /// Lets a solution answer calls, in a process of its own. The inner error is the verdict on one that does not.
-    fn answer(
+    /// Lets the harness do something in a process of its own, with which all ends that the row's setup changes. The
+    /// inner error is the verdict on a program that does not come to its end.
+    fn work(
         &self,
         modules: Modules,
         argument: &Value,
-    ) -> Result<Result<Answers, Verdict>, PythonError> {
-        let (harness, argument) = (harness(), argument.to_string());
+        timeout: Duration,
+    ) -> Result<Result<Vec<u8>, Verdict>, PythonError> {
+        let harness = Harness {
+            key: "reward_unit_tests".to_owned(),
+            code: HARNESS,
+            data: String::new(),
+        };
+        let argument = argument.to_string();
         let calls = Calls {
-            call: call(&harness, modules, &argument, self.timeout),
-            // One message has all answers.
-            limits: &[self.timeout],
+            call: Call {
+                harness: &harness,
+                modules,
+                argument: &argument,
+                timeout,
+                seed: 0,
+            },
+            // One message has the whole result.
+            limits: &[timeout],
         };
         patiently(|| {
             let mut body = OneMessage::default();
             let answered = self.pool.answer(&calls, &mut body)?;
             Ok(match answered.end {
-                // The solution's process may have sent anything.
-                AnswersEnd::Complete => {
-                    serde_json::from_slice(&body.0).map_err(|_| Verdict::Forged)
-                }
+                AnswersEnd::Complete => Ok(body.0),
                 AnswersEnd::Raised { verdict, .. } | AnswersEnd::Ended(verdict) => Err(verdict),
                 AnswersEnd::Late => Err(Verdict::Timeout),
                 AnswersEnd::TooLong | AnswersEnd::Stopped => Err(Verdict::Error {
@@ -259,24 +274,6 @@ impl TestJudge {
                     message: "the answers are too long".to_owned(),
                 }),
             })
-        })
-    }
-
-    /// Runs a test in a process of its own that runs no solution: what the row's setup changes ends with it. The inner
-    /// error is the verdict on a test that does not come to its end.
-    fn check(
-        &self,
-        modules: Modules,
-        argument: &Value,
-        timeout: Duration,
-    ) -> Result<Result<String, Verdict>, PythonError> {
-        let (harness, argument) = (harness(), argument.to_string());
-        let call = call(&harness, modules, &argument, timeout);
-        let (verdict, answer) = patiently(|| self.pool.call(&call))?;
-        Ok(if verdict.is_pass() {
-            Ok(answer)
-        } else {
-            Err(verdict)
         })
     }
 }
@@ -301,29 +298,6 @@ impl crate::sandbox::Answers for OneMessage {
     }
 }
 
-fn harness() -> Harness {
-    Harness {
-        key: "reward_unit_tests".to_owned(),
-        code: HARNESS,
-        data: String::new(),
-    }
-}
-
-fn call<'a>(
-    harness: &'a Harness,
-    modules: Modules,
-    argument: &'a str,
-    timeout: Duration,
-) -> Call<'a> {
-    Call {
-        harness,
-        modules,
-        argument,
-        timeout,
-        seed: 0,
-    }
-}
-
 /// Asks the judge; if it fails, once more after a pause.
 fn patiently<T>(ask: impl Fn() -> Result<T, PythonError>) -> Result<T, PythonError> {
     let mut attempt = 1;
@@ -340,8 +314,8 @@ fn patiently<T>(ask: impl Fn() -> Result<T, PythonError>) -> Result<T, PythonErr
 }
 
 /// Reads an answer of the checker, which runs our own code and the row's.
-fn read<T: DeserializeOwned>(answer: &str) -> Result<T, PythonError> {
-    serde_json::from_str(answer).map_err(|error| PythonError::Server {
+fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, PythonError> {
+    serde_json::from_slice(answer).map_err(|error| PythonError::Server {
         reason: format!("unexpected answer of the harness: {error}"),
     })
 }
