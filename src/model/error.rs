@@ -129,6 +129,17 @@ pub enum ModelError {
         /// What is wrong, and what was expected.
         problem: String,
     },
+    /// The model predicts NaN or infinity.
+    #[error(
+        "the logits for token {token} of the completion of prompt {index} are not finite: the model or its adapter has \
+         weights that are not finite, or numbers that are too large for its dtype"
+    )]
+    NotFinite {
+        /// The position of the prompt among the prompts.
+        index: usize,
+        /// The position of the token in the completion.
+        token: usize,
+    },
     /// The caller asked to stop.
     #[error("generation was interrupted")]
     Interrupted,

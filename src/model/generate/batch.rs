@@ -6,14 +6,14 @@ use burn::tensor::Tensor;
 
 use crate::{
     model::{
-        Decoder, KvCache, LanguageModel, TokenBatch,
+        Decoder, KvCache, LanguageModel, ModelError, TokenBatch,
         ops::{self, Sampler},
         token_batch::indices,
     },
     seed::Stream,
 };
 
-use super::{Completion, Finish};
+use super::{Completion, Finish, check_logits};
 
 /// A prompt whose completion is not finished.
 pub(super) struct Row<'p> {
@@ -72,7 +72,11 @@ impl<'m, 'p> Batch<'m, 'p> {
     }
 
     /// Reads the prompts of new rows, draws their first tokens and adds the rows that go on.
-    pub(super) fn admit(&mut self, mut rows: Vec<Row<'p>>, completions: &mut [Completion]) {
+    pub(super) fn admit(
+        &mut self,
+        mut rows: Vec<Row<'p>>,
+        completions: &mut [Completion],
+    ) -> Result<(), ModelError> {
         let device = self.decoder.device();
         let (distinct, prompt_of) = distinct(&rows);
         let mut cache = KvCache::new(self.decoder.num_layers());
@@ -82,11 +86,11 @@ impl<'m, 'p> Batch<'m, 'p> {
         for (row, prompt) in rows.iter_mut().zip(&prompt_of) {
             row.padding = tokens.left_padding()[*prompt];
         }
-        let kept = self.draw(last, &mut rows, completions);
+        let kept = self.draw(last, &mut rows, completions)?;
         let from: Vec<usize> = kept.iter().map(|place| prompt_of[*place]).collect();
         let mut rows = only(rows, &kept);
         if rows.is_empty() {
-            return;
+            return Ok(());
         }
         let all: Vec<usize> = (0..self.rows.len()).collect();
         let first = self.rows.iter().map(|row| row.padding).min().unwrap_or(0);
@@ -94,16 +98,17 @@ impl<'m, 'p> Batch<'m, 'p> {
         shift(&mut self.rows, old);
         shift(&mut rows, new);
         self.rows.append(&mut rows);
+        Ok(())
     }
 
     /// Draws the next token of each row, and removes the rows that end.
-    pub(super) fn step(&mut self, completions: &mut [Completion]) {
+    pub(super) fn step(&mut self, completions: &mut [Completion]) -> Result<(), ModelError> {
         let next = self.rows.iter().map(|row| row.last).collect();
         let padding = self.rows.iter().map(|row| row.padding).collect();
         let tokens = TokenBatch::of_next(next, padding);
         let last = self.decoder.last_hidden(&tokens, &mut self.cache);
         let mut rows = std::mem::take(&mut self.rows);
-        let kept = self.draw(last, &mut rows, completions);
+        let kept = self.draw(last, &mut rows, completions)?;
         let has_left = kept.len() < rows.len();
         self.rows = only(rows, &kept);
         if has_left {
@@ -111,6 +116,7 @@ impl<'m, 'p> Batch<'m, 'p> {
             let [gained, _] = self.cache.rearrange(&kept, first, None);
             shift(&mut self.rows, gained);
         }
+        Ok(())
     }
 
     /// Draws a token of each row and returns the indices of the rows that go on.
@@ -123,12 +129,13 @@ impl<'m, 'p> Batch<'m, 'p> {
         last: Tensor<2>,
         rows: &mut [Row<'_>],
         completions: &mut [Completion],
-    ) -> Vec<usize> {
+    ) -> Result<Vec<usize>, ModelError> {
         let streams = rows.iter_mut().map(|row| &mut row.stream).collect();
         let drawn = ops::draw(&self.sampler, self.decoder.logits(last), streams);
         let mut kept = Vec::with_capacity(rows.len());
         for (place, ((token, log_prob), row)) in drawn.into_iter().zip(rows).enumerate() {
             let completion = &mut completions[row.index];
+            check_logits(log_prob, row.index, completion.tokens.len())?;
             completion.tokens.push(token);
             completion.log_probs.push(log_prob);
             row.last = token;
@@ -138,7 +145,7 @@ impl<'m, 'p> Batch<'m, 'p> {
                 kept.push(place);
             }
         }
-        kept
+        Ok(kept)
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Finish {
 /// rows run at once as the model's [`kv_cache`](LanguageModel::kv_cache) holds; when a row ends,
 /// the next prompt takes its place. Equal prompts that start together are read once. `should_stop`
 /// is called before each token, and if it returns true, generation ends with
-/// [`ModelError::Interrupted`].
+/// [`ModelError::Interrupted`]. Logits that are not finite are [`ModelError::NotFinite`].
 ///
 /// # Panics
 ///
@@ -82,12 +82,12 @@ pub fn generate(
             if should_stop() {
                 return Err(ModelError::Interrupted);
             }
-            batch.admit(waiting.drain(..free).collect(), &mut completions);
+            batch.admit(waiting.drain(..free).collect(), &mut completions)?;
         } else if batch.has_rows() {
             if should_stop() {
                 return Err(ModelError::Interrupted);
             }
-            batch.step(&mut completions);
+            batch.step(&mut completions)?;
         }
     }
     Ok(completions)
@@ -129,6 +129,14 @@ fn check(model: &LanguageModel, prompts: &[Vec<u32>]) -> Result<(), ModelError> 
             continue;
         };
         return Err(ModelError::Prompt { index, problem });
+    }
+    Ok(())
+}
+
+/// Refuses a token of logits that have NaN or infinity: its log-probability is then NaN, whichever token was drawn.
+fn check_logits(log_prob: f32, index: usize, token: usize) -> Result<(), ModelError> {
+    if log_prob.is_nan() {
+        return Err(ModelError::NotFinite { index, token });
     }
     Ok(())
 }
@@ -346,5 +354,32 @@ mod tests {
         insta::assert_snapshot!(error(Vec::new()), @"cannot continue prompt 1: it has no tokens");
         insta::assert_snapshot!(error(vec![4; 64]), @"cannot continue prompt 1: it has `64` tokens, expected less than `64`");
         insta::assert_snapshot!(error(vec![99]), @"cannot continue prompt 1: token `99` is not below `23`");
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_an_error_and_no_token() {
+        let greedy = SamplingSettings {
+            temperature: 0.0,
+            ..SETTINGS
+        };
+        for damage in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut model = fixture::adapted("qwen2", AdapterKind::Lora);
+            model.decoder = model.decoder.clone().map_trainable(|name, value| {
+                let is_last = name.contains("layers.1.mlp");
+                if is_last { value * damage } else { value }
+            });
+            for settings in [&SETTINGS, &greedy] {
+                let all = generate(&model, &prompts(), settings, streams(4), &mut || false);
+                let one =
+                    super::stream(&model, &[4], settings, stream(1, "t", 0, 0), &mut |_| true);
+
+                for error in [all.unwrap_err(), one.unwrap_err()] {
+                    assert!(
+                        matches!(error, ModelError::NotFinite { token: 0, .. }),
+                        "{error}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     seed::Stream,
 };
 
-use super::{Completion, Finish, check};
+use super::{Completion, Finish, check, check_logits};
 
 /// Draws a completion as [`generate`](super::generate) does, and passes each token to `on_token` as
 /// it is drawn.
@@ -32,6 +32,7 @@ pub fn stream(
         let hidden = decoder.last_hidden(&TokenBatch::of_prompts(&[next]), &mut cache);
         let logits = decoder.logits(hidden);
         let (token, log_prob) = ops::draw(&sampler, logits, vec![&mut numbers])[0];
+        check_logits(log_prob, 0, completion.tokens.len())?;
         completion.tokens.push(token);
         completion.log_probs.push(log_prob);
         if model.stop_tokens.contains(&token) {
