@@ -16,6 +16,9 @@ use crate::{
     plan::JobId,
 };
 
+/// How often a file is written whose half-written content another process removes: as often as workers take the lock.
+const WRITES: usize = 10;
+
 /// Replaces a file by a value's JSON, indented, with a line break at its end.
 pub(super) fn write<T: Serialize>(
     path: &Path,
@@ -26,7 +29,17 @@ pub(super) fn write<T: Serialize>(
 }
 
 /// Replaces a file by what [`to_json`] has made.
+///
+/// A worker that takes the lock of a folder removes half-written files, which may be those of a scheduler that prepares
+/// the folder at that moment. So a write whose file has vanished is made again, as long as its folder is there.
 pub(super) fn write_bytes(path: &Path, bytes: &[u8], flush: Flush) -> Result<(), DiskError> {
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    for _ in 1..WRITES {
+        match atomic::write(path, bytes, flush) {
+            Err(error) if is_gone(&error) && atomic::folder_of(path).is_dir() => {}
+            written => return written.map_err(DiskError::write(path)),
+        }
+    }
     atomic::write(path, bytes, flush).map_err(DiskError::write(path))
 }
 

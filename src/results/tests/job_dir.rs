@@ -1,6 +1,11 @@
 //! A job folder as its scheduler, its worker and a crash leave it.
 
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -225,6 +230,27 @@ fn taking_the_lock_removes_half_written_files() {
 
     assert!(!dir.path().join(".a1b2.tmp").exists());
     assert!(dir.job().unwrap().is_some());
+}
+
+#[test]
+fn a_scheduler_prepares_a_folder_while_workers_take_its_lock() {
+    let (_root, dir) = folder("eval-00000001");
+    let job = job("eval-00000001", &[]);
+    let is_done = AtomicBool::new(false);
+
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                drop(dir.claim().unwrap());
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let prepared: Vec<_> = (0..200).map(|_| dir.prepare(&job)).collect();
+        is_done.store(true, Ordering::Relaxed);
+        for result in prepared {
+            result.unwrap();
+        }
+    });
 }
 
 #[test]
