@@ -47,9 +47,16 @@ conformance *arguments:
     set -euo pipefail
     skip=()
     tests/cuda/install.sh || skip=(--skip the_cuda_texts_compile)
-    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu "${skip[@]}" "$@"
+    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu --skip what_numpy_draws "${skip[@]}" "$@"
     {{ just_executable() }} browse
     {{ just_executable() }} parity
+    # The environment of `parity` has NumPy; the Python of this machine need not.
+    python=${RECODE_PARITY_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/recode/parity-venv}/bin/python
+    if "$python" -c 'import numpy' 2>/dev/null; then
+        RECODE_PYTHON=$python cargo test --release --locked --lib -- --ignored what_numpy_draws
+    else
+        echo "SKIPPED: what NumPy draws (no NumPy here)" >&2
+    fi
 
 # Compile the CUDA texts for three generations of GPUs, print what they take, and compare it with their budgets; needs no GPU, and prints SKIPPED where NVIDIA's compiler cannot be installed
 check-cuda:
