@@ -19,7 +19,7 @@ use super::Content;
 /// Raised by hand when the code of a job starts to give other results from the same inputs.
 ///
 /// The commit is not part of a job's identity: a comment must not invalidate a week of training.
-pub const RECIPE_VERSION: u32 = 4;
+pub const RECIPE_VERSION: u32 = 5;
 
 /// The name of a job and of its folder, such as `train-7c1e9a02`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
