@@ -463,9 +463,12 @@ def at(line, tag):
     """The value of an event's tag in a line of metrics.jsonl; None if the line does not have it."""
     group, name = tag.split("/")
     rollout = line.get("rollout", {})
-    if name == "tokens_per_second":
+    reward = rollout.get("reward", {})
+    if name in line["timing"]:
         return line["timing"][name]
-    return {"train": line, "reward": rollout.get("reward", {}), "rollout": rollout}[group].get(name)
+    groups = {"train": line, "reward": reward, "tests": reward.get("tests") or {}, "rollout": rollout,
+              "reward_part": reward.get("parts", {}), "gaming": rollout.get("gaming", {})}
+    return groups[group].get(name)
 
 
 def tensorboard(folder):
