@@ -87,6 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
         slots,
+        ranks: experiment.run.ranks,
         retries: arguments.retries,
         ..Settings::default()
     };

@@ -24,6 +24,10 @@ pub(super) struct Arguments {
     /// How often a failed job is started again
     #[arg(long, default_value_t = 0)]
     retries: u32,
+
+    /// How many processes share a training
+    #[arg(long, default_value_t = 1)]
+    ranks: usize,
 }
 
 /// Runs `recode slurm-task`.
@@ -45,6 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let settings = Settings {
         retries: arguments.retries,
+        ranks: arguments.ranks,
         ..Settings::default()
     };
     let jobs = [job];

@@ -60,6 +60,7 @@ impl Launcher for Process {
             .args(["--attempt", &order.attempt.to_string()])
             // The worker compares: if this process dies first, the worker has another parent.
             .args(["--parent", &std::process::id().to_string()])
+            .args(["--ranks", &order.ranks.to_string()])
             .stdin(Stdio::null())
             .stdout(create_log(&order.logs.join("stdout.log"))?)
             .stderr(create_log(&order.logs.join("stderr.log"))?)
@@ -125,7 +126,7 @@ impl Drop for Worker {
     }
 }
 
-fn how(status: ExitStatus) -> Ended {
+pub(super) fn how(status: ExitStatus) -> Ended {
     status
         .signal()
         .map_or_else(|| Ended::Code(status.code().unwrap_or(-1)), Ended::Signal)
@@ -155,6 +156,7 @@ mod tests {
                 folder,
                 attempt: 3,
                 logs: folder,
+                ranks: 2,
             })
             .unwrap()
     }
@@ -190,7 +192,7 @@ mod tests {
         let (path, pid) = (folder.path().display(), std::process::id());
         assert_eq!(
             arguments,
-            format!("job {path} --attempt 3 --parent {pid}\n")
+            format!("job {path} --attempt 3 --parent {pid} --ranks 2\n")
         );
         assert_eq!(
             fs::read_to_string(folder.path().join("stderr.log")).unwrap(),
@@ -241,6 +243,7 @@ mod tests {
             folder: folder.path(),
             attempt: 1,
             logs: folder.path(),
+            ranks: 1,
         };
 
         let error = Process::new("/no/such/program").start(&order).unwrap_err();

@@ -22,6 +22,8 @@ use crate::{launch::Launcher, plan::JobId, results::Store};
 pub struct Settings {
     /// How many jobs run at once.
     pub slots: usize,
+    /// How many processes share each training.
+    pub ranks: usize,
     /// How often a failed job is started again.
     pub retries: u32,
     /// The time between two polls of the workers.
@@ -34,6 +36,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             slots: 1,
+            ranks: 1,
             retries: 0,
             interval: Duration::from_millis(100),
             patience: Duration::from_secs(90),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     launch::{Ended, Order},
-    plan::{Job, JobId},
+    plan::{Job, JobId, JobKind},
     results::{Holder, JobState, ResultsError, exit_code, in_words},
 };
 
@@ -228,6 +228,10 @@ impl Scheduler<'_> {
             folder: track.dir.path(),
             attempt,
             logs: &logs,
+            ranks: match track.id().kind() {
+                Some(JobKind::Train) => self.settings.ranks.max(1),
+                _ => 1,
+            },
         };
         match self.launcher.start(&order) {
             Ok(process) => {

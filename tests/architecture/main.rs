@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("answer", &["syntax"]),
     ("sandbox", &["disk", "fuzz"]),
     ("launch", &[]),
+    ("ranks", &[]),
     ("remote", &["fuzz", "settings"]),
     ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
     ("reward", &["answer", "sandbox", "settings", "syntax"]),
@@ -38,7 +39,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "train",
-        &["digest", "disk", "model", "reward", "seed", "settings"],
+        &[
+            "digest", "disk", "model", "ranks", "reward", "seed", "settings",
+        ],
     ),
     (
         "eval",
@@ -76,8 +79,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
-            "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
-            "reward", "sandbox", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "launch", "model", "plan", "ranks",
+            "remote", "results", "reward", "sandbox", "seed", "train",
         ],
     ),
 ];

@@ -140,6 +140,8 @@ impl Slurm<'_> {
             list.display().to_string(),
             "--retries".to_owned(),
             self.retries.to_string(),
+            "--ranks".to_owned(),
+            self.ranks.to_string(),
         ];
         let script = script::script(self.settings, Some(self.needs.cpus), &program);
         let number = self.client.submit(&options, &script)?;
