@@ -50,6 +50,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = Settings {
         retries: arguments.retries,
         ranks: arguments.ranks,
+        // Slurm has chosen the devices that this process sees.
+        gpus: Some(0),
         ..Settings::default()
     };
     let jobs = [job];

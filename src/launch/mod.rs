@@ -28,6 +28,8 @@ pub struct Order<'a> {
     pub logs: &'a Path,
     /// How many processes share the job.
     pub ranks: usize,
+    /// The GPUs that the job may use; if there are none, it sees what this process sees.
+    pub devices: &'a [String],
 }
 
 /// A way of starting the worker of a job.

@@ -30,7 +30,7 @@ pub trait Exchange: Debug + Send {
     /// Sends a piece to each rank, this one included, and returns the piece that each rank has sent to this one.
     fn trade(&mut self, pieces: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, RankError>;
 
-    /// Tells the others why this rank cannot go on.
+    /// Says to the others why this rank cannot go on.
     fn give_up(&mut self, reason: &str);
 }
 
@@ -161,7 +161,7 @@ impl Ranks {
         Ok(self.gather_values(&flag)?.contains(&true))
     }
 
-    /// Tells the others why this rank cannot go on.
+    /// Says to the others why this rank cannot go on.
     pub fn give_up(&self, reason: &str) {
         if let Some(exchange) = &self.0 {
             lock(exchange).give_up(reason);

@@ -32,7 +32,7 @@ pub struct Attempt {
     pub dirty: Option<bool>,
     /// Digest of `Cargo.lock` at the time of the build.
     pub lock_file: Digest,
-    /// The device of the job; `remote` for a model at an endpoint.
+    /// The device of the job, with the names of its GPUs if they are known; `remote` for a model at an endpoint.
     pub device: String,
     /// How many processes shared the job.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -106,6 +106,17 @@ impl Attempt {
             started: Timestamp::now(),
             ended: None,
         }
+    }
+}
+
+impl Attempt {
+    /// Where it runs in a few words, such as `2 ranks on cuda 0,1`; nothing for one process on the processor.
+    pub fn place(&self) -> Option<String> {
+        let ranks = (self.ranks > 1).then(|| format!("{} ranks", self.ranks));
+        let is_gpu = self.device != "cpu" && self.device != "remote";
+        let parts = [ranks, is_gpu.then(|| self.device.clone())];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(" on "))
     }
 }
 

@@ -3,6 +3,7 @@
 //! It starts commands through a launcher and reads job folders; it knows neither tensors nor
 //! terminals. Call it on the main thread: workers end with the thread that started them.
 
+mod devices;
 mod end;
 mod event;
 mod run;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub slots: usize,
     /// How many processes share each training.
     pub ranks: usize,
+    /// The GPUs that each job on a GPU backend gets; without a number, one for each of its processes.
+    pub gpus: Option<u32>,
     /// How often a failed job is started again.
     pub retries: u32,
     /// The time between two polls of the workers.
@@ -37,6 +40,7 @@ impl Default for Settings {
         Self {
             slots: 1,
             ranks: 1,
+            gpus: None,
             retries: 0,
             interval: Duration::from_millis(100),
             patience: Duration::from_secs(90),
@@ -57,6 +61,9 @@ pub struct Scheduler<'a> {
     pub stop_requests: &'a mut dyn FnMut() -> usize,
     /// How jobs are run.
     pub settings: Settings,
+    /// The GPUs of this machine by the names that their driver takes. No two jobs get the same one. If they are not
+    /// known, the list is empty and none is assigned.
+    pub devices: &'a [String],
 }
 
 impl std::fmt::Debug for Scheduler<'_> {

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, thread, time::Instant};
 
 use super::{
-    End, Event, ScheduleError, Scheduler, Summary,
+    End, Event, ScheduleError, Scheduler, Settings, Summary,
+    devices::{Free, Grant},
     track::{Phase, Track, Worker, blocked, counts, ready},
 };
 use crate::{
     launch::{Ended, Order},
-    plan::{Job, JobId, JobKind},
+    plan::{Job, JobId},
     results::{Holder, JobState, ResultsError, exit_code, in_words},
 };
 
@@ -176,20 +177,30 @@ impl Scheduler<'_> {
         }
         let mut free = self.settings.slots.max(1);
         free = free.saturating_sub(tracks.iter_mut().filter_map(Track::worker).count());
+        let mut devices = Free::new(self.devices, tracks);
         for position in ready(tracks) {
             if free == 0 {
                 return;
             }
+            let Settings { ranks, gpus, .. } = self.settings;
+            let devices = match devices.take(tracks[position].job.work.gpus(gpus, ranks)) {
+                Grant::Now(devices) => devices,
+                Grant::Later => continue,
+                Grant::Never(reason) => {
+                    self.fail(&mut tracks[position], reason, false);
+                    continue;
+                }
+            };
             if let Err(error) = restore_upstream(tracks, position) {
                 self.fail(&mut tracks[position], in_words(&error), false);
                 continue;
             }
-            self.start(&mut tracks[position]);
+            self.start(&mut tracks[position], devices);
             free -= usize::from(tracks[position].worker().is_some());
         }
     }
 
-    fn start(&mut self, track: &mut Track<'_>) {
+    fn start(&mut self, track: &mut Track<'_>, devices: Vec<String>) {
         let state = if track.dir.lacks_model() {
             track.dir.forget_outcome().and_then(|()| track.dir.state())
         } else {
@@ -209,12 +220,12 @@ impl Scheduler<'_> {
                 self.listener.hear(&Event::Held { job, owner });
                 track.phase = Phase::Held;
             }
-            JobState::New | JobState::Failed { .. } => self.launch(track, 0),
-            JobState::Resumable { step } => self.launch(track, step),
+            JobState::New | JobState::Failed { .. } => self.launch(track, 0, devices),
+            JobState::Resumable { step } => self.launch(track, step, devices),
         }
     }
 
-    fn launch(&mut self, track: &mut Track<'_>, step: u64) {
+    fn launch(&mut self, track: &mut Track<'_>, step: u64, devices: Vec<String>) {
         let prepared = track
             .dir
             .prepare(track.job)
@@ -228,10 +239,8 @@ impl Scheduler<'_> {
             folder: track.dir.path(),
             attempt,
             logs: &logs,
-            ranks: match track.id().kind() {
-                Some(JobKind::Train) => self.settings.ranks.max(1),
-                _ => 1,
-            },
+            ranks: track.job.work.ranks(self.settings.ranks),
+            devices: &devices,
         };
         match self.launcher.start(&order) {
             Ok(process) => {
@@ -246,6 +255,7 @@ impl Scheduler<'_> {
                     attempt,
                     since,
                     progress: None,
+                    devices,
                 });
             }
             Err(error) => self.fail(track, in_words(&error), false),

@@ -119,7 +119,7 @@ fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerE
     let Task::Train { train, .. } = &job.work.task else {
         return Err(WorkerError::NotShared(job.id));
     };
-    let prepared = Prepared::load(&job.work, train, &dir)?;
+    let prepared = Prepared::load(&job.work, train, &dir, ranks.rank())?;
     prepared.train(&job.work, train, &dir, ranks, &mut Silent(stop))?;
     Ok(())
 }

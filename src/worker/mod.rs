@@ -136,7 +136,12 @@ fn run_with(
     }
     let number = origin.attempt.unwrap_or_else(|| dir.last_attempt().max(1));
     let mut attempt = Attempt::begin(&job, number);
-    attempt.ranks = origin.ranks.max(1);
+    attempt.ranks = job.work.ranks(origin.ranks);
+    let devices = job.work.backend.devices();
+    let devices = &devices[..devices.len().min(attempt.ranks)];
+    if job.work.remote().is_none() && !devices.is_empty() {
+        attempt.device = format!("{} {}", attempt.device, devices.join(","));
+    }
     dir.write_attempt(&attempt)?;
 
     let mut progress = Reporter::start(&dir, note(number))?;

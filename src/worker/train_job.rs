@@ -35,7 +35,7 @@ pub(super) fn train_job(
         Some(planned) => Some(Evaluation::start(&mut context, planned)?),
         None => None,
     };
-    let prepared = Prepared::load(work, settings, dir)?;
+    let prepared = Prepared::load(work, settings, dir, 0)?;
     let versions = prepared.tools.versions();
     if !versions.is_empty() {
         context.attempt.judge.extend(versions);
@@ -87,13 +87,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Loads it, as each rank does.
+    /// Loads it on the device of a rank, as each rank does.
     pub(super) fn load(
         work: &Work,
         settings: &TrainSettings,
         dir: &JobDir,
+        rank: usize,
     ) -> Result<Self, WorkerError> {
-        let device = work.backend.open()?;
+        let device = work.backend.open_for(rank)?;
         let path = work.model_path.as_deref();
         let mut model = model::load(&work.model, path, &work.start, dir, &device)?;
         let rows = rows(work, settings, &model.chat)?;

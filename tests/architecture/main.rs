@@ -73,7 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "device", "digest", "disk", "plan", "results", "schedule", "settings", "spec",
+            "digest", "disk", "plan", "results", "schedule", "settings", "spec",
         ],
     ),
     (
