@@ -70,6 +70,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = spec_arguments::plan(&experiment, &around)?;
     spec_arguments::print_warnings(&experiment, &plan);
     let store = results_folder::of_spec(&arguments.spec.spec);
+    if let Some(weakness) = results_folder::lock_weakness(store.root()) {
+        output::error_line(&format!("warning: {weakness}"));
+    }
     let is_in_queue = match arguments.on {
         Some(on) => on == On::Slurm,
         None => experiment.run.engine == EngineName::Slurm,

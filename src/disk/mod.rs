@@ -4,6 +4,7 @@
 //! an odd target leaves behind.
 
 pub mod atomic;
+mod claim_file;
 mod error;
 pub mod folders;
 mod json_lines;
