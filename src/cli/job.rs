@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     parent: Option<u32>,
 
-    /// How many processes share the job, if it is a training
+    /// How many processes share the job
     #[arg(long, default_value_t = 1)]
     ranks: usize,
 

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 0)]
     retries: u32,
 
-    /// How many processes share a training
+    /// How many processes share a job
     #[arg(long, default_value_t = 1)]
     ranks: usize,
 }

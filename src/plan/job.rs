@@ -203,15 +203,16 @@ impl Work {
         }
     }
 
-    /// How many processes share this work, if `ranks` share each training.
+    /// How many processes share this work, if `ranks` share each job; a remote model is asked by one.
     pub fn ranks(&self, ranks: usize) -> usize {
-        match self.task {
-            Task::Train { .. } => ranks.max(1),
-            Task::Eval(_) => 1,
+        if self.remote().is_some() {
+            1
+        } else {
+            ranks.max(1)
         }
     }
 
-    /// How many GPUs it needs, if `ranks` processes share each training: as many as `asked`, or one for each process on
+    /// How many GPUs it needs, if `ranks` processes share each job: as many as `asked`, or one for each process on
     /// a GPU backend. A remote model needs none.
     pub fn gpus(&self, asked: Option<u32>, ranks: usize) -> usize {
         match asked {

@@ -23,7 +23,7 @@ use crate::{launch::Launcher, plan::JobId, results::Store};
 pub struct Settings {
     /// How many jobs run at once.
     pub slots: usize,
-    /// How many processes share each training.
+    /// How many processes share each job.
     pub ranks: usize,
     /// The GPUs that each job on a GPU backend gets; without a number, one for each of its processes.
     pub gpus: Option<u32>,

@@ -64,7 +64,7 @@ settings! {
         /// How many jobs run at the same time.
         #[key(whole(1, 10_000), default = 1)]
         pub slots: usize,
-        /// How many processes share each training: they have the same result as one, and a GPU each on a GPU backend.
+        /// How many processes share each job: they have the same result as one, and a GPU each on a GPU backend.
         #[key(whole(1, 1024), default = 1, source = "ours")]
         pub ranks: usize,
         /// What each job needs.

@@ -38,8 +38,8 @@ pub struct Inputs<'a> {
     pub checkpoints: &'a Path,
     /// What the reward runs besides the program; empty if it runs nothing.
     pub tools: RewardTools<'a>,
-    /// The processes that share the training. All of them call [`train`] with the same inputs; the first evaluates and
-    /// writes checkpoints, and only its observer gets what it needs for records.
+    /// The processes that share the training. All of them call [`train`] with the same inputs; the first writes
+    /// checkpoints, and its evaluations count.
     pub ranks: &'a Ranks,
 }
 
@@ -334,14 +334,13 @@ impl Run<'_> {
         if !is_due || self.progress.evaluated == step {
             return Ok(true);
         }
-        let passed = if self.ranks.is_first() {
-            let found = observer.evaluate(self.learner.model(), step);
-            let found = found.map_err(|source| TrainError::Evaluate { step, source })?;
-            Some(found.map(|found| found.passed))
-        } else {
-            None
-        };
-        let Some(passed) = self.ranks.from_first(passed)? else {
+        let found = observer.evaluate(self.learner.model(), step);
+        let found = found.map_err(|source| TrainError::Evaluate { step, source })?;
+        let passed = found.map(|found| found.passed);
+        let Some(passed) = self
+            .ranks
+            .from_first(self.ranks.is_first().then_some(passed))?
+        else {
             return Ok(false);
         };
         self.progress.evaluated = step;

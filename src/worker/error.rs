@@ -137,7 +137,9 @@ pub enum WorkerError {
         ended: Option<Ended>,
     },
     /// This process was asked to help with what nobody helps with.
-    #[error("job `{0}` is not a training, and only trainings are shared by several processes")]
+    #[error(
+        "the model of job `{0}` is remote, so that there is nothing to share between processes"
+    )]
     NotShared(JobId),
     /// The training failed.
     #[error(transparent)]

@@ -1,100 +1,24 @@
-//! The processes that share one training: the worker, which leads, and its helpers.
+//! A process that helps the worker of a job.
 
 use std::{
     io,
     os::{fd::AsFd as _, unix::net::UnixStream},
     path::Path,
-    thread,
 };
 
 use rustix::process::Signal;
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::{Handle, Signals},
-};
 
-use super::{StopFlag, WorkerError, die_with, train_job::Prepared};
+use super::{
+    StopFlag, WorkerError, die_with, eval_job, train_eval::Evaluation, train_job::Prepared,
+};
 use crate::{
-    launch::{Helpers, ask_to_stop, threads_of_a_rank},
+    eval::SampleRecord as EvalSample,
     model::LanguageModel,
     plan::Task,
     ranks::{Local, RankError, Ranks},
     results::{JobDir, in_words},
     train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord},
 };
-
-/// The worker among the ranks of its job.
-pub(super) struct Leader {
-    ranks: Ranks,
-    helpers: Helpers,
-    /// Ends the thread that hands requests to stop to the helpers.
-    requests: Option<Handle>,
-}
-
-impl Leader {
-    /// Starts the other ranks; there are none if `ranks` is 1.
-    pub(super) fn start(dir: &JobDir, ranks: usize) -> Result<Self, WorkerError> {
-        if ranks < 2 {
-            return Ok(Self {
-                ranks: Ranks::alone(),
-                helpers: Helpers::default(),
-                requests: None,
-            });
-        }
-        let threads = threads_of_a_rank(ranks);
-        if let Some(threads) = threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            // If something has used threads before, the ranks have more of them than processors, and are slower.
-            let _ = pool.build_global();
-        }
-        let (helpers, links) = Helpers::start(dir.path(), ranks, threads)?;
-        let mut leader = Self {
-            ranks: Ranks::alone(),
-            requests: Some(hand_on_requests(helpers.pids())?),
-            helpers,
-        };
-        let met = Local::lead(links);
-        leader.ranks = Ranks::new(met.map_err(|error| leader.explain(error))?);
-        Ok(leader)
-    }
-
-    /// All ranks.
-    pub(super) fn ranks(&self) -> &Ranks {
-        &self.ranks
-    }
-
-    /// Why ranks could not go on, with the end of the process that is missing.
-    pub(super) fn explain(&mut self, error: RankError) -> WorkerError {
-        match error {
-            RankError::Lost { rank } => WorkerError::RankEnded {
-                rank,
-                ranks: self.helpers.pids().len() + 1,
-                ended: self.helpers.end_of(rank),
-            },
-            error => error.into(),
-        }
-    }
-}
-
-impl Drop for Leader {
-    fn drop(&mut self) {
-        if let Some(requests) = &self.requests {
-            requests.close();
-        }
-    }
-}
-
-/// Hands each request to stop to other processes: they may be busy while this one waits for them.
-fn hand_on_requests(pids: Vec<u32>) -> Result<Handle, WorkerError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(WorkerError::ListenForSignals)?;
-    let handle = signals.handle();
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            ask_to_stop(&pids);
-        }
-    });
-    Ok(handle)
-}
 
 /// Helps the worker of a job, to which standard input is a socket, until its training ends.
 pub fn help(folder: &Path, worker: u32) -> Result<(), WorkerError> {
@@ -116,24 +40,65 @@ fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerE
     let job = dir.job()?.ok_or_else(|| WorkerError::NoJob {
         path: folder.to_owned(),
     })?;
-    let Task::Train { train, .. } = &job.work.task else {
-        return Err(WorkerError::NotShared(job.id));
-    };
-    let prepared = Prepared::load(&job.work, train, &dir, ranks.rank())?;
-    prepared.train(&job.work, train, &dir, ranks, &mut Silent(stop))?;
-    Ok(())
+    let work = &job.work;
+    match &work.task {
+        Task::Train { train, evaluation } => {
+            let evaluation = match evaluation {
+                Some(planned) => Some(Evaluation::start(work, planned, ranks, stop.clone())?),
+                None => None,
+            };
+            let mut observer = Silent { stop, evaluation };
+            let prepared = Prepared::load(work, train, &dir, ranks.rank())?;
+            prepared.train(work, train, &dir, ranks, &mut observer)?;
+            Ok(())
+        }
+        Task::Eval(_) if work.remote().is_some() => Err(WorkerError::NotShared(job.id)),
+        Task::Eval(settings) => {
+            let evaluated = eval_job::help(work, settings, &dir, ranks, &mut SilentEval(stop));
+            match evaluated {
+                // The worker says so too.
+                Err(WorkerError::Stopped) => Ok(()),
+                other => other,
+            }
+        }
+    }
 }
 
-/// The observer of a helper: the worker writes the records.
-struct Silent(StopFlag);
+/// The observer of an evaluation's helper: the worker writes the samples.
+struct SilentEval(StopFlag);
 
-impl Observer for Silent {
+impl crate::eval::Observer for SilentEval {
+    fn on_chunk(&mut self, _: &[EvalSample], _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_warning(&mut self, _: String) {}
+
+    fn should_stop(&self) -> bool {
+        self.0.is_set()
+    }
+}
+
+/// The observer of a training's helper: the worker writes the records.
+struct Silent<'a> {
+    stop: StopFlag,
+    evaluation: Option<Evaluation<'a>>,
+}
+
+impl Observer for Silent<'_> {
     fn on_resume(&mut self, _: usize, _: usize) -> io::Result<()> {
         Ok(())
     }
 
-    fn evaluate(&mut self, _: &LanguageModel, _: usize) -> io::Result<Option<EvaluationRecord>> {
-        Err(io::Error::other("the first rank alone evaluates"))
+    fn evaluate(
+        &mut self,
+        model: &LanguageModel,
+        step: usize,
+    ) -> io::Result<Option<EvaluationRecord>> {
+        let Some(evaluation) = &self.evaluation else {
+            return Ok(None);
+        };
+        evaluation.measure(model, step).map_err(io::Error::other)
     }
 
     fn on_step(&mut self, _: &StepRecord) -> io::Result<()> {
@@ -151,6 +116,6 @@ impl Observer for Silent {
     fn on_note(&mut self, _: &str) {}
 
     fn should_stop(&self) -> bool {
-        self.0.is_set()
+        self.stop.is_set()
     }
 }

@@ -6,6 +6,7 @@
 mod error;
 mod eval_job;
 mod helper;
+mod leader;
 mod lost;
 mod measuring;
 mod model;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Context, WorkerError, helper::Leader, lost, model, reward_tools::Tools, train_eval::Evaluation,
+    Context, WorkerError, leader::Leader, lost, model, reward_tools::Tools, train_eval::Evaluation,
     train_log::TrainLog,
 };
 use crate::{
@@ -25,22 +25,25 @@ use crate::{
 
 /// Trains the job's model, from its last checkpoint if there is one.
 pub(super) fn train_job(
-    mut context: Context<'_>,
+    context: Context<'_>,
     settings: &TrainSettings,
     evaluation: Option<&TrainEval>,
 ) -> Result<Outcome, WorkerError> {
     let (dir, work) = (context.dir, &context.job.work);
     let mut leader = Leader::start(dir, context.ranks)?;
     let evaluation = match evaluation {
-        Some(planned) => Some(Evaluation::start(&mut context, planned)?),
+        Some(planned) => {
+            let stop = context.stop.clone();
+            let evaluation = Evaluation::start(work, planned, leader.ranks(), stop)?;
+            context.attempt.judge = evaluation.judge()?;
+            Some(evaluation)
+        }
         None => None,
     };
     let prepared = Prepared::load(work, settings, dir, 0)?;
     let versions = prepared.tools.versions();
-    if !versions.is_empty() {
-        context.attempt.judge.extend(versions);
-        dir.write_attempt(context.attempt)?;
-    }
+    context.attempt.judge.extend(versions);
+    dir.write_attempt(context.attempt)?;
     lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
     let is_evaluated = evaluation.is_some();
     let mut log = TrainLog::new(context, evaluation, settings.max_steps);

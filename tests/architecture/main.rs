@@ -46,8 +46,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "answer", "data", "digest", "disk", "fuzz", "model", "remote", "sandbox", "seed",
-            "settings", "syntax",
+            "answer", "data", "digest", "disk", "fuzz", "model", "ranks", "remote", "sandbox",
+            "seed", "settings", "syntax",
         ],
     ),
     (

@@ -4,14 +4,12 @@ use std::{cell::RefCell, collections::BTreeMap, fs, rc::Rc, time::Duration};
 
 use super::{End, Event, ScheduleError, Scheduler, Settings, Summary, track::SEARCHES};
 use crate::{
+    device::Backend,
     launch::{
         Ended, Order,
         tests::fixture::{Fake, Play},
     },
-    plan::{
-        Job, JobId,
-        tests::fixture::{job, plan_of},
-    },
+    plan::{Job, JobId, tests::fixture::job},
     results::{
         Claim, JobDir, JobState, Note, Owner, Progress, Status, Store, Timestamp, tests::fixture,
     },
@@ -749,15 +747,12 @@ fn no_two_jobs_get_the_same_gpu_and_none_overtakes_one_that_waits_for_more() {
 #[test]
 fn a_job_with_more_processes_than_gpus_says_so_and_others_go_on() {
     let mut bench = Bench::new(&[("train-1", &[]), ("eval-2", &[])]);
-    bench.jobs[0].work = plan_of("name = \"t\"").jobs[0].work.clone();
     bench.settings.ranks = 4;
-    for job in &mut bench.jobs {
-        job.work.backend = crate::device::Backend::Cuda;
-    }
+    bench.jobs[0].work.backend = Backend::Cuda;
     bench.devices = vec!["0".to_owned(), "1".to_owned()];
 
     let summary = bench.run(|order| {
-        assert_eq!((order.ranks, order.devices), (1, &["0".to_owned()][..]));
+        assert_eq!((order.ranks, order.devices), (4, &[][..]));
         succeeds(order, 0)
     });
 
