@@ -104,7 +104,7 @@ pub(super) fn train_with(
     }
     let start = model.decoder.without_adapter();
     let identity = identity(inputs, &model.decoder.trainable());
-    let threads = meet(inputs.ranks, &identity)?;
+    compare(inputs.ranks, &identity)?;
     let learner = Learner::new(
         model,
         settings.optimizer.clone(),
@@ -112,7 +112,7 @@ pub(super) fn train_with(
         settings.gradient_checkpointing,
         inputs.seed,
     )
-    .shared(inputs.ranks, threads);
+    .shared(inputs.ranks)?;
     let mut method = method(&task, settings, reward_fn, start, inputs.ranks)?;
     let mut run = Run {
         settings,
@@ -142,18 +142,12 @@ pub(super) fn train_with(
     })
 }
 
-/// Compares what all ranks are about to compute, and returns how many threads each of them has.
-fn meet(ranks: &Ranks, identity: &Digest) -> Result<usize, RankError> {
-    let threads = rayon::current_num_threads();
-    let all: Vec<(String, usize)> = ranks.gather_values(&(identity.to_string(), threads))?;
-    let differs = |(digest, _): &(String, usize)| *digest != all[0].0;
-    match all.iter().position(differs) {
+/// Fails unless all ranks are about to compute the same.
+fn compare(ranks: &Ranks, identity: &Digest) -> Result<(), RankError> {
+    let all: Vec<String> = ranks.gather_values(&identity.to_string())?;
+    match all.iter().position(|other| *other != all[0]) {
         Some(rank) => Err(RankError::Different { rank }),
-        None => Ok(all
-            .iter()
-            .map(|(_, threads)| *threads)
-            .min()
-            .unwrap_or(threads)),
+        None => Ok(()),
     }
 }
 

@@ -12,12 +12,12 @@ use super::{
     StopFlag, WorkerError, die_with, eval_job, train_eval::Evaluation, train_job::Prepared,
 };
 use crate::{
-    eval::SampleRecord as EvalSample,
+    eval::{EvalError, SampleRecord as EvalSample},
     model::LanguageModel,
     plan::Task,
     ranks::{Local, RankError, Ranks},
     results::{JobDir, in_words},
-    train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord},
+    train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord, TrainError},
 };
 
 /// Helps the worker of a job, to which standard input is a socket, until its training ends.
@@ -29,10 +29,28 @@ pub fn help(folder: &Path, worker: u32) -> Result<(), WorkerError> {
     let link = UnixStream::from(link.map_err(RankError::from)?);
     let ranks = Ranks::new(Local::follow(link)?);
     let ended = help_with(folder, &ranks, stop);
-    if let Err(error) = &ended {
-        ranks.give_up(&in_words(error));
+    match ended {
+        Err(error) if is_over(&error) => {
+            tracing::info!("the worker of the job has ended");
+            Ok(())
+        }
+        Err(error) => {
+            ranks.give_up(&in_words(&error));
+            Err(error)
+        }
+        Ok(()) => Ok(()),
     }
-    ended
+}
+
+/// Whether the worker has ended, which says why in the same log.
+fn is_over(error: &WorkerError) -> bool {
+    let (WorkerError::Train(TrainError::Ranks(error))
+    | WorkerError::Eval(EvalError::Ranks(error))
+    | WorkerError::Ranks(error)) = error
+    else {
+        return false;
+    };
+    matches!(error, RankError::Lost { rank: 0 })
 }
 
 fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerError> {

@@ -57,14 +57,16 @@ impl MicroBatchRunner {
             by_block,
             seed,
             ranks: Ranks::alone(),
-            pools: pools(decoder, rayon::current_num_threads()),
+            pools: pools(decoder),
         }
     }
 
-    /// Shares micro-batches with other ranks, each of which has as many threads as this one may use.
-    pub(super) fn share(&mut self, ranks: &Ranks, threads: usize) {
+    /// Shares micro-batches with other ranks. Each runs as many side by side as the rank with the fewest threads.
+    pub(super) fn share(&mut self, ranks: &Ranks) -> Result<(), RankError> {
+        let threads = ranks.gather_values(&self.pools.len())?;
+        self.pools.truncate(threads.into_iter().min().unwrap_or(0));
         self.ranks = ranks.clone();
-        self.pools.truncate(threads);
+        Ok(())
     }
 
     /// The gradients of all micro-batches summed by name, and the sum of their losses.
@@ -234,13 +236,13 @@ impl MicroBatchRunner {
 ///
 /// A micro-batch with a thread to itself hands no work to other threads, which would take longer
 /// than the work.
-fn pools(decoder: &Decoder, threads: usize) -> Vec<ThreadPool> {
+fn pools(decoder: &Decoder) -> Vec<ThreadPool> {
     if !decoder.engine().runs_micro_batches_side_by_side() {
         return Vec::new();
     }
     let pool = || ThreadPoolBuilder::new().num_threads(1).build();
     // If the system refuses threads, training is slower but works.
-    (0..threads)
+    (0..rayon::current_num_threads())
         .map(|_| pool())
         .collect::<Result<_, _>>()
         .unwrap_or_default()

@@ -90,12 +90,10 @@ impl Learner {
         }
     }
 
-    /// Shares the work of updates with other ranks, each of which has as many threads as this one may use. All of
-    /// them make every update, with the same gradients.
-    #[must_use]
-    pub(super) fn shared(mut self, ranks: &Ranks, threads: usize) -> Self {
-        self.runner.share(ranks, threads);
-        self
+    /// Shares the work of updates with other ranks. All of them make every update, with the same gradients.
+    pub(super) fn shared(mut self, ranks: &Ranks) -> Result<Self, RankError> {
+        self.runner.share(ranks)?;
+        Ok(self)
     }
 
     /// The model with its current weights.
