@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate},
-    ranks::Ranks,
+    ranks::{RankError, Ranks, share},
     seed,
     train::{
         context::StepContext, error::TrainError, learner::Sequence, observer::RewardRecord,
@@ -168,6 +168,13 @@ impl Collector<'_> {
         }
         let own: Option<Vec<Sent>> = own.map(|own| own.iter().map(Sent::from).collect());
         let all: Option<Vec<Vec<Sent>>> = self.ranks.gather_values(&own)?.into_iter().collect();
+        for (rank, sent) in all.iter().flatten().enumerate() {
+            let share = share(self.batch_size, rank, self.ranks.count());
+            if sent.len() != share.len() * self.group_size {
+                let what = "another number of completions";
+                return Err(RankError::Garbled { rank, what }.into());
+            }
+        }
         let sample = |(row, sent): (&usize, Sent)| Sample {
             row: *row,
             sequence: Sequence {
@@ -196,6 +203,10 @@ impl Collector<'_> {
         prompts: Vec<Vec<u32>>,
         completions: Vec<Completion>,
     ) -> Result<Vec<Sample>, TrainError> {
+        // A rank may have no share of few prompts.
+        if completions.is_empty() {
+            return Ok(Vec::new());
+        }
         let texts = completions
             .iter()
             .map(|completion| model.tokenizer.decode(&completion.tokens))
