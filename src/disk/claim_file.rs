@@ -16,7 +16,7 @@ use std::{
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use serde::{Deserialize, Serialize};
 
-use super::lock::Owner;
+use super::owner::Owner;
 
 /// The time between two signs of life.
 const BEAT: Duration = Duration::from_secs(15);
@@ -56,7 +56,7 @@ impl Content {
     }
 }
 
-/// What tells one space of process numbers from another: containers of one machine, and machines of one name.
+/// What distinguishes spaces of process numbers: containers of one machine, and machines of one name.
 fn numbers() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();

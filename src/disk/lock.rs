@@ -4,7 +4,6 @@
 //! not hold, a claim file is added ([`super::claim_file`]).
 
 use std::{
-    fmt,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek as _, Write as _},
     os::unix::fs::MetadataExt as _,
@@ -14,10 +13,10 @@ use std::{
 };
 
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
+pub use super::owner::Owner;
 use super::{
-    DiskError, Timestamp,
+    DiskError,
     claim_file::{self, ClaimFile},
 };
 
@@ -28,40 +27,6 @@ const TRIES: u32 = 25;
 
 /// The ending of a claim file, in place of the lock's own.
 const CLAIM: &str = "claim";
-
-/// The process that holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Its number.
-    pub pid: u32,
-    /// Its machine.
-    pub host: String,
-    /// When it took the lock.
-    pub since: Timestamp,
-}
-
-impl Owner {
-    /// This process.
-    pub fn this_process() -> Self {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = if host.trim().is_empty() {
-            "this machine"
-        } else {
-            host.trim()
-        };
-        Self {
-            pid: std::process::id(),
-            host: host.to_owned(),
-            since: Timestamp::now(),
-        }
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "process {} on {}", self.pid, self.host)
-    }
-}
 
 /// A held lock. The system releases it when the process ends, even by a crash; a claim file is dead some time after.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod error;
 pub mod folders;
 mod json_lines;
 pub mod lock;
+mod owner;
 #[cfg(test)]
 mod tests;
 mod timestamp;

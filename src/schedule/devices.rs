@@ -1,6 +1,10 @@
 //! Which job gets which GPUs of this machine.
 
-use super::track::{Phase, Track};
+use super::{
+    Settings,
+    track::{Phase, Track},
+};
+use crate::plan::Job;
 
 /// The devices that no running job has.
 pub(super) struct Free<'a> {
@@ -9,17 +13,6 @@ pub(super) struct Free<'a> {
     free: Vec<String>,
     /// Whether a job waits for devices: later jobs must not take those that it waits for.
     has_waiting: bool,
-}
-
-/// The answer to a job that needs devices.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Grant {
-    /// It may start with these.
-    Now(Vec<String>),
-    /// Other jobs have too many of them.
-    Later,
-    /// This machine has too few, in words.
-    Never(String),
 }
 
 impl<'a> Free<'a> {
@@ -41,22 +34,27 @@ impl<'a> Free<'a> {
         }
     }
 
-    /// Takes the first `count` of them.
-    pub(super) fn take(&mut self, count: usize) -> Grant {
+    /// Takes those that a job needs; nothing if it has to wait for other jobs, and a reason if this machine has too few.
+    pub(super) fn take(
+        &mut self,
+        job: &Job,
+        settings: &Settings,
+    ) -> Result<Option<Vec<String>>, String> {
+        let count = job.work.gpus(settings.gpus, settings.ranks);
         if count == 0 || self.all.is_empty() {
-            return Grant::Now(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         if count > self.all.len() {
-            let here = self.all.len();
-            return Grant::Never(format!(
-                "it needs {count} GPUs, and this machine shows {here} ({}); lower `run.needs.gpus` or `run.ranks`",
+            return Err(format!(
+                "it needs {count} GPUs, and this machine shows {} ({}); lower `run.needs.gpus` or `run.ranks`",
+                self.all.len(),
                 self.all.join(", ")
             ));
         }
         self.has_waiting |= count > self.free.len();
         if self.has_waiting {
-            return Grant::Later;
+            return Ok(None);
         }
-        Grant::Now(self.free.drain(..count).collect())
+        Ok(Some(self.free.drain(..count).collect()))
     }
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, thread, time::Instant};
 
 use super::{
-    End, Event, ScheduleError, Scheduler, Settings, Summary,
-    devices::{Free, Grant},
+    End, Event, ScheduleError, Scheduler, Summary,
+    devices::Free,
     track::{Phase, Track, Worker, blocked, counts, ready},
 };
 use crate::{
@@ -182,20 +182,13 @@ impl Scheduler<'_> {
             if free == 0 {
                 return;
             }
-            let Settings { ranks, gpus, .. } = self.settings;
-            let devices = match devices.take(tracks[position].job.work.gpus(gpus, ranks)) {
-                Grant::Now(devices) => devices,
-                Grant::Later => continue,
-                Grant::Never(reason) => {
-                    self.fail(&mut tracks[position], reason, false);
-                    continue;
-                }
-            };
-            if let Err(error) = restore_upstream(tracks, position) {
-                self.fail(&mut tracks[position], in_words(&error), false);
-                continue;
+            let restored = restore_upstream(tracks, position).map_err(|error| in_words(&error));
+            let job = tracks[position].job;
+            match restored.and_then(|()| devices.take(job, &self.settings)) {
+                Ok(Some(devices)) => self.start(&mut tracks[position], devices),
+                Ok(None) => {}
+                Err(reason) => self.fail(&mut tracks[position], reason, false),
             }
-            self.start(&mut tracks[position], devices);
             free -= usize::from(tracks[position].worker().is_some());
         }
     }

@@ -4,12 +4,14 @@ use std::{cell::RefCell, collections::BTreeMap, fs, rc::Rc, time::Duration};
 
 use super::{End, Event, ScheduleError, Scheduler, Settings, Summary, track::SEARCHES};
 use crate::{
-    device::Backend,
     launch::{
         Ended, Order,
         tests::fixture::{Fake, Play},
     },
-    plan::{Job, JobId, tests::fixture::job},
+    plan::{
+        Job, JobId,
+        tests::fixture::{job, plan_of},
+    },
     results::{
         Claim, JobDir, JobState, Note, Owner, Progress, Status, Store, Timestamp, tests::fixture,
     },
@@ -748,7 +750,8 @@ fn no_two_jobs_get_the_same_gpu_and_none_overtakes_one_that_waits_for_more() {
 fn a_job_with_more_processes_than_gpus_says_so_and_others_go_on() {
     let mut bench = Bench::new(&[("train-1", &[]), ("eval-2", &[])]);
     bench.settings.ranks = 4;
-    bench.jobs[0].work.backend = Backend::Cuda;
+    let text = "name = \"t\"\nrun.backend = \"cuda\"";
+    bench.jobs[0].work.backend = plan_of(text).jobs[0].work.backend;
     bench.devices = vec!["0".to_owned(), "1".to_owned()];
 
     let summary = bench.run(|order| {
