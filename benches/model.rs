@@ -311,6 +311,7 @@ fn trained(
         seed: 1,
         checkpoints: folder.path(),
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
     train(model, &inputs, &mut times)?;
     Ok(times.0)

@@ -3,7 +3,7 @@
 //! The only file that knows Cargo features; everything else asks it. Only `model::ops::gpu` knows one
 //! too, because it has code that such a binary alone can compile.
 
-use std::{fmt, path::Path};
+use std::{env, fmt, fs, path::Path};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -60,8 +60,32 @@ impl Backend {
         (!has_driver).then_some(Unavailable::NoDriver(self))
     }
 
+    /// The GPUs that the driver of NVIDIA shows to this process, by the names that `CUDA_VISIBLE_DEVICES` takes; none
+    /// for other backends, whose drivers do not say.
+    pub fn devices(self) -> Vec<String> {
+        match (self, env::var("CUDA_VISIBLE_DEVICES")) {
+            (Self::Cpu | Self::Wgpu, _) => Vec::new(),
+            (Self::Cuda, Ok(shown)) => shown_devices(&shown),
+            (Self::Cuda, Err(_)) => {
+                let found = fs::read_dir("/proc/driver/nvidia/gpus")
+                    .into_iter()
+                    .flatten();
+                (0..found.count()).map(|index| index.to_string()).collect()
+            }
+        }
+    }
+
     /// The first device of the backend.
     pub fn open(self) -> Result<Device, Unavailable> {
+        self.open_for(0)
+    }
+
+    /// The device of a rank. Ranks share devices if there are fewer.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(unused_variables, reason = "the other backends have one device")
+    )]
+    pub fn open_for(self, rank: usize) -> Result<Device, Unavailable> {
         if let Some(reason) = self.missing() {
             return Err(reason);
         }
@@ -73,12 +97,21 @@ impl Backend {
             #[cfg(feature = "cuda")]
             Self::Cuda => {
                 keep_kernels();
-                Ok(Device::cuda(0usize))
+                Ok(Device::cuda(rank % self.devices().len().max(1)))
             }
             #[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
             _ => Err(Unavailable::NotBuilt(self)),
         }
     }
+}
+
+/// The devices that a value of `CUDA_VISIBLE_DEVICES` shows: the driver stops at the first that it does not know.
+fn shown_devices(shown: &str) -> Vec<String> {
+    let names = shown.split(',').map(str::trim);
+    names
+        .take_while(|name| !name.is_empty() && !name.starts_with('-'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether there is a GPU, or a driver that computes in software instead.
@@ -149,6 +182,13 @@ mod tests {
     fn the_cpu_is_always_available() {
         assert_eq!(Backend::Cpu.missing(), None);
         assert!(Backend::Cpu.open().is_ok());
+    }
+
+    #[test]
+    fn only_devices_that_are_shown_count() {
+        assert_eq!(shown_devices("2, GPU-5e7c"), ["2", "GPU-5e7c"]);
+        assert_eq!(shown_devices("0,-1,1"), ["0"]);
+        assert!(shown_devices("").is_empty());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod fuzz;
 pub mod launch;
 pub mod model;
 pub mod plan;
+pub mod ranks;
 pub mod remote;
 pub mod report;
 pub mod results;

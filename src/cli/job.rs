@@ -20,6 +20,14 @@ pub(super) struct Arguments {
     /// The process that this one is not to outlive
     #[arg(long)]
     parent: Option<u32>,
+
+    /// How many processes share the job
+    #[arg(long, default_value_t = 1)]
+    ranks: usize,
+
+    /// Help this process, which runs the job; standard input is a socket to it
+    #[arg(long, value_name = "PID", hide = true)]
+    help_process: Option<u32>,
 }
 
 /// Runs `recode job`.
@@ -27,8 +35,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let origin = Origin {
         attempt: arguments.attempt,
         parent: arguments.parent,
+        ranks: arguments.ranks,
     };
-    worker::run(&arguments.folder, origin)
+    let ended = match arguments.help_process {
+        Some(worker) => worker::help(&arguments.folder, worker),
+        None => worker::run(&arguments.folder, origin),
+    };
+    ended
         .map(|()| Exit::Done)
         .map_err(|error| Failure::new(exit_of(&error), &error))
 }

@@ -26,6 +26,7 @@ mod python;
 mod queue;
 mod report;
 mod results_folder;
+mod room;
 mod run;
 mod schema;
 mod score;

@@ -107,6 +107,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         MOST_LINES
     };
     let mut lines = text(&experiment, &plan, &steps, most, store.root());
+    let ranks = experiment.run.ranks;
+    if ranks > 1 {
+        lines.push(format!(
+            "each job is shared by {ranks} processes (`run.ranks`)"
+        ));
+    }
     let points = experiment.points.iter();
     let asked = points.map(|point| point.settings.run.needs.gpu_memory_bytes());
     lines.extend(plan_memory::lines(&estimates, asked.max().unwrap_or(0)));

@@ -10,7 +10,7 @@ use crate::{
 /// A training, and the memory that it needs by arithmetic.
 pub(super) struct Estimate<'a> {
     pub(super) job: &'a JobId,
-    work: &'a Work,
+    pub(super) work: &'a Work,
     train: &'a TrainSettings,
     config: DecoderConfig,
     processors: usize,
@@ -18,6 +18,12 @@ pub(super) struct Estimate<'a> {
 }
 
 impl Estimate<'_> {
+    /// The memory of one of `ranks` processes that share the processors.
+    pub(super) fn of_a_rank(&self, ranks: usize) -> usize {
+        let processors = (self.processors / ranks).max(1);
+        Memory::of(self.work, self.train, &self.config, processors).peak()
+    }
+
     /// The memory of a variant of the training.
     fn with(&self, work: &Work, train: &TrainSettings) -> Memory {
         Memory::of(work, train, &self.config, self.processors)
@@ -161,7 +167,7 @@ fn less_cache(work: &mut Work, one: &Estimate<'_>, asked: usize) -> String {
 }
 
 /// Bytes as people read them, in units of 10⁹ or 10⁶.
-fn size(bytes: usize) -> String {
+pub(super) fn size(bytes: usize) -> String {
     let bytes = bytes as f64;
     if bytes >= 1e9 {
         format!("{:.1} GB", bytes / 1e9)
@@ -171,36 +177,40 @@ fn size(bytes: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::plan::tests::fixture::plan_of;
 
-    #[test]
-    fn what_would_fit_names_a_smaller_cache_where_sampling_is_too_large() {
+    /// The first training of a plan, with a model of 7B.
+    pub(in crate::cli) fn estimate(plan: &Plan, processors: usize) -> Estimate<'_> {
         let json = json!({
             "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944,
             "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
             "vocab_size": 152_064, "max_position_embeddings": 32768, "tie_word_embeddings": false,
         });
         let config = DecoderConfig::from_json(json.as_object().unwrap().clone()).unwrap();
-        let text = "name = \"t\"\nmodel.kv_cache = \"64GiB\"\n[train]\nmicro_batch_tokens = 1024\n\
-                    batch_size = 64\nmax_prompt_tokens = 288\ngradient_checkpointing = true\n\
-                    [train.grpo]\nbatch_size = 64\n[train.sampling]\nmax_completion_tokens = 512\n";
-        let plan = plan_of(text);
         let work = &plan.jobs[0].work;
         let train = work.as_train().unwrap();
-        let processors = 1;
         let memory = Memory::of(work, train, &config, processors);
-        let one = Estimate {
+        Estimate {
             job: &plan.jobs[0].id,
             work,
             train,
             config,
             processors,
             memory,
-        };
+        }
+    }
+
+    #[test]
+    fn what_would_fit_names_a_smaller_cache_where_sampling_is_too_large() {
+        let text = "name = \"t\"\nmodel.kv_cache = \"64GiB\"\n[train]\nmicro_batch_tokens = 1024\n\
+                    batch_size = 64\nmax_prompt_tokens = 288\ngradient_checkpointing = true\n\
+                    [train.grpo]\nbatch_size = 64\n[train.sampling]\nmax_completion_tokens = 512\n";
+        let plan = plan_of(text);
+        let one = estimate(&plan, 1);
 
         // 512 completions of 972 tokens, 57,344 bytes each: 28.5 GB beside 18 GB.
         assert!(memory_is_about(&one, 28.5e9), "{:?}", one.memory);

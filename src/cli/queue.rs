@@ -38,6 +38,7 @@ pub(super) fn submit(
         needs: &run.needs,
         settings: &run.slurm,
         retries,
+        ranks: run.ranks,
         report,
     };
     let carried_out = slurm.carry_out(plan);

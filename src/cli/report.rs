@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Keys that change how jobs run, and nothing that a table shows.
-const NOT_IN_TABLES: [&str; 2] = ["run.slots", "run.needs"];
+const NOT_IN_TABLES: [&str; 3] = ["run.slots", "run.ranks", "run.needs"];
 
 /// Where the settings of a table come from. Its spec is named from the project's folder, so that the table
 /// is the same wherever that folder is.

@@ -5,7 +5,7 @@
 
 use std::{env, path::Path};
 
-use crate::{results::Store, spec::Surroundings};
+use crate::{disk::lock, results::Store, spec::Surroundings};
 
 /// The results of the project of a spec.
 pub(super) fn of_spec(spec: &Path) -> Store {
@@ -23,4 +23,19 @@ pub(super) fn of_spec(spec: &Path) -> Store {
 /// The results of the project that contains the current folder.
 pub(super) fn of_current_folder() -> Store {
     of_spec(Path::new("."))
+}
+
+/// What to know about the locks of files in a folder, if they do not hold.
+pub(super) fn lock_weakness(folder: &Path) -> Option<String> {
+    let folder = std::path::absolute(folder).ok()?;
+    let folder = folder.ancestors().find(|folder| folder.is_dir())?;
+    // Where nothing can be written, whatever writes first says why.
+    let holds = lock::hold_in(folder).unwrap_or(true);
+    (!holds).then(|| {
+        format!(
+            "locks of files do not hold in `{}`: a file claims each job instead, and the claim of a node that dies \
+             keeps the job for two minutes",
+            folder.display()
+        )
+    })
 }

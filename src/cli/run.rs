@@ -11,15 +11,16 @@ use signal_hook::{
 use super::{
     exit::{Exit, Failure},
     output::{self, count},
+    plan_memory::{self, Estimate},
     progress::{Display, Kind},
     queue,
     report::{Replace, origin, write_table},
-    results_folder,
+    results_folder, room,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
-    device::Unavailable,
+    device::{Backend, Unavailable},
     engine::slurm::quoted,
     launch::Process,
     plan::{Job, Missing, Plan},
@@ -69,6 +70,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = spec_arguments::plan(&experiment, &around)?;
     spec_arguments::print_warnings(&experiment, &plan);
     let store = results_folder::of_spec(&arguments.spec.spec);
+    if let Some(weakness) = results_folder::lock_weakness(store.root()) {
+        output::error_line(&format!("warning: {weakness}"));
+    }
     let is_in_queue = match arguments.on {
         Some(on) => on == On::Slurm,
         None => experiment.run.engine == EngineName::Slurm,
@@ -84,9 +88,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         );
     }
 
+    let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
+    let is_open = |one: &Estimate<'_>| store.job_dir(one.job).outcome().is_none();
+    let open: Vec<Estimate<'_>> = estimates.into_iter().filter(is_open).collect();
+    for warning in room::warnings(&open, &experiment.run) {
+        output::error_line(&warning);
+    }
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
         slots,
+        ranks: experiment.run.ranks,
+        gpus: experiment.run.needs.gpus,
         retries: arguments.retries,
         ..Settings::default()
     };
@@ -132,6 +144,7 @@ pub(super) fn schedule(
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])
         .map_err(|error: io::Error| Failure::new(Exit::Missing, &error))?;
     let mut requests = 0;
+    let devices = Backend::Cuda.devices();
     let mut display = Display::new(progress, name, jobs, store);
     let mut scheduler = Scheduler {
         store,
@@ -142,6 +155,7 @@ pub(super) fn schedule(
             requests.min(most_requests)
         },
         settings,
+        devices: &devices,
     };
     let summary = scheduler.run(jobs);
     display.finish();

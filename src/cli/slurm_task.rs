@@ -24,6 +24,10 @@ pub(super) struct Arguments {
     /// How often a failed job is started again
     #[arg(long, default_value_t = 0)]
     retries: u32,
+
+    /// How many processes share a job
+    #[arg(long, default_value_t = 1)]
+    ranks: usize,
 }
 
 /// Runs `recode slurm-task`.
@@ -45,6 +49,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let settings = Settings {
         retries: arguments.retries,
+        ranks: arguments.ranks,
+        // Slurm has chosen the devices that this process sees.
+        gpus: Some(0),
         ..Settings::default()
     };
     let jobs = [job];

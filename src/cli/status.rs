@@ -42,6 +42,9 @@ struct Row {
     attempts: u32,
     /// When its worker last reported that it runs.
     heartbeat: Option<Timestamp>,
+    /// The ranks and devices of a job that runs, if it is more than one process on the processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     /// What Slurm says of a job that was submitted and does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<String>,
@@ -103,10 +106,14 @@ fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
 
 fn row(dir: &JobDir, what: String) -> Result<Row, Failure> {
     let failure = |error| Failure::new(Exit::Missing, &error);
+    let state = dir.state().map_err(failure)?;
+    let is_running = matches!(state, JobState::Running { .. });
+    let last = || dir.provenance().attempts.pop()?.place();
     Ok(Row {
         job: dir.id(),
         what,
-        state: dir.state().map_err(failure)?,
+        place: is_running.then(last).flatten(),
+        state,
         attempts: dir.last_attempt(),
         heartbeat: dir.note().map(|note| note.heartbeat),
         queue: None,
@@ -155,6 +162,7 @@ fn in_words(row: &Row) -> (&'static str, String) {
             let age = |beat: Timestamp| format!("updated {} ago", duration(beat.age()));
             let more = [
                 progress.as_ref().map(progress_in_words),
+                row.place.clone(),
                 owner.as_ref().map(ToString::to_string),
                 row.heartbeat.map(age),
             ];
@@ -185,6 +193,7 @@ mod tests {
             state,
             attempts: 2,
             heartbeat: None,
+            place: None,
             queue: None,
         }
     }
@@ -206,6 +215,16 @@ mod tests {
                     progress,
                 },
             ),
+            Row {
+                place: Some("2 ranks on cuda 0,1".to_owned()),
+                ..row(
+                    "train-7",
+                    JobState::Running {
+                        owner: None,
+                        progress: None,
+                    },
+                )
+            },
             row("eval-3", JobState::Failed { reason }),
             row("train-4", JobState::Resumable { step: 40 }),
             row("eval-5", JobState::New),
@@ -218,11 +237,12 @@ mod tests {
         insta::assert_snapshot!(text(&rows), @r"
         eval-1   done         small_arena on base s42
         eval-2   running      small_arena on base s42  step 3/10  pass 2
+        train-7  running      small_arena on base s42  2 ranks on cuda 0,1
         eval-3   failed       small_arena on base s42  attempt 2: error: cannot write `x`: no space left
         train-4  interrupted  small_arena on base s42  continues after step 40
         eval-5   waiting      small_arena on base s42
         train-6  waiting      small_arena on base s42  continues after step 40  Slurm job 12_3: pending (Priority)
-        1 done · 1 running · 1 failed · 1 interrupted · 2 waiting
+        1 done · 2 running · 1 failed · 1 interrupted · 2 waiting
         ");
     }
 }

@@ -1,9 +1,9 @@
 //! A lock file that says which process holds it.
 //!
-//! The process that holds the lock of a job folder runs the job.
+//! The process that holds the lock of a job folder runs the job. The lock is `flock`; on file systems where that does
+//! not hold, a claim file is added ([`super::claim_file`]).
 
 use std::{
-    fmt,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek as _, Write as _},
     os::unix::fs::MetadataExt as _,
@@ -12,53 +12,28 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use rustix::io::Errno;
 
-use super::{DiskError, Timestamp};
+pub use super::owner::Owner;
+use super::{
+    DiskError,
+    claim_file::{self, ClaimFile},
+};
 
 /// Between attempts: asking who holds a lock takes it for an instant, which must not turn away a
 /// process that wants it.
 const PATIENCE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 25;
 
-/// The process that holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Its number.
-    pub pid: u32,
-    /// Its machine.
-    pub host: String,
-    /// When it took the lock.
-    pub since: Timestamp,
-}
+/// The ending of a claim file, in place of the lock's own.
+const CLAIM: &str = "claim";
 
-impl Owner {
-    /// This process.
-    pub fn this_process() -> Self {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = if host.trim().is_empty() {
-            "this machine"
-        } else {
-            host.trim()
-        };
-        Self {
-            pid: std::process::id(),
-            host: host.to_owned(),
-            since: Timestamp::now(),
-        }
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "process {} on {}", self.pid, self.host)
-    }
-}
-
-/// A held lock. The system releases it when the process ends, even by a crash.
+/// A held lock. The system releases it when the process ends, even by a crash; a claim file is dead some time after.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// What keeps others out where `flock` does not.
+    claim: Option<ClaimFile>,
 }
 
 impl Lock {
@@ -69,7 +44,8 @@ impl Lock {
             let (ours, there) = (self.file.metadata()?, fs::metadata(path)?);
             io::Result::Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
         };
-        is_same().unwrap_or(false)
+        let is_ours = self.claim.as_ref().is_none_or(ClaimFile::is_ours);
+        is_ours && is_same().unwrap_or(false)
     }
 }
 
@@ -100,6 +76,11 @@ pub enum Claim {
 
 /// Takes the lock at `path`, unless another process holds it.
 pub fn claim(path: &Path) -> Result<Claim, DiskError> {
+    claim_where(path, holds)
+}
+
+/// [`claim`] where `holds` says whether a lock that was taken keeps others out.
+fn claim_where(path: &Path, holds: impl Fn(&Path) -> bool) -> Result<Claim, DiskError> {
     let write = DiskError::write(path);
     // The file stays when the lock is released. If it were removed, two processes could each hold a
     // lock of that name.
@@ -115,11 +96,38 @@ pub fn claim(path: &Path) -> Result<Claim, DiskError> {
             thread::sleep(PATIENCE);
         }
         if is_taken(file.try_lock()).map_err(write)? {
+            let claim = path.with_extension(CLAIM);
+            let claim = if !holds(path) {
+                match ClaimFile::take(&claim).map_err(write)? {
+                    None => break,
+                    ours => ours,
+                }
+            } else if claim_file::living(&claim).map_err(write)?.is_some() {
+                // Of a node where the same folder is mounted without locks.
+                break;
+            } else {
+                None
+            };
             write_owner(&mut file).map_err(write)?;
-            return Ok(Claim::Ours(Lock { file }));
+            return Ok(Claim::Ours(Lock { file, claim }));
         }
     }
     Ok(Claim::Held(read_owner(path)))
+}
+
+/// Whether a lock that this process has on the file at `path` keeps others out: it takes it once more, as another
+/// process would.
+///
+/// Where a file system locks on each node alone, this finds nothing wrong.
+fn holds(path: &Path) -> bool {
+    let second = File::open(path).map(|file| file.try_lock_shared());
+    matches!(second, Ok(Err(TryLockError::WouldBlock)))
+}
+
+/// Whether locks of files in a folder keep other processes out.
+pub fn hold_in(folder: &Path) -> io::Result<bool> {
+    let file = tempfile::NamedTempFile::new_in(folder)?;
+    Ok(is_taken(file.as_file().try_lock())? && holds(file.path()))
 }
 
 /// Which process holds the lock at `path`.
@@ -132,7 +140,10 @@ pub fn holder(path: &Path) -> Result<Holder, DiskError> {
     };
     // Shared, so that two processes that ask do not take each other for the owner.
     let is_free = is_taken(file.try_lock_shared()).map_err(read)?;
-    drop(Lock { file });
+    drop(Lock { file, claim: None });
+    if let Some(owner) = claim_file::living(&path.with_extension(CLAIM)).map_err(read)? {
+        return Ok(Holder::Somebody(owner));
+    }
     Ok(if is_free {
         Holder::Nobody
     } else {
@@ -145,8 +156,17 @@ fn is_taken(attempt: Result<(), TryLockError>) -> io::Result<bool> {
     match attempt {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
+        // The file system has no locks at all; a claim file takes their place.
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+fn has_no_locks(error: &io::Error) -> bool {
+    let codes = [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOLCK].map(Errno::raw_os_error);
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 fn write_owner(file: &mut File) -> io::Result<()> {
@@ -216,6 +236,31 @@ mod tests {
 
         assert!(matches!(claim(&path).unwrap(), Claim::Ours(_)));
         release.join().unwrap();
+    }
+
+    #[test]
+    fn where_locks_do_not_hold_a_claim_file_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(
+            hold_in(folder.path()).unwrap(),
+            "the file system of the tests has locks"
+        );
+        let never = |_: &Path| false;
+        let Claim::Ours(lock) = claim_where(&path, never).unwrap() else {
+            panic!("it was free")
+        };
+        // As if the system had not kept the lock.
+        lock.file.unlock().unwrap();
+
+        assert!(matches!(holder(&path).unwrap(), Holder::Somebody(Some(_))));
+        assert!(matches!(claim_where(&path, never).unwrap(), Claim::Held(_)));
+        assert!(matches!(claim(&path).unwrap(), Claim::Held(_)));
+        assert!(lock.is_still_at(&path));
+
+        drop(lock);
+        assert_eq!(holder(&path).unwrap(), Holder::Nobody);
+        assert!(matches!(claim_where(&path, never).unwrap(), Claim::Ours(_)));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! an odd target leaves behind.
 
 pub mod atomic;
+mod claim_file;
 mod error;
 pub mod folders;
 mod json_lines;
 pub mod lock;
+mod owner;
 #[cfg(test)]
 mod tests;
 mod timestamp;

@@ -4,11 +4,16 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{data::DataError, model::ModelError, remote::RemoteError, sandbox::PythonError};
+use crate::{
+    data::DataError, model::ModelError, ranks::RankError, remote::RemoteError, sandbox::PythonError,
+};
 
 /// Why an evaluation failed. A wrong solution is not an error.
 #[derive(Debug, Error)]
 pub enum EvalError {
+    /// The processes of the evaluation cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RankError),
     /// There is no such benchmark.
     #[error("unknown benchmark `{name}`, expected one of {expected}")]
     UnknownBenchmark {

@@ -5,6 +5,7 @@ use std::io;
 use crate::{
     data::PromptTemplate,
     model::{Completion, Finish, LanguageModel, Room, fit_prompt, generate},
+    ranks::Ranks,
     sandbox::Pool,
     seed,
 };
@@ -27,6 +28,8 @@ pub struct Inputs<'a> {
     pub pool: &'a Pool,
     /// The seed of the run.
     pub seed: u64,
+    /// The processes that share the evaluation; all of them call [`measure`].
+    pub ranks: &'a Ranks,
 }
 
 /// Receives the samples of an evaluation as they are judged.
@@ -48,6 +51,9 @@ pub trait Observer {
 /// Samples are made in the order of the tasks, in chunks of `settings.batch_size`. `done` are the
 /// complete chunks of an earlier attempt, which are kept as they are. The random numbers of a
 /// completion depend on the seed, the task and its index alone.
+///
+/// Chunks go to the ranks in turn. Only the first rank knows what is done; it alone observes the chunks, and its result
+/// alone is whole.
 pub fn measure(
     model: &LanguageModel,
     benchmark: &dyn Benchmark,
@@ -73,26 +79,48 @@ pub fn measure(
         .collect();
     let mut records = done;
     let chunk_size = inputs.settings.batch_size.max(1);
-    for (number, chunk) in work
+    let ranks = inputs.ranks;
+    let done = ranks.from_first(ranks.is_first().then_some(records.len()))?;
+    let chunks: Vec<_> = work
         .chunks(chunk_size)
         .enumerate()
-        .skip(records.len().div_ceil(chunk_size))
-    {
-        let completions = complete(model, inputs, &prompts, chunk, observer)?;
-        let unjudged = chunk
-            .iter()
-            .zip(completions)
-            .map(|(&(task, index), completion)| {
-                let task = &tasks[task];
-                let record = record(model, number, task, index, &completion)?;
-                Ok((task, record))
-            })
-            .collect::<Result<Vec<_>, EvalError>>()?;
-        let samples = judge_records(benchmark, unjudged, inputs.pool);
-        observer
-            .on_chunk(&samples, work.len())
-            .map_err(EvalError::Keep)?;
-        records.extend(samples);
+        .skip(done.div_ceil(chunk_size))
+        .collect();
+    for wave in chunks.chunks(ranks.count()) {
+        let own = match wave.get(ranks.rank()) {
+            Some(&(number, chunk)) => {
+                let completions = complete(model, inputs, &prompts, chunk, observer);
+                let measured = |completions| {
+                    judged(
+                        model,
+                        benchmark,
+                        inputs,
+                        tasks,
+                        (number, chunk),
+                        completions,
+                    )
+                };
+                match completions.and_then(measured) {
+                    Err(EvalError::Stopped) => None,
+                    samples => Some(samples?),
+                }
+            }
+            None => Some(Vec::new()),
+        };
+        let all = if ranks.count() == 1 {
+            vec![own]
+        } else {
+            ranks.gather_values(&own)?
+        };
+        for samples in all.into_iter().take(wave.len()) {
+            let samples = samples.ok_or(EvalError::Stopped)?;
+            if ranks.is_first() {
+                observer
+                    .on_chunk(&samples, work.len())
+                    .map_err(EvalError::Keep)?;
+            }
+            records.extend(samples);
+        }
     }
     let cramped = cramped(&records, inputs.settings.sampling.max_completion_tokens);
     if cramped > 0 {
@@ -102,6 +130,27 @@ pub fn measure(
         ));
     }
     Ok(records)
+}
+
+/// The judged samples of a chunk, which has a number.
+fn judged(
+    model: &LanguageModel,
+    benchmark: &dyn Benchmark,
+    inputs: &Inputs<'_>,
+    tasks: &[Task],
+    (number, chunk): (usize, &[(usize, usize)]),
+    completions: Vec<Completion>,
+) -> Result<Vec<SampleRecord>, EvalError> {
+    let unjudged = chunk
+        .iter()
+        .zip(completions)
+        .map(|(&(task, index), completion)| {
+            let task = &tasks[task];
+            let record = record(model, number, task, index, &completion)?;
+            Ok((task, record))
+        })
+        .collect::<Result<Vec<_>, EvalError>>()?;
+    Ok(judge_records(benchmark, unjudged, inputs.pool))
 }
 
 /// The number of completions that have neither an end nor as many tokens as they may have: the prompt left
@@ -221,6 +270,7 @@ mod tests {
             benchmark::{Flavour, Repairs},
         },
         model::{SamplingSettings, fixture},
+        ranks::tests::on_ranks,
         sandbox::{Settings, Verdict},
     };
 
@@ -327,6 +377,16 @@ mod tests {
         done: Vec<SampleRecord>,
         observer: &mut Chunks,
     ) -> Result<Vec<SampleRecord>, EvalError> {
+        run_as(&Ranks::alone(), model, settings, done, observer)
+    }
+
+    fn run_as(
+        ranks: &Ranks,
+        model: &LanguageModel,
+        settings: &EvalSettings,
+        done: Vec<SampleRecord>,
+        observer: &mut Chunks,
+    ) -> Result<Vec<SampleRecord>, EvalError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("prompt.jinja");
         std::fs::write(&path, "{{ text }}").unwrap();
@@ -343,6 +403,7 @@ mod tests {
             template: &template,
             pool: &pool,
             seed: 9,
+            ranks,
         };
         measure(model, &Even::new(), &inputs, done, observer)
     }
@@ -446,6 +507,34 @@ mod tests {
                 .collect()
         };
         assert_eq!(texts(&samples), texts(&whole[..12]));
+    }
+
+    #[test]
+    fn several_ranks_have_the_samples_of_one_also_if_one_of_them_stops() {
+        let model = fixture::model("qwen2");
+        let whole = run(&settings(), Vec::new(), &mut Chunks::default()).unwrap();
+        for count in [2, 3, 5] {
+            // The last rank is asked to stop at once: what the others did before its chunk is kept.
+            let stopped = on_ranks(count, |ranks| {
+                let is_last = ranks.rank() + 1 == count;
+                let mut chunks = Chunks(Vec::new(), is_last.then_some(0), Vec::new());
+                let ended = run_as(&ranks, &model, &settings(), Vec::new(), &mut chunks);
+                (ended.is_err(), chunks.0)
+            });
+            let kept = (count - 1).min(4);
+            assert_eq!(stopped[0].0, count < 5, "{count}");
+            assert_eq!(stopped[0].1, [4, 4, 4, 3][..kept]);
+
+            let resumed = on_ranks(count, |ranks| {
+                let done = if ranks.is_first() { 4 * kept } else { 0 };
+                let done = whole[..done.min(15)].to_vec();
+                let mut chunks = Chunks::default();
+                let samples = run_as(&ranks, &model, &settings(), done, &mut chunks);
+                (samples.unwrap(), chunks.0)
+            });
+            assert_eq!(resumed[0].0, whole);
+            assert_eq!(resumed[0].1, [4, 4, 4, 3][kept..]);
+        }
     }
 
     #[test]

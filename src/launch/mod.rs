@@ -1,8 +1,10 @@
 //! Starting a command somewhere and waiting for it.
 //!
 //! A launcher knows a job's folder and nothing about its work. Each way of starting is a file here:
-//! child processes. Another machine or a queue would be one more.
+//! child processes. Another machine or a queue would be one more. `helpers` has the processes that share one job with
+//! its worker.
 
+mod helpers;
 mod process;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -12,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use helpers::{Helpers, ask_to_stop, threads_of_a_rank};
 pub use process::Process;
 
 /// What is to be started.
@@ -23,6 +26,10 @@ pub struct Order<'a> {
     pub attempt: u32,
     /// The folder for `stdout.log` and `stderr.log`.
     pub logs: &'a Path,
+    /// How many processes share the job.
+    pub ranks: usize,
+    /// The GPUs that the job may use; if there are none, it sees what this process sees.
+    pub devices: &'a [String],
 }
 
 /// A way of starting the worker of a job.

@@ -13,6 +13,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{Ended, LaunchError, Launcher, Order, Started};
 
+/// The variable with the GPUs that the driver of NVIDIA shows to a process.
+const DEVICES: &str = "CUDA_VISIBLE_DEVICES";
+
 /// Starts `recode job FOLDER` on this machine.
 ///
 /// Each worker leads a process group of its own: a Ctrl-C at the terminal reaches the scheduler
@@ -60,10 +63,14 @@ impl Launcher for Process {
             .args(["--attempt", &order.attempt.to_string()])
             // The worker compares: if this process dies first, the worker has another parent.
             .args(["--parent", &std::process::id().to_string()])
+            .args(["--ranks", &order.ranks.to_string()])
             .stdin(Stdio::null())
             .stdout(create_log(&order.logs.join("stdout.log"))?)
             .stderr(create_log(&order.logs.join("stderr.log"))?)
             .process_group(0);
+        if !order.devices.is_empty() {
+            command.env(DEVICES, order.devices.join(","));
+        }
         let start = |source| LaunchError::Start {
             program: self.program.clone(),
             source,
@@ -125,7 +132,7 @@ impl Drop for Worker {
     }
 }
 
-fn how(status: ExitStatus) -> Ended {
+pub(super) fn how(status: ExitStatus) -> Ended {
     status
         .signal()
         .map_or_else(|| Ended::Code(status.code().unwrap_or(-1)), Ended::Signal)
@@ -155,6 +162,8 @@ mod tests {
                 folder,
                 attempt: 3,
                 logs: folder,
+                ranks: 2,
+                devices: &["3".to_owned(), "5".to_owned()],
             })
             .unwrap()
     }
@@ -183,14 +192,17 @@ mod tests {
     fn a_worker_is_told_its_job_and_its_words_are_kept() {
         let folder = tempfile::tempdir().unwrap();
 
-        let mut worker = start("echo $@; echo bad >&2; exit 7", folder.path());
+        let mut worker = start(
+            "echo $@ on $CUDA_VISIBLE_DEVICES; echo bad >&2; exit 7",
+            folder.path(),
+        );
 
         assert_eq!(end_of(&mut *worker), Ended::Code(7));
         let arguments = fs::read_to_string(folder.path().join("stdout.log")).unwrap();
         let (path, pid) = (folder.path().display(), std::process::id());
         assert_eq!(
             arguments,
-            format!("job {path} --attempt 3 --parent {pid}\n")
+            format!("job {path} --attempt 3 --parent {pid} --ranks 2 on 3,5\n")
         );
         assert_eq!(
             fs::read_to_string(folder.path().join("stderr.log")).unwrap(),
@@ -241,6 +253,8 @@ mod tests {
             folder: folder.path(),
             attempt: 1,
             logs: folder.path(),
+            ranks: 1,
+            devices: &[],
         };
 
         let error = Process::new("/no/such/program").start(&order).unwrap_err();

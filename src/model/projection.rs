@@ -94,6 +94,13 @@ impl Projection {
         self.adapter.as_ref().is_some_and(Adapter::drops)
     }
 
+    /// Takes from `dropout` what a pass over `rows` rows would take.
+    pub(super) fn skip_dropout(&self, rows: usize, dropout: &mut Dropout) {
+        if let Some(adapter) = &self.adapter {
+            dropout.skip(rows * self.weight.dims()[0], adapter.dropout());
+        }
+    }
+
     /// Folds the adapter into the weight.
     pub(super) fn merge(&mut self) {
         if let Some(adapter) = self.adapter.take() {

@@ -203,6 +203,26 @@ impl Work {
         }
     }
 
+    /// How many processes share this work, if `ranks` share each job; a remote model is asked by one.
+    pub fn ranks(&self, ranks: usize) -> usize {
+        if self.remote().is_some() {
+            1
+        } else {
+            ranks.max(1)
+        }
+    }
+
+    /// How many GPUs it needs, if `ranks` processes share each job: as many as `asked`, or one for each process on
+    /// a GPU backend. A remote model needs none.
+    pub fn gpus(&self, asked: Option<u32>, ranks: usize) -> usize {
+        match asked {
+            _ if self.remote().is_some() => 0,
+            Some(asked) => asked as usize,
+            None if self.backend == Backend::Cpu => 0,
+            None => self.ranks(ranks),
+        }
+    }
+
     /// The endpoint that this work sends requests to, if its model is at one.
     pub fn remote(&self) -> Option<&RemoteSettings> {
         match (&self.task, &self.start) {

@@ -32,8 +32,11 @@ pub struct Attempt {
     pub dirty: Option<bool>,
     /// Digest of `Cargo.lock` at the time of the build.
     pub lock_file: Digest,
-    /// The device of the job; `remote` for a model at an endpoint.
+    /// The device of the job, with the names of its GPUs if they are known; `remote` for a model at an endpoint.
     pub device: String,
+    /// How many processes shared the job.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: usize,
     /// Digests of the files that the job reads.
     pub data: BTreeMap<String, Digest>,
     /// What judges completions: the versions of Python and of libraries, and the sandbox.
@@ -53,6 +56,15 @@ pub struct Attempt {
     pub started: Timestamp,
     /// When it ended; nothing if it was killed.
     pub ended: Option<Timestamp>,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_one(ranks: &usize) -> bool {
+    *ranks == one()
 }
 
 /// An operation that a slower implementation computed.
@@ -85,6 +97,7 @@ impl Attempt {
             } else {
                 job.work.backend.to_string()
             },
+            ranks: one(),
             data: job.work.digests.clone(),
             judge: BTreeMap::new(),
             remote: BTreeMap::new(),
@@ -93,6 +106,17 @@ impl Attempt {
             started: Timestamp::now(),
             ended: None,
         }
+    }
+}
+
+impl Attempt {
+    /// Where it runs in a few words, such as `2 ranks on cuda 0,1`; nothing for one process on the processor.
+    pub fn place(&self) -> Option<String> {
+        let ranks = (self.ranks > 1).then(|| format!("{} ranks", self.ranks));
+        let is_gpu = self.device != "cpu" && self.device != "remote";
+        let parts = [ranks, is_gpu.then(|| self.device.clone())];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(" on "))
     }
 }
 

@@ -3,6 +3,7 @@
 //! It starts commands through a launcher and reads job folders; it knows neither tensors nor
 //! terminals. Call it on the main thread: workers end with the thread that started them.
 
+mod devices;
 mod end;
 mod event;
 mod run;
@@ -22,6 +23,10 @@ use crate::{launch::Launcher, plan::JobId, results::Store};
 pub struct Settings {
     /// How many jobs run at once.
     pub slots: usize,
+    /// How many processes share each job.
+    pub ranks: usize,
+    /// The GPUs that each job on a GPU backend gets; without a number, one for each of its processes.
+    pub gpus: Option<u32>,
     /// How often a failed job is started again.
     pub retries: u32,
     /// The time between two polls of the workers.
@@ -34,6 +39,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             slots: 1,
+            ranks: 1,
+            gpus: None,
             retries: 0,
             interval: Duration::from_millis(100),
             patience: Duration::from_secs(90),
@@ -54,6 +61,9 @@ pub struct Scheduler<'a> {
     pub stop_requests: &'a mut dyn FnMut() -> usize,
     /// How jobs are run.
     pub settings: Settings,
+    /// The GPUs of this machine by the names that their driver takes. No two jobs get the same one. If they are not
+    /// known, the list is empty and none is assigned.
+    pub devices: &'a [String],
 }
 
 impl std::fmt::Debug for Scheduler<'_> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, thread, time::Instant};
 
 use super::{
     End, Event, ScheduleError, Scheduler, Summary,
+    devices::Free,
     track::{Phase, Track, Worker, blocked, counts, ready},
 };
 use crate::{
@@ -176,20 +177,23 @@ impl Scheduler<'_> {
         }
         let mut free = self.settings.slots.max(1);
         free = free.saturating_sub(tracks.iter_mut().filter_map(Track::worker).count());
+        let mut devices = Free::new(self.devices, tracks);
         for position in ready(tracks) {
             if free == 0 {
                 return;
             }
-            if let Err(error) = restore_upstream(tracks, position) {
-                self.fail(&mut tracks[position], in_words(&error), false);
-                continue;
+            let restored = restore_upstream(tracks, position).map_err(|error| in_words(&error));
+            let job = tracks[position].job;
+            match restored.and_then(|()| devices.take(job, &self.settings)) {
+                Ok(Some(devices)) => self.start(&mut tracks[position], devices),
+                Ok(None) => {}
+                Err(reason) => self.fail(&mut tracks[position], reason, false),
             }
-            self.start(&mut tracks[position]);
             free -= usize::from(tracks[position].worker().is_some());
         }
     }
 
-    fn start(&mut self, track: &mut Track<'_>) {
+    fn start(&mut self, track: &mut Track<'_>, devices: Vec<String>) {
         let state = if track.dir.lacks_model() {
             track.dir.forget_outcome().and_then(|()| track.dir.state())
         } else {
@@ -209,12 +213,12 @@ impl Scheduler<'_> {
                 self.listener.hear(&Event::Held { job, owner });
                 track.phase = Phase::Held;
             }
-            JobState::New | JobState::Failed { .. } => self.launch(track, 0),
-            JobState::Resumable { step } => self.launch(track, step),
+            JobState::New | JobState::Failed { .. } => self.launch(track, 0, devices),
+            JobState::Resumable { step } => self.launch(track, step, devices),
         }
     }
 
-    fn launch(&mut self, track: &mut Track<'_>, step: u64) {
+    fn launch(&mut self, track: &mut Track<'_>, step: u64, devices: Vec<String>) {
         let prepared = track
             .dir
             .prepare(track.job)
@@ -228,6 +232,8 @@ impl Scheduler<'_> {
             folder: track.dir.path(),
             attempt,
             logs: &logs,
+            ranks: track.job.work.ranks(self.settings.ranks),
+            devices: &devices,
         };
         match self.launcher.start(&order) {
             Ok(process) => {
@@ -242,6 +248,7 @@ impl Scheduler<'_> {
                     attempt,
                     since,
                     progress: None,
+                    devices,
                 });
             }
             Err(error) => self.fail(track, in_words(&error), false),

@@ -38,6 +38,8 @@ pub(super) struct Worker {
     pub(super) attempt: u32,
     pub(super) since: Instant,
     pub(super) progress: Option<Progress>,
+    /// The devices that it alone may use.
+    pub(super) devices: Vec<String>,
 }
 
 impl Track<'_> {

@@ -64,6 +64,9 @@ settings! {
         /// How many jobs run at the same time.
         #[key(whole(1, 10_000), default = 1)]
         pub slots: usize,
+        /// How many processes share each job: they have the same result as one, and a GPU each on a GPU backend.
+        #[key(whole(1, 1024), default = 1, source = "ours")]
+        pub ranks: usize,
         /// What each job needs.
         #[table]
         pub needs: Needs,
@@ -84,7 +87,8 @@ settings! {
         /// own estimate.
         #[key(Kind::Memory(0), default = "0GiB")]
         pub gpu_mem: String,
-        /// The GPUs of a job in a queue; without it, 1 for jobs on a GPU backend and 0 for others.
+        /// The GPUs of a job, which no other job has at the same time; without it, one for each process of jobs on a GPU
+        /// backend. With 0 a job shares all GPUs with others.
         #[serde(default)]
         #[key(whole(0, 64))]
         pub gpus: Option<u32>,

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use crate::{
     model::ModelError,
+    ranks::RankError,
     reward::{JudgeError, RewardError},
 };
 
@@ -26,6 +27,9 @@ pub enum TrainError {
     /// The model could not be read, written or sampled from.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The processes of the training cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RankError),
     /// The unit tests of a row cannot be used.
     #[error("the unit tests of `{row}` cannot be used")]
     Tests {

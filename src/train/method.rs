@@ -1,6 +1,6 @@
 //! The choice of a method by the settings of its algorithm.
 
-use crate::model::Decoder;
+use crate::{model::Decoder, ranks::Ranks};
 
 use super::{
     algorithm::Algorithm,
@@ -18,6 +18,7 @@ pub(super) fn method<'a>(
     settings: &'a TrainSettings,
     reward_fn: &'a dyn RewardFn,
     start: Decoder,
+    ranks: &'a Ranks,
 ) -> Result<Box<dyn Method + 'a>, TrainError> {
     if let Algorithm::Sft(sft) = &settings.algorithm {
         return Ok(Box::new(SupervisedStep {
@@ -37,6 +38,7 @@ pub(super) fn method<'a>(
         gap: GapWatch::default(),
         collector: Collector {
             task,
+            ranks,
             objective,
             sampling: &settings.sampling,
             reward_fn,

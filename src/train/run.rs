@@ -4,7 +4,11 @@ use std::{path::Path, time::Instant};
 
 use serde_json::json;
 
-use crate::{digest::Digest, model::LanguageModel};
+use crate::{
+    digest::Digest,
+    model::LanguageModel,
+    ranks::{RankError, Ranks},
+};
 
 use super::{
     context::StepContext,
@@ -34,6 +38,9 @@ pub struct Inputs<'a> {
     pub checkpoints: &'a Path,
     /// What the reward runs besides the program; empty if it runs nothing.
     pub tools: RewardTools<'a>,
+    /// The processes that share the training. All of them call [`train`] with the same inputs; the first writes
+    /// checkpoints, and its evaluations count.
+    pub ranks: &'a Ranks,
 }
 
 /// The result of a training.
@@ -97,17 +104,20 @@ pub(super) fn train_with(
     }
     let start = model.decoder.without_adapter();
     let identity = identity(inputs, &model.decoder.trainable());
+    compare(inputs.ranks, &identity)?;
     let learner = Learner::new(
         model,
         settings.optimizer.clone(),
         settings.micro_batch_tokens,
         settings.gradient_checkpointing,
         inputs.seed,
-    );
-    let mut method = method(&task, settings, reward_fn, start)?;
+    )
+    .shared(inputs.ranks)?;
+    let mut method = method(&task, settings, reward_fn, start, inputs.ranks)?;
     let mut run = Run {
         settings,
         rows: inputs.rows,
+        ranks: inputs.ranks,
         store: Store::new(inputs.checkpoints, settings.keep_checkpoints),
         identity,
         learner,
@@ -118,7 +128,10 @@ pub(super) fn train_with(
     let ended = run.steps(&mut *method, observer)?;
     let wants_best = settings.checkpoint == FinalCheckpoint::Best;
     let weights = match run.progress.best {
-        Some(best) if wants_best && ended == Ended::Done => run.load_best(best)?,
+        // The others have no use for the model.
+        Some(best) if wants_best && ended == Ended::Done && inputs.ranks.is_first() => {
+            run.load_best(best)?
+        }
         _ => run.progress.step,
     };
     Ok(Outcome {
@@ -127,6 +140,15 @@ pub(super) fn train_with(
         weights,
         ended,
     })
+}
+
+/// Fails unless all ranks are about to compute the same.
+fn compare(ranks: &Ranks, identity: &Digest) -> Result<(), RankError> {
+    let all: Vec<String> = ranks.gather_values(&identity.to_string())?;
+    match all.iter().position(|other| *other != all[0]) {
+        Some(rank) => Err(RankError::Different { rank }),
+        None => Ok(()),
+    }
 }
 
 /// Tokenizes the rows.
@@ -174,6 +196,7 @@ fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
 struct Run<'a> {
     settings: &'a TrainSettings,
     rows: &'a [Row],
+    ranks: &'a Ranks,
     store: Store,
     identity: Digest,
     learner: Learner,
@@ -186,9 +209,18 @@ impl Run<'_> {
     /// Loads the newest checkpoint, if there is one.
     fn resume(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let device = self.learner.device();
-        let found = self
-            .store
-            .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
+        let found = if self.ranks.is_first() {
+            let newest = self
+                .store
+                .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
+            self.ranks
+                .from_first(Some(newest.as_ref().map(|one| one.progress.step)))?;
+            newest
+        } else {
+            let step: Option<usize> = self.ranks.from_first(None)?;
+            let read = |step| self.store.of_step(step, &self.identity, &device);
+            step.map(read).transpose()?
+        };
         if let Some(checkpoint) = found {
             self.progress = checkpoint.progress;
             self.saved = checkpoint.progress.step;
@@ -222,7 +254,7 @@ impl Run<'_> {
             }
             let start = Instant::now();
             let context = self.context();
-            let output = if observer.should_stop() {
+            let output = if self.ranks.any(observer.should_stop())? {
                 None
             } else {
                 method.step(&mut self.learner, context, &mut || observer.should_stop())?
@@ -297,11 +329,15 @@ impl Run<'_> {
             return Ok(true);
         }
         let found = observer.evaluate(self.learner.model(), step);
-        let Some(found) = found.map_err(|source| TrainError::Evaluate { step, source })? else {
+        let found = found.map_err(|source| TrainError::Evaluate { step, source })?;
+        let passed = found.map(|found| found.passed);
+        let Some(passed) = self
+            .ranks
+            .from_first(self.ranks.is_first().then_some(passed))?
+        else {
             return Ok(false);
         };
         self.progress.evaluated = step;
-        let passed = found.passed;
         if self.progress.best.is_none_or(|best| passed > best.passed) {
             self.progress.best = Some(Best { step, passed });
         }
@@ -318,10 +354,10 @@ impl Run<'_> {
         Ok(best.step)
     }
 
-    /// Writes a checkpoint, unless the one of this step is already written.
+    /// Writes a checkpoint, unless the one of this step is already written, or another rank writes it.
     fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let step = self.progress.step;
-        if step == self.saved {
+        if step == self.saved || !self.ranks.is_first() {
             return Ok(());
         }
         observer

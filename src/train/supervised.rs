@@ -53,7 +53,7 @@ impl Method for SupervisedStep<'_> {
             let weight = rectangle(rows, micro_batch.tokens.completion_time(), &device);
             let loss = cross_entropy(micro_batch.scores.log_probs, weight);
             (loss, Diagnostics::default())
-        });
+        })?;
         let skipped = (!update.is_finite()).then(|| SkippedUpdate {
             index: 0,
             update,

@@ -7,8 +7,10 @@ use crate::{
     device::Unavailable,
     disk::DiskError,
     eval::EvalError,
+    launch::{Ended, LaunchError},
     model::ModelError,
     plan::JobId,
+    ranks::RankError,
     remote::NoKey,
     results::{Owner, ResultsError},
     reward::CustomError,
@@ -115,6 +117,30 @@ pub enum WorkerError {
         /// At which steps.
         source: TrainError,
     },
+    /// The processes that share a training do not start.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// They cannot talk to each other.
+    #[error(transparent)]
+    Ranks(#[from] RankError),
+    /// One of them has ended.
+    #[error(
+        "rank {rank} of {ranks} has ended: {}; run the job again to go on from its last checkpoint",
+        end_in_words(*ended)
+    )]
+    RankEnded {
+        /// The rank.
+        rank: usize,
+        /// How many there were.
+        ranks: usize,
+        /// How it ended, if that is known.
+        ended: Option<Ended>,
+    },
+    /// This process was asked to help with what nobody helps with.
+    #[error(
+        "the model of job `{0}` is remote, so that there is nothing to share between processes"
+    )]
+    NotShared(JobId),
     /// The training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -142,6 +168,13 @@ pub enum WorkerError {
 
 fn owner_in_words(owner: Option<&Owner>) -> String {
     owner.map_or_else(|| "another process".to_owned(), ToString::to_string)
+}
+
+fn end_in_words(ended: Option<Ended>) -> String {
+    ended.map_or_else(
+        || "it has closed its socket".to_owned(),
+        |ended| ended.to_string(),
+    )
 }
 
 impl From<EvalError> for WorkerError {

@@ -4,19 +4,25 @@ use std::path::Path;
 
 use super::{
     Context, WorkerError,
-    measuring::{SampleLog, judged_again, start_pool},
+    leader::Leader,
+    measuring::{SampleLog, judge, judged_again, start_pool},
     model, remote_eval,
 };
 use crate::{
     data::PromptTemplate,
     disk::{DiskError, JsonLines},
-    eval::{EvalOutcome, EvalSettings, Inputs, SampleRecord, benchmark::Benchmark, measure},
-    results::Outcome,
+    eval::{
+        EvalError, EvalOutcome, EvalSettings, Inputs, Observer, SampleRecord, benchmark::Benchmark,
+        measure,
+    },
+    plan::Work,
+    ranks::Ranks,
+    results::{JobDir, Outcome},
 };
 
 /// Measures the job's model, from the first task whose samples are not there.
 pub(super) fn eval_job(
-    mut context: Context<'_>,
+    context: Context<'_>,
     settings: &EvalSettings,
 ) -> Result<Outcome, WorkerError> {
     let work = &context.job.work;
@@ -28,12 +34,17 @@ pub(super) fn eval_job(
     let descriptor = settings.descriptor()?;
     let benchmark = descriptor.open(&work.data, &settings.options())?;
     let template = PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?;
-    let pool = start_pool(&mut context, settings)?;
+    let mut leader = Leader::start(context.dir, context.ranks)?;
+    let pool = start_pool(settings, leader.ranks().count())?;
+    context.attempt.judge = judge(settings, &pool)?;
+    context.dir.write_attempt(context.attempt)?;
+    let ranks = leader.ranks().clone();
     let inputs = Inputs {
         settings,
         template: &template,
         pool: &pool,
         seed: work.seed,
+        ranks: &ranks,
     };
     let (samples, warnings) = match remote {
         Some((settings, remote)) => {
@@ -41,11 +52,40 @@ pub(super) fn eval_job(
             // A server does not say whether it has cut a prompt.
             (samples, Vec::new())
         }
-        None => samples(context, &*benchmark, &inputs)?,
+        None => samples(context, &*benchmark, &inputs).map_err(|error| match error {
+            WorkerError::Eval(EvalError::Ranks(error)) => leader.explain(error),
+            error => error,
+        })?,
     };
     let mut outcome = EvalOutcome::of_samples(&*benchmark, &samples);
     outcome.warnings.extend(warnings);
     Ok(Outcome::Eval(outcome))
+}
+
+/// Measures the chunks of another rank than the first.
+pub(super) fn help(
+    work: &Work,
+    settings: &EvalSettings,
+    dir: &JobDir,
+    ranks: &Ranks,
+    observer: &mut dyn Observer,
+) -> Result<(), WorkerError> {
+    let descriptor = settings.descriptor()?;
+    let benchmark = descriptor.open(&work.data, &settings.options())?;
+    let template = PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?;
+    let pool = start_pool(settings, ranks.count())?;
+    let inputs = Inputs {
+        settings,
+        template: &template,
+        pool: &pool,
+        seed: work.seed,
+        ranks,
+    };
+    let device = work.backend.open_for(ranks.rank())?;
+    let path = work.model_path.as_deref();
+    let model = model::load(&work.model, path, &work.start, dir, &device)?;
+    measure(&model, &*benchmark, &inputs, Vec::new(), observer)?;
+    Ok(())
 }
 
 /// The samples of a model that runs here, and what makes them doubtful.

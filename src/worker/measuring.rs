@@ -1,8 +1,8 @@
 //! What every measurement needs: a pool that runs tests, and the log of samples.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
-use super::{Context, Reporter, StopFlag, WorkerError};
+use super::{Reporter, StopFlag, WorkerError};
 use crate::{
     data::Cache,
     disk::{DiskError, JsonLines},
@@ -10,20 +10,27 @@ use crate::{
     sandbox::{Pool, Settings, choose_interpreter},
 };
 
-/// Starts the pool that runs the tests of a benchmark, and records its Python, libraries and sandbox
-/// in the provenance.
-pub(super) fn start_pool(
-    context: &mut Context<'_>,
-    settings: &EvalSettings,
-) -> Result<Pool, WorkerError> {
+/// Starts the pool that runs the tests of a benchmark, as one of `ranks` that share the processors.
+pub(super) fn start_pool(settings: &EvalSettings, ranks: usize) -> Result<Pool, WorkerError> {
     let libraries = settings.descriptor()?.libraries;
     let named = settings.named_python();
     let cache = Cache::from_environment();
+    let defaults = Settings::default();
     let pool = Pool::start(&Settings {
+        workers: (defaults.workers / ranks).max(1),
         interpreter: choose_interpreter(named, !libraries.is_empty(), cache.folder()),
         is_unsandboxed_allowed: settings.allow_unsandboxed,
-        ..Settings::default()
+        ..defaults
     })?;
+    Ok(pool)
+}
+
+/// The Python, the libraries and the sandbox of a pool, for the provenance.
+pub(super) fn judge(
+    settings: &EvalSettings,
+    pool: &Pool,
+) -> Result<BTreeMap<String, String>, WorkerError> {
+    let libraries = settings.descriptor()?.libraries;
     let mut judge = pool.interpreter().libraries(libraries);
     for name in libraries {
         if !judge.contains_key(*name) {
@@ -32,9 +39,7 @@ pub(super) fn start_pool(
     }
     judge.insert("python".to_owned(), pool.interpreter().version.clone());
     judge.insert("sandbox".to_owned(), pool.safeguards().to_string());
-    context.attempt.judge = judge;
-    context.dir.write_attempt(context.attempt)?;
-    Ok(pool)
+    Ok(judge)
 }
 
 /// Logs a warning for each sample that could not be judged.

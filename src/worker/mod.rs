@@ -5,6 +5,8 @@
 
 mod error;
 mod eval_job;
+mod helper;
+mod leader;
 mod lost;
 mod measuring;
 mod model;
@@ -20,6 +22,7 @@ mod train_log;
 use std::{fs, path::Path};
 
 pub use error::WorkerError;
+pub use helper::help;
 pub use model::trained as trained_model;
 pub use reporter::Reporter;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
@@ -38,6 +41,8 @@ pub struct Origin {
     pub attempt: Option<u32>,
     /// The parent process, with which this one must end.
     pub parent: Option<u32>,
+    /// How many processes share the job, this one included; 0 is 1.
+    pub ranks: usize,
 }
 
 /// What a job needs while it runs.
@@ -49,6 +54,8 @@ pub struct Context<'a> {
     pub dir: &'a JobDir,
     /// The record of this attempt in the provenance.
     pub attempt: &'a mut Attempt,
+    /// How many processes share the job.
+    pub ranks: usize,
     /// Reports the progress.
     pub progress: &'a mut Reporter,
     /// Checked between steps; if it is set, the job saves its state and returns
@@ -59,7 +66,7 @@ pub struct Context<'a> {
 /// Runs the job of a folder, unless it already has an outcome.
 pub fn run(folder: &Path, origin: Origin) -> Result<(), WorkerError> {
     if let Some(parent) = origin.parent {
-        die_with(parent)?;
+        die_with(parent, Signal::TERM)?;
     }
     let stop = StopFlag::on_signals().map_err(WorkerError::ListenForSignals)?;
     run_with(folder, origin, stop, |context| {
@@ -84,9 +91,9 @@ fn compare_inputs(work: &Work) -> Result<(), WorkerError> {
     }
 }
 
-/// Asks the system to send SIGTERM to this process when its parent ends, for whatever reason.
-fn die_with(parent: u32) -> Result<(), WorkerError> {
-    set_parent_process_death_signal(Some(Signal::TERM))
+/// Asks the system to send a signal to this process when its parent ends, for whatever reason.
+fn die_with(parent: u32, signal: Signal) -> Result<(), WorkerError> {
+    set_parent_process_death_signal(Some(signal))
         .map_err(|error| WorkerError::WatchParent(error.into()))?;
     // The parent may have ended before the request.
     let now = getppid().map(Pid::as_raw_pid);
@@ -130,6 +137,12 @@ fn run_with(
     }
     let number = origin.attempt.unwrap_or_else(|| dir.last_attempt().max(1));
     let mut attempt = Attempt::begin(&job, number);
+    attempt.ranks = job.work.ranks(origin.ranks);
+    let devices = job.work.backend.devices();
+    let devices = &devices[..devices.len().min(attempt.ranks)];
+    if job.work.remote().is_none() && !devices.is_empty() {
+        attempt.device = format!("{} {}", attempt.device, devices.join(","));
+    }
     dir.write_attempt(&attempt)?;
 
     let mut progress = Reporter::start(&dir, note(number))?;
@@ -137,6 +150,7 @@ fn run_with(
     let came = act(Context {
         job: &job,
         dir: &dir,
+        ranks: attempt.ranks,
         attempt: &mut attempt,
         progress: &mut progress,
         stop,
@@ -195,6 +209,7 @@ mod tests {
     const ORIGIN: Origin = Origin {
         attempt: Some(1),
         parent: None,
+        ranks: 1,
     };
 
     fn folder(after: &[&str]) -> (tempfile::TempDir, JobDir) {
@@ -364,6 +379,7 @@ mod tests {
             let origin = Origin {
                 attempt: Some(attempt),
                 parent: None,
+                ranks: 1,
             };
             let _ = run_with(dir.path(), origin, StopFlag::default(), |_| {
                 Err(WorkerError::Stopped)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Context, WorkerError};
+use super::WorkerError;
 use crate::{
     data::Cache,
     reward::{CustomReward, TestJudge, TestSettings},
@@ -17,35 +17,33 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Starts what the settings need, and records Python, sandbox and version in the provenance.
-    pub(super) fn start(
-        context: &mut Context<'_>,
-        settings: &TrainSettings,
-    ) -> Result<Self, WorkerError> {
-        let mut judge = BTreeMap::new();
+    /// Starts what the settings need.
+    pub(super) fn start(settings: &TrainSettings) -> Result<Self, WorkerError> {
         let reward = &settings.reward_settings;
         let is_rewarded = settings.algorithm.has_reward();
         let tests = match &reward.tests {
             Some(tests) if is_rewarded => Some(start_judge(tests)?),
             _ => None,
         };
-        if let Some(tests) = &tests {
-            let pool = tests.pool();
-            judge.insert("python".to_owned(), pool.interpreter().version.clone());
-            judge.insert("sandbox".to_owned(), pool.safeguards().to_string());
-        }
         let custom = match &reward.custom {
             Some(custom) if is_rewarded => Some(CustomReward::start(custom)?),
             _ => None,
         };
-        if let Some(custom) = &custom {
-            judge.insert("reward.custom".to_owned(), custom.version().to_owned());
-        }
-        if !judge.is_empty() {
-            context.attempt.judge.extend(judge);
-            context.dir.write_attempt(context.attempt)?;
-        }
         Ok(Self { tests, custom })
+    }
+
+    /// Python, sandbox and the version of the user's process, for the provenance.
+    pub(super) fn versions(&self) -> BTreeMap<String, String> {
+        let mut versions = BTreeMap::new();
+        if let Some(tests) = &self.tests {
+            let pool = tests.pool();
+            versions.insert("python".to_owned(), pool.interpreter().version.clone());
+            versions.insert("sandbox".to_owned(), pool.safeguards().to_string());
+        }
+        if let Some(custom) = &self.custom {
+            versions.insert("reward.custom".to_owned(), custom.version().to_owned());
+        }
+        versions
     }
 
     /// The same for the training.

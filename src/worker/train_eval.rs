@@ -1,16 +1,17 @@
 //! Evaluating a model while it learns.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use super::{
-    Context, StopFlag, WorkerError,
-    measuring::{start_pool, warn_of_failures},
+    StopFlag, WorkerError,
+    measuring::{judge, start_pool, warn_of_failures},
 };
 use crate::{
     data::PromptTemplate,
     eval::{EvalError, EvalOutcome, Inputs, Observer, SampleRecord, benchmark::Benchmark, measure},
     model::LanguageModel,
-    plan::TrainEval,
+    plan::{TrainEval, Work},
+    ranks::Ranks,
     sandbox::Pool,
     seed,
     train::EvaluationRecord,
@@ -23,6 +24,7 @@ pub(super) struct Evaluation<'a> {
     template: PromptTemplate,
     pool: Pool,
     seed: u64,
+    ranks: Ranks,
     stop: StopFlag,
 }
 
@@ -30,22 +32,30 @@ impl<'a> Evaluation<'a> {
     /// Opens the benchmark and starts the sandbox, so that missing files are reported before the
     /// first step.
     pub(super) fn start(
-        context: &mut Context<'_>,
+        work: &Work,
         planned: &'a TrainEval,
+        ranks: &Ranks,
+        stop: StopFlag,
     ) -> Result<Self, WorkerError> {
-        let (eval, work) = (&planned.eval, &context.job.work);
+        let eval = &planned.eval;
         let descriptor = eval.descriptor()?;
         Ok(Self {
             planned,
             benchmark: descriptor.open(&planned.data, &eval.options())?,
             template: PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?,
-            pool: start_pool(context, eval)?,
+            pool: start_pool(eval, ranks.count())?,
             // The same seed at every step, so that only the model differs. It is not the seed of
             // the final evaluation, or a checkpoint picked by luck would be scored on the same
             // luck.
             seed: seed::stream(work.seed, "evaluate in training", 0, 0).next_u64(),
-            stop: context.stop.clone(),
+            ranks: ranks.clone(),
+            stop,
         })
+    }
+
+    /// What judges, for the provenance.
+    pub(super) fn judge(&self) -> Result<BTreeMap<String, String>, WorkerError> {
+        judge(&self.planned.eval, &self.pool)
     }
 
     /// The name of the benchmark.
@@ -64,6 +74,7 @@ impl<'a> Evaluation<'a> {
             template: &self.template,
             pool: &self.pool,
             seed: self.seed,
+            ranks: &self.ranks,
         };
         let mut watch = Watch(&self.stop);
         let samples = match measure(model, &*self.benchmark, &inputs, Vec::new(), &mut watch) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Context, WorkerError, lost, model, reward_tools::Tools, train_eval::Evaluation,
+    Context, WorkerError, leader::Leader, lost, model, reward_tools::Tools, train_eval::Evaluation,
     train_log::TrainLog,
 };
 use crate::{
@@ -11,59 +11,56 @@ use crate::{
     digest::Digest,
     disk::{DiskError, JsonLines},
     eval::{is_raw, prompt_text},
-    model::{AdapterKind, Chat},
+    model::{AdapterKind, Chat, LanguageModel},
     plan::{TrainEval, Work},
+    ranks::Ranks,
     results::{JobDir, Outcome, TrainOutcome},
     reward::UnitTests,
     seed,
-    train::{Ended, EvaluationRecord, Inputs, Row, StepRecord, TrainError, TrainSettings, train},
+    train::{
+        self, Ended, EvaluationRecord, Inputs, Observer, Row, StepRecord, TrainError,
+        TrainSettings, train,
+    },
 };
 
 /// Trains the job's model, from its last checkpoint if there is one.
 pub(super) fn train_job(
-    mut context: Context<'_>,
+    context: Context<'_>,
     settings: &TrainSettings,
     evaluation: Option<&TrainEval>,
 ) -> Result<Outcome, WorkerError> {
     let (dir, work) = (context.dir, &context.job.work);
+    let mut leader = Leader::start(dir, context.ranks)?;
     let evaluation = match evaluation {
-        Some(planned) => Some(Evaluation::start(&mut context, planned)?),
+        Some(planned) => {
+            let stop = context.stop.clone();
+            let evaluation = Evaluation::start(work, planned, leader.ranks(), stop)?;
+            context.attempt.judge = evaluation.judge()?;
+            Some(evaluation)
+        }
         None => None,
     };
-    let device = work.backend.open()?;
-    let mut model = model::load(
-        &work.model,
-        work.model_path.as_deref(),
-        &work.start,
-        dir,
-        &device,
-    )?;
-    let rows = rows(work, settings, &model.chat)?;
-    let adapter = &work.model.adapter;
-    model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
-    let tools = Tools::start(&mut context, settings)?;
-    let inputs = Inputs {
-        settings,
-        rows: &rows,
-        seed: work.seed,
-        checkpoints: &dir.checkpoints(),
-        tools: tools.as_reward_tools(),
-    };
+    let prepared = Prepared::load(work, settings, dir, 0)?;
+    let versions = prepared.tools.versions();
+    context.attempt.judge.extend(versions);
+    dir.write_attempt(context.attempt)?;
     lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
     let is_evaluated = evaluation.is_some();
     let mut log = TrainLog::new(context, evaluation, settings.max_steps);
-    let outcome = train(model, &inputs, &mut log).map_err(|error| match error {
+    let ended = prepared.train(work, settings, dir, leader.ranks(), &mut log);
+    let outcome = ended.map_err(|error| match error {
         TrainError::Diverged { .. } => WorkerError::Diverged {
             path: dir.non_finite(),
             source: error,
         },
+        TrainError::Ranks(error) => leader.explain(error),
         error => error.into(),
     })?;
     if outcome.ended == Ended::Stopped {
         return Err(WorkerError::Stopped);
     }
     let folder = dir.model();
-    let is_adapter = adapter.kind != AdapterKind::None;
+    let is_adapter = work.model.adapter.kind != AdapterKind::None;
     if is_adapter {
         outcome.model.save_adapter(&folder, &work.model.base)?;
     } else {
@@ -83,6 +80,52 @@ pub(super) fn train_job(
         adapter: is_adapter,
         warnings,
     }))
+}
+
+/// What a training reads, in memory.
+pub(super) struct Prepared {
+    model: LanguageModel,
+    rows: Vec<Row>,
+    tools: Tools,
+}
+
+impl Prepared {
+    /// Loads it on the device of a rank, as each rank does.
+    pub(super) fn load(
+        work: &Work,
+        settings: &TrainSettings,
+        dir: &JobDir,
+        rank: usize,
+    ) -> Result<Self, WorkerError> {
+        let device = work.backend.open_for(rank)?;
+        let path = work.model_path.as_deref();
+        let mut model = model::load(&work.model, path, &work.start, dir, &device)?;
+        let rows = rows(work, settings, &model.chat)?;
+        let seed = seed::stream(work.seed, "adapter", 0, 0).next_u64();
+        model.attach_adapter(&work.model.adapter, seed)?;
+        let tools = Tools::start(settings)?;
+        Ok(Self { model, rows, tools })
+    }
+
+    /// Trains as one of `ranks`.
+    pub(super) fn train(
+        self,
+        work: &Work,
+        settings: &TrainSettings,
+        dir: &JobDir,
+        ranks: &Ranks,
+        observer: &mut dyn Observer,
+    ) -> Result<train::Outcome, TrainError> {
+        let inputs = Inputs {
+            settings,
+            rows: &self.rows,
+            seed: work.seed,
+            checkpoints: &dir.checkpoints(),
+            tools: self.tools.as_reward_tools(),
+            ranks,
+        };
+        train(self.model, &inputs, observer)
+    }
 }
 
 /// A warning if no step has changed the weights, so that the model is the one that the training started

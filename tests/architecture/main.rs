@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("answer", &["syntax"]),
     ("sandbox", &["disk", "fuzz"]),
     ("launch", &[]),
+    ("ranks", &[]),
     ("remote", &["fuzz", "settings"]),
     ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
     ("reward", &["answer", "sandbox", "settings", "syntax"]),
@@ -38,13 +39,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "train",
-        &["digest", "disk", "model", "reward", "seed", "settings"],
+        &[
+            "digest", "disk", "model", "ranks", "reward", "seed", "settings",
+        ],
     ),
     (
         "eval",
         &[
-            "answer", "data", "digest", "disk", "fuzz", "model", "remote", "sandbox", "seed",
-            "settings", "syntax",
+            "answer", "data", "digest", "disk", "fuzz", "model", "ranks", "remote", "sandbox",
+            "seed", "settings", "syntax",
         ],
     ),
     (
@@ -70,14 +73,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "device", "digest", "disk", "plan", "results", "schedule", "settings", "spec",
+            "digest", "disk", "plan", "results", "schedule", "settings", "spec",
         ],
     ),
     (
         "worker",
         &[
-            "data", "device", "digest", "disk", "eval", "model", "plan", "remote", "results",
-            "reward", "sandbox", "seed", "train",
+            "data", "device", "digest", "disk", "eval", "launch", "model", "plan", "ranks",
+            "remote", "results", "reward", "sandbox", "seed", "train",
         ],
     ),
 ];

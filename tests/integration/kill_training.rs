@@ -138,7 +138,7 @@ static QUIET: LazyLock<Quiet> = LazyLock::new(|| {
     }
 });
 
-fn assert_quiet(job: &Path) {
+pub(crate) fn assert_quiet(job: &Path) {
     let trace = Trace::of(job);
     assert_eq!(trace.metrics, QUIET.trace.metrics);
     assert!(trace.samples == QUIET.trace.samples, "samples differ");
@@ -194,7 +194,7 @@ pub(crate) fn wait(child: &mut Child, is_so: impl Fn() -> bool) {
 }
 
 /// The number of steps in `metrics.jsonl`.
-fn steps(job: &Path) -> usize {
+pub(crate) fn steps(job: &Path) -> usize {
     let text = fs::read(job.join("metrics.jsonl")).unwrap_or_default();
     String::from_utf8_lossy(&text).matches('\n').count()
 }

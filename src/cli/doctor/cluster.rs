@@ -49,7 +49,7 @@ pub(super) fn slurm() -> Vec<Named> {
             ),
         ),
         ("shared results", not_shared(&root)),
-        ("locks", no_locks(&root)),
+        ("locks", results_folder::lock_weakness(&root)),
     ]
     .into_iter()
     .map(named)
@@ -75,12 +75,4 @@ fn not_shared(folder: &Path) -> Option<String> {
             folder.display()
         )
     })
-}
-
-/// Why a lock in a folder does not hold.
-fn no_locks(folder: &Path) -> Option<String> {
-    let folder = existing(folder)?;
-    let file = tempfile::tempfile_in(&folder).ok()?;
-    let error = file.try_lock().err()?;
-    Some(format!("`{}`: {error}", folder.display()))
 }

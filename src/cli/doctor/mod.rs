@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     exit::{Exit, Failure},
-    output, results_folder,
+    output, results_folder, room,
 };
 use crate::{
     data::Cache,
@@ -169,7 +169,7 @@ fn python() -> Result<Python, PythonError> {
 
 /// Whether the programs of all workers together may use more memory than there is.
 fn memory_weakness(settings: &Settings) -> Option<String> {
-    let there = memory_bytes(&fs::read_to_string("/proc/meminfo").ok()?)?;
+    let there = room::of_machine(&fs::read_to_string("/proc/meminfo").ok()?)?;
     let workers = u64::try_from(settings.workers).ok()?;
     let most = settings.memory_bytes.saturating_mul(workers);
     (most > there).then(|| {
@@ -180,15 +180,6 @@ fn memory_weakness(settings: &Settings) -> Option<String> {
             there / 1_000_000_000
         )
     })
-}
-
-/// All memory of a machine, from its `/proc/meminfo`.
-fn memory_bytes(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
 }
 
 fn backends() -> Vec<Named> {
@@ -335,14 +326,6 @@ fn row(text: &mut String, name: &str, purpose: &str, missing: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_memory_of_a_machine_is_read_from_its_file() {
-        // Oracle: the form of `MemTotal` in proc_meminfo(5), in KiB.
-        let text = "MemTotal:        2048 kB\nMemFree:         1024 kB\n";
-        assert_eq!(memory_bytes(text), Some(2 << 20));
-        assert_eq!(memory_bytes("MemFree: 1 kB"), None);
-    }
 
     #[test]
     fn more_programs_than_memory_is_a_weakness() {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::client::TaskId;
 use crate::{
-    device::Backend,
     plan::{Job, JobId},
     spec::Needs,
 };
@@ -13,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
     /// The GPUs.
-    pub(super) gpus: u32,
+    pub(super) gpus: usize,
 }
 
 /// What an array waits for.
@@ -45,7 +44,7 @@ pub(super) struct Array<'a> {
 pub(super) fn arrays<'a>(
     jobs: &[&'a Job],
     queued: &BTreeMap<JobId, TaskId>,
-    needs: &Needs,
+    (needs, ranks): (&Needs, usize),
     limit: u32,
 ) -> Vec<Array<'a>> {
     let mut arrays: Vec<Array<'a>> = Vec::new();
@@ -68,7 +67,9 @@ pub(super) fn arrays<'a>(
             ([], [(number, index)]) => (Wait::Before(*number), Some(*index)),
             _ => (Wait::Tasks(here, before), Some(0)),
         };
-        let shape = shape(job, needs);
+        let shape = Shape {
+            gpus: job.work.gpus(needs.gpus, ranks),
+        };
         let fits = |array: &Array<'_>| {
             let is_free = match index {
                 Some(index) => !array.tasks.contains_key(&index),
@@ -90,19 +91,6 @@ pub(super) fn arrays<'a>(
         places.insert(&job.id, (place, index));
     }
     arrays
-}
-
-/// What a job asks a node for: GPUs if it computes on them.
-fn shape(job: &Job, needs: &Needs) -> Shape {
-    let is_remote = job.work.remote().is_some();
-    let is_on_gpu = job.work.backend != Backend::Cpu;
-    Shape {
-        gpus: match needs.gpus {
-            _ if is_remote => 0,
-            Some(gpus) => gpus,
-            None => u32::from(is_on_gpu),
-        },
-    }
 }
 
 /// Indices as `sbatch` takes them: `0-3,7`.
@@ -163,7 +151,7 @@ mod tests {
         let jobs: Vec<&Job> = jobs.iter().collect();
 
         assert_eq!(
-            in_words(&arrays(&jobs, &BTreeMap::new(), &needs(), 1001)),
+            in_words(&arrays(&jobs, &BTreeMap::new(), (&needs(), 1), 1001)),
             [
                 "Nothing: 0=train-a 1=train-b 2=eval-base",
                 "Array(0): 0=eval-a1 1=eval-b1",
@@ -184,7 +172,7 @@ mod tests {
         let queued = BTreeMap::from([(JobId("train-a".to_owned()), (77, 5))]);
 
         assert_eq!(
-            in_words(&arrays(&jobs, &queued, &needs(), 1001)),
+            in_words(&arrays(&jobs, &queued, (&needs(), 1), 1001)),
             [
                 "Before(77): 5=eval-a",
                 "Nothing: 0=eval-done",
@@ -198,7 +186,7 @@ mod tests {
     fn an_array_is_no_longer_than_the_cluster_allows() {
         let jobs: Vec<Job> = (0..5).map(|n| job(&format!("eval-{n}"), &[])).collect();
         let jobs: Vec<&Job> = jobs.iter().collect();
-        let arrays = arrays(&jobs, &BTreeMap::new(), &needs(), 2);
+        let arrays = arrays(&jobs, &BTreeMap::new(), (&needs(), 1), 2);
 
         let sizes: Vec<usize> = arrays.iter().map(|array| array.tasks.len()).collect();
         assert_eq!(sizes, [2, 2, 1]);

@@ -51,6 +51,8 @@ pub struct Slurm<'a> {
     pub settings: &'a SlurmSettings,
     /// How often a failed job is started again by its task.
     pub retries: u32,
+    /// How many processes share each job.
+    pub ranks: usize,
     /// The arguments of this program that print the table, for the job at the end.
     pub report: Vec<String>,
 }

@@ -72,7 +72,7 @@ impl Slurm<'_> {
         for job in &jobs {
             self.store.job_dir(&job.id).prepare(job)?;
         }
-        for array in arrays(&jobs, &queued, self.needs, facts.array_limit) {
+        for array in arrays(&jobs, &queued, (self.needs, self.ranks), facts.array_limit) {
             let place = submission.arrays.len();
             let number = self.submit_array(&array, &submission.arrays, &folder, &key)?;
             submission.arrays.push(number);
@@ -140,6 +140,8 @@ impl Slurm<'_> {
             list.display().to_string(),
             "--retries".to_owned(),
             self.retries.to_string(),
+            "--ranks".to_owned(),
+            self.ranks.to_string(),
         ];
         let script = script::script(self.settings, Some(self.needs.cpus), &program);
         let number = self.client.submit(&options, &script)?;

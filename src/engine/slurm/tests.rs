@@ -117,6 +117,7 @@ for word; do echo \"$word\"; done > {place}/arguments.$n; cat > {place}/script.$
             needs: &needs,
             settings: &settings,
             retries: 1,
+            ranks: 1,
             report: ["report", "a spec.toml"].map(String::from).to_vec(),
         };
         slurm.submit(&plan())

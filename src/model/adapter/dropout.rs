@@ -48,6 +48,13 @@ impl Dropout {
         Some(x.clone() * mask.cast(x.dtype()))
     }
 
+    /// Takes the random numbers that [`Self::apply`] would take for `count` elements.
+    pub(in crate::model) fn skip(&mut self, count: usize, probability: f64) {
+        if probability > 0.0 {
+            self.places(count, probability);
+        }
+    }
+
     /// Which of `count` elements are dropped, in ascending order.
     ///
     /// The distance to the next dropped element has a geometric distribution. So one random number

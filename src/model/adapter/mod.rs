@@ -59,7 +59,7 @@ impl Adapter {
         weight: &Tensor<2>,
         dropout: Option<&mut Dropout>,
     ) -> Tensor<2> {
-        let dropped = dropout.and_then(|dropout| dropout.apply(&x, self.lora().dropout));
+        let dropped = dropout.and_then(|dropout| dropout.apply(&x, self.dropout()));
         match self {
             Self::Lora(lora) => lora.forward(x, dropped, weight),
             Self::Dora(dora) => dora.forward(x, dropped, weight),
@@ -104,7 +104,12 @@ impl Adapter {
 
     /// Whether elements of the input are dropped in training.
     pub(super) fn drops(&self) -> bool {
-        self.lora().dropout > 0.0
+        self.dropout() > 0.0
+    }
+
+    /// The probability of each element of the input to be dropped in training.
+    pub(super) fn dropout(&self) -> f64 {
+        self.lora().dropout
     }
 
     fn lora(&self) -> &Lora {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::model::{
+    Dropout, TokenBatch,
     parameter::{self, EMBEDDING, FINAL_NORM, HEAD, Layout, Parameter, Visit},
     projection::Projection,
 };
@@ -18,6 +19,15 @@ impl Decoder {
         self.clone()
             .each_projection(&mut |_, projection| drops |= projection.drops());
         drops
+    }
+
+    /// Takes from `dropout` what a pass over `tokens` takes, without the pass: for a batch that another process
+    /// computes.
+    pub fn skip_dropout(&self, tokens: &TokenBatch, dropout: &mut Dropout) {
+        let rows = tokens.batch() * tokens.time();
+        // The projections come in the order of a pass.
+        self.clone()
+            .each_projection(&mut |_, projection| projection.skip_dropout(rows, dropout));
     }
 
     /// The same values outside any graph: for sampling, or as a reference that never changes.

@@ -170,6 +170,9 @@ fn attempt(attempt: &Attempt) -> Vec<[String; 2]> {
     }
     lines.push(("Cargo.lock", attempt.lock_file.to_string()));
     lines.push(("device", attempt.device.clone()));
+    if attempt.ranks > 1 {
+        lines.push(("processes", attempt.ranks.to_string()));
+    }
     lines.push(("started", attempt.started.to_string()));
     if let Some(ended) = attempt.ended {
         lines.push(("ended", ended.to_string()));

@@ -8,7 +8,10 @@ use crate::{
         Ended, Order,
         tests::fixture::{Fake, Play},
     },
-    plan::{Job, JobId, tests::fixture::job},
+    plan::{
+        Job, JobId,
+        tests::fixture::{job, plan_of},
+    },
     results::{
         Claim, JobDir, JobState, Note, Owner, Progress, Status, Store, Timestamp, tests::fixture,
     },
@@ -21,6 +24,7 @@ struct Bench {
     jobs: Vec<Job>,
     heard: Vec<Event>,
     settings: Settings,
+    devices: Vec<String>,
 }
 
 impl Bench {
@@ -32,6 +36,7 @@ impl Bench {
             _root: root,
             jobs: jobs.iter().map(|(id, after)| job(id, after)).collect(),
             heard: Vec::new(),
+            devices: Vec::new(),
             settings: Settings {
                 interval: Duration::ZERO,
                 ..Settings::default()
@@ -58,6 +63,7 @@ impl Bench {
             listener: &mut |event: &Event| self.heard.push(event.clone()),
             stop_requests: &mut stop_requests,
             settings: self.settings,
+            devices: &self.devices,
         };
         scheduler.run(&self.jobs)
     }
@@ -713,4 +719,48 @@ fn runs_that_are_cut_short_get_there_in_the_end() {
         let is_done = jobs.iter().all(|(id, _)| bench.dir(id).outcome().is_some());
         assert_eq!(is_done, interruption > 3, "{interruption}: {starts:?}");
     }
+}
+
+#[test]
+fn no_two_jobs_get_the_same_gpu_and_none_overtakes_one_that_waits_for_more() {
+    let mut bench = Bench::new(&[
+        ("a", &[]),
+        ("b", &[]),
+        ("c", &[]),
+        ("d", &[]),
+        ("e", &["a"]),
+    ]);
+    bench.settings.slots = 9;
+    bench.settings.gpus = Some(1);
+    bench.devices = ["0", "1", "GPU-7"].map(str::to_owned).to_vec();
+    let taken = RefCell::new(Vec::new());
+
+    bench.run(|order| {
+        taken.borrow_mut().push(order.devices.to_vec());
+        succeeds(order, if is_for(order, "a") { 5 } else { 20 })
+    });
+
+    // d and e wait for the first job that ends, which is a.
+    let expected = [vec!["0"], vec!["1"], vec!["GPU-7"], vec!["0"]];
+    assert_eq!(taken.borrow()[..4], expected);
+    assert_eq!(taken.borrow().len(), 5);
+}
+
+#[test]
+fn a_job_with_more_processes_than_gpus_says_so_and_others_go_on() {
+    let mut bench = Bench::new(&[("train-1", &[]), ("eval-2", &[])]);
+    bench.settings.ranks = 4;
+    let text = "name = \"t\"\nrun.backend = \"cuda\"";
+    bench.jobs[0].work.backend = plan_of(text).jobs[0].work.backend;
+    bench.devices = vec!["0".to_owned(), "1".to_owned()];
+
+    let summary = bench.run(|order| {
+        assert_eq!((order.ranks, order.devices), (4, &[][..]));
+        succeeds(order, 0)
+    });
+
+    let reason =
+        "it needs 4 GPUs, and this machine shows 2 (0, 1); lower `run.needs.gpus` or `run.ranks`";
+    assert_eq!(end(&summary, "train-1"), &failed(reason));
+    assert_eq!(end(&summary, "eval-2"), &End::Done);
 }

@@ -52,6 +52,11 @@ pub(super) struct MicroBatch<'a> {
 }
 
 impl MicroBatch<'_> {
+    /// Its tokens.
+    pub(super) fn tokens(&self) -> TokenBatch {
+        token_batch(self.sequences, self.rows)
+    }
+
     /// Runs forward and backward.
     pub(super) fn gradients(
         self,
@@ -59,7 +64,7 @@ impl MicroBatch<'_> {
         dropout: Option<&mut Dropout>,
         loss: &Loss<'_>,
     ) -> MicroBatchGradients {
-        let tokens = token_batch(self.sequences, self.rows);
+        let tokens = self.tokens();
         let mut diagnostics = Diagnostics::default();
         let mut loss_of = |scores| {
             let (loss, measured) = loss(MicroBatchScores {

@@ -5,14 +5,18 @@ mod gradients;
 mod micro_batch;
 mod optimizer;
 mod schedule;
+mod shared;
 
 use burn::tensor::Device;
 
-use crate::model::{Decoder, LanguageModel};
+use crate::{
+    model::{Decoder, LanguageModel},
+    ranks::{RankError, Ranks},
+};
 
 use super::context::UpdateContext;
 
-pub(super) use diagnostics::Diagnostics;
+pub(super) use diagnostics::{Diagnostics, Measured};
 pub(super) use gradients::BatchGradients;
 use gradients::MicroBatchRunner;
 pub(super) use micro_batch::{Loss, MicroBatchScores, Sequence};
@@ -86,6 +90,12 @@ impl Learner {
         }
     }
 
+    /// Shares the work of updates with other ranks. All of them make every update, with the same gradients.
+    pub(super) fn shared(mut self, ranks: &Ranks) -> Result<Self, RankError> {
+        self.runner.share(ranks)?;
+        Ok(self)
+    }
+
     /// The model with its current weights.
     pub(super) fn model(&self) -> &LanguageModel {
         &self.model
@@ -121,8 +131,8 @@ impl Learner {
         sequences: &[Sequence],
         context: UpdateContext,
         loss: &Loss<'_>,
-    ) -> (Update, Diagnostics) {
-        let batch = self.gradients(sequences, context, loss);
+    ) -> Result<(Update, Measured), RankError> {
+        let batch = self.gradients(sequences, context, loss)?;
         let update = Update {
             loss: batch.loss,
             gradient_norm: global_norm(&batch.gradients),
@@ -130,7 +140,7 @@ impl Learner {
         if !update.is_finite() {
             self.skipped.total += 1;
             self.skipped.in_a_row += 1;
-            return (update, batch.diagnostics);
+            return Ok((update, batch.measured));
         }
         self.skipped.in_a_row = 0;
         let parameters = self.model.decoder.trainable();
@@ -140,7 +150,7 @@ impl Learner {
                 .update(&parameters, batch.gradients, update.gradient_norm, rate);
         drop(parameters);
         self.set_trainable(updated);
-        (update, batch.diagnostics)
+        Ok((update, batch.measured))
     }
 
     /// The gradients of a batch under the current weights.
@@ -149,13 +159,17 @@ impl Learner {
         sequences: &[Sequence],
         context: UpdateContext,
         loss: &Loss<'_>,
-    ) -> BatchGradients {
+    ) -> Result<BatchGradients, RankError> {
         self.runner
             .gradients(&self.model.decoder, sequences, context, loss)
     }
 
     /// The log-probability of each token of each completion under the current weights.
-    pub(super) fn log_probs(&self, sequences: &[Sequence], temperature: f64) -> Vec<Vec<f32>> {
+    pub(super) fn log_probs(
+        &self,
+        sequences: &[Sequence],
+        temperature: f64,
+    ) -> Result<Vec<Vec<f32>>, RankError> {
         let frozen: Decoder = self.model.decoder.frozen();
         self.runner.log_probs(&frozen, sequences, temperature)
     }

@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     model::{Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate},
+    ranks::{RankError, Ranks, share},
     seed,
     train::{
         context::StepContext, error::TrainError, learner::Sequence, observer::RewardRecord,
@@ -39,9 +42,33 @@ pub(in crate::train) struct Rollout {
     pub(in crate::train) reward_seconds: f64,
 }
 
-/// Samples and scores completions.
+/// A completion on its way to the other ranks, which know its row.
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    tokens: Vec<u32>,
+    /// The bits of the log-probabilities: text has no infinity.
+    log_probs: Vec<u32>,
+    is_truncated: bool,
+    text: String,
+    reward: RewardRecord,
+}
+
+impl From<&Sample> for Sent {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            tokens: sample.sequence.completion.clone(),
+            log_probs: sample.log_probs.iter().map(|one| one.to_bits()).collect(),
+            is_truncated: sample.is_truncated,
+            text: sample.text.clone(),
+            reward: sample.reward.clone(),
+        }
+    }
+}
+
+/// Samples and scores completions, of which each rank has a share.
 pub(in crate::train) struct Collector<'a> {
     pub(in crate::train) task: &'a Task<'a>,
+    pub(in crate::train) ranks: &'a Ranks,
     pub(in crate::train) objective: Objective,
     pub(in crate::train) sampling: &'a SamplingSettings,
     pub(in crate::train) reward_fn: &'a dyn RewardFn,
@@ -71,14 +98,11 @@ impl Collector<'_> {
             };
             kept += self.compare(&mut rollout.samples[first..], self.batch_size - kept);
         }
-        if should_stop() {
-            Ok(None)
-        } else {
-            Ok(Some(rollout))
-        }
+        Ok(Some(rollout))
     }
 
-    /// Samples and scores a group of completions for each of the next `batch_size` prompts.
+    /// Samples and scores a group of completions for each of the next `batch_size` prompts, or returns `None` if a rank
+    /// has to stop.
     fn generation_batch(
         &self,
         model: &LanguageModel,
@@ -97,30 +121,78 @@ impl Collector<'_> {
             .into_iter()
             .flat_map(|row| std::iter::repeat_n(row, self.group_size))
             .collect();
-        let prompts: Vec<_> = rows
-            .iter()
-            .map(|row| self.task.sequences[*row].prompt.clone())
-            .collect();
+        let own = self.ranks.share(self.batch_size);
+        let own = own.start * self.group_size..own.end * self.group_size;
         let first = rollout.samples.len();
         let step = context.step as u64;
-        let streams = (first..first + rows.len())
+        let streams = (first + own.start..first + own.end)
             .map(|index| seed::stream(self.task.seed, "sampling", step, index as u64))
+            .collect();
+        let prompts: Vec<_> = rows[own.clone()]
+            .iter()
+            .map(|row| self.task.sequences[*row].prompt.clone())
             .collect();
 
         let clock = Instant::now();
         let completions = match generate(model, &prompts, self.sampling, streams, should_stop) {
-            Err(ModelError::Interrupted) => return Ok(None),
-            other => other?,
+            Err(ModelError::Interrupted) => None,
+            other => Some(other?),
         };
         rollout.sampling_seconds += clock.elapsed().as_secs_f64();
         let clock = Instant::now();
-        rollout
-            .samples
-            .extend(self.score(model, context.step, &rows, prompts, completions)?);
+        let samples = match completions {
+            Some(completions) => {
+                let samples = self.score(model, context.step, &rows[own], prompts, completions)?;
+                (!should_stop()).then_some(samples)
+            }
+            None => None,
+        };
         rollout.reward_seconds += clock.elapsed().as_secs_f64();
+        let Some(samples) = self.of_all_ranks(&rows, samples)? else {
+            return Ok(None);
+        };
+        rollout.samples.extend(samples);
         rollout.generation_batches += 1;
         rollout.prompts += self.batch_size;
         Ok(Some(()))
+    }
+
+    /// The samples of all `rows`, from those of each rank; `None` if a rank has to stop.
+    fn of_all_ranks(
+        &self,
+        rows: &[usize],
+        own: Option<Vec<Sample>>,
+    ) -> Result<Option<Vec<Sample>>, TrainError> {
+        if self.ranks.count() == 1 {
+            return Ok(own);
+        }
+        let own: Option<Vec<Sent>> = own.map(|own| own.iter().map(Sent::from).collect());
+        let all: Option<Vec<Vec<Sent>>> = self.ranks.gather_values(&own)?.into_iter().collect();
+        for (rank, sent) in all.iter().flatten().enumerate() {
+            let share = share(self.batch_size, rank, self.ranks.count());
+            if sent.len() != share.len() * self.group_size {
+                let what = "another number of completions";
+                return Err(RankError::Garbled { rank, what }.into());
+            }
+        }
+        let sample = |(row, sent): (&usize, Sent)| Sample {
+            row: *row,
+            sequence: Sequence {
+                prompt: self.task.sequences[*row].prompt.clone(),
+                completion: sent.tokens,
+            },
+            log_probs: sent.log_probs.into_iter().map(f32::from_bits).collect(),
+            is_truncated: sent.is_truncated,
+            text: sent.text,
+            reward: sent.reward,
+            advantage: None,
+        };
+        Ok(all.map(|all| {
+            rows.iter()
+                .zip(all.into_iter().flatten())
+                .map(sample)
+                .collect()
+        }))
     }
 
     fn score(
@@ -131,6 +203,10 @@ impl Collector<'_> {
         prompts: Vec<Vec<u32>>,
         completions: Vec<Completion>,
     ) -> Result<Vec<Sample>, TrainError> {
+        // A rank may have no share of few prompts.
+        if completions.is_empty() {
+            return Ok(Vec::new());
+        }
         let texts = completions
             .iter()
             .map(|completion| model.tokenizer.decode(&completion.tokens))

@@ -62,7 +62,7 @@ impl MiniBatch<'_> {
             let sampled = samples.iter().map(|sample| sample.log_probs.as_slice());
             let sampled = rectangle(sampled, width, &self.device);
             let gap = (log_probs.clone().inner() - sampled).abs().max();
-            diagnostics.log_prob_gaps.push(gap);
+            diagnostics.log_prob_gap = Some(gap);
         }
         let (loss, kl) = self.objective.token_loss(
             log_probs,
@@ -71,8 +71,8 @@ impl MiniBatch<'_> {
             mask,
             reference,
         );
-        diagnostics.kl.extend(kl.map(Tensor::sum));
-        diagnostics.entropy.push(scores.entropy.inner().sum());
+        diagnostics.kl = kl.map(Tensor::sum);
+        diagnostics.entropy = Some(scores.entropy.inner().sum());
         diagnostics.tokens = tokens.completion_lengths().iter().sum();
         ((loss * weights).sum(), diagnostics)
     }

@@ -10,7 +10,7 @@ use crate::{
     train::{
         context::{StepContext, UpdateContext},
         error::TrainError,
-        learner::{Diagnostics, Learner, Sequence, Update},
+        learner::{Learner, Measured, Sequence, Update},
         loss::sequence_weights,
         observer::{GamingRecord, RewardRecord, RolloutRecord},
         step::{Method, ShouldStop, SkippedSample, SkippedUpdate, StepOutput},
@@ -54,10 +54,10 @@ impl Method for RolloutStep<'_> {
             .iter()
             .filter(|sample| sample.advantage.is_some())
             .collect();
-        let learned = self.learn(learner, context, &kept);
+        let learned = self.learn(learner, context, &kept)?;
         let tokens = kept.iter().map(|sample| sample.sequence.len()).sum();
         let kept_groups = kept.len() / self.collector.group_size;
-        let record = self.record(&rollout, kept_groups, &learned.diagnostics);
+        let record = self.record(&rollout, kept_groups, &learned.measured);
         let mut notes = Vec::new();
         notes.extend(self.gap.see(context.step, record.reward.tests.as_ref()));
         if kept_groups < self.collector.batch_size {
@@ -83,7 +83,7 @@ impl Method for RolloutStep<'_> {
 struct Learned {
     updates: Vec<Update>,
     skipped: Vec<SkippedUpdate>,
-    diagnostics: Diagnostics,
+    measured: Measured,
 }
 
 impl RolloutStep<'_> {
@@ -92,14 +92,21 @@ impl RolloutStep<'_> {
     }
 
     /// Makes the updates of a step, each from its own prompts.
-    fn learn(&self, learner: &mut Learner, context: StepContext, kept: &[&Sample]) -> Learned {
+    fn learn(
+        &self,
+        learner: &mut Learner,
+        context: StepContext,
+        kept: &[&Sample],
+    ) -> Result<Learned, TrainError> {
         let sequences: Vec<Sequence> = kept.iter().map(|one| one.sequence.clone()).collect();
         let size = self.objective().mini_batch_size.max(1) * self.collector.group_size;
         let temperature = self.collector.sampling.temperature;
         let mut learned = Learned::default();
         // With a single update the old policy is the one that learns.
         let old = (sequences.len() > size).then(|| learner.log_probs(&sequences, temperature));
-        learned.diagnostics.known_gap = old.as_ref().and_then(|old| largest_gap(kept, old));
+        let old = old.transpose()?;
+        let gap = old.as_ref().and_then(|old| largest_gap(kept, old));
+        learned.measured.log_prob_gaps.extend(gap);
         for (update, first) in (0..sequences.len()).step_by(size).enumerate() {
             let range = first..(first + size).min(sequences.len());
             let samples = &kept[range.clone()];
@@ -117,8 +124,8 @@ impl RolloutStep<'_> {
                 update,
                 temperature,
             };
-            let (made, diagnostics) =
-                learner.update(&sequences[range], context, &|scores| batch.loss(scores));
+            let (made, measured) =
+                learner.update(&sequences[range], context, &|scores| batch.loss(scores))?;
             if !made.is_finite() {
                 learned.skipped.push(SkippedUpdate {
                     index: update,
@@ -127,12 +134,12 @@ impl RolloutStep<'_> {
                 });
             }
             learned.updates.push(made);
-            learned.diagnostics.add(diagnostics);
+            learned.measured.add(measured);
             if learner.has_diverged() {
                 break;
             }
         }
-        learned
+        Ok(learned)
     }
 
     /// The weight of each token of each completion.
@@ -182,12 +189,7 @@ impl RolloutStep<'_> {
         }
     }
 
-    fn record(
-        &self,
-        rollout: &Rollout,
-        kept_groups: usize,
-        diagnostics: &Diagnostics,
-    ) -> RolloutRecord {
+    fn record(&self, rollout: &Rollout, kept_groups: usize, measured: &Measured) -> RolloutRecord {
         let samples = &rollout.samples;
         let rewards: Vec<&RewardRecord> = samples.iter().map(|sample| &sample.reward).collect();
         let totals: Vec<f64> = rewards.iter().map(|reward| reward.total).collect();
@@ -208,9 +210,9 @@ impl RolloutStep<'_> {
             gaming: Some(self.gaming(samples)),
             generation_batches: rollout.generation_batches,
             kept_groups,
-            kl: diagnostics.mean_kl(),
-            entropy: diagnostics.mean_entropy(),
-            log_prob_gap: diagnostics.largest_log_prob_gap(),
+            kl: measured.mean_kl(),
+            entropy: measured.mean_entropy(),
+            log_prob_gap: measured.largest_log_prob_gap(),
         }
     }
 }

@@ -31,7 +31,7 @@ fn updates_that_are_not_finite_are_skipped_and_ten_in_a_row_are_too_many() {
 
     for count in 1..=10 {
         assert!(!learner.has_diverged());
-        let (update, _) = learner.update(&sequences, UPDATE, &broken);
+        let (update, _) = learner.update(&sequences, UPDATE, &broken).unwrap();
         assert!(update.loss.is_nan() && !update.is_finite());
         let skipped = learner.skipped();
         assert_eq!((skipped.total, skipped.in_a_row), (count, count));

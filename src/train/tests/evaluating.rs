@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     model::{AdapterKind, LanguageModel},
+    ranks::Ranks,
     train::{
         Ended, EvalSchedule, FinalCheckpoint, Inputs, Outcome, RewardTools, TrainError,
         TrainSettings, run::train_with,
@@ -55,6 +56,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
     train_with(start(), &inputs, recorder, &REWARD)
 }

@@ -10,6 +10,7 @@ use crate::{
         AdapterKind, AdapterSettings, Dtype, LanguageModel, SamplingSettings, ScratchSettings,
         Targets,
     },
+    ranks::Ranks,
     reward::{Mix, Normalizer, RewardError, RewardSettings, Variant},
     settings::Field,
     train::{
@@ -369,6 +370,7 @@ pub(super) fn train_on(
         seed: 5,
         checkpoints: folder.path(),
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
     let mut recorder = Recorder::default();
     (train_with(model, &inputs, &mut recorder, reward), recorder)

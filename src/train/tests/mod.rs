@@ -8,5 +8,6 @@ mod learning;
 mod loss_golden;
 mod micro_batches;
 mod on_a_gpu;
+mod ranks;
 mod resuming;
 mod rewards;

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 
 use crate::{
     model::{AdapterKind, LanguageModel, fixture::gpu},
+    ranks::Ranks,
     train::{
         Algorithm, Ended, Inputs, Outcome, RewardTools, RowOrder, SftSettings, StepRecord,
         TrainSettings, run::train_with,
@@ -30,6 +31,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
     train_with(model.clone(), &inputs, recorder, &REWARD).unwrap()
 }

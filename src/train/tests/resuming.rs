@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     model::{AdapterKind, LanguageModel},
+    ranks::Ranks,
     train::{
         Algorithm, Ended, Inputs, Outcome, RewardTools, RowOrder, SftSettings, TrainError,
         TrainSettings, run::train_with,
@@ -28,6 +29,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
     train_with(model.clone(), &inputs, recorder, &REWARD)
 }
@@ -273,6 +275,7 @@ fn another_seed_is_another_training() {
         seed: 12,
         checkpoints: folder.path(),
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
 
     let second = train_with(model.clone(), &inputs, &mut recorder, &REWARD).unwrap();

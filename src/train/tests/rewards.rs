@@ -7,6 +7,7 @@ use serde_json::json;
 use super::fixture::{grpo, model, settings};
 use crate::{
     model::AdapterKind,
+    ranks::Ranks,
     reward::{
         CustomError, CustomReward, CustomSettings, Mix, Normalizer, Part, RewardError,
         RewardSettings, TestJudge, TestScore, TestSettings, UnitTests,
@@ -213,6 +214,7 @@ fn a_judge_that_fails_is_no_wrong_answer_and_ends_the_step() {
         seed: 5,
         checkpoints: folder.path(),
         tools: RewardTools::default(),
+        ranks: &Ranks::alone(),
     };
     let mut recorder = Recorder::default();
     let failing = Failing(std::cell::Cell::new(0));

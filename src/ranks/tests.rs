@@ -1,0 +1,104 @@
+//! Ranks as threads of one process.
+
+use std::{os::unix::net::UnixStream, thread};
+
+use super::{Local, RankError, Ranks, share};
+
+/// Runs `act` as each of `count` ranks at the same time; the results are in the order of ranks.
+pub(crate) fn on_ranks<T: Send>(count: usize, act: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
+    if count == 1 {
+        return vec![act(Ranks::alone())];
+    }
+    let (links, others): (Vec<_>, Vec<_>) = (1..count).map(|_| UnixStream::pair().unwrap()).unzip();
+    let act = &act;
+    thread::scope(|scope| {
+        let mut threads = vec![scope.spawn(move || act(Ranks::new(Local::lead(links).unwrap())))];
+        for link in others {
+            threads.push(scope.spawn(move || act(Ranks::new(Local::follow(link).unwrap()))));
+        }
+        threads.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn each_rank_gets_what_the_others_send_to_it_in_every_round() {
+    for count in 1..5 {
+        let heard = on_ranks(count, |ranks| {
+            let piece = |to: usize, round: usize| vec![ranks.rank() as u8; (to + 1) * round * 1000];
+            let rounds = 0..6;
+            rounds
+                .map(|round| {
+                    let pieces = (0..count).map(|to| piece(to, round)).collect();
+                    ranks.trade(pieces).unwrap()
+                })
+                .collect::<Vec<_>>()
+        });
+
+        for (rank, rounds) in heard.iter().enumerate() {
+            for (round, pieces) in rounds.iter().enumerate() {
+                for (from, piece) in pieces.iter().enumerate() {
+                    assert_eq!(*piece, vec![from as u8; (rank + 1) * round * 1000]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn values_are_gathered_in_the_order_of_ranks_and_the_first_may_decide() {
+    let heard = on_ranks(3, |ranks| {
+        let all = ranks.gather_values(&(ranks.rank() * 10)).unwrap();
+        let first = ranks.from_first(ranks.is_first().then_some("yes".to_owned()));
+        let any = ranks.any(ranks.rank() == 2).unwrap();
+        (all, first.unwrap(), any, ranks.any(false).unwrap())
+    });
+
+    for one in heard {
+        assert_eq!(one, (vec![0, 10, 20], "yes".to_owned(), true, false));
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_rank_that_has_ended() {
+    for gone in 0..3 {
+        let errors = on_ranks(3, |ranks| {
+            ranks.any(false).unwrap();
+            if ranks.rank() == gone {
+                return None;
+            }
+            Some(ranks.any(false).unwrap_err())
+        });
+        for (rank, error) in errors.into_iter().enumerate() {
+            // The others hear of it from the first, which has given up too.
+            let expected = if rank == 0 { gone } else { 0 };
+            match error {
+                None => assert_eq!(rank, gone),
+                Some(RankError::Lost { rank: lost }) => assert_eq!(lost, expected),
+                Some(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rank_that_cannot_go_on_says_why() {
+    let errors = on_ranks(2, |ranks| {
+        if ranks.rank() == 1 {
+            ranks.give_up("no Python");
+            return None;
+        }
+        Some(ranks.any(false).unwrap_err().to_string())
+    });
+
+    assert_eq!(errors[0].as_deref(), Some("rank 1 failed: no Python"));
+}
+
+/// By hand: 7 of 3 ranks are 2, 2 and 3.
+#[test]
+fn shares_follow_one_another() {
+    assert_eq!(
+        [share(7, 0, 3), share(7, 1, 3), share(7, 2, 3)],
+        [0..2, 2..4, 4..7]
+    );
+    assert_eq!([share(1, 0, 2), share(1, 1, 2)], [0..0, 0..1]);
+}

@@ -1,0 +1,139 @@
+//! A process that helps the worker of a job.
+
+use std::{
+    io,
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    path::Path,
+};
+
+use rustix::process::Signal;
+
+use super::{
+    StopFlag, WorkerError, die_with, eval_job, train_eval::Evaluation, train_job::Prepared,
+};
+use crate::{
+    eval::{EvalError, SampleRecord as EvalSample},
+    model::LanguageModel,
+    plan::Task,
+    ranks::{Local, RankError, Ranks},
+    results::{JobDir, in_words},
+    train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord, TrainError},
+};
+
+/// Helps the worker of a job, to which standard input is a socket, until its training ends.
+pub fn help(folder: &Path, worker: u32) -> Result<(), WorkerError> {
+    // A helper has nothing to save.
+    die_with(worker, Signal::KILL)?;
+    let stop = StopFlag::on_signals().map_err(WorkerError::ListenForSignals)?;
+    let link = io::stdin().as_fd().try_clone_to_owned();
+    let link = UnixStream::from(link.map_err(RankError::from)?);
+    let ranks = Ranks::new(Local::follow(link)?);
+    let ended = help_with(folder, &ranks, stop);
+    match ended {
+        Err(error) if is_over(&error) => {
+            tracing::info!("the worker of the job has ended");
+            Ok(())
+        }
+        Err(error) => {
+            ranks.give_up(&in_words(&error));
+            Err(error)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Whether the worker has ended, which says why in the same log.
+fn is_over(error: &WorkerError) -> bool {
+    let (WorkerError::Train(TrainError::Ranks(error))
+    | WorkerError::Eval(EvalError::Ranks(error))
+    | WorkerError::Ranks(error)) = error
+    else {
+        return false;
+    };
+    matches!(error, RankError::Lost { rank: 0 })
+}
+
+fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerError> {
+    let dir = JobDir::new(folder.to_owned());
+    let job = dir.job()?.ok_or_else(|| WorkerError::NoJob {
+        path: folder.to_owned(),
+    })?;
+    let work = &job.work;
+    match &work.task {
+        Task::Train { train, evaluation } => {
+            let evaluation = match evaluation {
+                Some(planned) => Some(Evaluation::start(work, planned, ranks, stop.clone())?),
+                None => None,
+            };
+            let mut observer = Silent { stop, evaluation };
+            let prepared = Prepared::load(work, train, &dir, ranks.rank())?;
+            prepared.train(work, train, &dir, ranks, &mut observer)?;
+            Ok(())
+        }
+        Task::Eval(_) if work.remote().is_some() => Err(WorkerError::NotShared(job.id)),
+        Task::Eval(settings) => {
+            let evaluated = eval_job::help(work, settings, &dir, ranks, &mut SilentEval(stop));
+            match evaluated {
+                // The worker says so too.
+                Err(WorkerError::Stopped) => Ok(()),
+                other => other,
+            }
+        }
+    }
+}
+
+/// The observer of an evaluation's helper: the worker writes the samples.
+struct SilentEval(StopFlag);
+
+impl crate::eval::Observer for SilentEval {
+    fn on_chunk(&mut self, _: &[EvalSample], _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_warning(&mut self, _: String) {}
+
+    fn should_stop(&self) -> bool {
+        self.0.is_set()
+    }
+}
+
+/// The observer of a training's helper: the worker writes the records.
+struct Silent<'a> {
+    stop: StopFlag,
+    evaluation: Option<Evaluation<'a>>,
+}
+
+impl Observer for Silent<'_> {
+    fn on_resume(&mut self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn evaluate(
+        &mut self,
+        model: &LanguageModel,
+        step: usize,
+    ) -> io::Result<Option<EvaluationRecord>> {
+        let Some(evaluation) = &self.evaluation else {
+            return Ok(None);
+        };
+        evaluation.measure(model, step).map_err(io::Error::other)
+    }
+
+    fn on_step(&mut self, _: &StepRecord) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_sample(&mut self, _: &SampleRecord) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_non_finite(&mut self, _: &NonFiniteRecord) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_note(&mut self, _: &str) {}
+
+    fn should_stop(&self) -> bool {
+        self.stop.is_set()
+    }
+}
