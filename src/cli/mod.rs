@@ -20,6 +20,7 @@ mod named_job;
 mod output;
 mod plan;
 mod plan_memory;
+mod plan_power;
 mod progress;
 mod prompt_file;
 mod python;
