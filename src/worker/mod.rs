@@ -9,6 +9,7 @@ mod lost;
 mod measuring;
 mod model;
 mod remote_eval;
+mod replay;
 mod reporter;
 mod reward_tools;
 mod stop;
@@ -21,6 +22,7 @@ use std::{fs, path::Path};
 
 pub use error::WorkerError;
 pub use model::trained as trained_model;
+pub use replay::{Elsewhere, replay_training, replay_verdicts};
 pub use reporter::Reporter;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 pub use stop::StopFlag;

@@ -1,6 +1,6 @@
 //! A training as a job.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Context, WorkerError, lost, model, reward_tools::Tools, train_eval::Evaluation,
@@ -11,7 +11,7 @@ use crate::{
     digest::Digest,
     disk::{DiskError, JsonLines},
     eval::{is_raw, prompt_text},
-    model::{AdapterKind, Chat},
+    model::{AdapterKind, Chat, LanguageModel},
     plan::{TrainEval, Work},
     results::{JobDir, Outcome, TrainOutcome},
     reward::UnitTests,
@@ -30,17 +30,7 @@ pub(super) fn train_job(
         Some(planned) => Some(Evaluation::start(&mut context, planned)?),
         None => None,
     };
-    let device = work.backend.open()?;
-    let mut model = model::load(
-        &work.model,
-        work.model_path.as_deref(),
-        &work.start,
-        dir,
-        &device,
-    )?;
-    let rows = rows(work, settings, &model.chat)?;
-    let adapter = &work.model.adapter;
-    model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    let (model, rows) = start(work, settings, dir)?;
     let tools = Tools::start(&mut context, settings)?;
     let inputs = Inputs {
         settings,
@@ -62,17 +52,7 @@ pub(super) fn train_job(
     if outcome.ended == Ended::Stopped {
         return Err(WorkerError::Stopped);
     }
-    let folder = dir.model();
-    let is_adapter = adapter.kind != AdapterKind::None;
-    if is_adapter {
-        outcome.model.save_adapter(&folder, &work.model.base)?;
-    } else {
-        outcome.model.save(&folder)?;
-    }
-    let model_digest = Digest::of_folder(&folder).map_err(|source| WorkerError::Hash {
-        path: folder,
-        source,
-    })?;
+    let model_digest = save(&outcome.model, work, &dir.model())?;
     let mut warnings = log.warnings;
     warnings.extend(no_update(dir)?);
     warnings.extend(lost::warnings(dir, outcome.steps, is_evaluated)?);
@@ -80,9 +60,41 @@ pub(super) fn train_job(
         steps: outcome.steps as u64,
         final_metrics: final_metrics(dir, outcome.steps, outcome.weights)?,
         model_digest,
-        adapter: is_adapter,
+        adapter: work.model.adapter.kind != AdapterKind::None,
         warnings,
     }))
+}
+
+/// The model that a training begins with, adapter included, and the rows of its data. `dir` is the folder of the job.
+pub(super) fn start(
+    work: &Work,
+    settings: &TrainSettings,
+    dir: &JobDir,
+) -> Result<(LanguageModel, Vec<Row>), WorkerError> {
+    let device = work.backend.open()?;
+    let path = work.model_path.as_deref();
+    let mut model = model::load(&work.model, path, &work.start, dir, &device)?;
+    let rows = rows(work, settings, &model.chat)?;
+    let adapter = &work.model.adapter;
+    model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    Ok((model, rows))
+}
+
+/// Writes the trained model, or its adapter alone, and returns the digest of the folder.
+pub(super) fn save(
+    model: &LanguageModel,
+    work: &Work,
+    folder: &Path,
+) -> Result<Digest, WorkerError> {
+    if work.model.adapter.kind == AdapterKind::None {
+        model.save(folder)?;
+    } else {
+        model.save_adapter(folder, &work.model.base)?;
+    }
+    Digest::of_folder(folder).map_err(|source| WorkerError::Hash {
+        path: folder.to_owned(),
+        source,
+    })
 }
 
 /// A warning if no step has changed the weights, so that the model is the one that the training started

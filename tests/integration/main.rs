@@ -15,6 +15,7 @@ mod looking_on;
 mod migrations;
 mod multi_update;
 mod non_finite;
+mod proof;
 mod remote;
 mod report;
 mod score;
