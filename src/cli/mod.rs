@@ -37,6 +37,7 @@ mod spec_arguments;
 mod spelled_values;
 mod status;
 mod tail;
+mod trackers;
 mod verify;
 mod vigil;
 mod watch;

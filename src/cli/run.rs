@@ -17,6 +17,7 @@ use super::{
     results_folder,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
+    trackers::Mirror,
 };
 use crate::{
     device::Unavailable,
@@ -84,6 +85,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         );
     }
 
+    let origin = origin(&arguments.spec, &experiment, &around);
+    let mirror = Mirror::start(&experiment.report, &plan, &store);
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
         slots,
@@ -95,14 +98,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let summary = schedule(name, jobs, &store, settings, progress, usize::MAX)?;
     print_warnings(&plan, &store);
     // Also after a failure: the other cells are worth reading, and the notes say what failed.
-    if !summary.is_stopped() {
-        let origin = origin(&arguments.spec, &experiment, &around);
+    if summary.is_stopped() {
+        mirror.stop();
+    } else {
         let table = write_table(&plan, &store, &origin, Replace::Any)?;
         output::result(&if arguments.json {
             table.to_json()
         } else {
             table.to_markdown()
         });
+        mirror.finish();
     }
     Ok(conclude(&summary, &arguments.spec))
 }

@@ -23,3 +23,4 @@ mod specs;
 mod stdout;
 mod tensorboard;
 mod tiny_world;
+mod trackers;
