@@ -33,6 +33,11 @@ impl Digest {
         Ok(Self(hasher.finalize().to_hex().to_string()))
     }
 
+    /// A hash of bytes that come in pieces.
+    pub fn of_what_follows() -> Pieces {
+        Pieces(blake3::Hasher::new())
+    }
+
     /// The hash of the names and bytes of all files below a folder, in the order of their names.
     pub fn of_folder(path: &Path) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
@@ -91,6 +96,22 @@ impl Digest {
     /// All digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A hash of bytes that come in pieces.
+#[derive(Debug)]
+pub struct Pieces(blake3::Hasher);
+
+impl Pieces {
+    /// Adds a piece.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all pieces so far.
+    pub fn digest(&self) -> Digest {
+        Digest(self.0.finalize().to_hex().to_string())
     }
 }
 

@@ -18,8 +18,10 @@ mod merge;
 mod model_arguments;
 mod named_job;
 mod output;
+mod pack;
 mod plan;
 mod plan_memory;
+mod plan_power;
 mod progress;
 mod prompt_file;
 mod python;
@@ -36,6 +38,8 @@ mod spec_arguments;
 mod spelled_values;
 mod status;
 mod tail;
+mod trackers;
+mod verify;
 mod vigil;
 mod watch;
 
@@ -64,7 +68,7 @@ Start here:
   recode score completions.jsonl --reward es_star --json
   recode judge --benchmark humaneval --data HumanEval.jsonl.gz --samples samples.jsonl --out verdicts.json
 
-Exit codes: 0 done, 1 a job failed, 2 the spec or the arguments are wrong,
+Exit codes: 0 done, 1 a job failed or a check found a difference, 2 the spec or the arguments are wrong,
 3 something is missing here (device, data, Python), 70 a bug,
 74 the result could not be written to stdout, 75 stopped and resumable.";
 
@@ -82,6 +86,10 @@ enum Command {
     Schema,
     /// Print an experiment's table from the results so far; runs nothing
     Report(report::Arguments),
+    /// Check that a table or a pack is what its jobs have computed: digests, and parts done again
+    Verify(verify::Arguments),
+    /// Write the results of an experiment into one archive, which `verify` reads on another machine
+    Pack(pack::Arguments),
     /// Print the state of jobs: done, running, failed, interrupted or waiting
     Status(status::Arguments),
     /// Print the logs of a job's last attempt
@@ -157,6 +165,8 @@ impl Command {
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema => Ok(schema::run()),
             Self::Report(arguments) => report::run(&arguments),
+            Self::Verify(arguments) => verify::run(&arguments),
+            Self::Pack(arguments) => pack::run(&arguments),
             Self::Status(arguments) => status::run(&arguments),
             Self::Logs(arguments) => logs::run(&arguments),
             Self::Watch(arguments) => watch::run(&arguments),

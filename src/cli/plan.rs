@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::{
     exit::{Exit, Failure},
     output::{self, count},
-    plan_memory, results_folder,
+    plan_memory, plan_power, results_folder,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
     plan::{Job, JobId, JobKind, Memory, Missing, Plan, labels},
+    report::{Power, power},
     results::{JobState, Progress, Store, in_words},
     spec::Experiment,
 };
@@ -74,6 +75,8 @@ struct Report<'a> {
     steps: BTreeMap<&'a JobId, Step>,
     /// Of trainings that take the same, the first.
     memory: BTreeMap<&'a JobId, &'a Memory>,
+    /// The smallest difference that each column of the table can show.
+    power: Vec<Power>,
 }
 
 /// Runs `recode plan`.
@@ -95,6 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             plan: &plan,
             steps,
             memory,
+            power: power(&plan, &store),
         };
         let text = serde_json::to_string_pretty(&report)
             .map_err(|error| Failure::new(Exit::Bug, &error))?;
@@ -116,6 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let points = experiment.points.iter();
     let asked = points.map(|point| point.settings.run.needs.gpu_memory_bytes());
     lines.extend(plan_memory::lines(&estimates, asked.max().unwrap_or(0)));
+    lines.extend(plan_power::lines(&power(&plan, &store)));
     lines.extend(lacking(&plan, &arguments.spec.spec));
     output::result(&lines.join("\n"));
     Ok(Exit::Done)

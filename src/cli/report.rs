@@ -13,6 +13,7 @@ use super::{
     exit::{Exit, Failure},
     output, queue, results_folder,
     spec_arguments::{self, SpecArguments},
+    trackers::Mirror,
 };
 use crate::{
     plan::Plan,
@@ -38,17 +39,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let origin = origin(&arguments.spec, &experiment, &around);
     let store = results_folder::of_spec(&arguments.spec.spec);
     queue::record_ends(&plan, &store);
+    let mirror = Mirror::start(&experiment.report, &plan, &store);
     let table = write_table(&plan, &store, &origin, Replace::NoBetterOne)?;
     output::result(&if arguments.json {
         table.to_json()
     } else {
         table.to_markdown()
     });
+    mirror.finish();
     Ok(Exit::Done)
 }
 
 /// Keys that change how jobs run, and nothing that a table shows.
-const NOT_IN_TABLES: [&str; 3] = ["run.slots", "run.ranks", "run.needs"];
+const NOT_IN_TABLES: [&str; 4] = ["run.slots", "run.ranks", "run.needs", "report."];
 
 /// Where the settings of a table come from. Its spec is named from the project's folder, so that the table
 /// is the same wherever that folder is.

@@ -18,6 +18,7 @@ use super::{
     results_folder, room,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
+    trackers::Mirror,
 };
 use crate::{
     device::{Backend, Unavailable},
@@ -94,6 +95,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in room::warnings(&open, &experiment.run) {
         output::error_line(&warning);
     }
+    let origin = origin(&arguments.spec, &experiment, &around);
+    let mirror = Mirror::start(&experiment.report, &plan, &store);
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
         slots,
@@ -107,14 +110,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let summary = schedule(name, jobs, &store, settings, progress, usize::MAX)?;
     print_warnings(&plan, &store);
     // Also after a failure: the other cells are worth reading, and the notes say what failed.
-    if !summary.is_stopped() {
-        let origin = origin(&arguments.spec, &experiment, &around);
+    if summary.is_stopped() {
+        mirror.stop();
+    } else {
         let table = write_table(&plan, &store, &origin, Replace::Any)?;
         output::result(&if arguments.json {
             table.to_json()
         } else {
             table.to_markdown()
         });
+        mirror.finish();
     }
     Ok(conclude(&summary, &arguments.spec))
 }

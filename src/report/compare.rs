@@ -11,7 +11,7 @@ use super::{
     notes::Notes,
     paper::{Reference, Subject},
     sheet::{Found, Sheet, SheetRow},
-    statistics::{Estimate, estimate},
+    statistics::{Estimate, Of, estimate, holm},
     table::{Breakdown, Cell, Change, Heading, KindRow, Pair, Paper, Row, Source, Table, Value},
 };
 
@@ -21,11 +21,16 @@ type Problems = BTreeMap<String, (String, f64)>;
 /// Fills a sheet with the outcomes that are there.
 pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
     let mut notes = Notes::default();
-    let rows = sheet
+    let mut rows: Vec<Row> = sheet
         .rows
         .iter()
         .map(|row| fill_row(sheet, row, reference, &mut notes))
         .collect();
+    let cells = rows.iter_mut().flat_map(|row| &mut row.cells);
+    correct(cells.filter_map(|cell| cell.change.as_mut()).collect());
+    let mut pairs = pairs(sheet);
+    let differences = pairs.iter_mut().flat_map(|pair| &mut pair.differences);
+    correct(differences.flatten().collect());
     let columns = sheet.columns.iter().map(|column| Heading {
         benchmark: column.benchmark.clone(),
         metric: column.metric(),
@@ -40,7 +45,7 @@ pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
         reference: reference.map(|reference| format!("{}: {}", reference.source, reference.title)),
         rows,
         breakdowns: breakdowns(sheet),
-        pairs: pairs(sheet),
+        pairs,
         notes: notes.texts(),
         made_by: None,
     }
@@ -148,7 +153,7 @@ fn breakdowns(sheet: &Sheet) -> Vec<Breakdown> {
 }
 
 /// With more rows than this there are too many pairs to read.
-const MOST_PAIRED: usize = 6;
+pub(super) const MOST_PAIRED: usize = 6;
 
 /// Rows other than baselines, compared with each other problem by problem.
 fn pairs(sheet: &Sheet) -> Vec<Pair> {
@@ -239,7 +244,7 @@ fn estimate_of(problems: &Problems) -> Option<Estimate> {
         .values()
         .map(|(group, value)| (group.as_str(), *value))
         .collect();
-    estimate(&values)
+    estimate(&values, Of::Shares)
 }
 
 /// The mean change of the problems that both rows have.
@@ -257,21 +262,36 @@ fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Option<Change
         mean,
         standard_error,
         half_width,
+        interval,
+        p_value,
         are_alike,
         ..
-    } = estimate(&changes)?;
-    let is_distinguishable = match half_width {
-        Some(half_width) => mean.abs() > half_width,
-        // One change for all problems.
-        None => changes.len() > 1 && mean != 0.0,
-    };
+    } = estimate(&changes, Of::Changes)?;
     Some(Change {
         mean,
         standard_error,
         half_width,
-        is_distinguishable,
+        interval,
+        p_value,
+        corrected_p_value: None,
+        // One change for all problems; the others are compared by `correct`.
+        is_distinguishable: p_value.is_none() && are_alike && changes.len() > 1 && mean != 0.0,
         are_alike,
     })
+}
+
+/// Below this p-value a change is distinguishable from none.
+const LEVEL: f64 = 0.05;
+
+/// Compares changes that are read together with 0.
+fn correct(changes: Vec<&mut Change>) {
+    let tested = changes.into_iter();
+    let tested = tested.filter_map(|change| Some((change.p_value?, change)));
+    let (p_values, tested): (Vec<f64>, Vec<&mut Change>) = tested.unzip();
+    for (change, corrected) in tested.into_iter().zip(holm(&p_values)) {
+        change.corrected_p_value = Some(corrected);
+        change.is_distinguishable = corrected < LEVEL;
+    }
 }
 
 fn paper(
@@ -320,6 +340,8 @@ impl From<Estimate> for Value {
             n,
             standard_error,
             half_width,
+            interval,
+            p_value: _,
             are_alike,
         }: Estimate,
     ) -> Self {
@@ -328,6 +350,7 @@ impl From<Estimate> for Value {
             n,
             standard_error,
             half_width,
+            interval,
             are_alike,
         }
     }

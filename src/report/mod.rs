@@ -11,6 +11,7 @@ mod list;
 mod maker;
 mod notes;
 mod paper;
+mod power;
 mod sheet;
 mod statistics;
 mod table;
@@ -23,6 +24,7 @@ use std::{fs, io, path::Path};
 pub use error::ReportError;
 pub use format::percent;
 pub use maker::Origin;
+pub use power::{Power, power};
 pub use table::Table;
 
 use crate::{

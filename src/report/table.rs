@@ -44,6 +44,20 @@ pub struct Table {
 }
 
 impl Table {
+    /// How many changes are compared with 0, and are corrected for each other.
+    pub(super) fn tested_changes(&self) -> usize {
+        let cells = self.rows.iter().flat_map(|row| &row.cells);
+        let changes = cells.filter_map(|cell| cell.change);
+        changes.filter(|change| change.p_value.is_some()).count()
+    }
+
+    /// How many differences of pairs of rows are compared with 0.
+    pub(super) fn tested_pairs(&self) -> usize {
+        let differences = self.pairs.iter().flat_map(|pair| &pair.differences);
+        let changes = differences.flatten();
+        changes.filter(|change| change.p_value.is_some()).count()
+    }
+
     /// Whether a column has figures of the paper next to ours.
     pub(super) fn has_paper(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().filter_map(|row| row.cells.get(column));
@@ -134,8 +148,11 @@ pub(super) struct Value {
     /// Problems.
     pub(super) n: usize,
     pub(super) standard_error: Option<f64>,
-    /// Half of the 95 % interval.
+    /// Half of the 95 % interval by Student's t.
     pub(super) half_width: Option<f64>,
+    /// The 95 % interval on the log-odds, where the symmetric one would leave 0..=1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) interval: Option<[f64; 2]>,
     /// Whether all problems have the same result, so that they say nothing of the error.
     #[serde(skip)]
     pub(super) are_alike: bool,
@@ -147,7 +164,16 @@ pub(super) struct Change {
     pub(super) mean: f64,
     pub(super) standard_error: Option<f64>,
     pub(super) half_width: Option<f64>,
-    /// Whether the 95 % interval leaves out 0.
+    /// The 95 % interval on the log-odds, where the symmetric one would leave -1..=1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) interval: Option<[f64; 2]>,
+    /// Of this change alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) p_value: Option<f64>,
+    /// With Holm's correction for all changes of the table, or for all pairs of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) corrected_p_value: Option<f64>,
+    /// Whether the corrected p-value is below 5 %.
     pub(super) is_distinguishable: bool,
     /// Whether the change is the same for all problems.
     #[serde(skip)]

@@ -5,9 +5,11 @@
 
 mod error;
 pub mod exit_code;
+mod finding;
 mod job_dir;
 mod json;
 mod outcome;
+mod pack;
 mod provenance;
 mod seal;
 mod state;
@@ -20,8 +22,10 @@ pub use crate::disk::{
     lock::{Claim, Holder, Owner},
 };
 pub use error::{ResultsError, in_words};
+pub use finding::{Agreement, Finding};
 pub use job_dir::{ChangedLog, JobDir};
 pub use outcome::{Outcome, TrainOutcome};
+pub use pack::{Manifest, Pack, PackError, Packed, is_pack};
 pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;

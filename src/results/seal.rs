@@ -48,6 +48,11 @@ pub(super) fn opened(folder: &JobId, mut bytes: Vec<u8>) -> Result<Vec<u8>, &'st
     Ok(bytes)
 }
 
+/// Whether bytes end with a seal, right or wrong.
+pub(super) fn is_sealed(bytes: &[u8]) -> bool {
+    split(bytes).is_some()
+}
+
 /// What is before the seal, and the seal.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_suffix(END)?.strip_suffix(b"\"")?;

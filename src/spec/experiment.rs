@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    settings::{Point, RunSettings},
+    settings::{Point, ReportSettings, RunSettings},
     table::settings::TableSettings,
     warn::written::Written,
 };
@@ -23,6 +23,8 @@ pub struct Experiment {
     pub table: TableSettings,
     /// How to run; seeds and backend may differ from point to point, and are in `points`.
     pub run: RunSettings,
+    /// Where the results are sent, too.
+    pub report: ReportSettings,
     /// Where every value outside the grid was set, by its path, as a text for messages.
     pub origins: BTreeMap<String, String>,
     /// What somebody has written, for warnings.

@@ -125,6 +125,7 @@ impl Loading<'_> {
         let table = table.read();
         let description = layered.json("description");
         let run = resolve::settings(&layered).ok()?.run;
+        let report = resolve::section(&layered, "report").ok()?;
         Some(Experiment {
             name,
             description: description
@@ -136,6 +137,7 @@ impl Loading<'_> {
             points,
             table,
             run,
+            report,
             origins: self.origins(&layered),
             written: self.written(layered, &grid, candidates, warnings),
         })

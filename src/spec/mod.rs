@@ -28,7 +28,9 @@ pub use json_schema::json_schema;
 pub use load::{Request, load};
 pub use problem::{Mistakes, Warnings};
 pub use read::surroundings::Surroundings;
-pub use settings::{EngineName, Needs, Point, RunSettings, Settings, SlurmSettings};
+pub use settings::{
+    EngineName, Needs, Point, ReportSettings, RunSettings, Settings, SlurmSettings, TrackerName,
+};
 pub use suggest::nearest;
 pub use table::settings::{Baseline, Column, Show, TableSettings};
 pub use warn::{

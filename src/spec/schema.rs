@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     benchmark,
-    settings::{RunSettings, TOP_FIELDS},
+    settings::{ReportSettings, RunSettings, TOP_FIELDS},
     table::settings::TableSettings,
 };
 
@@ -94,6 +94,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         schema.key("eval.samples", benchmark.name, key, None);
     }
     schema.section("run", RunSettings::DOC, &[RunSettings::FIELDS]);
+    schema.section("report", ReportSettings::DOC, &[ReportSettings::FIELDS]);
     schema.section("table", TableSettings::DOC, &[TableSettings::FIELDS]);
     let by_path = schema.keys.iter().enumerate();
     schema.by_path = by_path
@@ -268,7 +269,7 @@ pub(super) fn is_copy(path: &str) -> bool {
 /// Why a setting cannot be an axis of the grid, if it cannot.
 pub(super) fn reason_against_sweeping(path: &str) -> Option<&'static str> {
     match path.split('.').next() {
-        Some("include" | "name" | "description" | "table" | "grid") => {
+        Some("include" | "name" | "description" | "table" | "grid" | "report") => {
             Some("it belongs to the whole experiment, not to one point of it")
         }
         Some("run") if !matches!(path, "run" | "run.backend" | "run.seeds") => {

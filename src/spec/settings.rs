@@ -163,6 +163,47 @@ impl Needs {
     }
 }
 
+settings! {
+    /// Where results are sent, besides `results/tables/`.
+    #[derive(Default, Eq)]
+    pub struct ReportSettings {
+        /// The trackers that mirror metrics, tables and figures: `mlflow`, `wandb`, `trackio`.
+        #[serde(default)]
+        #[key(Kind::List(&TRACKER))]
+        pub trackers: Option<Vec<TrackerName>>,
+        /// The Python that has the packages of the trackers; without it, that of `RECODE_PYTHON`, or `python3`.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub python: Option<String>,
+    }
+}
+
+/// One of the trackers.
+const TRACKER: Kind = choice::<TrackerName>("tracker");
+
+/// A tracker of experiments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackerName {
+    /// `MLflow`, into its folder of files or to the server of `MLFLOW_TRACKING_URI`.
+    Mlflow,
+    /// Weights & Biases.
+    Wandb,
+    /// Trackio, on this machine or to the space of `TRACKIO_SPACE_ID`.
+    Trackio,
+}
+
+impl TrackerName {
+    /// Its name, which is also that of its package.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mlflow => "mlflow",
+            Self::Wandb => "wandb",
+            Self::Trackio => "trackio",
+        }
+    }
+}
+
 /// The keys at the top of a spec.
 pub(super) const TOP_FIELDS: &[Field] = keys! {
     /// Specs that this one builds on, relative to this file; later ones win, and this file wins over

@@ -40,4 +40,5 @@ pub use rollout::advantage::AdvantageScale;
 pub use rollout::reward::RewardTools;
 pub use run::{Ended, Inputs, Outcome, train};
 pub use settings::TrainSettings;
+pub use state::{checkpoint_folder, inspect_checkpoints};
 pub use task::Row;

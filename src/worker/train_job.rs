@@ -1,6 +1,6 @@
 //! A training as a job.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Context, WorkerError, leader::Leader, lost, model, reward_tools::Tools, train_eval::Evaluation,
@@ -59,17 +59,7 @@ pub(super) fn train_job(
     if outcome.ended == Ended::Stopped {
         return Err(WorkerError::Stopped);
     }
-    let folder = dir.model();
-    let is_adapter = work.model.adapter.kind != AdapterKind::None;
-    if is_adapter {
-        outcome.model.save_adapter(&folder, &work.model.base)?;
-    } else {
-        outcome.model.save(&folder)?;
-    }
-    let model_digest = Digest::of_folder(&folder).map_err(|source| WorkerError::Hash {
-        path: folder,
-        source,
-    })?;
+    let model_digest = save(&outcome.model, work, &dir.model())?;
     let mut warnings = log.warnings;
     warnings.extend(no_update(dir)?);
     warnings.extend(lost::warnings(dir, outcome.steps, is_evaluated)?);
@@ -77,7 +67,7 @@ pub(super) fn train_job(
         steps: outcome.steps as u64,
         final_metrics: final_metrics(dir, outcome.steps, outcome.weights)?,
         model_digest,
-        adapter: is_adapter,
+        adapter: work.model.adapter.kind != AdapterKind::None,
         warnings,
     }))
 }
@@ -97,12 +87,7 @@ impl Prepared {
         dir: &JobDir,
         rank: usize,
     ) -> Result<Self, WorkerError> {
-        let device = work.backend.open_for(rank)?;
-        let path = work.model_path.as_deref();
-        let mut model = model::load(&work.model, path, &work.start, dir, &device)?;
-        let rows = rows(work, settings, &model.chat)?;
-        let seed = seed::stream(work.seed, "adapter", 0, 0).next_u64();
-        model.attach_adapter(&work.model.adapter, seed)?;
+        let (model, rows) = start(work, settings, dir, rank)?;
         let tools = Tools::start(settings)?;
         Ok(Self { model, rows, tools })
     }
@@ -126,6 +111,40 @@ impl Prepared {
         };
         train(self.model, &inputs, observer)
     }
+}
+
+/// The model that a training begins with, adapter included, and the rows of its data. `dir` is the folder of the job,
+/// and the device that of a rank.
+pub(super) fn start(
+    work: &Work,
+    settings: &TrainSettings,
+    dir: &JobDir,
+    rank: usize,
+) -> Result<(LanguageModel, Vec<Row>), WorkerError> {
+    let device = work.backend.open_for(rank)?;
+    let path = work.model_path.as_deref();
+    let mut model = model::load(&work.model, path, &work.start, dir, &device)?;
+    let rows = rows(work, settings, &model.chat)?;
+    let adapter = &work.model.adapter;
+    model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    Ok((model, rows))
+}
+
+/// Writes the trained model, or its adapter alone, and returns the digest of the folder.
+pub(super) fn save(
+    model: &LanguageModel,
+    work: &Work,
+    folder: &Path,
+) -> Result<Digest, WorkerError> {
+    if work.model.adapter.kind == AdapterKind::None {
+        model.save(folder)?;
+    } else {
+        model.save_adapter(folder, &work.model.base)?;
+    }
+    Digest::of_folder(folder).map_err(|source| WorkerError::Hash {
+        path: folder.to_owned(),
+        source,
+    })
 }
 
 /// A warning if no step has changed the weights, so that the model is the one that the training started

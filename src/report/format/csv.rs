@@ -19,19 +19,25 @@ pub(in crate::report) fn csv(table: &Table) -> String {
     String::from_utf8(bytes).expect("it was written from texts")
 }
 
-const FIGURES: [&str; 17] = [
+const FIGURES: [&str; 23] = [
     "benchmark",
     "metric",
     "is_baseline",
     "value",
     "standard_error",
     "half_width_95",
+    "low_95",
+    "high_95",
     "problems",
     "seeds",
     "seeds_low",
     "seeds_high",
     "change",
     "change_half_width_95",
+    "change_low_95",
+    "change_high_95",
+    "p_value",
+    "p_value_holm",
     "paper",
     "paper_change",
     "difference",
@@ -39,10 +45,13 @@ const FIGURES: [&str; 17] = [
     "jobs",
 ];
 
-fn figures(row: &Row, column: &Heading, cell: &Cell) -> [String; 17] {
+fn figures(row: &Row, column: &Heading, cell: &Cell) -> [String; 23] {
     let value = cell.value;
     let range = cell.seeds_range;
     let change = cell.change;
+    let ends = value.and_then(|value| ends_of(value.mean, value.half_width, value.interval));
+    let change_ends =
+        change.and_then(|change| ends_of(change.mean, change.half_width, change.interval));
     let paper = cell.paper;
     let done = cell
         .sources
@@ -61,18 +70,29 @@ fn figures(row: &Row, column: &Heading, cell: &Cell) -> [String; 17] {
         text(value.map(|value| value.mean)),
         text(value.and_then(|value| value.standard_error)),
         text(value.and_then(|value| value.half_width)),
+        text(ends.map(|[low, _]| low)),
+        text(ends.map(|[_, high]| high)),
         text(value.map(|value| value.n)),
         done.to_string(),
         text(range.map(|[low, _]| low)),
         text(range.map(|[_, high]| high)),
         text(change.map(|change| change.mean)),
         text(change.and_then(|change| change.half_width)),
+        text(change_ends.map(|[low, _]| low)),
+        text(change_ends.map(|[_, high]| high)),
+        text(change.and_then(|change| change.p_value)),
+        text(change.and_then(|change| change.corrected_p_value)),
         text(paper.map(|paper| paper.figure.value)),
         text(paper.and_then(|paper| paper.figure.change)),
         text(paper.and_then(|paper| paper.difference)),
         text(paper.and_then(|paper| paper.agrees)),
         jobs.join(" "),
     ]
+}
+
+/// The ends of a 95 % interval.
+fn ends_of(mean: f64, half_width: Option<f64>, interval: Option<[f64; 2]>) -> Option<[f64; 2]> {
+    interval.or_else(|| half_width.map(|half| [mean - half, mean + half]))
 }
 
 fn text<T: ToString>(value: Option<T>) -> String {

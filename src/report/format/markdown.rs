@@ -100,7 +100,7 @@ fn by_kind(table: &Table, breakdown: &Breakdown) -> Vec<Vec<String>> {
         let count = row.values.iter().flatten().map(|value| value.n).max();
         let mut line = vec![row.kind.clone(), count.unwrap_or(0).to_string()];
         line.extend(row.values.iter().map(|value| match value {
-            Some(value) => with_error(percent(value.mean), value.half_width),
+            Some(value) => with_error(percent, value.mean, value.half_width, value.interval),
             None => "—".to_owned(),
         }));
         line
@@ -117,7 +117,7 @@ fn by_pair(table: &Table) -> Vec<Vec<String>> {
         let names = pair.rows.map(|row| table.rows[row].labels.join(" "));
         let mut line = vec![names.join(" - ")];
         line.extend(pair.differences.iter().map(|difference| match difference {
-            Some(change) => with_error(points(change.mean), change.half_width) + mark(*change),
+            Some(change) => of_change(*change),
             None => "—".to_owned(),
         }));
         line
@@ -167,11 +167,11 @@ fn error_of(table: &Table, row: &Row, cell: &Cell) -> Option<ErrorOf> {
 
 fn ours(table: &Table, row: &Row, cell: &Cell) -> String {
     let mut text = match shown(table, row, cell) {
-        Shown::Change(change) => with_error(points(change.mean), change.half_width) + mark(change),
-        Shown::Value(value, None) => with_error(percent(value.mean), value.half_width),
-        Shown::Value(value, Some(change)) => {
-            let text = with_error(percent(value.mean), value.half_width);
-            format!("{text} ({}{})", points(change.mean), mark(change))
+        Shown::Change(change) => of_change(change),
+        Shown::Value(value, change) => {
+            let text = with_error(percent, value.mean, value.half_width, value.interval);
+            let change = change.map(|change| format!(" ({}{})", points(change.mean), mark(change)));
+            text + &change.unwrap_or_default()
         }
         Shown::Nothing => "—".to_owned(),
     };
@@ -182,11 +182,23 @@ fn ours(table: &Table, row: &Row, cell: &Cell) -> String {
     text + &notes.concat()
 }
 
-fn with_error(figure: String, half_width: Option<f64>) -> String {
-    match half_width {
-        Some(half_width) => format!("{figure} ± {}", percent(half_width)),
-        None => figure,
+/// A figure with its error: `±`, or the ends of the interval where it is not symmetric.
+fn with_error(
+    print: fn(f64) -> String,
+    mean: f64,
+    half_width: Option<f64>,
+    interval: Option<[f64; 2]>,
+) -> String {
+    let figure = print(mean);
+    match (interval, half_width) {
+        (Some([low, high]), _) => format!("{figure}, {} to {}", print(low), print(high)),
+        (None, Some(half_width)) => format!("{figure} ± {}", percent(half_width)),
+        (None, None) => figure,
     }
+}
+
+fn of_change(change: Change) -> String {
+    with_error(points, change.mean, change.half_width, change.interval) + mark(change)
 }
 
 fn mark(change: Change) -> &'static str {
@@ -248,17 +260,25 @@ fn of_changes(table: &Table) -> Vec<String> {
     let mut cells = table.rows.iter().flat_map(|row| &row.cells);
     let has_changes = cells.any(|cell| cell.change.is_some());
     if let Some(baseline) = table.baseline.as_ref().filter(|_| has_changes) {
+        let mark = match table.tested_changes() {
+            count @ 2.. => format!(
+                "no difference from 0 at 5 %, with Holm's correction for the {count} changes of the \
+                 table; errors are of each change alone"
+            ),
+            _ => "the 95 % interval of the change holds 0".to_owned(),
+        };
         lines.push(format!(
-            "Changes are points against {baseline}, problem by problem; n: the 95 % interval of \
-             the change holds 0."
+            "Changes are points against {baseline}, problem by problem; n: {mark}."
         ));
     }
     if !table.pairs.is_empty() {
-        lines.push(
-            "Rows against each other: points, problem by problem, as changes; not corrected for the \
-             number of pairs."
-                .to_owned(),
-        );
+        let mark = match table.tested_pairs() {
+            count @ 2.. => format!("; n with Holm's correction for these {count} differences"),
+            _ => "; n: the 95 % interval holds 0".to_owned(),
+        };
+        lines.push(format!(
+            "Rows against each other: points, problem by problem, as changes{mark}."
+        ));
     }
     lines
 }
@@ -284,18 +304,26 @@ pub(in crate::report) fn legend(table: &Table) -> Vec<String> {
             problems(table)
         ));
     }
-    let are_alike = errors.contains(&ErrorOf::Alike);
-    if are_alike {
+    let (has_interval, mut without) = (has_interval(table), "Where there is no ±");
+    if has_interval {
+        without = "Where there is neither";
         lines.push(
-            "Where there is no ±, all problems came out alike, which tells nothing of the error."
+            "Where the ± would leave the range of the figure, there are the ends of the 95 % interval by \
+             Student's t on the log-odds."
                 .to_owned(),
         );
     }
+    let are_alike = errors.contains(&ErrorOf::Alike);
+    if are_alike {
+        lines.push(format!(
+            "{without}, all problems came out alike, which tells nothing of the error."
+        ));
+    }
     if errors.contains(&ErrorOf::OneGroup) {
         let others = if are_alike {
-            "Or they"
+            "Or they".to_owned()
         } else {
-            "Where there is no ±, the problems"
+            format!("{without}, the problems")
         };
         lines.push(format!(
             "{others} are of one group, or their groups have the same mean: from that no error follows."
@@ -330,6 +358,27 @@ pub(in crate::report) fn legend(table: &Table) -> Vec<String> {
             .map(|maker| format!("Made from {maker}.")),
     );
     lines
+}
+
+/// Whether a figure of the table, or of those below it, has the ends of its interval.
+fn has_interval(table: &Table) -> bool {
+    let shown = table.rows.iter().flat_map(|row| {
+        let cells = row.cells.iter().map(move |cell| shown(table, row, cell));
+        cells.map(|shown| match shown {
+            Shown::Change(change) => change.interval,
+            Shown::Value(value, _) => value.interval,
+            Shown::Nothing => None,
+        })
+    });
+    let kinds = table
+        .breakdowns
+        .iter()
+        .flat_map(|breakdown| &breakdown.rows);
+    let kinds = kinds.flat_map(|row| row.values.iter().flatten());
+    let pairs = table.pairs.iter().flat_map(|pair| &pair.differences);
+    let pairs = pairs.flatten().map(|change| change.interval);
+    let mut all = shown.chain(kinds.map(|value| value.interval)).chain(pairs);
+    all.any(|interval| interval.is_some())
 }
 
 fn problems(table: &Table) -> String {

@@ -133,7 +133,7 @@ mod tests {
         for line in [
             "\\begin{tabular}{lrr}",
             "train.algorithm & code\\_update\\_arena pass@1 & code\\_update\\_arena pass@2 \\\\",
-            "sft & 43.8 $\\pm$ 38.1 (+0.0 n) & 62.5 $\\pm$ 39.8 (+0.0 n) \\\\",
+            "sft & 43.8 $\\pm$ 38.1 (+0.0 n) & 62.5, 23.4 to 90.1 (+0.0 n) \\\\",
             "sft - grpo & $-$37.5 $\\pm$ 23.0 & $-$37.5 $\\pm$ 39.8 n \\\\",
             "\\caption{example: Rows against each other}",
         ] {

@@ -68,6 +68,16 @@ fn detail(cell: &Cell) -> Option<String> {
     if let Some(error) = value.standard_error {
         lines.push(format!("standard error {} points", percent(error)));
     }
+    let change = cell.change;
+    if let Some((alone, corrected)) =
+        change.and_then(|change| Some((change.p_value?, change.corrected_p_value?)))
+    {
+        lines.push(format!(
+            "change: p-value {}, corrected {}",
+            p_text(alone),
+            p_text(corrected)
+        ));
+    }
     lines.extend(cell.sources.iter().map(|source| {
         let seed = source.seed;
         match source.value {
@@ -76,4 +86,13 @@ fn detail(cell: &Cell) -> Option<String> {
         }
     }));
     Some(lines.join("\n"))
+}
+
+/// A p-value as people read it.
+fn p_text(p_value: f64) -> String {
+    if p_value < 0.0001 {
+        "below 0.0001".to_owned()
+    } else {
+        format!("{p_value:.4}")
+    }
 }

@@ -19,16 +19,16 @@ fn markdown(table: &Table) -> String {
 /// sqrt(4/3 · .25) / 8 = 0.0722: ± 23.0.
 #[test]
 fn a_complete_table() {
-    insta::assert_snapshot!(markdown(&fill(&sheet(Show::Value, complete()), None)), @r"
+    insta::assert_snapshot!(markdown(&fill(&sheet(Show::Value, complete()), None)), @"
     # example
 
     What a table looks like.
 
-    | train.algorithm | code_update_arena pass@1 | code_update_arena pass@2 |
-    | --------------- | ------------------------ | ------------------------ |
-    | untrained       | 43.8 ± 59.7              | 62.5 ± 76.2              |
-    | sft             | 43.8 ± 38.1 (+0.0 n)     | 62.5 ± 39.8 (+0.0 n)     |
-    | grpo            | 81.3 ± 38.1 (+37.5)      | 100.0 (+37.5 n)          |
+    | train.algorithm | code_update_arena pass@1     | code_update_arena pass@2    |
+    | --------------- | ---------------------------- | --------------------------- |
+    | untrained       | 43.8, 6.4 to 89.8            | 62.5, 6.1 to 97.7           |
+    | sft             | 43.8 ± 38.1 (+0.0 n)         | 62.5, 23.4 to 90.1 (+0.0 n) |
+    | grpo            | 81.3, 26.2 to 98.1 (+37.5 n) | 100.0 (+37.5 n)             |
 
     ## Rows against each other
 
@@ -37,9 +37,10 @@ fn a_complete_table() {
     | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
-    - Where there is no ±, all problems came out alike, which tells nothing of the error.
-    - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
-    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
+    - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
+    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 4 changes of the table; errors are of each change alone.
+    - Rows against each other: points, problem by problem, as changes; n with Holm's correction for these 2 differences.
     - The jobs behind every cell are in table.json.
     ");
 }
@@ -69,16 +70,16 @@ fn a_lone_group_has_no_error_for_another_reason_than_equal_problems() {
 
 #[test]
 fn a_table_of_changes() {
-    insta::assert_snapshot!(markdown(&fill(&sheet(Show::Delta, complete()), None)), @r"
+    insta::assert_snapshot!(markdown(&fill(&sheet(Show::Delta, complete()), None)), @"
     # example
 
     What a table looks like.
 
     | train.algorithm | code_update_arena pass@1 | code_update_arena pass@2 |
     | --------------- | ------------------------ | ------------------------ |
-    | untrained       | 43.8 ± 59.7              | 62.5 ± 76.2              |
+    | untrained       | 43.8, 6.4 to 89.8        | 62.5, 6.1 to 97.7        |
     | sft             | +0.0 ± 32.5 n            | +0.0 ± 65.0 n            |
-    | grpo            | +37.5 ± 23.0             | +37.5 ± 76.2 n           |
+    | grpo            | +37.5 ± 23.0 n           | +37.5, -45.6 to +85.7 n  |
 
     ## Rows against each other
 
@@ -87,8 +88,9 @@ fn a_table_of_changes() {
     | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
-    - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
-    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
+    - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
+    - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 4 changes of the table; errors are of each change alone.
+    - Rows against each other: points, problem by problem, as changes; n with Holm's correction for these 2 differences.
     - The jobs behind every cell are in table.json.
     ");
 }
@@ -106,21 +108,22 @@ fn holes_say_why_they_are_there() {
         row("grpo", vec![outcome(&GOOD), hole("not run yet")]),
         row("dapo", vec![hole("not run yet")]),
     ];
-    insta::assert_snapshot!(markdown(&fill(&sheet(Show::Value, rows), None)), @r"
+    insta::assert_snapshot!(markdown(&fill(&sheet(Show::Value, rows), None)), @"
     # example
 
     What a table looks like.
 
-    | train.algorithm | code_update_arena pass@1    | code_update_arena pass@2 |
-    | --------------- | --------------------------- | ------------------------ |
-    | untrained       | 43.8 ± 59.7 [1]             | 62.5 ± 76.2 [1]          |
-    | sft             | — [2]                       | — [2]                    |
-    | grpo            | 81.3 ± 38.1 (+37.5) [3] [4] | 100.0 (+37.5 n) [3] [4]  |
-    | dapo            | — [3]                       | — [3]                    |
+    | train.algorithm | code_update_arena pass@1           | code_update_arena pass@2 |
+    | --------------- | ---------------------------------- | ------------------------ |
+    | untrained       | 43.8, 6.4 to 89.8 [1]              | 62.5, 6.1 to 97.7 [1]    |
+    | sft             | — [2]                              | — [2]                    |
+    | grpo            | 81.3, 26.2 to 98.1 (+37.5) [3] [4] | 100.0 (+37.5 n) [3] [4]  |
+    | dapo            | — [3]                              | — [3]                    |
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
-    - Where there is no ±, all problems came out alike, which tells nothing of the error.
-    - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
+    - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
+    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 2 changes of the table; errors are of each change alone.
     - [1] the judge failed on 3 of 16 samples; they count as not passed
     - [2] failed: out of memory (train-5e0b77aa)
     - [3] not run yet
@@ -143,15 +146,16 @@ fn two_seeds_are_averaged_and_their_range_shown() {
 
     What a table looks like.
 
-    | train.algorithm | code_update_arena pass@1                 | code_update_arena pass@2              |
-    | --------------- | ---------------------------------------- | ------------------------------------- |
-    | untrained       | 43.8 ± 59.7, seeds 43.8 to 43.8          | 62.5 ± 76.2, seeds 62.5 to 62.5       |
-    | grpo            | 90.6 ± 19.0 (+46.9), seeds 81.3 to 100.0 | 100.0 (+37.5 n), seeds 100.0 to 100.0 |
+    | train.algorithm | code_update_arena pass@1                          | code_update_arena pass@2              |
+    | --------------- | ------------------------------------------------- | ------------------------------------- |
+    | untrained       | 43.8, 6.4 to 89.8, seeds 43.8 to 43.8             | 62.5, 6.1 to 97.7, seeds 62.5 to 62.5 |
+    | grpo            | 90.6, 50.7 to 98.9 (+46.9 n), seeds 81.3 to 100.0 | 100.0 (+37.5 n), seeds 100.0 to 100.0 |
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
-    - Where there is no ±, all problems came out alike, which tells nothing of the error.
+    - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
+    - Where there is neither, all problems came out alike, which tells nothing of the error.
     - Several seeds are averaged for each problem before that; "seeds a to b" are the lowest and the highest mean of a seed.
-    - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
+    - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 2 changes of the table; errors are of each change alone.
     - The jobs behind every cell are in table.json.
     "#);
 }
@@ -162,16 +166,16 @@ fn printed_figures_stand_beside_ours() {
     let file = root.join("datasets/reference/recode.toml");
     let reference = Reference::read(&file, "recode.table1").unwrap();
     let table = fill(&sheet(Show::Value, complete()), Some(&reference));
-    insta::assert_snapshot!(markdown(&table), @r"
+    insta::assert_snapshot!(markdown(&table), @"
     # example
 
     What a table looks like.
 
-    | train.algorithm | code_update_arena pass@1 | paper | ours - paper | code_update_arena pass@2 |
-    | --------------- | ------------------------ | ----- | ------------ | ------------------------ |
-    | untrained       | 43.8 ± 59.7              | 67.3  | -23.5 =      | 62.5 ± 76.2              |
-    | sft             | 43.8 ± 38.1 (+0.0 n)     | 69.4  | -25.7 =      | 62.5 ± 39.8 (+0.0 n)     |
-    | grpo            | 81.3 ± 38.1 (+37.5)      | 74.6  | +6.7 =       | 100.0 (+37.5 n)          |
+    | train.algorithm | code_update_arena pass@1     | paper | ours - paper | code_update_arena pass@2    |
+    | --------------- | ---------------------------- | ----- | ------------ | --------------------------- |
+    | untrained       | 43.8, 6.4 to 89.8            | 67.3  | -23.5 =      | 62.5, 6.1 to 97.7           |
+    | sft             | 43.8 ± 38.1 (+0.0 n)         | 69.4  | -25.7 =      | 62.5, 23.4 to 90.1 (+0.0 n) |
+    | grpo            | 81.3, 26.2 to 98.1 (+37.5 n) | 74.6  | +6.7 =       | 100.0 (+37.5 n)             |
 
     ## Rows against each other
 
@@ -180,23 +184,24 @@ fn printed_figures_stand_beside_ours() {
     | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
-    - Where there is no ±, all problems came out alike, which tells nothing of the error.
-    - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
-    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
+    - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
+    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 4 changes of the table; errors are of each change alone.
+    - Rows against each other: points, problem by problem, as changes; n with Holm's correction for these 2 differences.
     - Paper: Table 1: Pass@k on CodeUpdateArena and HumanEval+, with the change against Untrained. = is a difference within both 95 % errors, ! one outside; the paper's is that of a share of as many problems as it has.
     - The jobs behind every cell are in table.json.
     ");
     let changes = fill(&sheet(Show::Delta, complete()), Some(&reference));
-    insta::assert_snapshot!(markdown(&changes), @r"
+    insta::assert_snapshot!(markdown(&changes), @"
     # example
 
     What a table looks like.
 
     | train.algorithm | code_update_arena pass@1 | paper | ours - paper | code_update_arena pass@2 |
     | --------------- | ------------------------ | ----- | ------------ | ------------------------ |
-    | untrained       | 43.8 ± 59.7              | 67.3  | -23.5 =      | 62.5 ± 76.2              |
+    | untrained       | 43.8, 6.4 to 89.8        | 67.3  | -23.5 =      | 62.5, 6.1 to 97.7        |
     | sft             | +0.0 ± 32.5 n            | +2.1  | -2.1 =       | +0.0 ± 65.0 n            |
-    | grpo            | +37.5 ± 23.0             | +7.4  | +30.1 !      | +37.5 ± 76.2 n           |
+    | grpo            | +37.5 ± 23.0 n           | +7.4  | +30.1 !      | +37.5, -45.6 to +85.7 n  |
 
     ## Rows against each other
 
@@ -205,8 +210,9 @@ fn printed_figures_stand_beside_ours() {
     | sft - grpo | -37.5 ± 23.0             | -37.5 ± 39.8 n           |
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
-    - Changes are points against untrained, problem by problem; n: the 95 % interval of the change holds 0.
-    - Rows against each other: points, problem by problem, as changes; not corrected for the number of pairs.
+    - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
+    - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 4 changes of the table; errors are of each change alone.
+    - Rows against each other: points, problem by problem, as changes; n with Holm's correction for these 2 differences.
     - Paper: Table 1: Pass@k on CodeUpdateArena and HumanEval+, with the change against Untrained. = is a difference within both 95 % errors, ! one outside; the paper's is that of a share of as many problems as it has.
     - The jobs behind every cell are in table.json.
     ");
@@ -220,14 +226,14 @@ fn a_line_of_csv_a_cell() {
         .find(|(ending, _)| *ending == "csv")
         .unwrap()
         .1;
-    insta::assert_snapshot!(csv(&table), @r"
-    train.algorithm,benchmark,metric,is_baseline,value,standard_error,half_width_95,problems,seeds,seeds_low,seeds_high,change,change_half_width_95,paper,paper_change,difference,agrees,jobs
-    untrained,code_update_arena,pass@1,true,0.4375,0.1875,0.5967086822406946,8,1,,,,,,,,,eval-untrained0
-    untrained,code_update_arena,pass@2,true,0.625,0.23935677693908453,0.7617400904144054,8,1,,,,,,,,,eval-untrained0
-    sft,code_update_arena,pass@1,false,0.4375,0.11967838846954226,0.3808700452072027,8,1,,,0,0.3248070659062774,,,,,eval-sft0
-    sft,code_update_arena,pass@2,false,0.625,0.125,0.3978057881604631,8,1,,,0,0.6496141318125548,,,,,eval-sft0
-    grpo,code_update_arena,pass@1,false,0.8125,0.11967838846954226,0.3808700452072027,8,1,,,0.375,0.2296732788796346,,,,,eval-grpo0
-    grpo,code_update_arena,pass@2,false,1,,,8,1,,,0.375,0.7617400904144054,,,,,eval-grpo0
+    insta::assert_snapshot!(csv(&table), @"
+    train.algorithm,benchmark,metric,is_baseline,value,standard_error,half_width_95,low_95,high_95,problems,seeds,seeds_low,seeds_high,change,change_half_width_95,change_low_95,change_high_95,p_value,p_value_holm,paper,paper_change,difference,agrees,jobs
+    untrained,code_update_arena,pass@1,true,0.4375,0.1875,0.5967086822406946,0.06440234861650197,0.8978358631334297,8,1,,,,,,,,,,,,,eval-untrained0
+    untrained,code_update_arena,pass@2,true,0.625,0.23935677693908453,0.7617400904144054,0.06069576903211404,0.977266431019068,8,1,,,,,,,,,,,,,eval-untrained0
+    sft,code_update_arena,pass@1,false,0.4375,0.11967838846954226,0.3808700452072027,0.05662995479279731,0.8183700452072027,8,1,,,0,0.3248070659062774,-0.3248070659062774,0.3248070659062774,1,1,,,,,eval-sft0
+    sft,code_update_arena,pass@2,false,0.625,0.125,0.3978057881604631,0.23388924219248283,0.900977244117474,8,1,,,0,0.6496141318125548,-0.6496141318125548,0.6496141318125548,1,1,,,,,eval-sft0
+    grpo,code_update_arena,pass@1,false,0.8125,0.11967838846954226,0.3808700452072027,0.26236103009650136,0.9814107406672723,8,1,,,0.375,0.2296732788796346,0.1453267211203654,0.6046732788796346,0.013846832988859028,0.05538733195543611,,,,,eval-grpo0
+    grpo,code_update_arena,pass@2,false,1,,,,,8,1,,,0.375,0.7617400904144054,-0.45592894714187315,0.8566492578145748,0.2518965523765224,0.7556896571295673,,,,,eval-grpo0
     ");
 }
 

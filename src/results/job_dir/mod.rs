@@ -4,6 +4,7 @@
 //! that it has ended with, and `state` derives its state from all of them.
 
 mod attempts;
+mod integrity;
 mod logs;
 mod records;
 mod state;

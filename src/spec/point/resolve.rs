@@ -107,7 +107,10 @@ fn evaluation(point: &Layered, benchmark: &str) -> Result<EvalSettings, String> 
     read("eval", Json::Object(eval)).map(EvalSettings::of_its_benchmark)
 }
 
-fn section<T: DeserializeOwned>(point: &Layered, path: &str) -> Result<T, String> {
+pub(in crate::spec) fn section<T: DeserializeOwned>(
+    point: &Layered,
+    path: &str,
+) -> Result<T, String> {
     read(path, point.json(path).unwrap_or_else(|| json!({})))
 }
 

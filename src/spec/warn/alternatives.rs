@@ -88,7 +88,7 @@ mod tests {
             let section = key.path.split('.').next().unwrap_or_default();
             if matches!(
                 section,
-                "include" | "name" | "description" | "table" | "run"
+                "include" | "name" | "description" | "table" | "run" | "report"
             ) {
                 continue;
             }

@@ -127,7 +127,7 @@ fn is_of_the_whole(path: &str) -> bool {
     let section = path.split('.').next().unwrap_or_default();
     matches!(
         section,
-        "include" | "name" | "description" | "grid" | "table" | "run"
+        "include" | "name" | "description" | "grid" | "table" | "run" | "report"
     )
 }
 

@@ -92,16 +92,12 @@ impl Checkpoint {
             .map_err(|source| TrainError::WriteCheckpoint { path, source })
     }
 
-    /// Reads a checkpoint, if it is whole and of the training `identity`.
-    pub(super) fn read(
-        folder: &Path,
-        identity: &Digest,
-        device: &Device,
-    ) -> Result<Self, Unusable> {
-        let bytes =
-            |name| fs::read(folder.join(name)).map_err(|error| Unusable::Unreadable(name, error));
+    /// Compares the files with their digests in the manifest.
+    pub(super) fn compare(folder: &Path) -> Result<(), Unusable> {
+        let manifest = folder.join(MANIFEST);
+        let bytes = fs::read(manifest).map_err(|error| Unusable::Unreadable(MANIFEST, error))?;
         let digests: BTreeMap<String, Digest> =
-            serde_json::from_slice(&bytes(MANIFEST)?).map_err(|_| Unusable::Damaged(MANIFEST))?;
+            serde_json::from_slice(&bytes).map_err(|_| Unusable::Damaged(MANIFEST))?;
         for name in FILES {
             let found = Digest::of_file(&folder.join(name))
                 .map_err(|error| Unusable::Unreadable(name, error))?;
@@ -109,6 +105,18 @@ impl Checkpoint {
                 return Err(Unusable::Changed(name));
             }
         }
+        Ok(())
+    }
+
+    /// Reads a checkpoint, if it is whole and of the training `identity`.
+    pub(super) fn read(
+        folder: &Path,
+        identity: &Digest,
+        device: &Device,
+    ) -> Result<Self, Unusable> {
+        Self::compare(folder)?;
+        let bytes =
+            |name| fs::read(folder.join(name)).map_err(|error| Unusable::Unreadable(name, error));
         let state: State =
             serde_json::from_slice(&bytes(STATE)?).map_err(|_| Unusable::Damaged(STATE))?;
         if state.identity != *identity {

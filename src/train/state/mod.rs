@@ -7,3 +7,4 @@ mod store;
 pub(super) use checkpoint::Checkpoint;
 pub(super) use progress::Progress;
 pub(super) use store::Store;
+pub use store::{checkpoint_folder, inspect_checkpoints};

@@ -140,6 +140,25 @@ impl Store {
     }
 }
 
+/// The checkpoints in a folder by step, each with the reason why it is not what was written, if so. Nothing is
+/// removed.
+pub fn inspect_checkpoints(folder: &Path) -> BTreeMap<usize, Option<String>> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let checkpoints = entries.filter_map(|entry| {
+        let path = entry.path();
+        let step = path.file_name()?.to_str()?.strip_prefix("step_")?;
+        let step = step.parse().ok()?;
+        let compared = Checkpoint::compare(&path);
+        Some((step, compared.err().map(|reason| reason.to_string())))
+    });
+    checkpoints.collect()
+}
+
+/// The folder of a step's checkpoint.
+pub fn checkpoint_folder(checkpoints: &Path, step: usize) -> PathBuf {
+    checkpoints.join(name(step))
+}
+
 /// The name of a step's folder.
 fn name(step: usize) -> String {
     format!("step_{step:06}")

@@ -1,0 +1,292 @@
+//! `recode verify` and `recode pack`: results are checked, parts of jobs are done again, and every flipped byte is found.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::LazyLock,
+};
+
+use serde_json::Value as Json;
+
+use crate::kill::{SMALLER, finish};
+
+const SPEC: &str = "experiments/from_scratch.toml";
+
+/// The results of a small experiment, which every test copies.
+static RESULTS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    finish(folder.path());
+    folder
+});
+
+fn copied(to: &Path) {
+    for entry in walkdir::WalkDir::new(RESULTS.path())
+        .into_iter()
+        .map(Result::unwrap)
+    {
+        let target = to.join(entry.path().strip_prefix(RESULTS.path()).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(target).unwrap();
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn recode(results: &Path, arguments: &[&str]) -> Output {
+    let mut recode = Command::new(env!("CARGO_BIN_EXE_recode"));
+    recode
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("RECODE_RESULTS", results)
+        .env_remove("RUST_LOG")
+        .args(arguments);
+    recode.output().unwrap()
+}
+
+fn pack(results: &Path, to: &Path, more: &[&str]) -> String {
+    let to = to.to_str().unwrap();
+    let settings = SMALLER.iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["pack", SPEC, "--out", to]
+        .into_iter()
+        .chain(settings)
+        .chain(more.iter().copied())
+        .collect();
+    let output = recode(results, &arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let line = String::from_utf8(output.stdout).unwrap();
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+fn verify(subject: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let subject = subject.to_str().unwrap();
+    let arguments: Vec<&str> = ["verify", subject]
+        .into_iter()
+        .chain(more.iter().copied())
+        .collect();
+    let output = recode(Path::new("no results here"), &arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &errors;
+    (output.status.code(), text)
+}
+
+fn table(results: &Path) -> PathBuf {
+    results.join("tables/from_scratch/table.json")
+}
+
+/// The longest file of that name in the folder of a job of that kind: SFT samples nothing.
+fn file(results: &Path, kind: &str, name: &str) -> PathBuf {
+    walkdir::WalkDir::new(results.join("jobs"))
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.ends_with(name) && path.to_str().unwrap().contains(kind))
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap()
+}
+
+fn flip(path: &Path, place: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[place] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_table_is_verified_by_doing_parts_of_its_jobs_again() {
+    let subject = table(RESULTS.path());
+
+    let (code, text) = verify(
+        &subject,
+        &["--cells", "9", "--steps", "2", "--verdicts", "6"],
+    );
+
+    assert_eq!(code, Some(0), "{text}");
+    for words in [
+        "`table.json` is what its jobs give, byte for byte",
+        "completions bit for bit",
+        "samples judged again, with the same verdicts",
+        "`model/` is the model of the outcome",
+        ", 0 could not be made, 0 differ",
+    ] {
+        assert!(text.contains(words), "no {words}:\n{text}");
+    }
+    // Some seed begins at a checkpoint, and some step is the last one, whose model is compared.
+    let texts: Vec<String> = (2..8)
+        .map(|seed| {
+            verify(
+                &subject,
+                &[
+                    "--cells",
+                    "9",
+                    "--steps",
+                    "4",
+                    "--verdicts",
+                    "0",
+                    "--seed",
+                    &seed.to_string(),
+                ],
+            )
+        })
+        .map(|(code, text)| {
+            assert_eq!(code, Some(0), "{text}");
+            text
+        })
+        .collect();
+    for words in [
+        "from the checkpoint of step",
+        "from its start",
+        "is the same, bit for bit",
+        "the replayed model has the digest of the outcome",
+    ] {
+        assert!(
+            texts.iter().any(|text| text.contains(words)),
+            "no {words}:\n{}",
+            texts.join("\n")
+        );
+    }
+    let (_, json) = verify(&subject, &["--cells", "0", "--json"]);
+    let report: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["differs"], 0, "{json}");
+}
+
+#[test]
+fn a_flipped_byte_of_a_job_folder_or_of_the_table_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    let results = folder.path();
+    let checkpoint = "trainable.safetensors";
+    for (kind, name, words) in [
+        ("train-", "outcome.json", "outcome.json"),
+        ("eval-", "outcome.json", "outcome.json"),
+        ("eval-", "samples.jsonl", "samples.jsonl"),
+        ("train-", "samples.jsonl", "samples.jsonl"),
+        ("train-", "metrics.jsonl", "metrics.jsonl"),
+        ("train-", "model/model.safetensors", "`model/`"),
+        ("train-", checkpoint, "the checkpoint of step"),
+        ("train-", "job.json", "job.json"),
+        ("train-", "identity.json", "identity.json"),
+    ] {
+        let path = file(results, kind, name);
+        let length = fs::metadata(&path).unwrap().len();
+        for place in [length / 3, length * 4 / 5] {
+            let place = usize::try_from(place).unwrap();
+            flip(&path, place);
+            let (code, text) = verify(&table(results), &["--cells", "0"]);
+            flip(&path, place);
+            let is_found = |line: &str| line.starts_with("DIFFERS") && line.contains(words);
+            let is_named = text.lines().any(is_found);
+            assert!(
+                code == Some(1) && is_named,
+                "{name} {place}: {code:?}\n{text}"
+            );
+        }
+    }
+    let bytes = fs::read_to_string(table(results)).unwrap();
+    let place = bytes.find("\"mean\": 0.").unwrap() + 10;
+    flip(&table(results), place);
+    let (code, text) = verify(&table(results), &["--cells", "0"]);
+    assert!(
+        code == Some(1) && text.contains("is not what its jobs give"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_gone_is_reported_as_not_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    let results = folder.path();
+    let model = file(results, "train-", "model/model.safetensors");
+    fs::remove_dir_all(model.parent().unwrap()).unwrap();
+
+    let (code, text) = verify(&table(results), &["--cells", "0"]);
+
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("its `model/` is not here"), "{text}");
+}
+
+#[test]
+fn a_pack_is_verified_without_the_folder_of_results_and_every_flip_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results");
+    copied(&results);
+    let (one, two) = (folder.path().join("a.tar"), folder.path().join("b.tar"));
+    let digest = pack(&results, &one, &[]);
+    assert_eq!(pack(&results, &two, &[]), digest);
+    let bytes = fs::read(&one).unwrap();
+    assert!(
+        bytes == fs::read(&two).unwrap(),
+        "equal results give equal packs"
+    );
+    fs::remove_dir_all(&results).unwrap();
+
+    let (code, text) = verify(
+        &one,
+        &["--digest", &digest, "--cells", "9", "--verdicts", "4"],
+    );
+
+    assert_eq!(code, Some(0), "{text}");
+    for words in [
+        "its digest is the one that was published",
+        "`table.json` is what its jobs give, byte for byte",
+        "completions bit for bit",
+        "samples judged again, with the same verdicts",
+    ] {
+        assert!(text.contains(words), "no {words}:\n{text}");
+    }
+    let (code, text) = verify(&one, &["--cells", "0", "--digest", "0000"]);
+    assert!(
+        code == Some(1) && text.contains("another than the given one"),
+        "{text}"
+    );
+    for part in 0..24 {
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() * part / 24 + 7 * part] ^= 1;
+        fs::write(&two, flipped).unwrap();
+        let (code, text) = verify(&two, &["--cells", "0"]);
+        // A damaged header of the first file makes it no pack.
+        assert!(matches!(code, Some(1 | 2)), "{part}: {code:?}\n{text}");
+    }
+}
+
+#[test]
+fn a_pack_without_models_says_what_could_not_be_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    pack(
+        RESULTS.path(),
+        &path,
+        &["--without-models", "--checkpoints", "0"],
+    );
+
+    let (code, text) = verify(&path, &["--cells", "0"]);
+
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("its `model/` is not here"), "{text}");
+    assert!(!text.contains("DIFFERS"), "{text}");
+}
+
+#[test]
+fn a_plan_says_how_small_a_difference_it_can_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = SMALLER.iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["plan", SPEC].into_iter().chain(settings).collect();
+
+    let guessed = recode(folder.path(), &arguments);
+    let known = recode(RESULTS.path(), &arguments);
+
+    let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    for (output, words) in [(guessed, "a guess"), (known, "finished")] {
+        let text = text(&output);
+        assert!(
+            text.contains("smallest difference that is found in 4 of 5"),
+            "{text}"
+        );
+        assert!(
+            text.contains("8 tasks of") && text.contains(words),
+            "{text}"
+        );
+    }
+}
