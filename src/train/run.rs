@@ -4,14 +4,18 @@ use std::{path::Path, time::Instant};
 
 use serde_json::json;
 
-use crate::{digest::Digest, model::LanguageModel};
+use crate::{
+    digest::Digest,
+    model::{Decoder, LanguageModel},
+};
 
 use super::{
     context::StepContext,
+    drawing::Drawing,
     error::TrainError,
     evaluation::{Best, FinalCheckpoint},
     learner::{Learner, Named},
-    method::method,
+    method::{Frozen, method},
     observer::Observer,
     records::FinishedStep,
     rollout::reward::{MixedReward, NoReward, RewardFn, RewardTools},
@@ -34,6 +38,8 @@ pub struct Inputs<'a> {
     pub checkpoints: &'a Path,
     /// What the reward runs besides the program; empty if it runs nothing.
     pub tools: RewardTools<'a>,
+    /// The model that is imitated, frozen; none if the algorithm imitates none.
+    pub teacher: Option<&'a Decoder>,
 }
 
 /// The result of a training.
@@ -104,7 +110,27 @@ pub(super) fn train_with(
         settings.gradient_checkpointing,
         inputs.seed,
     );
-    let mut method = method(&task, settings, reward_fn, start)?;
+    let draw = Drawing {
+        task: &task,
+        settings,
+        reward_fn,
+        folder: inputs.checkpoints,
+        identity: &identity,
+    };
+    let draw = draw.prepare(learner.model(), observer)?;
+    let Some(draw) = draw else {
+        return Ok(Outcome {
+            model: learner.into_model(),
+            steps: 0,
+            weights: 0,
+            ended: Ended::Stopped,
+        });
+    };
+    let frozen = Frozen {
+        start,
+        teacher: inputs.teacher,
+    };
+    let mut method = method(&task, settings, reward_fn, frozen, draw)?;
     let mut run = Run {
         settings,
         rows: inputs.rows,

@@ -7,7 +7,7 @@ use super::{
     train_log::TrainLog,
 };
 use crate::{
-    data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
+    data::{NoteKind, PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
     disk::{DiskError, JsonLines},
     eval::{is_raw, prompt_text},
@@ -41,6 +41,9 @@ pub(super) fn train_job(
     let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
+    let teacher = work.teacher_path.as_deref();
+    let teacher = teacher.map(|path| model::teacher(path, &work.model, &model, &device));
+    let teacher = teacher.transpose()?;
     let tools = Tools::start(&mut context, settings)?;
     let inputs = Inputs {
         settings,
@@ -48,6 +51,7 @@ pub(super) fn train_job(
         seed: work.seed,
         checkpoints: &dir.checkpoints(),
         tools: tools.as_reward_tools(),
+        teacher: teacher.as_ref(),
     };
     lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
     let is_evaluated = evaluation.is_some();
@@ -102,8 +106,11 @@ fn no_update(dir: &JobDir) -> Result<Option<String>, DiskError> {
 fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
     let template = PromptTemplate::load(&work.prompts.migration)?;
     let is_rewarded = settings.algorithm.has_reward();
-    let row = |(index, row): (usize, TrainingRow)| {
-        let id = format!("row {}", index + 1);
+    let row = |(index, (row, kind)): (usize, (TrainingRow, NoteKind))| {
+        let mut id = format!("row {}", index + 1);
+        if kind != NoteKind::Right {
+            id = format!("{id}, {} note", kind.name());
+        }
         Ok(match row {
             TrainingRow::Migration(row) => {
                 let prompt = template.render(&row.prompt_fields())?;
@@ -132,11 +139,9 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
             },
         })
     };
-    read_training_rows(&work.data)?
-        .into_iter()
-        .enumerate()
-        .map(row)
-        .collect()
+    let rows = read_training_rows(&work.data)?;
+    let mixed = work.notes.mix_training(rows, work.seed);
+    mixed.into_iter().enumerate().map(row).collect()
 }
 
 /// The metrics of the last step without times, from its line in `metrics.jsonl`.

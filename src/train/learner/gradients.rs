@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{
-    model::{Decoder, Dropout},
+    model::{Decoder, Dropout, Wanted},
     seed,
     train::context::UpdateContext,
 };
@@ -77,6 +77,7 @@ impl MicroBatchRunner {
         decoder: &Decoder,
         sequences: &[Sequence],
         context: UpdateContext,
+        wanted: Wanted<'_>,
         loss: &Loss<'_>,
     ) -> BatchGradients {
         let batches = split(sequences, self.max_tokens);
@@ -86,7 +87,7 @@ impl MicroBatchRunner {
             for wave in batches.chunks(self.pools.len()) {
                 let wave = wave
                     .iter()
-                    .map(|rows| self.micro_batch(sequences, rows, context));
+                    .map(|rows| self.micro_batch(sequences, rows, context, wanted));
                 for part in self.side_by_side(decoder, wave, loss) {
                     sum.add(part);
                 }
@@ -95,7 +96,7 @@ impl MicroBatchRunner {
             let (step, update) = (context.step.step as u64, context.update as u64);
             let mut dropout = Dropout::new(seed::stream(self.seed, "dropout", step, update));
             for rows in &batches {
-                let micro_batch = self.micro_batch(sequences, rows, context);
+                let micro_batch = self.micro_batch(sequences, rows, context, wanted);
                 sum.add(micro_batch.gradients(decoder, Some(&mut dropout), loss));
             }
         }
@@ -135,11 +136,13 @@ impl MicroBatchRunner {
         sequences: &'a [Sequence],
         rows: &'a [usize],
         context: UpdateContext,
+        wanted: Wanted<'a>,
     ) -> MicroBatch<'a> {
         MicroBatch {
             sequences,
             rows,
             temperature: context.temperature,
+            wanted,
             by_block: self.by_block,
         }
     }

@@ -55,6 +55,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        teacher: None,
     };
     train_with(start(), &inputs, recorder, &REWARD)
 }

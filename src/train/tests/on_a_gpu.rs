@@ -30,6 +30,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        teacher: None,
     };
     train_with(model.clone(), &inputs, recorder, &REWARD).unwrap()
 }

@@ -28,6 +28,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        teacher: None,
     };
     train_with(model.clone(), &inputs, recorder, &REWARD)
 }
@@ -273,6 +274,7 @@ fn another_seed_is_another_training() {
         seed: 12,
         checkpoints: folder.path(),
         tools: RewardTools::default(),
+        teacher: None,
     };
 
     let second = train_with(model.clone(), &inputs, &mut recorder, &REWARD).unwrap();
