@@ -17,6 +17,7 @@ mod multi_update;
 mod non_finite;
 mod remote;
 mod report;
+mod rewards_page;
 mod score;
 mod specs;
 mod stdout;
