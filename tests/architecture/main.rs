@@ -30,7 +30,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sandbox", &["disk", "fuzz"]),
     ("launch", &[]),
     ("remote", &["fuzz", "settings"]),
-    ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
+    (
+        "data",
+        &["digest", "disk", "fuzz", "seed", "settings", "syntax"],
+    ),
     ("reward", &["answer", "sandbox", "settings", "syntax"]),
     (
         "model",
