@@ -26,10 +26,10 @@ use recode::{
     reward::{Mix, Normalizer, RewardSettings, Variant},
     seed::stream,
     train::{
-        AdvantageScale, Aggregation, Algorithm, EvalSchedule, EvaluationRecord, FinalCheckpoint,
-        GrpoSettings, Inputs, LearningRate, NonFiniteRecord, Observer, OptimizerSettings,
-        RewardTools, Row, RowOrder, SampleRecord, Schedule, SftSettings, StepRecord, Timing,
-        TrainSettings, train,
+        AdvantageScale, Aggregation, Algorithm, Curriculum, EvalSchedule, EvaluationRecord,
+        FinalCheckpoint, GrpoSettings, Inputs, KlEstimator, LearningRate, NonFiniteRecord,
+        Observer, OptimizerSettings, RewardTools, Row, RowOrder, SampleRecord, Schedule,
+        SftSettings, StepRecord, Timing, TrainSettings, train,
     },
 };
 use serde::Deserialize;
@@ -312,6 +312,7 @@ fn trained(
         checkpoints: folder.path(),
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher: None,
     };
     train(model, &inputs, &mut times)?;
     Ok(times.0)
@@ -354,6 +355,7 @@ fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> Tr
         save_every: 0,
         keep_checkpoints: 1,
         samples_every: 1,
+        curriculum: Curriculum::default(),
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::Last,
     }
@@ -393,6 +395,9 @@ fn texts(count: usize) -> Vec<Row> {
 fn shares(model: &LanguageModel) -> Result<(), Box<dyn Error>> {
     let algorithm = Algorithm::Grpo(GrpoSettings {
         beta: 0.0,
+        kl_estimator: KlEstimator::K3,
+        entropy_bonus: 0.0,
+        updates_per_rollout: 1,
         clip_low: 0.2,
         clip_high: 0.2,
         aggregation: Aggregation::Sequence,

@@ -12,7 +12,7 @@ use peak_alloc::PeakAlloc;
 use recode::{
     model::{
         AdapterKind, AdapterSettings, Dropout, Dtype, LanguageModel, ScratchSettings, Targets,
-        TokenBatch,
+        TokenBatch, Wanted,
     },
     seed::stream,
 };
@@ -92,9 +92,13 @@ fn peaks(kind: AdapterKind, dropout: f64) -> [usize; 3] {
 
     let (by_block, _) = peak(|| {
         let decoder = &model.decoder;
-        decoder.backward_by_block(&tokens, 1.0, Some(&mut drops()), |scores| {
-            loss(scores.log_probs)
-        })
+        decoder.backward_by_block(
+            &tokens,
+            1.0,
+            Some(&mut drops()),
+            Wanted::default(),
+            |scores| loss(scores.log_probs),
+        )
     });
     [forward, back, by_block]
 }

@@ -8,6 +8,7 @@
 //! just tiny-world datasets/tiny                   # the sets and the tokenizer that are shipped
 //! just tiny-world datasets/tiny --check           # only report whether they would change
 //! just tiny-world datasets/tiny --corpus 72000    # the texts that the base model learned from
+//! just tiny-world datasets/tiny --style fixed     # migrations with targets in another style
 //! ```
 
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{
 
 use clap::Parser;
 
-use world::World;
+use world::{Style, World};
 
 /// Makes the data of the tiny world from a seed.
 #[derive(Debug, Parser)]
@@ -37,6 +38,9 @@ struct Arguments {
     /// Write a corpus of this many texts to `corpus.jsonl`, and nothing else
     #[arg(long, value_name = "TEXTS")]
     corpus: Option<usize>,
+    /// Write the training data with targets in this style, and nothing else
+    #[arg(long, value_enum, conflicts_with_all = ["corpus", "check"])]
+    style: Option<Style>,
     /// Write nothing; exit with 1 if a file would change
     #[arg(long, conflicts_with = "corpus")]
     check: bool,
@@ -67,6 +71,15 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), String> {
     if let Some(texts) = arguments.corpus {
         let path = write_corpus(&world, texts, &arguments.folder)?;
         let report = format!("{}: {texts} texts", path.display());
+        return Ok((report, ExitCode::SUCCESS));
+    }
+    if let Some(style) = arguments.style {
+        let set = world.migration_set(style);
+        let path = arguments.folder.join(set.file);
+        fs::create_dir_all(&arguments.folder)
+            .and_then(|()| fs::write(&path, set.lines))
+            .map_err(|error| cannot_write(&path, &error))?;
+        let report = format!("{}: targets in another style", path.display());
         return Ok((report, ExitCode::SUCCESS));
     }
     let changed = write_sets(&world, arguments)?;

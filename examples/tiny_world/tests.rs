@@ -10,7 +10,7 @@ use std::{
 use recode::data::{Prompt, PromptTemplate, TrainingRow, read_training_rows};
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{Style, World};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -139,4 +139,67 @@ fn the_templates_render_the_prompts_of_the_corpus() {
         assert_eq!(rendered, text);
     }
     assert!(kinds.iter().all(|count| *count > 40), "{kinds:?}");
+}
+
+/// Oracle: Python, which runs the targets of each style under their updates.
+#[test]
+fn targets_do_the_same_in_each_style() {
+    const RUN: &str = "
+import json, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+def run(program):
+    done = subprocess.run([sys.executable, '-I', '-c', program], capture_output=True, text=True)
+    return done.stderr and program + done.stderr
+with ThreadPoolExecutor(2) as pool:
+    faults = [text for text in pool.map(run, json.load(sys.stdin)) if text]
+print('\\n'.join(faults[:3]))
+sys.exit(len(faults) > 0)
+";
+    let world = World::new(7);
+    let rows = 70;
+    let programs: Vec<String> = [Style::Own, Style::Mixed, Style::Fixed]
+        .into_iter()
+        .flat_map(|style| world.checks(style, rows))
+        .collect();
+    // Half of the targets are the same in two styles only if the styles are the same.
+    let same = (0..rows).filter(|row| programs[*row] == programs[rows + row]);
+    assert!(same.count() < rows / 4);
+    let mut child = Command::new("python3")
+        .args(["-c", RUN])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
+    let json = serde_json::to_string(&programs).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(json.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn a_style_changes_targets_and_nothing_else() {
+    let world = World::new(7);
+    let rows = |style: Style| -> Vec<Value> {
+        let lines = world.migration_set(style).lines;
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let own = rows(Style::Own);
+    for style in [Style::Mixed, Style::Fixed] {
+        let other = rows(style);
+        assert_eq!(own.len(), other.len());
+        for (mut own, mut other) in own.clone().into_iter().zip(other) {
+            assert_ne!(own["new_code"], Value::Null);
+            (own["new_code"], other["new_code"]) = (Value::Null, Value::Null);
+            assert_eq!(own, other);
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The memory of the trainings of an experiment, as `recode plan` shows it.
 
+use std::path::Path;
+
 use crate::{
     data::Manifest,
-    model::{DecoderConfig, Tokenizer},
+    model::{DecoderConfig, Dtype, Tokenizer},
     plan::{JobId, Memory, Plan, Work},
     train::TrainSettings,
 };
@@ -14,6 +16,8 @@ pub(super) struct Estimate<'a> {
     train: &'a TrainSettings,
     config: DecoderConfig,
     processors: usize,
+    /// Bytes of the model that is imitated.
+    teacher: usize,
     pub(super) memory: Memory,
 }
 
@@ -26,7 +30,10 @@ impl Estimate<'_> {
 
     /// The memory of a variant of the training.
     fn with(&self, work: &Work, train: &TrainSettings) -> Memory {
-        Memory::of(work, train, &self.config, self.processors)
+        Memory {
+            teacher: self.teacher,
+            ..Memory::of(work, train, &self.config, self.processors)
+        }
     }
 }
 
@@ -44,7 +51,11 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
         let Some(config) = shape(work, manifest) else {
             continue;
         };
-        let memory = Memory::of(work, train, &config, processors);
+        let teacher = teacher(work, train, manifest);
+        let memory = Memory {
+            teacher,
+            ..Memory::of(work, train, &config, processors)
+        };
         if estimates.iter().all(|one| one.memory != memory) {
             estimates.push(Estimate {
                 job: &job.id,
@@ -52,6 +63,7 @@ pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<
                 train,
                 config,
                 processors,
+                teacher,
                 memory,
             });
         }
@@ -66,12 +78,27 @@ fn shape(work: &Work, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
         let tokenizer = Tokenizer::from_file(&settings.tokenizer).ok()?;
         return DecoderConfig::scratch(settings, tokenizer.vocab_size()).ok();
     };
+    shape_of(folder, &work.model.base, manifest)
+}
+
+/// The shape of a model by its folder or, if that is not here, by its name.
+fn shape_of(folder: &Path, name: &str, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     let file = folder.join("config.json");
     if file.exists() {
         return DecoderConfig::from_file(&file).ok();
     }
-    let shape = manifest?.get(&work.model.base)?.shape()?;
+    let shape = manifest?.get(name)?.shape()?;
     DecoderConfig::from_json(shape.clone()).ok()
+}
+
+/// The bytes of the weights that a training imitates; 0 if there are none or their shape is not known.
+fn teacher(work: &Work, train: &TrainSettings, manifest: Option<&Manifest>) -> usize {
+    let find = || {
+        let (folder, name) = (work.teacher_path.as_ref()?, train.algorithm.teacher()?);
+        shape_of(folder, &name, manifest)
+    };
+    let width = if work.model.dtype == Dtype::F32 { 4 } else { 2 };
+    find().map_or(0, |config| config.parameter_count() * width)
 }
 
 /// The table for people; `asked` is the number of bytes that the spec asks for, or 0.
@@ -94,6 +121,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
         row("gradients", memory.gradients, "");
         row("optimiser", memory.optimizer, "");
         row("reference", memory.reference, "");
+        row("teacher", memory.teacher, "");
         row("sampling: weights with adapters", memory.merged, "");
         row("sampling: keys and values", memory.kv_cache, "");
         let graph = if one.train.gradient_checkpointing {
@@ -200,6 +228,7 @@ pub(super) mod tests {
             train,
             config,
             processors,
+            teacher: 0,
             memory,
         }
     }

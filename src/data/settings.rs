@@ -5,15 +5,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::notes::NoteMix;
 use crate::settings::{Key, Kind, settings};
 
 settings! {
     /// The data to train on, the prompts, and files that replace benchmarks.
-    #[derive(Eq)]
     pub struct DataSettings {
         /// The migrations to train on: a name of `datasets/manifest.toml`, or a JSON-lines file.
         #[key(Kind::DataSet, default = "recode-train", source = "the paper's 1,786 migrations")]
         pub train: String,
+        /// The kinds of note in training: whether each row shows its own.
+        #[table]
+        pub notes: NoteMix,
         /// Files of benchmarks, by the benchmark's name, that replace those of the manifest.
         pub benchmarks: BTreeMap<String, PathBuf>,
         /// Templates of prompts in the language of Jinja, one file for each kind of prompt.
@@ -45,6 +48,7 @@ macro_rules! formats {
                 pub migration: PathBuf,
                 $(
                     #[doc = $doc]
+                    #[serde(default)]
                     #[key(Kind::File, default = $template)]
                     pub $key: PathBuf,
                 )*
@@ -84,6 +88,8 @@ macro_rules! formats {
 formats! {
     /// The template of the prompt for a task of CodeUpdateArena.
     CodeUpdateArena => code_update_arena "datasets/prompts/code_update_arena.jinja",
+    /// The template of the prompt for a task under a note that may be wrong, or without one.
+    NoteTrust => note_trust "datasets/prompts/note_trust.jinja",
     /// The template of the prompt for a task of HumanEval.
     HumanEval => human_eval "datasets/prompts/human_eval.jinja",
 }

@@ -9,6 +9,7 @@ use super::{
     error::DataError,
     jsonl::row_reason,
     migration::{Migration, read_files},
+    notes::{NoteKind, NoteMix},
 };
 
 /// A row to train on.
@@ -47,6 +48,25 @@ fn row(line: &str) -> Result<TrainingRow, String> {
     }
     // Parsed from the text, so that an error names its column.
     Migration::parse(line).map(TrainingRow::Migration)
+}
+
+impl NoteMix {
+    /// [`NoteMix::mix`] of the migrations among some rows; texts stay as they are.
+    pub fn mix_training(&self, rows: Vec<TrainingRow>, seed: u64) -> Vec<(TrainingRow, NoteKind)> {
+        let migrations = rows.iter().filter_map(|row| match row {
+            TrainingRow::Migration(row) => Some(row.clone()),
+            TrainingRow::Text(_) => None,
+        });
+        let mut mixed = self.mix(migrations.collect(), seed).into_iter();
+        let row = |row| match row {
+            TrainingRow::Text(_) => Some((row, NoteKind::Right)),
+            TrainingRow::Migration(_) => {
+                let (row, kind) = mixed.next()?;
+                Some((TrainingRow::Migration(row), kind))
+            }
+        };
+        rows.into_iter().filter_map(row).collect()
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{SampleRecord, Tally, benchmark::Benchmark, judgement::UNJUDGED};
+use super::{
+    SampleRecord, Tally,
+    benchmark::{self, Benchmark},
+    judgement::UNJUDGED,
+};
 use crate::digest::Digest;
 
 /// The name of the verdict of a program that ran into its time limit.
@@ -47,6 +51,9 @@ pub struct TaskOutcome {
     pub passed: Vec<bool>,
     /// The name of each sample's verdict.
     pub verdicts: Vec<String>,
+    /// Whether each sample has other measures of the benchmark, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, Vec<bool>>,
 }
 
 impl EvalOutcome {
@@ -103,6 +110,7 @@ fn tasks(
     places: &BTreeMap<&str, usize>,
     samples: &[SampleRecord],
 ) -> Vec<TaskOutcome> {
+    let measures = benchmark::find(benchmark.name()).map_or(&[][..], |known| known.measures);
     let mut tasks: Vec<TaskOutcome> = Vec::new();
     for sample in samples {
         let last = tasks.last();
@@ -115,11 +123,16 @@ fn tasks(
                 kind: task.and_then(|task| task.kind.clone()),
                 passed: Vec::new(),
                 verdicts: Vec::new(),
+                measures: BTreeMap::new(),
             });
         }
         if let Some(task) = tasks.last_mut() {
             task.passed.push(sample.has_passed());
             task.verdicts.push(sample.verdict().to_owned());
+            for name in measures {
+                let values = task.measures.entry((*name).to_owned()).or_default();
+                values.push(sample.has(name));
+            }
         }
     }
     tasks

@@ -50,6 +50,12 @@ impl SampleRecord {
         judgement.is_some_and(|judgement| judgement.passed)
     }
 
+    /// Whether a measure of the benchmark holds.
+    pub(super) fn has(&self, measure: &str) -> bool {
+        let judgement = self.judgement.as_ref();
+        judgement.is_some_and(|judgement| judgement.measures.get(measure) == Some(&true))
+    }
+
     /// The name of its verdict, or [`UNJUDGED`].
     pub(super) fn verdict(&self) -> &'static str {
         let judgement = self.judgement.as_ref();

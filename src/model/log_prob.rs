@@ -2,16 +2,60 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use super::token_batch::{Target, indices};
+use super::{
+    ops::LogSoftmax,
+    token_batch::{Target, indices},
+};
 
 /// The log-probabilities of the tokens of some completions, under a model.
 #[derive(Clone, Debug)]
 pub struct LogProbs {
     /// The natural log-probability of each token, `[batch, completion_time]`; 0 at padding.
     pub log_probs: Tensor<2>,
-    /// The entropy in nats of the distribution that each token was drawn from, without a gradient,
-    /// `[batch, completion_time]`; 0 at padding.
+    /// The entropy in nats of the distribution that each token was drawn from,
+    /// `[batch, completion_time]`; 0 at padding. It has no gradient unless [`Wanted`](super::Wanted) says so.
     pub entropy: Tensor<2>,
+    /// The divergence in nats of that distribution from a teacher's, if there is one,
+    /// `[batch, completion_time]`; 0 at padding.
+    pub divergence: Option<Tensor<2>>,
+}
+
+/// What is wanted of the distribution of each row, `[rows, 1]` each.
+pub(super) struct RowScores {
+    pub(super) log_probs: Tensor<2>,
+    pub(super) entropy: Tensor<2>,
+    pub(super) divergence: Option<Tensor<2>>,
+}
+
+impl RowScores {
+    /// The scores of distributions, and those of a teacher for the same rows.
+    ///
+    /// # Shapes
+    ///
+    /// - `tokens`: `[rows, 1]`
+    pub(super) fn new(
+        scores: LogSoftmax,
+        tokens: Tensor<2, Int>,
+        has_entropy_gradient: bool,
+        teacher: Option<&LogSoftmax>,
+    ) -> Self {
+        // The divergence of p from q is the mean of log p - log q over p.
+        let divergence = teacher.map(|teacher| {
+            let ours = scores.all();
+            (ours.clone().exp() * (ours - teacher.all())).sum_dim(1)
+        });
+        let entropy = if has_entropy_gradient {
+            let all = scores.all();
+            (all.clone().exp() * all).sum_dim(1).neg()
+        } else {
+            scores.entropy()
+        };
+        Self {
+            log_probs: scores.of(tokens),
+            entropy,
+            divergence,
+        }
+    }
 }
 
 /// Where some completions' tokens are predicted, which they are, and where their scores belong.
@@ -37,7 +81,7 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::{DType, Device, TensorData};
     use serde_json::Value;
 
     use super::*;
@@ -144,6 +188,71 @@ mod tests {
             // 2e-6: 32 bits, values of order ten.
             assert!(distance(&values(scores.entropy()), &narrow("entropy")) < 2e-6);
             assert!(distance(&values(scores.of(tokens.clone())), &narrow("logp")) < 2e-6);
+        }
+    }
+
+    /// Numbers in double precision, as a leaf of a graph.
+    fn leaf(rows: &[Vec<f64>]) -> Tensor<2> {
+        let device = Device::flex().autodiff();
+        let shape = [rows.len(), rows[0].len()];
+        let data = TensorData::new(rows.concat(), shape);
+        Tensor::from_data(data, (&device, DType::F64)).require_grad()
+    }
+
+    fn doubles(tensor: Tensor<2>) -> Vec<f64> {
+        tensor.into_data().iter::<f64>().collect()
+    }
+
+    /// The plain formulas of entropy and of the divergence of p from q, at a temperature.
+    fn by_formula(logits: &[f64], teacher: &[f64], temperature: f64) -> [f64; 2] {
+        let softmax = |logits: &[f64]| -> Vec<f64> {
+            let sum: f64 = logits.iter().map(|x| (x / temperature).exp()).sum();
+            logits
+                .iter()
+                .map(|x| (x / temperature).exp() / sum)
+                .collect()
+        };
+        let (p, q) = (softmax(logits), softmax(teacher));
+        let entropy = p.iter().map(|p| -p * p.ln()).sum();
+        let divergence = p.iter().zip(&q).map(|(p, q)| p * (p / q).ln()).sum();
+        [entropy, divergence]
+    }
+
+    /// Oracles: the plain formulas, and their quotients of differences.
+    #[test]
+    fn entropy_and_divergence_have_the_values_and_gradients_of_their_formulas() {
+        let rows = [vec![0.3, -1.2, 2.0, 0.1], vec![4.0, 0.0, -3.0, 1.5]];
+        let teacher = [vec![-0.5, 0.4, 1.0, 0.0], vec![2.0, 2.5, -1.0, 0.3]];
+        // 1e-9: the error of the quotient. 1e-7: where there is a temperature, Burn's backward pass divides by
+        // it in 32 bits.
+        for (temperature, tolerance) in [(1.0, 1e-9), (0.7, 1e-7)] {
+            for which in 0..2 {
+                let logits = leaf(&rows);
+                let scores = RowScores::new(
+                    ops::log_softmax(logits.clone(), temperature),
+                    indices([1, 0], &Device::flex()).reshape([2, 1]),
+                    true,
+                    Some(&ops::log_softmax(leaf(&teacher).inner(), temperature)),
+                );
+                let score = [scores.entropy, scores.divergence.unwrap()][which].clone();
+                let gradient = doubles(logits.grad(&score.clone().sum().backward()).unwrap());
+                let values = doubles(score);
+                for row in 0..2 {
+                    let of = |logits: &[f64]| by_formula(logits, &teacher[row], temperature)[which];
+                    // 1e-12: double precision, numbers of order one.
+                    assert!((values[row] - of(&rows[row])).abs() < 1e-12);
+                    for place in 0..4 {
+                        let moved = |step: f64| {
+                            let mut logits = rows[row].clone();
+                            logits[place] += step;
+                            of(&logits)
+                        };
+                        let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                        let error = (gradient[row * 4 + place] - slope).abs();
+                        assert!(error < tolerance, "{temperature}, {which}: {error}");
+                    }
+                }
+            }
         }
     }
 }

@@ -52,11 +52,13 @@ pub use crate::settings::MemorySize;
 pub use adapter::Dropout;
 pub use chat::{Chat, Message};
 pub use config::DecoderConfig;
-pub use decoder::Decoder;
+pub use decoder::{Decoder, log_probs::Wanted};
 pub use engine::Engine;
 pub use error::ModelError;
 pub use family::{AttentionBias, Features};
-pub use generate::{Completion, Finish, Room, TextStream, fit_prompt, generate, stream};
+pub use generate::{
+    Completion, Finish, Room, TextStream, fit_prompt, generate, generate_watched, stream,
+};
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;

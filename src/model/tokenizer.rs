@@ -61,6 +61,11 @@ impl Tokenizer {
         Self::from_bytes(source, path.to_owned())
     }
 
+    /// Whether each text has the same number in both.
+    pub fn has_tokens_of(&self, other: &Self) -> bool {
+        self.source == other.source || self.inner.get_vocab(true) == other.inner.get_vocab(true)
+    }
+
     /// Reads the bytes of a `tokenizer.json`; errors name it `path`.
     pub fn from_bytes(source: Vec<u8>, path: PathBuf) -> Result<Self, ModelError> {
         let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&source))

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
+    data::NoteMix,
     digest::Digest,
     eval::EvalSettings,
     model::{AdapterKind, ModelSettings},
@@ -146,6 +147,15 @@ impl<'a> Builder<'a> {
             let input = self.inputs.file(Path::new(path))?;
             self.take(&role, input, &mut digests);
         }
+        let algorithm = &train.algorithm;
+        let teacher_path = match algorithm.teacher() {
+            Some(teacher) => {
+                let role = format!("train.{}.teacher", algorithm.name());
+                let teacher = self.inputs.model(&teacher)?;
+                Some(self.take(&role, teacher, &mut digests))
+            }
+            None => None,
+        };
         let evaluation = match eval {
             Some(eval) => Some(Box::new(TrainEval {
                 eval: eval.clone(),
@@ -156,6 +166,7 @@ impl<'a> Builder<'a> {
         self.add(Work {
             model: settings.model.clone(),
             model_path,
+            teacher_path,
             start,
             task: Task::Train {
                 train: train.clone(),
@@ -163,6 +174,7 @@ impl<'a> Builder<'a> {
             },
             data,
             prompts: settings.data.prompts.clone(),
+            notes: settings.data.notes.clone(),
             seed,
             backend: settings.run.backend,
             digests: digests.digests,
@@ -211,10 +223,12 @@ impl<'a> Builder<'a> {
         self.add(Work {
             model,
             model_path,
+            teacher_path: None,
             start: start.clone(),
             task: Task::Eval(eval.clone()),
             data,
             prompts: settings.data.prompts.clone(),
+            notes: NoteMix::default(),
             seed,
             backend: settings.run.backend,
             digests: digests.digests,

@@ -57,10 +57,17 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
     if !settings.algorithm.has_reward() {
         without(
             &mut train,
-            &["reward", "reward_settings", "sampling", "group_size"],
+            &[
+                "reward",
+                "reward_settings",
+                "sampling",
+                "group_size",
+                "curriculum",
+            ],
         );
     }
     without_reward_paths(&mut train, &work.digests);
+    without_teacher(&mut train);
     let mut model = model_identity(&work.model);
     let adapter = &work.model.adapter;
     let adapter = if adapter.kind == AdapterKind::None {
@@ -81,6 +88,9 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
     });
     if settings.algorithm.has_reward() || evaluation.is_some() {
         add_kv_cache(&mut identity, &work.model, work.backend);
+    }
+    if !work.notes.is_plain() {
+        identity["notes"] = json!(work.notes);
     }
     if let Some(evaluation) = evaluation {
         // Its scores are a result of the job, even if they choose no weights.
@@ -168,6 +178,16 @@ fn without_reward_paths(train: &mut Map<String, Json>, digests: &BTreeMap<String
     for (index, argument) in arguments.into_iter().flatten().enumerate() {
         if digests.contains_key(&format!("reward.custom.command.{index}")) {
             *argument = Json::Null;
+        }
+    }
+}
+
+/// Removes the name or the folder of a teacher, whose digest is in the identity.
+fn without_teacher(train: &mut Map<String, Json>) {
+    let algorithm = train.get_mut("algorithm").and_then(Json::as_object_mut);
+    for settings in algorithm.into_iter().flatten() {
+        if let Json::Object(settings) = settings.1 {
+            settings.remove("teacher");
         }
     }
 }

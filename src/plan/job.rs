@@ -10,8 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
-    data::PromptSettings, device::Backend, digest::Digest, eval::EvalSettings,
-    model::ModelSettings, remote::RemoteSettings, train::TrainSettings,
+    data::{NoteMix, PromptSettings},
+    device::Backend,
+    digest::Digest,
+    eval::EvalSettings,
+    model::ModelSettings,
+    remote::RemoteSettings,
+    train::TrainSettings,
 };
 
 use super::Content;
@@ -142,6 +147,8 @@ pub struct Work {
     pub model: ModelSettings,
     /// The folder of `model.base`; nothing for a model from scratch or at an endpoint.
     pub model_path: Option<PathBuf>,
+    /// The folder of the model that a training imitates, if it imitates one.
+    pub teacher_path: Option<PathBuf>,
     /// Where the weights come from.
     pub start: Start,
     /// What is done with the model.
@@ -150,6 +157,8 @@ pub struct Work {
     pub data: PathBuf,
     /// The prompt templates.
     pub prompts: PromptSettings,
+    /// The kinds of note that a training shows.
+    pub notes: NoteMix,
     /// The seed of the run.
     pub seed: u64,
     /// The backend.
@@ -263,6 +272,8 @@ enum JobJson {
 struct WorkJson {
     model: ModelSettings,
     model_path: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    teacher_path: Option<PathBuf>,
     start: Start,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     train: Option<TrainSettings>,
@@ -270,6 +281,8 @@ struct WorkJson {
     eval: Option<EvalSettings>,
     data: PathBuf,
     prompts: PromptSettings,
+    #[serde(default, skip_serializing_if = "NoteMix::is_plain")]
+    notes: NoteMix,
     seed: u64,
     backend: Backend,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,11 +302,13 @@ impl From<Work> for JobJson {
         let json = WorkJson {
             model: work.model,
             model_path: work.model_path,
+            teacher_path: work.teacher_path,
             start: work.start,
             train,
             eval,
             data: work.data,
             prompts: work.prompts,
+            notes: work.notes,
             seed: work.seed,
             backend: work.backend,
             evaluation,
@@ -325,10 +340,12 @@ impl TryFrom<JobJson> for Work {
         Ok(Self {
             model: json.model,
             model_path: json.model_path,
+            teacher_path: json.teacher_path,
             start: json.start,
             task,
             data: json.data,
             prompts: json.prompts,
+            notes: json.notes,
             seed: json.seed,
             backend: json.backend,
             digests: json.digests,

@@ -30,6 +30,9 @@ pub struct Memory {
     /// The frozen initial model that a divergence is measured from; none if it is the base of an
     /// adapter.
     pub reference: usize,
+    /// The weights of the model that is imitated, which the caller knows.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub teacher: usize,
     /// During sampling: copies of the weights with adapters folded in.
     pub merged: usize,
     /// During sampling: keys and values, with the room that they grow into.
@@ -63,7 +66,12 @@ impl Memory {
 
     /// What is needed at all times.
     pub fn standing(&self) -> usize {
-        self.weights + self.adapter + self.gradients + self.optimizer + self.reference
+        self.weights
+            + self.adapter
+            + self.gradients
+            + self.optimizer
+            + self.reference
+            + self.teacher
     }
 
     /// The most at any time: sampling, updates and the optimiser take turns.
@@ -77,6 +85,11 @@ impl Memory {
     pub fn sampling(&self) -> usize {
         self.standing() + self.merged + self.kv_cache
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_nothing(bytes: &usize) -> bool {
+    *bytes == 0
 }
 
 /// A training, as far as the arithmetic needs it.
@@ -108,6 +121,7 @@ impl Training<'_> {
             } else {
                 0
             },
+            teacher: 0,
             merged: if is_policy { self.merged() } else { 0 },
             kv_cache: if is_policy { self.kv_cache() } else { 0 },
             activations: self.activations(),

@@ -82,7 +82,7 @@ fn fill_cell(row: &SheetRow, column: &Column, notes: &mut Notes) -> Cell {
     let mut seed_means = Vec::new();
     for run in runs {
         let outcome = run.found.outcome();
-        let mean = outcome.and_then(|outcome| mean_of(outcome, column.pass_at));
+        let mean = outcome.and_then(|outcome| mean_of(outcome, column));
         seed_means.extend(mean);
         cell.sources.push(Source {
             job: run.job.clone(),
@@ -114,10 +114,11 @@ fn fill_cell(row: &SheetRow, column: &Column, notes: &mut Notes) -> Cell {
     cell
 }
 
-/// The first column of each benchmark that has several kinds of tasks, kind by kind.
+/// The first column of each benchmark that has several kinds of tasks, and of each of its measures, kind by
+/// kind.
 fn breakdowns(sheet: &Sheet) -> Vec<Breakdown> {
     let mut seen = BTreeSet::new();
-    let first = |column: &&Column| seen.insert(column.benchmark.clone());
+    let first = |column: &&Column| seen.insert((column.benchmark.clone(), column.measure.clone()));
     let columns: Vec<&Column> = sheet.columns.iter().filter(first).collect();
     columns
         .into_iter()
@@ -212,8 +213,7 @@ fn problems_where(
         .filter_map(|run| run.found.outcome());
     let tasks = outcomes.flat_map(|outcome| &outcome.tasks);
     for task in tasks.filter(|task| is_meant(task)) {
-        let correct = task.passed.iter().filter(|passed| **passed).count();
-        let Some(chance) = pass_at_k(task.passed.len(), correct, column.pass_at) else {
+        let Some(chance) = chance(task, column) else {
             continue;
         };
         let group = task.group.clone().unwrap_or_else(|| task.task_id.clone());
@@ -227,14 +227,18 @@ fn problems_where(
         .collect()
 }
 
-fn mean_of(outcome: &EvalOutcome, k: usize) -> Option<f64> {
-    let chances = outcome.tasks.iter().map(|task| {
-        pass_at_k(
-            task.passed.len(),
-            task.passed.iter().filter(|passed| **passed).count(),
-            k,
-        )
-    });
+/// The chance that one of `column.pass_at` samples of a task counts.
+fn chance(task: &TaskOutcome, column: &Column) -> Option<f64> {
+    let counted = match &column.measure {
+        Some(measure) => task.measures.get(measure)?,
+        None => &task.passed,
+    };
+    let correct = counted.iter().filter(|counts| **counts).count();
+    pass_at_k(counted.len(), correct, column.pass_at)
+}
+
+fn mean_of(outcome: &EvalOutcome, column: &Column) -> Option<f64> {
+    let chances = outcome.tasks.iter().map(|task| chance(task, column));
     let chances: Vec<f64> = chances.collect::<Option<_>>()?;
     (!chances.is_empty()).then(|| chances.iter().sum::<f64>() / chances.len() as f64)
 }

@@ -256,6 +256,7 @@ mod tests {
                 rows: rows.iter().map(|row| (*row).to_owned()).collect(),
                 cols: vec![Column {
                     benchmark: BENCHMARK.into(),
+                    measure: None,
                     pass_at: 1,
                 }],
                 show: Show::Value,
@@ -283,6 +284,7 @@ mod tests {
                 kind: None,
                 passed: vec![true],
                 verdicts: vec!["pass".into()],
+                measures: std::collections::BTreeMap::new(),
             }],
             metrics: BTreeMap::new(),
             counts: BTreeMap::new(),

@@ -62,7 +62,7 @@ pub fn write_figures(
     store: &Store,
     folder: &Path,
 ) -> Result<Vec<String>, ReportError> {
-    let figures = figure::figures(plan, store)?;
+    let figures = figure::figures(plan, store, &Table::of(plan, store)?)?;
     let mut stale = figure::files();
     for figure in &figures {
         stale.remove(&figure.file);

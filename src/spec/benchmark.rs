@@ -6,3 +6,8 @@ pub(super) fn names() -> Vec<&'static str> {
     names.sort_unstable();
     names
 }
+
+/// The measures of a benchmark that a column can show besides its tests.
+pub(super) fn measures(name: &str) -> &'static [&'static str] {
+    crate::eval::benchmark::find(name).map_or(&[], |benchmark| benchmark.measures)
+}

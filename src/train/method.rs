@@ -5,6 +5,7 @@ use crate::{model::Decoder, ranks::Ranks};
 use super::{
     algorithm::Algorithm,
     error::TrainError,
+    order::Draw,
     rollout::{collect::Collector, gap::GapWatch, reward::RewardFn, step::RolloutStep},
     settings::TrainSettings,
     step::Method,
@@ -12,12 +13,21 @@ use super::{
     task::Task,
 };
 
-/// The method of an algorithm; `start` is the frozen model before its first update.
+/// The models of a training that never change.
+pub(super) struct Frozen<'a> {
+    /// The model before its first update.
+    pub(super) start: Decoder,
+    /// The model that is imitated.
+    pub(super) teacher: Option<&'a Decoder>,
+}
+
+/// The method of an algorithm; `draw` says which rows a rollout has.
 pub(super) fn method<'a>(
     task: &'a Task<'a>,
     settings: &'a TrainSettings,
     reward_fn: &'a dyn RewardFn,
-    start: Decoder,
+    frozen: Frozen<'a>,
+    draw: Draw,
     ranks: &'a Ranks,
 ) -> Result<Box<dyn Method + 'a>, TrainError> {
     if let Algorithm::Sft(sft) = &settings.algorithm {
@@ -33,12 +43,21 @@ pub(super) fn method<'a>(
             "the algorithm has no objective".to_owned(),
         ));
     };
+    let teacher = frozen.teacher.filter(|_| objective.teacher_weight > 0.0);
+    if objective.teacher_weight > 0.0 && teacher.is_none() {
+        return Err(TrainError::Settings(format!(
+            "`{}` needs a teacher",
+            settings.algorithm.name()
+        )));
+    }
     Ok(Box::new(RolloutStep {
-        reference: (objective.kl_weight > 0.0).then_some(start),
+        reference: objective.needs_reference().then_some(frozen.start),
+        teacher,
         gap: GapWatch::default(),
         collector: Collector {
             task,
             ranks,
+            draw,
             objective,
             sampling: &settings.sampling,
             reward_fn,

@@ -8,6 +8,8 @@
 
 mod algorithm;
 mod context;
+mod curriculum;
+mod drawing;
 mod error;
 mod evaluation;
 mod learner;
@@ -27,10 +29,11 @@ mod task;
 mod tests;
 
 pub use algorithm::*;
+pub use curriculum::Curriculum;
 pub use error::TrainError;
 pub use evaluation::{EvalSchedule, EvaluationRecord, FinalCheckpoint};
 pub use learner::{LearningRate, OptimizerSettings, Schedule};
-pub use loss::Aggregation;
+pub use loss::{Aggregation, KlEstimator};
 pub use observer::{
     GamingRecord, NonFiniteRecord, NonFiniteSample, Observer, RewardRecord, RolloutRecord,
     SampleRecord, StepRecord, TestShares, Timing,

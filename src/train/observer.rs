@@ -161,11 +161,17 @@ pub struct Timing {
     pub tokens_per_second: f64,
     /// Sampling completions.
     pub sampling_seconds: f64,
-    /// Scoring them.
+    /// Scoring them, after all were sampled.
     pub reward_seconds: f64,
     /// `reward_seconds / seconds`.
     #[serde(default)]
     pub reward_share: f64,
+    /// Running unit tests, in part while other completions were sampled.
+    #[serde(default)]
+    pub judging_seconds: f64,
+    /// `judging_seconds / seconds`.
+    #[serde(default)]
+    pub judging_share: f64,
     /// Forward and backward passes and the optimiser.
     pub update_seconds: f64,
 }

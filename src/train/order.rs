@@ -26,6 +26,59 @@ impl RowOrder {
     }
 }
 
+/// How rows are drawn for rollouts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draw {
+    /// How much each row weighs; all the same if there are none.
+    pub(super) weights: Option<Vec<f64>>,
+}
+
+impl Draw {
+    /// The rows at the positions `first .. first + count` of a training on `rows` rows.
+    ///
+    /// A pass through the data has as many positions as there are rows, and a row has a share of them
+    /// in proportion to its weight, rounded up or down (systematic resampling, from an offset that
+    /// follows from seed and pass). With equal weights each row has one.
+    pub(super) fn rows_at(&self, seed: u64, rows: usize, first: usize, count: usize) -> Vec<usize> {
+        let Some(weights) = &self.weights else {
+            return rows_at(seed, rows, first, count);
+        };
+        let mut pass = None;
+        let mut drawn: Vec<usize> = Vec::new();
+        (first..first + count)
+            .map(|position| {
+                if pass != Some(position / rows) {
+                    pass = Some(position / rows);
+                    let number = (position / rows) as u64;
+                    let offset = seed::stream(seed, "curriculum offset", number, 0).uniform();
+                    drawn = systematic(weights, offset);
+                    seed::stream(seed, "order", number, 0).shuffle(&mut drawn);
+                }
+                drawn[position % rows]
+            })
+            .collect()
+    }
+}
+
+/// As many rows as there are weights, each as often as its weight says: a row is drawn for every point
+/// `offset + k` in its part of a line that is as long as there are rows. `offset` is in `0..1`.
+fn systematic(weights: &[f64], offset: f64) -> Vec<usize> {
+    let total: f64 = weights.iter().sum();
+    let rows = weights.len();
+    let mut drawn = Vec::with_capacity(rows);
+    let mut end = 0.0;
+    for (row, weight) in weights.iter().enumerate() {
+        end += weight / total * rows as f64;
+        while drawn.len() < rows && offset + (drawn.len() as f64) < end {
+            drawn.push(row);
+        }
+    }
+    // The sum of shares may be rounded to less than the number of rows.
+    let last = rows.saturating_sub(1);
+    drawn.resize(rows, last);
+    drawn
+}
+
 /// The rows at the positions `first .. first + count` of a training.
 ///
 /// The training goes through all rows repeatedly, in a different order each time. The row at a
@@ -60,6 +113,30 @@ mod tests {
 
         assert_ne!(places[..10], places[10..20]);
         assert_ne!(places, rows_at(2, 10, 0, 30));
+    }
+
+    /// Oracles: by hand; and the order without weights, of which equal weights are a case.
+    #[test]
+    fn rows_are_drawn_in_proportion_to_their_weights() {
+        // Shares of 0, 1, 1.5 and 1.5 of four draws: the ends are 0, 1, 2.5 and 4.
+        assert_eq!(systematic(&[0.0, 2.0, 3.0, 3.0], 0.25), [1, 2, 2, 3]);
+        assert_eq!(systematic(&[0.0, 2.0, 3.0, 3.0], 0.75), [1, 2, 3, 3]);
+        let equal = Draw {
+            weights: Some(vec![0.3; 10]),
+        };
+        assert_eq!(equal.rows_at(1, 10, 7, 30), rows_at(1, 10, 7, 30));
+
+        let draw = Draw {
+            weights: Some(vec![1.0, 0.2, 0.2, 0.6]),
+        };
+        let drawn = draw.rows_at(3, 4, 0, 4_000);
+        let count = |row: usize| drawn.iter().filter(|one| **one == row).count();
+        // 4,000 draws in proportion to 5 : 1 : 1 : 3. Each pass rounds, so that the deviation of a count
+        // is below 16, half a draw in each of 1,000 passes.
+        for (row, expected) in [(0, 2_000), (1, 400), (2, 400), (3, 1_200)] {
+            assert!(count(row).abs_diff(expected) < 64, "{row}: {}", count(row));
+        }
+        assert_eq!(draw.rows_at(3, 4, 7, 6), drawn[7..13]);
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl FinishedStep<'_> {
                 sampling_seconds: output.sampling_seconds,
                 reward_seconds: output.reward_seconds,
                 reward_share: output.reward_seconds / seconds.max(1e-9),
+                judging_seconds: output.judging_seconds,
+                judging_share: output.judging_seconds / seconds.max(1e-9),
                 update_seconds: output.update_seconds,
             },
         }

@@ -6,16 +6,17 @@ use serde_json::json;
 
 use crate::{
     digest::Digest,
-    model::LanguageModel,
+    model::{Decoder, LanguageModel},
     ranks::{RankError, Ranks},
 };
 
 use super::{
     context::StepContext,
+    drawing::Drawing,
     error::TrainError,
     evaluation::{Best, FinalCheckpoint},
     learner::{Learner, Named},
-    method::method,
+    method::{Frozen, method},
     observer::Observer,
     records::FinishedStep,
     rollout::reward::{MixedReward, NoReward, RewardFn, RewardTools},
@@ -41,6 +42,8 @@ pub struct Inputs<'a> {
     /// The processes that share the training. All of them call [`train`] with the same inputs; the first writes
     /// checkpoints, and its evaluations count.
     pub ranks: &'a Ranks,
+    /// The model that is imitated, frozen; none if the algorithm imitates none.
+    pub teacher: Option<&'a Decoder>,
 }
 
 /// The result of a training.
@@ -113,7 +116,30 @@ pub(super) fn train_with(
         inputs.seed,
     )
     .shared(inputs.ranks)?;
-    let mut method = method(&task, settings, reward_fn, start, inputs.ranks)?;
+    let draw = Drawing {
+        task: &task,
+        settings,
+        reward_fn,
+        folder: inputs.checkpoints,
+        identity: &identity,
+    };
+    let draw = draw.prepare(learner.model(), observer)?;
+    // If one rank has to stop, all do.
+    let has_to_stop = inputs.ranks.any(draw.is_none())?;
+    let draw = draw.filter(|_| !has_to_stop);
+    let Some(draw) = draw else {
+        return Ok(Outcome {
+            model: learner.into_model(),
+            steps: 0,
+            weights: 0,
+            ended: Ended::Stopped,
+        });
+    };
+    let frozen = Frozen {
+        start,
+        teacher: inputs.teacher,
+    };
+    let mut method = method(&task, settings, reward_fn, frozen, draw, inputs.ranks)?;
     let mut run = Run {
         settings,
         rows: inputs.rows,

@@ -11,6 +11,7 @@ use crate::{
     settings::{COUNT, COUNT_OR_ZERO, Kind, above_to, choice, settings, whole},
     train::{
         algorithm::Algorithm,
+        curriculum::Curriculum,
         error::TrainError,
         evaluation::{EvalSchedule, FinalCheckpoint},
         learner::{LearningRate, OptimizerSettings},
@@ -84,6 +85,10 @@ settings! {
         #[serde(default = "each", skip_serializing_if = "is_each")]
         #[key(COUNT_OR_ZERO, default = 1, source = "ours; the completions of every step")]
         pub samples_every: usize,
+        /// Rows are drawn by how often the untrained model solves them; not used by SFT.
+        #[serde(default, skip_serializing_if = "Curriculum::is_off")]
+        #[table(source = "not in the paper")]
+        pub curriculum: Curriculum,
         /// Evaluations of the model during training, on a part of a benchmark.
         #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
         #[table(source = "ours; the paper's Figure 2 also measures during training")]

@@ -40,6 +40,7 @@ pub(super) struct StepOutput {
     pub(super) notes: Vec<String>,
     pub(super) sampling_seconds: f64,
     pub(super) reward_seconds: f64,
+    pub(super) judging_seconds: f64,
     pub(super) update_seconds: f64,
 }
 

@@ -53,6 +53,19 @@ pub enum WorkerError {
         /// The file or the folder.
         path: PathBuf,
     },
+    /// A teacher has other tokens than the model in training.
+    #[error(
+        "the teacher `{teacher}` does not have the tokens of the model in training ({} and {} of them); choose a \
+         teacher of the same family whose `config.json` has the same `vocab_size`",
+        sizes[0],
+        sizes[1]
+    )]
+    OtherVocabulary {
+        /// The folder of the teacher.
+        teacher: PathBuf,
+        /// The numbers of tokens of teacher and model.
+        sizes: [usize; 2],
+    },
     /// A trained model is not what its training has written.
     #[error(
         "`{path}` has changed since its training ended: it has another digest than `outcome.json` says; \

@@ -8,7 +8,7 @@ use super::WorkerError;
 use crate::{
     digest::Digest,
     disk::atomic::{self, Flush},
-    model::{Dtype, LanguageModel, ModelSettings},
+    model::{Decoder, Dtype, LanguageModel, ModelSettings},
     plan::{JobId, JobKind, Start},
     results::JobDir,
 };
@@ -38,6 +38,24 @@ pub(super) fn load(
     model.chat.format = settings.chat;
     model.kv_cache = settings.kv_cache;
     Ok(model)
+}
+
+/// The frozen model that a training imitates. It must read and write the tokens of the model in training.
+pub(super) fn teacher(
+    path: &Path,
+    settings: &ModelSettings,
+    model: &LanguageModel,
+    device: &Device,
+) -> Result<Decoder, WorkerError> {
+    let teacher = LanguageModel::load(path, settings.dtype, device)?;
+    let sizes = [&teacher, model].map(|model| model.config.vocab_size);
+    if sizes[0] != sizes[1] || !teacher.tokenizer.has_tokens_of(&model.tokenizer) {
+        return Err(WorkerError::OtherVocabulary {
+            teacher: path.to_path_buf(),
+            sizes,
+        });
+    }
+    Ok(teacher.decoder.frozen())
 }
 
 /// The model that a finished training has made: a whole model, or the model that it started with and an

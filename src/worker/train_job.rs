@@ -7,11 +7,11 @@ use super::{
     train_log::TrainLog,
 };
 use crate::{
-    data::{PromptTemplate, TrainingRow, read_training_rows, target_text},
+    data::{NoteKind, PromptTemplate, TrainingRow, read_training_rows, target_text},
     digest::Digest,
     disk::{DiskError, JsonLines},
     eval::{is_raw, prompt_text},
-    model::{AdapterKind, Chat, LanguageModel},
+    model::{AdapterKind, Chat, Decoder, LanguageModel},
     plan::{TrainEval, Work},
     ranks::Ranks,
     results::{JobDir, Outcome, TrainOutcome},
@@ -74,9 +74,17 @@ pub(super) fn train_job(
 
 /// What a training reads, in memory.
 pub(super) struct Prepared {
-    model: LanguageModel,
-    rows: Vec<Row>,
+    loaded: Loaded,
     tools: Tools,
+}
+
+/// The models and rows of a training.
+pub(super) struct Loaded {
+    /// The model that it begins with, adapter included.
+    pub(super) model: LanguageModel,
+    pub(super) rows: Vec<Row>,
+    /// The model that it imitates.
+    pub(super) teacher: Option<Decoder>,
 }
 
 impl Prepared {
@@ -87,9 +95,9 @@ impl Prepared {
         dir: &JobDir,
         rank: usize,
     ) -> Result<Self, WorkerError> {
-        let (model, rows) = start(work, settings, dir, rank)?;
+        let loaded = start(work, settings, dir, rank)?;
         let tools = Tools::start(settings)?;
-        Ok(Self { model, rows, tools })
+        Ok(Self { loaded, tools })
     }
 
     /// Trains as one of `ranks`.
@@ -103,31 +111,37 @@ impl Prepared {
     ) -> Result<train::Outcome, TrainError> {
         let inputs = Inputs {
             settings,
-            rows: &self.rows,
+            rows: &self.loaded.rows,
             seed: work.seed,
             checkpoints: &dir.checkpoints(),
             tools: self.tools.as_reward_tools(),
             ranks,
+            teacher: self.loaded.teacher.as_ref(),
         };
-        train(self.model, &inputs, observer)
+        train(self.loaded.model, &inputs, observer)
     }
 }
 
-/// The model that a training begins with, adapter included, and the rows of its data. `dir` is the folder of the job,
-/// and the device that of a rank.
+/// Loads the models and rows of a training onto the device of a rank. `dir` is the folder of the job.
 pub(super) fn start(
     work: &Work,
     settings: &TrainSettings,
     dir: &JobDir,
     rank: usize,
-) -> Result<(LanguageModel, Vec<Row>), WorkerError> {
+) -> Result<Loaded, WorkerError> {
     let device = work.backend.open_for(rank)?;
     let path = work.model_path.as_deref();
     let mut model = model::load(&work.model, path, &work.start, dir, &device)?;
     let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
-    Ok((model, rows))
+    let teacher = work.teacher_path.as_deref();
+    let teacher = teacher.map(|path| model::teacher(path, &work.model, &model, &device));
+    Ok(Loaded {
+        teacher: teacher.transpose()?,
+        model,
+        rows,
+    })
 }
 
 /// Writes the trained model, or its adapter alone, and returns the digest of the folder.
@@ -164,8 +178,11 @@ fn no_update(dir: &JobDir) -> Result<Option<String>, DiskError> {
 fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, WorkerError> {
     let template = PromptTemplate::load(&work.prompts.migration)?;
     let is_rewarded = settings.algorithm.has_reward();
-    let row = |(index, row): (usize, TrainingRow)| {
-        let id = format!("row {}", index + 1);
+    let row = |(index, (row, kind)): (usize, (TrainingRow, NoteKind))| {
+        let mut id = format!("row {}", index + 1);
+        if kind != NoteKind::Right {
+            id = format!("{id}, {} note", kind.name());
+        }
         Ok(match row {
             TrainingRow::Migration(row) => {
                 let prompt = template.render(&row.prompt_fields())?;
@@ -194,11 +211,9 @@ fn rows(work: &Work, settings: &TrainSettings, chat: &Chat) -> Result<Vec<Row>, 
             },
         })
     };
-    read_training_rows(&work.data)?
-        .into_iter()
-        .enumerate()
-        .map(row)
-        .collect()
+    let rows = read_training_rows(&work.data)?;
+    let mixed = work.notes.mix_training(rows, work.seed);
+    mixed.into_iter().enumerate().map(row).collect()
 }
 
 /// The metrics of the last step without times, from its line in `metrics.jsonl`.

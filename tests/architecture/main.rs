@@ -31,7 +31,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("launch", &[]),
     ("ranks", &[]),
     ("remote", &["fuzz", "settings"]),
-    ("data", &["digest", "disk", "fuzz", "settings", "syntax"]),
+    (
+        "data",
+        &["digest", "disk", "fuzz", "seed", "settings", "syntax"],
+    ),
     ("reward", &["answer", "sandbox", "settings", "syntax"]),
     (
         "model",

@@ -19,6 +19,7 @@ mod proof;
 mod ranks;
 mod remote;
 mod report;
+mod rewards_page;
 mod score;
 mod specs;
 mod stdout;

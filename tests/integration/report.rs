@@ -132,6 +132,7 @@ fn evaluation(
             group: None,
             kind: Some(["one kind", HOSTILE][place % 2].to_owned()),
             verdicts: passed.iter().map(verdict).collect(),
+            measures: std::collections::BTreeMap::new(),
             passed,
         });
     }

@@ -100,6 +100,12 @@ fn the_readers_accept_every_set() {
         read_training_rows(&tiny("migrations.jsonl")).unwrap().len(),
         1200
     );
+    assert_eq!(
+        read_training_rows(&tiny("migrations_mixed.jsonl"))
+            .unwrap()
+            .len(),
+        1200
+    );
     for (file, rows) in [
         ("arena.jsonl", 168),
         ("probe.jsonl", 42),
@@ -112,4 +118,48 @@ fn the_readers_accept_every_set() {
         );
     }
     assert!(Path::new(&tiny("multi.jsonl")).is_file());
+}
+
+/// Oracle: the data set, which has a solution that heeds its note and one that ignores it.
+#[test]
+fn a_solution_that_ignores_all_notes_is_right_unless_its_note_is() {
+    let bench = benchmark::open("mini_note_trust", &tiny("arena.jsonl")).expect("a benchmark");
+    let settings = Settings {
+        workers: 2,
+        is_unsandboxed_allowed: true,
+        ..Settings::default()
+    };
+    let pool = Pool::start(&settings).expect("servers of Python");
+    let rows = raw_rows("arena.jsonl");
+    assert_eq!(bench.tasks().len(), 5 * rows.len());
+    // One task of seven, so that every kind of update occurs.
+    for (row, tasks) in rows.iter().zip(bench.tasks().chunks(5)).step_by(7) {
+        for task in tasks {
+            let judge = |field: &str| {
+                let solution = text_of(row, field);
+                let verdict = bench.judge(task, &solution, &pool).expect("a verdict");
+                (verdict.passed, verdict.measures["follows"])
+            };
+            let kind = task.kind.as_deref().expect("a kind");
+            let is_right = kind == "right";
+            assert_eq!(judge("old_solution"), (!is_right, false), "{}", task.id);
+            // A program that passes the old default explicitly is right before the update as well.
+            let is_default = task.id.contains("default_value");
+            let (passed, follows) = judge("ref_solution");
+            match kind {
+                "right" => assert!(passed && (follows || is_default), "{}", task.id),
+                // A keyword that is a name of the task too is no sign of the note.
+                "wrong" => assert!(
+                    passed == is_default && (follows || is_default),
+                    "{}",
+                    task.id
+                ),
+                _ => assert_eq!(passed, is_default, "{}", task.id),
+            }
+        }
+    }
+}
+
+fn text_of(row: &Value, field: &str) -> String {
+    row[field].as_str().expect("a text").to_owned()
 }

@@ -6,6 +6,7 @@
 use super::{
     api::Api,
     program::{Problem, Written, plain},
+    style::Choices,
     update::Update,
 };
 
@@ -18,16 +19,27 @@ pub(super) struct Document {
 
 /// The program, migrated to some updates.
 pub(super) fn updated(problem: &Problem<'_>, updates: &[&Update<'_>]) -> String {
-    problem.code(&|api: &Api, arguments: &[&str]| match updates
-        .iter()
-        .find(|update| update.api == api)
-    {
+    problem.code(&|api, arguments| call(updates, api, arguments))
+}
+
+/// The same in another style.
+pub(super) fn updated_in(
+    style: &Choices,
+    problem: &Problem<'_>,
+    updates: &[&Update<'_>],
+) -> String {
+    problem.code_in(style, &|api, arguments| call(updates, api, arguments))
+}
+
+/// A call after some updates.
+fn call(updates: &[&Update<'_>], api: &Api, arguments: &[&str]) -> Written {
+    match updates.iter().find(|update| update.api == api) {
         Some(update) => Written {
             module: update.module().to_owned(),
             call: update.call(arguments),
         },
         None => plain(api, arguments),
-    })
+    }
 }
 
 /// A prompt: a note, if there is one, and a program to migrate or a function to complete.

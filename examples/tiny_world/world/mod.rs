@@ -11,6 +11,7 @@ mod document;
 mod names;
 mod program;
 mod sets;
+mod style;
 mod tokenizer;
 mod update;
 
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 use api::{Api, UNIVERSE};
 use names::{Names, one_of};
 use program::Problem;
+pub(crate) use style::Style;
 
 use recode::seed::Stream;
 

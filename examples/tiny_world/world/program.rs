@@ -16,7 +16,7 @@ const RESULTS: [&str; 5] = ["value", "result", "out", "part", "got"];
 
 /// How the calls are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     /// One call, returned.
     Plain,
     /// One call, assigned to a variable first.
@@ -31,11 +31,11 @@ enum Shape {
 
 /// What the program does with the result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Finish {
+pub(super) struct Finish {
     /// What the program returns, in words, with `{}` for the call.
     words: &'static str,
     /// The expression that it returns, with `{}` for the call.
-    python: &'static str,
+    pub(super) python: &'static str,
 }
 
 const fn finish(words: &'static str, python: &'static str) -> Finish {
@@ -82,11 +82,11 @@ pub(super) struct Problem<'a> {
     pub(super) apis: Vec<&'a Api>,
     function: &'static str,
     /// The arguments of each call.
-    variables: Vec<Vec<&'static str>>,
+    pub(super) variables: Vec<Vec<&'static str>>,
     /// Names for intermediate results.
     results: Vec<&'static str>,
-    shape: Shape,
-    finish: Finish,
+    pub(super) shape: Shape,
+    pub(super) finish: Finish,
 }
 
 impl<'a> Problem<'a> {

@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::{
     World,
     api::Api,
-    document::updated,
+    document::{updated, updated_in},
     names::one_of,
     program::{Problem, plain},
+    style::Style,
     update::{Kind, Update},
 };
 use recode::seed::{Stream, stream};
@@ -88,7 +89,8 @@ impl World {
     /// All sets: the training data, then the tasks.
     pub(crate) fn sets(&self) -> Vec<Set> {
         vec![
-            lines("migrations.jsonl", &self.migrations()),
+            self.migration_set(Style::Own),
+            self.migration_set(Style::Mixed),
             lines(
                 "arena.jsonl",
                 &self.arena("arena", &self.held, TASKS_A_KIND),
@@ -107,29 +109,77 @@ impl World {
         stream(self.seed, &format!("world {purpose}"), 0, index as u64)
     }
 
-    fn migrations(&self) -> Vec<MigrationRow> {
-        let row = |index: usize| {
-            let mut draw = self.draw("migrations", index);
-            let (kind, api) = loop {
-                // Kinds take turns, so that all are equally frequent.
-                let kind = Kind::ALL[index % Kind::ALL.len()];
-                let api = *one_of(&mut draw, &self.trained);
-                if kind.fits(api) {
-                    break (kind, api);
-                }
-            };
-            let update = Update::draw(api, kind, &self.names, false, &mut draw);
-            let problem = self.problem_about(api, &mut draw, false);
-            MigrationRow {
-                dependency: api.module().to_owned(),
-                new_version: format!("=={}.{}", 2 + draw.below(8), draw.below(10)),
-                description: problem.sentence(),
-                update_info: update.note(),
-                old_code: problem.code(&plain),
-                new_code: updated(&problem, &[&update]),
+    /// The training data with targets in a style; nothing else depends on it.
+    pub(crate) fn migration_set(&self, style: Style) -> Set {
+        let rows = (0..MIGRATIONS).map(|index| self.migration(index, style).0);
+        lines(style.file(), &rows.collect::<Vec<_>>())
+    }
+
+    /// A row of the training data, its problem, and the update.
+    fn migration(
+        &self,
+        index: usize,
+        style: Style,
+    ) -> (MigrationRow, Problem<'static>, Update<'static>) {
+        let mut draw = self.draw("migrations", index);
+        let (kind, api) = loop {
+            // Kinds take turns, so that all are equally frequent.
+            let kind = Kind::ALL[index % Kind::ALL.len()];
+            let api = *one_of(&mut draw, &self.trained);
+            if kind.fits(api) {
+                break (kind, api);
             }
         };
-        (0..MIGRATIONS).map(row).collect()
+        let update = Update::draw(api, kind, &self.names, false, &mut draw);
+        let problem = self.problem_about(api, &mut draw, false);
+        let choices = style.choices(&mut self.draw("style", index));
+        let row = MigrationRow {
+            dependency: api.module().to_owned(),
+            new_version: format!("=={}.{}", 2 + draw.below(8), draw.below(10)),
+            description: problem.sentence(),
+            update_info: update.note(),
+            old_code: problem.code(&plain),
+            new_code: match &choices {
+                Some(choices) => updated_in(choices, &problem, &[&update]),
+                None => updated(&problem, &[&update]),
+            },
+        };
+        (row, problem, update)
+    }
+
+    /// Programs that run the target of a row in a style, under its update, and compare its results with
+    /// those that are known.
+    #[cfg(test)]
+    pub(crate) fn checks(&self, style: Style, rows: usize) -> Vec<String> {
+        let check = |index: usize| {
+            let (row, problem, update) = self.migration(index, style);
+            let api = update.api;
+            let (module, name) = (api.module(), api.name());
+            let implementation = update.implementation();
+            let apply = match update.kind {
+                Kind::Rename => format!(
+                    "del {module}.{name}\nsetattr({module}, '{0}', {0})",
+                    update.name
+                ),
+                Kind::Move => format!(
+                    "del {module}.{name}\nimport sys, types\nsys.modules['{0}'] = types.ModuleType('{0}')\n\
+                     setattr(sys.modules['{0}'], '{name}', {name})",
+                    update.name
+                ),
+                _ => format!("{module}.{name} = {name}"),
+            };
+            let calls: Vec<String> = problem
+                .examples()
+                .iter()
+                .map(|(arguments, result)| {
+                    let function = problem.function();
+                    format!("assert {function}({arguments}) == {result}, '{function}'")
+                })
+                .collect();
+            let (kept, calls, code) = (imports(api), calls.join("\n"), row.new_code);
+            format!("{kept}\n{implementation}\n{apply}\n{code}\n\n{calls}\n")
+        };
+        (0..rows).map(check).collect()
     }
 
     /// Tasks about updates of some functions, equally many of each kind, with held-out names.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The benchmark's own time limit of a test.
-const TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(in crate::eval) struct CodeUpdateArena {
@@ -31,7 +31,7 @@ pub(in crate::eval) struct CodeUpdateArena {
 
 /// A task, and what is parsed from it when the file is read.
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     task: ArenaTask,
     /// The statements that apply each update.
     enforce: Vec<String>,
@@ -92,7 +92,7 @@ pub(in crate::eval) fn read(
 }
 
 impl Row {
-    fn new(task: ArenaTask) -> Result<Self, String> {
+    pub(super) fn new(task: ArenaTask) -> Result<Self, String> {
         let enforce = task.updates().map(enforce).collect::<Result<_, _>>()?;
         let names = task
             .unit_tests
@@ -104,6 +104,17 @@ impl Row {
             enforce,
             task,
         })
+    }
+
+    /// The solution in an answer, if there is one.
+    pub(super) fn extract(&self, answer: &str) -> Option<String> {
+        let wanted = extract::function_name(&self.task.solution_signature);
+        extract::answer(answer, wanted)
+    }
+
+    /// The solution that the data set gives.
+    pub(super) fn reference(&self) -> &str {
+        &self.task.reference_solution
     }
 
     /// Its update, if it has only one.
@@ -241,7 +252,18 @@ impl CodeUpdateArena {
 }
 
 impl CodeUpdateArena {
-    fn run(
+    /// The tasks as the file has them.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &ArenaTask> {
+        self.rows.iter().map(|row| &row.task)
+    }
+
+    /// Shows other tasks, which the caller judges row by row with this time limit.
+    pub(super) fn replace_tasks(&mut self, tasks: Vec<Task>, timeout: Duration) {
+        self.tasks = tasks;
+        self.timeout = timeout;
+    }
+
+    pub(super) fn run(
         &self,
         row: &Row,
         solution: &str,
@@ -271,14 +293,12 @@ impl Benchmark for CodeUpdateArena {
     }
 
     fn extract(&self, task: &Task, answer: &str) -> Option<String> {
-        let row = row_of(&self.tasks, &self.rows, task).ok()?;
-        let wanted = extract::function_name(&row.task.solution_signature);
-        extract::answer(answer, wanted)
+        row_of(&self.tasks, &self.rows, task).ok()?.extract(answer)
     }
 
     fn reference(&self, task: &Task) -> Option<String> {
         let row = row_of(&self.tasks, &self.rows, task).ok()?;
-        Some(row.task.reference_solution.clone())
+        Some(row.reference().to_owned())
     }
 
     fn judge(&self, task: &Task, solution: &str, pool: &Pool) -> Result<Judgement, EvalError> {

@@ -5,6 +5,7 @@ pub(super) mod code_update_arena;
 mod human_eval;
 mod human_eval_plus;
 mod messages;
+mod note_trust;
 mod registry;
 mod repairs;
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Benchmark, Options, code_update_arena, human_eval, human_eval_plus};
+use super::{Benchmark, Options, code_update_arena, human_eval, human_eval_plus, note_trust};
 use crate::{
     data::TaskFormat,
     eval::EvalError,
@@ -32,6 +32,9 @@ pub struct Descriptor {
     /// The number of times that a change of judging has changed the verdicts of some solutions. It is part of its
     /// jobs, so that older results are not mistaken for new ones.
     pub judging: u32,
+    /// Those of the measures of a judgement that its outcomes have for each sample, so that a table can show
+    /// them with an interval.
+    pub measures: &'static [&'static str],
     /// Whether its verdicts are written in the format of EvalPlus's result file.
     pub has_evalplus_results: bool,
     open: Open,
@@ -65,6 +68,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "5",
         samples_source: "paper: n = 5, for pass@1 and pass@5",
         judging: 0,
+        measures: &[],
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -77,6 +81,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "5",
         samples_source: "as code_update_arena",
         judging: 0,
+        measures: &[],
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -89,6 +94,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "1",
         samples_source: "as humaneval",
         judging: 0,
+        measures: &[],
         has_evalplus_results: false,
         open: human_eval::open,
     },
@@ -101,8 +107,22 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "5",
         samples_source: "as multi_update",
         judging: 0,
+        measures: &[],
         has_evalplus_results: false,
         open: code_update_arena::open,
+    },
+    Descriptor {
+        name: "mini_note_trust",
+        summary: "Functions of the tiny world to write under five kinds of note.",
+        format: TaskFormat::NoteTrust,
+        libraries: &[],
+        reads: &[],
+        samples: "1",
+        samples_source: "as humaneval",
+        judging: 0,
+        measures: &[note_trust::FOLLOWS],
+        has_evalplus_results: false,
+        open: note_trust::open,
     },
     Descriptor {
         name: "mini_other_note",
@@ -113,6 +133,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "1",
         samples_source: "as humaneval",
         judging: 0,
+        measures: &[],
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -125,6 +146,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "5",
         samples_source: "paper, Table 3: pass@1 and pass@5",
         judging: 0,
+        measures: &[],
         has_evalplus_results: false,
         open: code_update_arena::open,
     },
@@ -137,6 +159,7 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "1",
         samples_source: "paper: pass@1",
         judging: 1,
+        measures: &[],
         has_evalplus_results: false,
         open: human_eval::open,
     },
@@ -149,8 +172,22 @@ pub const BENCHMARKS: &[Descriptor] = &[
         samples: "1",
         samples_source: "paper: pass@1",
         judging: 1,
+        measures: &[],
         has_evalplus_results: true,
         open: human_eval_plus::open,
+    },
+    Descriptor {
+        name: "note_trust",
+        summary: "The tasks of CodeUpdateArena, each under five kinds of note.",
+        format: TaskFormat::NoteTrust,
+        libraries: ARENA_LIBRARIES,
+        reads: &[Choice::Repairs],
+        samples: "1",
+        samples_source: "ours: five kinds of note for each task",
+        judging: 0,
+        measures: &[note_trust::FOLLOWS],
+        has_evalplus_results: false,
+        open: note_trust::open,
     },
 ];
 

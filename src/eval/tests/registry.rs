@@ -48,6 +48,7 @@ fn each_benchmark_renders_its_template_and_reports_an_error_in_a_replaced_one() 
         let (row, file) = match format {
             TaskFormat::HumanEval => (&human_eval, "human_eval.jinja"),
             TaskFormat::CodeUpdateArena => (&arena, "code_update_arena.jinja"),
+            TaskFormat::NoteTrust => (&arena, "note_trust.jinja"),
         };
         fs::write(&data, row.to_string()).unwrap();
         let benchmark = open(name, &data).unwrap();

@@ -12,13 +12,13 @@ use burn::tensor::{IndexingUpdateOp, Tensor};
 use crate::model::{
     adapter::Dropout,
     attention::Pass,
-    log_prob::{LogProbs, Places},
+    log_prob::{LogProbs, Places, RowScores},
     ops,
     parameter::{self, EMBEDDING, FINAL_NORM, HEAD, Parameter},
     token_batch::TokenBatch,
 };
 
-use super::{Block, Decoder, trainable::leaf};
+use super::{Block, Decoder, log_probs::Wanted, trainable::leaf};
 
 /// Gradients by the names of their parameters.
 type Named = BTreeMap<String, Tensor<2>>;
@@ -37,6 +37,7 @@ impl Decoder {
         tokens: &TokenBatch,
         temperature: f64,
         mut dropout: Option<&mut Dropout>,
+        wanted: Wanted<'_>,
         loss: impl FnOnce(LogProbs) -> Tensor<1>,
     ) -> (Tensor<1>, Named) {
         assert!(
@@ -58,16 +59,22 @@ impl Decoder {
             x = block.forward(x, index, &mut pass);
         }
 
-        let scores = plain.log_probs_of(&plain.norm.forward(x.clone()), tokens, temperature);
-        let log_probs = leaf(scores.log_probs);
-        let loss = loss(LogProbs {
-            log_probs: log_probs.clone(),
-            entropy: scores.entropy,
-        });
+        let teacher = wanted.teacher.map(|teacher| teacher.rows(tokens, None));
+        let hidden = plain.norm.forward(x.clone());
+        let scores = plain.scores_of(&hidden, tokens, temperature, wanted, teacher.as_ref());
+        let leaves = Leaves::of(scores, wanted);
+        let loss = loss(leaves.0.clone());
         let mut gradients = loss.backward();
         let mut named = Named::new();
-        if let Some(gradient) = log_probs.grad_remove(&mut gradients) {
-            let mut gradient = self.head_backward(&x, tokens, temperature, gradient, &mut named);
+        if let Some(weights) = leaves.gradients(&mut gradients, wanted) {
+            let head = HeadPass {
+                tokens,
+                temperature,
+                wanted,
+                teacher,
+                weights,
+            };
+            let mut gradient = self.head_backward(&x, head, &mut named);
             let first = usize::from(!self.embed_tokens.is_require_grad());
             for (index, (input, mut dropout)) in starts.into_iter().enumerate().rev() {
                 // If the embedding is frozen, nothing below the first block is trained.
@@ -98,25 +105,39 @@ impl Decoder {
     /// # Shapes
     ///
     /// - `x`, output: `[batch · time, d]`
-    /// - `gradient`: `[batch, completion_time]`
-    fn head_backward(
-        &self,
-        x: &Tensor<2>,
-        tokens: &TokenBatch,
-        temperature: f64,
-        gradient: Tensor<2>,
-        named: &mut Named,
-    ) -> Tensor<2> {
+    fn head_backward(&self, x: &Tensor<2>, head: HeadPass<'_>, named: &mut Named) -> Tensor<2> {
         let device = self.device();
-        let gradient = gradient.reshape([-1, 1]);
+        let HeadPass {
+            tokens,
+            temperature,
+            wanted,
+            teacher,
+            weights,
+        } = head;
         let mut sum = x.zeros_like();
         for targets in tokens.targets().chunks(self.head_rows()) {
             let places = Places::new(targets, &device);
             let rows = leaf(x.clone().select(0, places.predictors.clone()));
             let logits = self.logits(self.norm.forward(rows.clone()));
             let scores = ops::log_softmax(logits, temperature);
-            let weight = gradient.clone().select(0, places.slots);
-            let mut gradients = (scores.of(places.tokens) * weight).sum().backward();
+            let teacher = wanted.teacher_scores(teacher.as_ref(), &places, temperature);
+            let scores = RowScores::new(
+                scores,
+                places.tokens,
+                wanted.entropy_gradient,
+                teacher.as_ref(),
+            );
+            let weighted = |values: Tensor<2>, weight: &Tensor<2>| {
+                (values * weight.clone().select(0, places.slots.clone())).sum()
+            };
+            let mut total = weighted(scores.log_probs, &weights.log_probs);
+            if let Some(weight) = &weights.entropy {
+                total = total + weighted(scores.entropy, weight);
+            }
+            if let (Some(values), Some(weight)) = (scores.divergence, &weights.divergence) {
+                total = total + weighted(values, weight);
+            }
+            let mut gradients = total.backward();
             if let Some(part) = rows.grad_remove(&mut gradients) {
                 sum = sum.select_assign(0, places.predictors, part, IndexingUpdateOp::Add);
             }
@@ -145,6 +166,74 @@ impl Decoder {
             let part = zeros.select_assign(0, ids, gradient, IndexingUpdateOp::Add);
             add(parameter::weight(EMBEDDING), part, named);
         }
+    }
+}
+
+/// The scores of completions as leaves of the graph of a loss.
+struct Leaves(LogProbs);
+
+/// What the backward pass of the head needs.
+struct HeadPass<'a> {
+    tokens: &'a TokenBatch,
+    temperature: f64,
+    wanted: Wanted<'a>,
+    /// The output of the teacher's final norm.
+    teacher: Option<Tensor<2>>,
+    weights: Weights,
+}
+
+/// The gradient of a loss by each score, `[batch · completion_time, 1]`.
+struct Weights {
+    log_probs: Tensor<2>,
+    entropy: Option<Tensor<2>>,
+    divergence: Option<Tensor<2>>,
+}
+
+impl Leaves {
+    fn of(scores: LogProbs, wanted: Wanted<'_>) -> Self {
+        Self(LogProbs {
+            log_probs: leaf(scores.log_probs),
+            entropy: if wanted.entropy_gradient {
+                leaf(scores.entropy)
+            } else {
+                scores.entropy
+            },
+            divergence: scores.divergence.map(leaf),
+        })
+    }
+
+    /// The gradients by the scores; `None` if the loss depends on none of them.
+    fn gradients(
+        self,
+        gradients: &mut burn::tensor::Gradients,
+        wanted: Wanted<'_>,
+    ) -> Option<Weights> {
+        let mut of = |score: &Tensor<2>| {
+            let gradient = score.grad_remove(gradients)?;
+            Some(gradient.reshape([-1, 1]))
+        };
+        let log_probs = of(&self.0.log_probs);
+        let entropy = wanted
+            .entropy_gradient
+            .then(|| of(&self.0.entropy))
+            .flatten();
+        let divergence = self.0.divergence.as_ref().and_then(&mut of);
+        if log_probs.is_none() && entropy.is_none() && divergence.is_none() {
+            return None;
+        }
+        let zeros = || {
+            self.0
+                .log_probs
+                .clone()
+                .inner()
+                .zeros_like()
+                .reshape([-1, 1])
+        };
+        Some(Weights {
+            log_probs: log_probs.unwrap_or_else(zeros),
+            entropy,
+            divergence,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod block;
 mod by_block;
-mod log_probs;
+pub(in crate::model) mod log_probs;
 mod trainable;
 
 use burn::tensor::{Device, Tensor};

@@ -40,6 +40,11 @@ impl<'p> Row<'p> {
             last: 0,
         }
     }
+
+    /// The index among all prompts.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
 }
 
 /// Rows that run together, one token of each at a time.
@@ -69,6 +74,11 @@ impl<'m, 'p> Batch<'m, 'p> {
 
     pub(super) fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The indices of the prompts whose completions have not ended.
+    pub(super) fn indices(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().map(Row::index)
     }
 
     /// Reads the prompts of new rows, draws their first tokens and adds the rows that go on.

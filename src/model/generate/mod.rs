@@ -4,7 +4,7 @@ mod batch;
 mod fit;
 mod stream;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::seed::Stream;
 
@@ -54,10 +54,36 @@ pub fn generate(
     streams: Vec<Stream>,
     should_stop: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<Completion>, ModelError> {
+    generate_watched(
+        model,
+        prompts,
+        settings,
+        streams,
+        should_stop,
+        &mut |_, _| {},
+    )
+}
+
+/// [`generate`], which hands each completion to `on_end`, with the number of its prompt, as soon as it ends.
+///
+/// # Panics
+///
+/// If the number of streams is not the number of prompts.
+pub fn generate_watched(
+    model: &LanguageModel,
+    prompts: &[Vec<u32>],
+    settings: &SamplingSettings,
+    streams: Vec<Stream>,
+    should_stop: &mut dyn FnMut() -> bool,
+    on_end: &mut dyn FnMut(usize, &Completion),
+) -> Result<Vec<Completion>, ModelError> {
     assert_eq!(prompts.len(), streams.len(), "every prompt has a stream");
     check(model, prompts)?;
     let mut completions: Vec<Completion> = prompts.iter().map(|_| Completion::empty()).collect();
     if settings.max_completion_tokens == 0 {
+        for (index, completion) in completions.iter().enumerate() {
+            on_end(index, completion);
+        }
         return Ok(completions);
     }
     let limit = |prompt: &Vec<u32>| {
@@ -76,19 +102,27 @@ pub fn generate(
         .max();
     let places = places(model, longest.unwrap_or(1));
     let mut batch = Batch::new(model, Sampler::new(settings));
+    let mut running: BTreeSet<usize> = BTreeSet::new();
     while batch.has_rows() || !waiting.is_empty() {
         let free = places.saturating_sub(batch.rows()).min(waiting.len());
         if free > 0 {
             if should_stop() {
                 return Err(ModelError::Interrupted);
             }
-            batch.admit(waiting.drain(..free).collect(), &mut completions)?;
+            let admitted: Vec<Row<'_>> = waiting.drain(..free).collect();
+            running.extend(admitted.iter().map(Row::index));
+            batch.admit(admitted, &mut completions)?;
         } else if batch.has_rows() {
             if should_stop() {
                 return Err(ModelError::Interrupted);
             }
             batch.step(&mut completions)?;
         }
+        let now: BTreeSet<usize> = batch.indices().collect();
+        for ended in running.difference(&now) {
+            on_end(*ended, &completions[*ended]);
+        }
+        running = now;
     }
     Ok(completions)
 }
@@ -326,6 +360,27 @@ mod tests {
 
         let lengths: Vec<usize> = completions.iter().map(|one| one.tokens.len()).collect();
         assert_eq!(lengths, [4, 12]);
+    }
+
+    #[test]
+    fn each_completion_is_handed_over_once_and_whole() {
+        for kv_cache in ["1GiB", "1B"] {
+            let mut model = fixture::model("qwen2");
+            model.kv_cache = MemorySize::parse(kv_cache).unwrap_or(model.kv_cache);
+            let mut seen: Vec<Option<Completion>> = vec![None; 4];
+            let completions = generate_watched(
+                &model,
+                &prompts(),
+                &SETTINGS,
+                streams(4),
+                &mut || false,
+                &mut |index, completion| {
+                    assert_eq!(seen[index].replace(completion.clone()), None);
+                },
+            );
+            let seen: Vec<Completion> = seen.into_iter().flatten().collect();
+            assert_eq!(seen, completions.unwrap());
+        }
     }
 
     #[test]

@@ -44,6 +44,21 @@ impl LogSoftmax {
         }
     }
 
+    /// The logarithm of the probability of every token of the vocabulary, by the formula.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[rows, vocabulary]`
+    pub(in crate::model) fn all(&self) -> Tensor<2> {
+        match &self.0 {
+            How::ByFormula(formula) => formula.all(),
+            How::ByKernels {
+                logits,
+                temperature,
+            } => Formula::new(logits.clone(), *temperature).all(),
+        }
+    }
+
     /// The entropy of each row in nats, without a gradient.
     ///
     /// # Shapes

@@ -120,12 +120,14 @@ pub(crate) fn job(id: &str, after: &[&str]) -> Job {
     let work = Work {
         model: model(),
         model_path: None,
+        teacher_path: None,
         start: after
             .first()
             .map_or(Start::Base, |id| Start::Job(JobId((*id).into()))),
         task: Task::Eval(eval),
         data: PathBuf::from("arena.jsonl"),
         prompts,
+        notes: crate::data::NoteMix::default(),
         seed: 42,
         backend: Backend::Cpu,
         digests: BTreeMap::new(),

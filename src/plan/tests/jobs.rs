@@ -85,7 +85,8 @@ fn what_training_alone_reads_multiplies_no_untrained_evaluation() {
 #[test]
 fn what_sft_does_not_read_does_not_multiply_it() {
     let text = "name = \"t\"\ntrain.algorithm = \"sft\"\n[grid]\n\"train.reward\" = [\"em\", \"es\"]\n\
-                \"train.sampling.temperature\" = [0.5, 1.0]\n\"train.save_every\" = [10, 20]";
+                \"train.sampling.temperature\" = [0.5, 1.0]\n\"train.save_every\" = [10, 20]\n\
+                \"train.curriculum.samples\" = [0, 4]";
 
     assert_eq!(trainings(&plan_of(text)), 1);
 }
@@ -106,6 +107,11 @@ fn what_training_reads_makes_another_training() {
         "reward.normalizer = \"published\"",
         "train.lr.peak = 1e-4",
         "train.grpo.beta = 0.0",
+        "train.grpo.kl_estimator = \"k2\"",
+        "train.grpo.entropy_bonus = 0.1",
+        "train.grpo.updates_per_rollout = 2",
+        "train.curriculum.samples = 4",
+        "data.notes.none = 0.5",
         "train.eval.every = 50",
         "train.group_size = 4",
         "model.adapter.alpha = 32",
@@ -129,6 +135,9 @@ fn what_training_reads_makes_another_training() {
         "description = \"d\"",
         "eval.limit = 7",
         "train.dapo.clip_high = 0.5",
+        "train.grpo.kl_estimator = \"k3\"",
+        "train.curriculum.least = 0.5",
+        "data.notes.right = 0.3",
         "model.scratch.hidden_size = 64",
     ] {
         assert_eq!(id(line), before, "{line}");
@@ -391,4 +400,32 @@ fn settings_of_rewards_that_are_not_used_make_no_other_job() {
     ] {
         assert_ne!(first_training(other).id, plain, "{other}");
     }
+}
+
+#[test]
+fn a_teacher_is_known_by_its_bytes_and_not_by_its_name() {
+    let distilled = |teacher: &str| {
+        let text =
+            format!("train.algorithm = \"distill\"\ntrain.distill.teacher = \"{teacher}\"\n");
+        first_training(&text)
+    };
+    let job = distilled("large");
+
+    assert_eq!(
+        job.identity["train"]["algorithm"],
+        serde_json::json!({"distill": {}})
+    );
+    assert!(job.identity["digests"]["train.distill.teacher"].is_string());
+    assert!(
+        !job.identity.to_string().contains("large"),
+        "{}",
+        job.identity
+    );
+    assert_eq!(job.work.teacher_path.as_deref(), Some(Path::new("large")));
+    assert_ne!(job.id, distilled("larger").id);
+    let text = serde_json::to_string(&job.work).unwrap();
+    assert_eq!(
+        serde_json::from_str::<crate::plan::Work>(&text).unwrap(),
+        job.work
+    );
 }

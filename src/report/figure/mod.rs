@@ -1,8 +1,9 @@
-//! Figures of what trainings logged: the paper's Figures 2 and 5, the evaluations during a training,
+//! Figures of what trainings logged, and of benchmarks by kind of task: the paper's Figures 2 and 5, the evaluations during a training,
 //! and what shows whether a training is sound.
 
 mod axis;
 mod curves;
+mod kinds;
 mod quantity;
 mod start;
 mod style;
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::{plan::Plan, results::Store};
 
-use super::ReportError;
+use super::{ReportError, table::Table};
 
 pub(super) use curves::{Curve, Logs, Point, curve, logs};
 pub(super) use quantity::{QUANTITIES, Quantity};
@@ -27,8 +28,13 @@ pub(super) struct Figure {
     pub(super) svg: String,
 }
 
-/// The figures of a plan's finished trainings; a quantity that no training logged has none.
-pub(super) fn figures(plan: &Plan, store: &Store) -> Result<Vec<Figure>, ReportError> {
+/// The figures of a plan's finished trainings, and of the benchmarks of its table that have several measures;
+/// a quantity that no training logged has none.
+pub(super) fn figures(
+    plan: &Plan,
+    store: &Store,
+    table: &Table,
+) -> Result<Vec<Figure>, ReportError> {
     let logs = logs(plan, store)?;
     let figure = |quantity: &Quantity| {
         let curves: Vec<Curve> = logs
@@ -41,12 +47,17 @@ pub(super) fn figures(plan: &Plan, store: &Store) -> Result<Vec<Figure>, ReportE
         })
     };
     let quantities = QUANTITIES.iter().filter(|quantity| quantity.has_file);
-    Ok(quantities.filter_map(figure).collect())
+    let mut figures: Vec<Figure> = quantities.filter_map(figure).collect();
+    let kinds = kinds::figures(table).into_iter();
+    figures.extend(kinds.map(|(file, svg)| Figure { file, svg }));
+    Ok(figures)
 }
 
 /// The names of all files that this program may write into a folder of figures.
 pub(super) fn files() -> BTreeSet<String> {
-    QUANTITIES.iter().map(|quantity| file(*quantity)).collect()
+    let mut files = kinds::files();
+    files.extend(QUANTITIES.iter().map(|quantity| file(*quantity)));
+    files
 }
 
 fn file(quantity: Quantity) -> String {

@@ -89,6 +89,7 @@ mod tests {
             kind: None,
             passed: passed.to_vec(),
             verdicts: Vec::new(),
+            measures: std::collections::BTreeMap::new(),
         }
     }
 

@@ -193,14 +193,14 @@ fn polyline(text: &mut String, places: &str, place: usize) {
     );
 }
 
-fn rule(text: &mut String, [x1, y1, x2, y2]: [f64; 4], colour: &str) {
+pub(super) fn rule(text: &mut String, [x1, y1, x2, y2]: [f64; 4], colour: &str) {
     let _ = writeln!(
         text,
         "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"{colour}\"/>"
     );
 }
 
-fn write_text(text: &mut String, (x, y): (f64, f64), attributes: &str, content: &str) {
+pub(super) fn write_text(text: &mut String, (x, y): (f64, f64), attributes: &str, content: &str) {
     let space = if attributes.is_empty() { "" } else { " " };
     let content = escaped(content);
     let _ = writeln!(
@@ -210,7 +210,7 @@ fn write_text(text: &mut String, (x, y): (f64, f64), attributes: &str, content: 
 }
 
 /// Text as XML has it; characters that XML forbids are replaced.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

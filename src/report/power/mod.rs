@@ -269,6 +269,7 @@ mod tests {
     fn column(pass_at: usize) -> Column {
         Column {
             benchmark: "code_update_arena".to_owned(),
+            measure: None,
             pass_at,
         }
     }

@@ -21,6 +21,7 @@ pub(in crate::report) fn outcome(passed: &[usize]) -> Found {
         kind: None,
         passed: vec![*passed > 0, *passed > 1],
         verdicts: Vec::new(),
+        measures: std::collections::BTreeMap::new(),
     };
     Found::Done(EvalOutcome {
         benchmark: "code_update_arena".into(),
@@ -55,6 +56,7 @@ pub(in crate::report) fn row(method: &str, found: Vec<Found>) -> SheetRow {
 
 pub(in crate::report) fn sheet(show: Show, rows: Vec<SheetRow>) -> Sheet {
     let column = |pass_at| Column {
+        measure: None,
         benchmark: "code_update_arena".into(),
         pass_at,
     };

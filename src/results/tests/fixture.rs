@@ -18,6 +18,7 @@ pub(crate) fn outcome() -> Outcome {
             kind: None,
             passed: vec![true, false],
             verdicts: vec!["passed".into(), "wrong".into()],
+            measures: std::collections::BTreeMap::new(),
         }],
         metrics: BTreeMap::from([("pass@1".into(), 0.5)]),
         counts: BTreeMap::from([("passed".into(), 1), ("wrong".into(), 1)]),

@@ -124,6 +124,16 @@ impl TestJudge {
         Ok(Self::new(pool, timeout))
     }
 
+    /// A judge with so many workers.
+    #[cfg(test)]
+    pub(crate) fn with_workers(workers: usize, timeout: Duration) -> Self {
+        let settings = Settings {
+            workers,
+            ..Settings::default()
+        };
+        Self::new(Pool::start(&settings).unwrap(), timeout)
+    }
+
     /// The pool that runs the tests.
     pub fn pool(&self) -> &Pool {
         &self.pool

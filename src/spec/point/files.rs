@@ -25,13 +25,17 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
         let tokenizer = &mut settings.model.scratch.tokenizer;
         *tokenizer = file(report, "model.scratch.tokenizer", "tokenizer", tokenizer);
     } else if settings.model.base != ModelSettings::REMOTE {
-        settings.model.base = model(report, &settings.model.base);
+        settings.model.base = model(report, "model.base", &settings.model.base);
     }
     if is_trained {
         settings.data.train = data_set(report, &settings.data.train);
         for stage in &mut settings.stages {
             if let Some(custom) = &mut stage.reward_settings.custom {
                 reward_files(report, custom);
+            }
+            let key = format!("train.{}.teacher", stage.algorithm.name());
+            if let Some(teacher) = stage.algorithm.teacher_mut() {
+                *teacher = model(report, &key, teacher);
             }
         }
         let prompt = &mut settings.data.prompts.migration;
@@ -110,39 +114,45 @@ fn file(report: &mut PointReport<'_>, key: &str, noun: &str, path: &Path) -> Pat
     whole
 }
 
-fn model(report: &mut PointReport<'_>, base: &str) -> String {
-    let place = report.place("model.base");
+/// Completes the path of a model, which a key names.
+fn model(report: &mut PointReport<'_>, key: &str, base: &str) -> String {
+    let place = report.place(key);
     let names = report.around.names(DataKind::Model);
-    if is_named(report, names.as_deref(), base) {
+    if !base.is_empty() && is_named(report, names.as_deref(), base) {
         return base.to_owned();
     }
-    let whole = report.around.path(base, report.folder("model.base"));
-    if whole.is_dir() {
+    let whole = report.around.path(base, report.folder(key));
+    if whole.is_dir() && !base.is_empty() {
         return whole.to_string_lossy().into_owned();
     }
     let names = names.unwrap_or_default();
-    let title = format!("unknown model `{base}`");
+    // A teacher has weights on this machine.
+    let others: &[&str] = match key {
+        "model.base" => &["scratch", ModelSettings::REMOTE],
+        _ => &[],
+    };
+    let title = match base {
+        "" => format!("`{key}` names no model"),
+        base => format!("unknown model `{base}`"),
+    };
     let label = "neither a name of datasets/manifest.toml nor a folder";
     let problem = Problem::new(Code::E107, place, title, label);
-    report.add(
-        match nearest(
-            base,
-            names
-                .iter()
-                .copied()
-                .chain(["scratch", ModelSettings::REMOTE]),
-        ) {
-            Some(name) => problem.replace(
-                place,
-                format!("\"{name}\""),
-                format!("did you mean `{name}`?"),
-            ),
-            None => problem.help(format!(
-                "write {}, the path of a folder in the Hugging Face layout, `scratch` or `remote`",
-                one_of(&names)
-            )),
-        },
-    );
+    report.add(match nearest(base, names.iter().chain(others).copied()) {
+        Some(name) => problem.replace(
+            place,
+            format!("\"{name}\""),
+            format!("did you mean `{name}`?"),
+        ),
+        None => problem.help(format!(
+            "write {}, the path of a folder in the Hugging Face layout{}",
+            one_of(&names),
+            if others.is_empty() {
+                ""
+            } else {
+                ", `scratch` or `remote`"
+            }
+        )),
+    });
     base.to_owned()
 }
 

@@ -7,7 +7,7 @@ use crate::{
     eval::EvalSettings,
     model::ModelSettings,
     spec::{read::layered::Layered, schema, settings::Settings},
-    train::{EvalSchedule, TrainSettings},
+    train::{Curriculum, EvalSchedule, TrainSettings},
 };
 
 /// The settings of a point. An error names the section that does not fit its struct, although the
@@ -78,6 +78,9 @@ fn training(point: &Layered, algorithm: &str) -> Result<TrainSettings, String> {
     if train.eval.is_off() {
         // Without evaluations, their settings make no difference.
         train.eval = EvalSchedule::default();
+    }
+    if train.curriculum.is_off() {
+        train.curriculum = Curriculum::default();
     }
     Ok(train)
 }

@@ -135,11 +135,7 @@ impl Reader<'_> {
     fn all_columns(&self) -> Vec<Column> {
         let names = benchmark::names().into_iter();
         let used = names.filter(|name| self.samples(name).is_some());
-        used.map(|name| Column {
-            benchmark: name.to_owned(),
-            pass_at: 1,
-        })
-        .collect()
+        used.flat_map(columns_of).collect()
     }
 
     fn column(&mut self, node: &Node) -> Option<Column> {
@@ -172,7 +168,13 @@ impl Reader<'_> {
             ));
             return None;
         };
-        let Some(pass_at) = metric
+        let measures = benchmark::measures(name);
+        let split = metric.split_once('.');
+        let (measure, k) = match split {
+            Some((measure, k)) if measures.contains(&measure) => (Some(measure.to_owned()), k),
+            _ => (None, metric),
+        };
+        let Some(pass_at) = k
             .strip_prefix("pass@")
             .and_then(|k| k.parse().ok())
             .filter(|k| *k > 0)
@@ -198,6 +200,7 @@ impl Reader<'_> {
         }
         Some(Column {
             benchmark: name.to_owned(),
+            measure,
             pass_at,
         })
     }
@@ -294,6 +297,17 @@ impl Reader<'_> {
         }
         Some(text.to_owned())
     }
+}
+
+/// pass@1 of a benchmark, and of each of its measures.
+fn columns_of(name: &'static str) -> impl Iterator<Item = Column> {
+    let measures = benchmark::measures(name).iter().copied();
+    let measures = std::iter::once(None).chain(measures.map(Some));
+    measures.map(move |measure| Column {
+        benchmark: name.to_owned(),
+        measure: measure.map(str::to_owned),
+        pass_at: 1,
+    })
 }
 
 fn unknown_row(name: &str, node: &Node, axes: &[String]) -> Problem {

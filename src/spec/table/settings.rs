@@ -34,14 +34,20 @@ settings! {
 pub struct Column {
     /// The benchmark.
     pub benchmark: String,
+    /// The measure of the benchmark that is counted; its tests if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<String>,
     /// The `k` of its pass@k.
     pub pass_at: usize,
 }
 
 impl Column {
-    /// The metric's name, as `pass@5`.
+    /// The metric's name, as `pass@5`, or `follows.pass@1` of a measure.
     pub fn metric(&self) -> String {
-        format!("pass@{}", self.pass_at)
+        match &self.measure {
+            Some(measure) => format!("{measure}.pass@{}", self.pass_at),
+            None => format!("pass@{}", self.pass_at),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ humaneval = \"he.jsonl\"
      --> x.toml:6:1
       |
     6 | humanevl = "he.jsonl"
-      | ^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena`, `mini_general`, `mini_multi`, `mini_other_note` or `multi_update`
+      | ^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena`, `mini_general`, `mini_multi`, `mini_note_trust`, `mini_other_note`, `multi_update` or `note_trust`
       |
     help: did you mean `humaneval`?
       |

@@ -28,7 +28,7 @@ seeds = [1]
      --> x.toml:4:13
       |
     4 | samples = { codeupdatearena = 5, humaneval = 0 }
-      |             ^^^^^^^^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena`, `mini_general`, `mini_multi`, `mini_other_note` or `multi_update`
+      |             ^^^^^^^^^^^^^^^ expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena`, `mini_general`, `mini_multi`, `mini_note_trust`, `mini_other_note`, `multi_update` or `note_trust`
       |
     help: did you mean `code_update_arena`?
       |

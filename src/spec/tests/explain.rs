@@ -35,7 +35,8 @@ fn a_section_lists_its_keys() {
     [train.rloo]: REINFORCE leave-one-out (arXiv 2402.14740).
 
       after: With `sft`, SFT runs first, as `[train.sft]` says, and this algorithm starts from its result.
-      beta: The weight of the KL divergence of a completion from the frozen start (estimator k3).
+      beta: The weight of the KL divergence of a completion from the frozen start.
+      kl_estimator: The estimator of that divergence, as in `[train.grpo]`.
 
     It may also repeat any other key of [train], such as `max_steps` or `lr.peak`, for this algorithm alone.
     ");

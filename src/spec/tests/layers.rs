@@ -115,7 +115,7 @@ fn mistakes_of_the_environment_and_the_command_line_name_their_source() {
 
     error[E102]: unknown algorithm `grppo`
     --> command line: --set train.algoritm=grppo
-     = note: expected `none`, `sft`, `grpo`, `dapo`, `gspo`, `cispo`, `rloo` or `reinforce_plus_plus`
+     = note: expected `none`, `sft`, `grpo`, `dapo`, `gspo`, `cispo`, `rloo`, `reinforce_plus_plus`, `dpo` or `distill`
      = help: did you mean `grpo`?
 
     error[E115]: `--set` needs `key=value`

@@ -42,7 +42,7 @@ fn paths(prefix: &str, json: &Json, found: &mut BTreeSet<String>) {
 }
 
 /// Keys that a job leaves out where they have their default.
-const OPTIONAL: [&str; 14] = [
+const OPTIONAL: [&str; 22] = [
     "eval.allow_unsandboxed",
     "eval.evalplus",
     "eval.in_process",
@@ -51,11 +51,19 @@ const OPTIONAL: [&str; 14] = [
     "reward.clip",
     "reward.scale",
     "train.checkpoint",
+    "train.curriculum.least",
+    "train.curriculum.samples",
+    "train.curriculum.success",
     "train.eval.benchmark",
     "train.eval.every",
     "train.eval.limit",
     "train.eval.samples",
     "train.gradient_checkpointing",
+    "train.grpo.entropy_bonus",
+    "train.grpo.kl_estimator",
+    "train.grpo.updates_per_rollout",
+    "train.reinforce_plus_plus.kl_estimator",
+    "train.rloo.kl_estimator",
     "train.samples_every",
 ];
 

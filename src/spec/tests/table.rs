@@ -67,7 +67,7 @@ reference = \"recode.tabel1\"
      --> x.toml:7:76
       |
     7 | cols = ["code_update_arena.pass@10", "humaneval.pass@1", "humaneval_plus", "code_update_area.pass@1", "humaneval_plus.accuracy"]
-      |                                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^ unknown benchmark `code_update_area`, expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena`, `mini_general`, `mini_multi`, `mini_other_note` or `multi_update`
+      |                                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^ unknown benchmark `code_update_area`, expected `code_update_arena`, `humaneval`, `humaneval_plus`, `mini_arena`, `mini_general`, `mini_multi`, `mini_note_trust`, `mini_other_note`, `multi_update` or `note_trust`
       |
     help: did you mean `code_update_arena.pass@1`?
       |

@@ -34,7 +34,7 @@ clip = 0.2
      --> x.toml:3:12
       |
     3 | algoritm = "grppo"
-      |            ^^^^^^^ expected `none`, `sft`, `grpo`, `dapo`, `gspo`, `cispo`, `rloo` or `reinforce_plus_plus`
+      |            ^^^^^^^ expected `none`, `sft`, `grpo`, `dapo`, `gspo`, `cispo`, `rloo`, `reinforce_plus_plus`, `dpo` or `distill`
       |
     help: did you mean `grpo`?
       |
@@ -110,7 +110,7 @@ clip = 0.2
     8 | beta = 0.1
       | ^^^^ not a key of [train]
       |
-      = help: it belongs in [train.grpo] or [train.reinforce_plus_plus] or [train.rloo]: write `train.grpo.beta`, `train.reinforce_plus_plus.beta` or `train.rloo.beta`
+      = help: it belongs in [train.dpo] or [train.grpo] or [train.reinforce_plus_plus] or [train.rloo]: write `train.dpo.beta`, `train.grpo.beta`, `train.reinforce_plus_plus.beta` or `train.rloo.beta`
 
     error[E104]: `train.grpo.group_size` is out of range
       --> x.toml:10:14
@@ -136,9 +136,21 @@ clip = 0.2
     12 | [train.ppo]
        |        ^^^ not a section of [train]
        |
-       = help: [train] has `algorithm`, `batch_size`, `checkpoint`, `cispo`, `dapo`, `eval`, `gradient_checkpointing`, `group_size`, `grpo`, `gspo`, `keep_checkpoints`, `lr`, `max_prompt_tokens`, `max_steps`, `micro_batch_tokens`, `optimizer`, `reinforce_plus_plus`, `reward`, `rloo`, `samples_every`, `sampling`, `save_every` and `sft`
+    help: a section with a similar name exists: `dpo`
+       |
+    12 - [train.ppo]
+    12 + [train.dpo]
+       |
 
-    x.toml: 12 problems
+    error[E101]: unknown key `clip` in [train.dpo]
+      --> x.toml:13:1
+       |
+    13 | clip = 0.2
+       | ^^^^ not a key of [train.dpo]
+       |
+       = help: it belongs in [reward]: write `reward.clip`
+
+    x.toml: 13 problems
     "#);
 }
 

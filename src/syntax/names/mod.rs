@@ -3,6 +3,7 @@
 //! The analysis reads the tree alone. Where it cannot know what a statement does, it reports more rather than fewer names.
 
 mod bound;
+mod parts;
 mod stack;
 mod visit;
 mod walk;
@@ -16,6 +17,7 @@ use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::Ranged as _;
 
 use super::{Grammar, SyntaxFault, parse::with_syntax_tree};
+use parts::Parts;
 use walk::Walk;
 
 /// A statement at the top level of a module.
@@ -127,6 +129,14 @@ pub fn defined_names(source: &str) -> Result<BTreeSet<String>, SyntaxFault> {
             function.or_else(|| statement.as_class_def_stmt().map(|def| def.name.as_str()))
         });
         names.map(str::to_owned).collect()
+    })
+}
+
+/// The names that a program takes from libraries: attributes, imports, keywords of calls, and texts that
+/// are keys; a fault if CPython does not parse it.
+pub fn library_names(source: &str) -> Result<BTreeSet<String>, SyntaxFault> {
+    with_syntax_tree(source, Grammar::Python313, |tree| {
+        Parts::of(&tree.module.body).0
     })
 }
 

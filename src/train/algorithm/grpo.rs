@@ -1,10 +1,10 @@
 //! Group relative policy optimisation (arXiv 2402.03300), as the paper's script has it.
 
 use crate::{
-    settings::{Kind, Preset, choice, from_to, presets, settings},
+    settings::{Kind, Preset, choice, from_to, presets, settings, whole},
     train::{
         algorithm::AlgorithmSettings,
-        loss::{Aggregation, ClipRange, Surrogate},
+        loss::{Aggregation, ClipRange, KlEstimator, Surrogate},
         rollout::{
             advantage::{AdvantageRule, AdvantageScale, Baseline},
             objective::Objective,
@@ -15,9 +15,24 @@ use crate::{
 settings! {
     /// The settings of GRPO alone.
     pub struct GrpoSettings {
-        /// The weight of the KL divergence from the frozen start (estimator k3).
+        /// The weight of the KL divergence from the frozen start.
         #[key(from_to(0.0, 1e3), default = 0.001, source = "paper, set-up")]
         pub beta: f64,
+        /// The estimator of that divergence: with `d` the difference of the log-probabilities of a
+        /// token, reference less policy, `k1` is -d, `k2` is d²/2 and `k3` is exp(d) - d - 1.
+        #[serde(default, skip_serializing_if = "KlEstimator::is_k3")]
+        #[key(choice::<KlEstimator>("estimator"), default = "k3", source = "TRL")]
+        pub kl_estimator: KlEstimator,
+        /// The weight of the entropy of the policy, whose mean is subtracted from the loss; above 0 it
+        /// keeps the policy from becoming sure too early.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[key(from_to(0.0, 10.0), default = 0.0, source = "off, as in TRL")]
+        pub entropy_bonus: f64,
+        /// The number of updates that follow one rollout, each from all of its completions; from the
+        /// second on, the clip acts.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        #[key(whole(1, 1_000), default = 1, source = "TRL: `num_iterations`")]
+        pub updates_per_rollout: usize,
         /// The ratio of the policies is clipped below at 1 minus this.
         #[key(from_to(0.0, 1.0), default = 0.2, source = "paper, set-up")]
         pub clip_low: f64,
@@ -45,15 +60,34 @@ settings! {
     }
 }
 
+/// Leaves the default out of a job's identity: jobs from before the key are the same jobs.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(weight: &f64) -> bool {
+    *weight <= 0.0
+}
+
+fn one() -> usize {
+    1
+}
+
+/// As [`is_zero`].
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_one(updates: &usize) -> bool {
+    *updates == one()
+}
+
 impl AlgorithmSettings for GrpoSettings {
     const PRESETS: &'static [Preset] = presets! {
         batch_size = 1, "the script's batch of 8 is 8 completions: one prompt a step";
     };
 
-    /// One update a rollout: the ratio is 1, and the clip never acts.
+    /// With one update a rollout the ratio is 1, and the clip never acts.
     fn objective(&self, batch_size: usize) -> Option<Objective> {
         Some(Objective {
             kl_weight: self.beta,
+            kl_estimator: self.kl_estimator,
+            entropy_weight: self.entropy_bonus,
+            passes: self.updates_per_rollout,
             mask_truncated: self.mask_truncated,
             ..Objective::new(
                 Surrogate::Token(ClipRange {

@@ -6,6 +6,8 @@
 
 mod cispo;
 mod dapo;
+mod distill;
+mod dpo;
 mod grpo;
 mod gspo;
 mod reinforce_plus_plus;
@@ -34,6 +36,11 @@ pub(in crate::train) trait AlgorithmSettings: Settings {
 
     /// How a policy learns from its own completions; `None` for what learns from given ones.
     fn objective(&self, batch_size: usize) -> Option<Objective>;
+
+    /// The name of the model that it imitates, if it has one.
+    fn teacher(&mut self) -> Option<&mut String> {
+        None
+    }
 }
 
 /// What the registry says about an algorithm.
@@ -89,6 +96,12 @@ macro_rules! algorithms {
             pub(in crate::train) fn objective(&self, batch_size: usize) -> Option<Objective> {
                 match self { $(Self::$variant(settings) => settings.objective(batch_size)),* }
             }
+
+            /// The name or the folder of the model that it imitates, if it has one; empty if the
+            /// settings do not say.
+            pub fn teacher_mut(&mut self) -> Option<&mut String> {
+                match self { $(Self::$variant(settings) => settings.teacher()),* }
+            }
         }
     };
 }
@@ -108,6 +121,10 @@ algorithms! {
     Rloo "rloo" => rloo::RlooSettings,
     /// REINFORCE with advantages normalised over the batch (REINFORCE++, arXiv 2501.03262).
     ReinforcePlusPlus "reinforce_plus_plus" => reinforce_plus_plus::ReinforcePlusPlusSettings,
+    /// Direct preference optimisation on the best and worst of each group (arXiv 2305.18290).
+    Dpo "dpo" => dpo::DpoSettings,
+    /// Distillation from a teacher on the model's own completions (arXiv 2306.13649).
+    Distill "distill" => distill::DistillSettings,
 }
 
 /// The settings that a spec, and no job, has of every algorithm with a reward.
@@ -136,10 +153,16 @@ impl Algorithm {
         Some(self.objective(batch_size)?.mini_batch_size)
     }
 
+    /// The name or the folder of the model that it imitates, if it has one; empty if the settings do not
+    /// say.
+    pub fn teacher(&self) -> Option<String> {
+        self.clone().teacher_mut().cloned()
+    }
+
     /// Whether the loss compares the policy with the frozen model at the start.
     pub fn needs_reference(&self) -> bool {
         self.objective(1)
-            .is_some_and(|objective| objective.kl_weight > 0.0)
+            .is_some_and(|objective| objective.needs_reference())
     }
 }
 

@@ -11,15 +11,15 @@
 //! The paper subtracts `β log(π_old / π_ref)` of each token from the reward, so that a token's
 //! advantage has the sum over itself and all later tokens. It then normalises over tokens. Here the
 //! advantage is the same for all tokens of a completion, mean and deviation are over completions,
-//! and the divergence is a term of the loss as in GRPO (estimator k3, the mean over tokens). The
+//! and the divergence is a term of the loss as in GRPO (the mean over tokens). The
 //! paper's variant that subtracts the mean of the group before it normalises, REINFORCE++-baseline,
 //! is not here; GRPO with `advantage_scale = "batch"` is close to it.
 
 use crate::{
-    settings::{from_to, settings, whole},
+    settings::{choice, from_to, settings, whole},
     train::{
         algorithm::AlgorithmSettings,
-        loss::{Aggregation, ClipRange, Surrogate},
+        loss::{Aggregation, ClipRange, KlEstimator, Surrogate},
         rollout::{
             advantage::{AdvantageRule, AdvantageScale, Baseline},
             objective::Objective,
@@ -30,9 +30,13 @@ use crate::{
 settings! {
     /// The settings of REINFORCE++ alone.
     pub struct ReinforcePlusPlusSettings {
-        /// The weight of the KL divergence of a token from the frozen start (estimator k3).
+        /// The weight of the KL divergence of a token from the frozen start.
         #[key(from_to(0.0, 1e3), default = 0.001, source = "as grpo")]
         pub beta: f64,
+        /// The estimator of that divergence, as in `[train.grpo]`.
+        #[serde(default, skip_serializing_if = "KlEstimator::is_k3")]
+        #[key(choice::<KlEstimator>("estimator"), default = "k3", source = "as grpo")]
+        pub kl_estimator: KlEstimator,
         /// The ratio of the policies is clipped below at 1 minus this.
         #[key(from_to(0.0, 1.0), default = 0.2, source = "as grpo")]
         pub clip_low: f64,
@@ -56,6 +60,7 @@ impl AlgorithmSettings for ReinforcePlusPlusSettings {
     fn objective(&self, _: usize) -> Option<Objective> {
         Some(Objective {
             kl_weight: self.beta,
+            kl_estimator: self.kl_estimator,
             ..Objective::new(
                 Surrogate::Token(ClipRange {
                     low: self.clip_low,
@@ -83,6 +88,7 @@ mod tests {
     fn advantages_and_loss_are_those_worked_out_by_hand() {
         let settings = ReinforcePlusPlusSettings {
             beta: 0.1,
+            kl_estimator: KlEstimator::K3,
             clip_low: 0.2,
             clip_high: 0.2,
             advantage_epsilon: 0.0,

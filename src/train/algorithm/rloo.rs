@@ -10,14 +10,14 @@
 //! # Differences
 //!
 //! The paper subtracts `β log(π / π_ref)` of a completion from its reward, before the baseline.
-//! Here the divergence is a term of the loss as in GRPO: the estimator k3, summed over the tokens
+//! Here the divergence is a term of the loss as in GRPO: an estimate for each token, summed over the tokens
 //! of a completion.
 
 use crate::{
-    settings::{from_to, settings},
+    settings::{choice, from_to, settings},
     train::{
         algorithm::AlgorithmSettings,
-        loss::{Aggregation, Surrogate},
+        loss::{Aggregation, KlEstimator, Surrogate},
         rollout::{
             advantage::{AdvantageRule, AdvantageScale, Baseline},
             objective::Objective,
@@ -28,9 +28,13 @@ use crate::{
 settings! {
     /// The settings of RLOO alone.
     pub struct RlooSettings {
-        /// The weight of the KL divergence of a completion from the frozen start (estimator k3).
+        /// The weight of the KL divergence of a completion from the frozen start.
         #[key(from_to(0.0, 1e3), default = 0.05, source = "TRL")]
         pub beta: f64,
+        /// The estimator of that divergence, as in `[train.grpo]`.
+        #[serde(default, skip_serializing_if = "KlEstimator::is_k3")]
+        #[key(choice::<KlEstimator>("estimator"), default = "k3", source = "as grpo")]
+        pub kl_estimator: KlEstimator,
     }
 }
 
@@ -41,6 +45,7 @@ impl AlgorithmSettings for RlooSettings {
     fn objective(&self, batch_size: usize) -> Option<Objective> {
         Some(Objective {
             kl_weight: self.beta,
+            kl_estimator: self.kl_estimator,
             ..Objective::new(
                 Surrogate::LogProb,
                 Aggregation::SequenceSum,
@@ -62,7 +67,11 @@ mod tests {
 
     #[test]
     fn advantages_and_loss_are_those_worked_out_by_hand() {
-        let objective = RlooSettings { beta: 0.1 }.objective(1).unwrap();
+        let objective = RlooSettings {
+            beta: 0.1,
+            kl_estimator: KlEstimator::K3,
+        };
+        let objective = objective.objective(1).unwrap();
 
         // The others of the first completion have a mean reward of 0, those of each other one of
         // 1/2.

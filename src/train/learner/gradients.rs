@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{
-    model::{Decoder, Dropout},
+    model::{Decoder, Dropout, Wanted},
     ranks::{RankError, Ranks},
     seed,
     train::context::UpdateContext,
@@ -78,6 +78,7 @@ impl MicroBatchRunner {
         decoder: &Decoder,
         sequences: &[Sequence],
         context: UpdateContext,
+        wanted: Wanted<'_>,
         loss: &Loss<'_>,
     ) -> Result<BatchGradients, RankError> {
         let batches = split(sequences, self.max_tokens);
@@ -93,7 +94,7 @@ impl MicroBatchRunner {
         for wave in batches.chunks(at_once * self.ranks.count()) {
             let micro_batches = wave
                 .iter()
-                .map(|rows| self.micro_batch(sequences, rows, context));
+                .map(|rows| self.micro_batch(sequences, rows, context, wanted));
             let parts = if is_side_by_side {
                 self.side_by_side(decoder, micro_batches.skip(self.ranks.rank()), loss)
             } else {
@@ -195,11 +196,13 @@ impl MicroBatchRunner {
         sequences: &'a [Sequence],
         rows: &'a [usize],
         context: UpdateContext,
+        wanted: Wanted<'a>,
     ) -> MicroBatch<'a> {
         MicroBatch {
             sequences,
             rows,
             temperature: context.temperature,
+            wanted,
             by_block: self.by_block,
         }
     }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::model::{Decoder, Dropout, LogProbs, TokenBatch};
+use crate::model::{Decoder, Dropout, LogProbs, TokenBatch, Wanted};
 
 use super::{diagnostics::Diagnostics, optimizer::Named};
 
@@ -47,6 +47,7 @@ pub(super) struct MicroBatch<'a> {
     pub(super) rows: &'a [usize],
     /// The divisor of the logits.
     pub(super) temperature: f64,
+    pub(super) wanted: Wanted<'a>,
     /// Whether only the graph of one block at a time is kept.
     pub(super) by_block: bool,
 }
@@ -76,9 +77,10 @@ impl MicroBatch<'_> {
             loss
         };
         let (loss, gradients) = if self.by_block {
-            decoder.backward_by_block(&tokens, self.temperature, dropout, loss_of)
+            decoder.backward_by_block(&tokens, self.temperature, dropout, self.wanted, loss_of)
         } else {
-            let loss = loss_of(decoder.log_probs(&tokens, self.temperature, dropout));
+            let scores = decoder.scores(&tokens, self.temperature, dropout, self.wanted);
+            let loss = loss_of(scores);
             let mut gradients = loss.backward();
             (loss.inner(), decoder.gradients(&mut gradients))
         };

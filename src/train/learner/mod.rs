@@ -10,7 +10,7 @@ mod shared;
 use burn::tensor::Device;
 
 use crate::{
-    model::{Decoder, LanguageModel},
+    model::{Decoder, LanguageModel, Wanted},
     ranks::{RankError, Ranks},
 };
 
@@ -132,7 +132,18 @@ impl Learner {
         context: UpdateContext,
         loss: &Loss<'_>,
     ) -> Result<(Update, Measured), RankError> {
-        let batch = self.gradients(sequences, context, loss)?;
+        self.update_with(sequences, context, Wanted::default(), loss)
+    }
+
+    /// [`Self::update`] with a loss that needs more than log-probabilities.
+    pub(super) fn update_with(
+        &mut self,
+        sequences: &[Sequence],
+        context: UpdateContext,
+        wanted: Wanted<'_>,
+        loss: &Loss<'_>,
+    ) -> Result<(Update, Measured), RankError> {
+        let batch = self.gradients_with(sequences, context, wanted, loss)?;
         let update = Update {
             loss: batch.loss,
             gradient_norm: global_norm(&batch.gradients),
@@ -154,14 +165,15 @@ impl Learner {
     }
 
     /// The gradients of a batch under the current weights.
-    pub(super) fn gradients(
+    pub(super) fn gradients_with(
         &self,
         sequences: &[Sequence],
         context: UpdateContext,
+        wanted: Wanted<'_>,
         loss: &Loss<'_>,
     ) -> Result<BatchGradients, RankError> {
         self.runner
-            .gradients(&self.model.decoder, sequences, context, loss)
+            .gradients(&self.model.decoder, sequences, context, wanted, loss)
     }
 
     /// The log-probability of each token of each completion under the current weights.
@@ -172,6 +184,16 @@ impl Learner {
     ) -> Result<Vec<Vec<f32>>, RankError> {
         let frozen: Decoder = self.model.decoder.frozen();
         self.runner.log_probs(&frozen, sequences, temperature)
+    }
+
+    /// [`Self::log_probs`] under another model, which is frozen.
+    pub(super) fn log_probs_under(
+        &self,
+        decoder: &Decoder,
+        sequences: &[Sequence],
+        temperature: f64,
+    ) -> Result<Vec<Vec<f32>>, RankError> {
+        self.runner.log_probs(decoder, sequences, temperature)
     }
 
     /// Copies everything that an update can change; tensors are shared.

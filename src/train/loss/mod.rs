@@ -9,6 +9,6 @@ mod surrogate;
 pub use aggregate::Aggregation;
 pub(super) use aggregate::sequence_weights;
 pub(super) use cross_entropy::{cross_entropy, token_weights};
-pub(super) use kl::k3;
+pub use kl::KlEstimator;
 pub(super) use rectangle::{column, rectangle};
 pub(super) use surrogate::{ClipRange, Surrogate};

@@ -32,6 +32,10 @@ pub(in crate::train) enum Surrogate {
     /// The log-probability of each token, without a ratio (REINFORCE). It does not correct for an
     /// old policy, so there must be one update a rollout.
     LogProb,
+    /// The gradient of [`Self::LogProb`] with a value of 0, for a loss whose value is known.
+    Gradient,
+    /// None: no reward is learned from, only what the objective adds.
+    Nothing,
 }
 
 impl Surrogate {
@@ -56,6 +60,11 @@ impl Surrogate {
             }
             Self::Weight { most } => weighted_log_prob(log_prob, old_log_prob, advantage, most),
             Self::LogProb => (log_prob * advantage).neg(),
+            Self::Gradient => {
+                let change = log_prob.clone() - log_prob.detach();
+                (change * advantage).neg()
+            }
+            Self::Nothing => log_prob.zeros_like(),
         }
     }
 }

@@ -1,20 +1,41 @@
 //! Completions of a step's prompts, with their rewards and advantages.
 
-use std::time::Instant;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate},
+    model::{
+        Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate, generate_watched,
+    },
     ranks::{RankError, Ranks, share},
-    seed,
+    seed::{self, Stream},
     train::{
-        context::StepContext, error::TrainError, learner::Sequence, observer::RewardRecord,
-        order::rows_at, task::Task,
+        context::StepContext,
+        error::TrainError,
+        learner::Sequence,
+        observer::{RewardRecord, TestShares},
+        order::Draw,
+        task::Task,
     },
 };
 
-use super::{advantage::has_spread, answer::Answer, objective::Objective, reward::RewardFn};
+use super::{
+    advantage::has_spread,
+    answer::Answer,
+    beside::{Group, Judged},
+    objective::Objective,
+    preference::Preference,
+    reward::RewardFn,
+};
 
 /// A completion with everything that is known about it.
 #[derive(Clone, Debug)]
@@ -39,7 +60,18 @@ pub(in crate::train) struct Rollout {
     /// Prompts taken from the data.
     pub(in crate::train) prompts: usize,
     pub(in crate::train) sampling_seconds: f64,
+    /// Scoring completions after all of them were sampled.
     pub(in crate::train) reward_seconds: f64,
+    /// Running tests, in part while others were sampled.
+    pub(in crate::train) judging_seconds: f64,
+}
+
+/// The completions of a generation batch, and what was judged while they were sampled.
+struct Sampled {
+    completions: Vec<Completion>,
+    judged: Option<Judged>,
+    /// When the last completion ended.
+    ended: Instant,
 }
 
 /// A completion on its way to the other ranks, which know its row.
@@ -69,6 +101,8 @@ impl From<&Sample> for Sent {
 pub(in crate::train) struct Collector<'a> {
     pub(in crate::train) task: &'a Task<'a>,
     pub(in crate::train) ranks: &'a Ranks,
+    /// How prompts are drawn.
+    pub(in crate::train) draw: Draw,
     pub(in crate::train) objective: Objective,
     pub(in crate::train) sampling: &'a SamplingSettings,
     pub(in crate::train) reward_fn: &'a dyn RewardFn,
@@ -111,7 +145,7 @@ impl Collector<'_> {
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<Option<()>, TrainError> {
         let first_row = context.first_row + rollout.prompts;
-        let rows = rows_at(
+        let rows = self.draw.rows_at(
             self.task.seed,
             self.task.rows.len(),
             first_row,
@@ -134,20 +168,33 @@ impl Collector<'_> {
             .collect();
 
         let clock = Instant::now();
-        let completions = match generate(model, &prompts, self.sampling, streams, should_stop) {
-            Err(ModelError::Interrupted) => None,
-            other => Some(other?),
-        };
-        rollout.sampling_seconds += clock.elapsed().as_secs_f64();
-        let clock = Instant::now();
-        let samples = match completions {
-            Some(completions) => {
-                let samples = self.score(model, context.step, &rows[own], prompts, completions)?;
+        let own_rows = &rows[own];
+        let sampled = self.sample(
+            model,
+            context.step,
+            own_rows,
+            &prompts,
+            streams,
+            should_stop,
+        )?;
+        let samples = match sampled {
+            Some(Sampled {
+                completions,
+                judged,
+                ended,
+            }) => {
+                rollout.sampling_seconds += (ended - clock).as_secs_f64();
+                let busy = judged.as_ref().map_or(Duration::ZERO, |judged| judged.busy);
+                rollout.judging_seconds += busy.as_secs_f64();
+                let groups = own_rows.len() / self.group_size.max(1);
+                let tested = judged.and_then(|judged| judged.in_order(groups));
+                let samples =
+                    self.score(model, context.step, own_rows, prompts, completions, tested)?;
+                rollout.reward_seconds += ended.elapsed().as_secs_f64();
                 (!should_stop()).then_some(samples)
             }
             None => None,
         };
-        rollout.reward_seconds += clock.elapsed().as_secs_f64();
         let Some(samples) = self.of_all_ranks(&rows, samples)? else {
             return Ok(None);
         };
@@ -195,6 +242,68 @@ impl Collector<'_> {
         }))
     }
 
+    /// Samples completions, and judges each group beside the sampling of the others, if the reward runs
+    /// tests. Returns `None` if it has to stop.
+    fn sample(
+        &self,
+        model: &LanguageModel,
+        step: usize,
+        rows: &[usize],
+        prompts: &[Vec<u32>],
+        streams: Vec<Stream>,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Sampled>, TrainError> {
+        let Some(beside) = self.reward_fn.beside() else {
+            let found = generate(model, prompts, self.sampling, streams, should_stop);
+            return Ok(finished(found)?.map(|completions| Sampled {
+                completions,
+                judged: None,
+                ended: Instant::now(),
+            }));
+        };
+        let stop = AtomicBool::new(false);
+        let (sender, groups) = mpsc::channel();
+        let (found, judged, ended) = thread::scope(|scope| {
+            let stop = &stop;
+            let judge = scope.spawn(move || beside.judge(groups, stop));
+            let mut gathered = Gathered::new(rows, self.group_size);
+            let mut broken = Ok(());
+            let mut on_end = |index: usize, completion: &Completion| {
+                match model.tokenizer.decode(&completion.tokens) {
+                    // Without a receiver the judge has failed, and its error counts.
+                    Ok(text) => {
+                        if let Some(group) = gathered.add(index, text) {
+                            let _ = sender.send(group);
+                        }
+                    }
+                    Err(error) => broken = Err(error),
+                }
+            };
+            let mut is_over = || stop.load(Ordering::Relaxed) || should_stop();
+            let (settings, watch) = (self.sampling, &mut on_end);
+            let found = generate_watched(model, prompts, settings, streams, &mut is_over, watch);
+            let found = broken.and(found);
+            let ended = Instant::now();
+            if found.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            drop(sender);
+            let judged = judge
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (found, judged, ended)
+        });
+        let judged = judged.map_err(|source| TrainError::Reward {
+            step: step + 1,
+            source,
+        })?;
+        Ok(finished(found)?.map(|completions| Sampled {
+            completions,
+            judged: Some(judged),
+            ended,
+        }))
+    }
+
     fn score(
         &self,
         model: &LanguageModel,
@@ -202,6 +311,7 @@ impl Collector<'_> {
         rows: &[usize],
         prompts: Vec<Vec<u32>>,
         completions: Vec<Completion>,
+        tested: Option<Vec<TestShares>>,
     ) -> Result<Vec<Sample>, TrainError> {
         // A rank may have no share of few prompts.
         if completions.is_empty() {
@@ -218,7 +328,7 @@ impl Collector<'_> {
             .collect();
         let rewards = self
             .reward_fn
-            .rewards(&answers, self.group_size)
+            .rewards_after(&answers, self.group_size, tested)
             .map_err(|source| TrainError::Reward {
                 step: step + 1,
                 source,
@@ -263,11 +373,23 @@ impl Collector<'_> {
             .chunks_mut(self.group_size)
             .zip(rewards.chunks(self.group_size));
         for ((group, rewards), advantages) in groups.zip(advantages.chunks(self.group_size)) {
+            if kept == wanted {
+                break;
+            }
+            if self.objective.preference.is_some() {
+                let Some([best, worst]) = Preference::extremes(rewards) else {
+                    continue;
+                };
+                group[best].advantage = Some(1.0);
+                group[worst].advantage = Some(-1.0);
+                kept += 1;
+                continue;
+            }
             // A group of one never has a spread.
             let is_kept = self.objective.dynamic_sampling.is_none()
                 || group.len() == 1
                 || has_spread(rewards);
-            if is_kept && kept < wanted {
+            if is_kept {
                 kept += 1;
                 for (sample, advantage) in group.iter_mut().zip(advantages) {
                     sample.advantage = Some(*advantage);
@@ -275,5 +397,47 @@ impl Collector<'_> {
             }
         }
         kept
+    }
+}
+
+/// The completions, unless the caller has stopped their sampling.
+fn finished(
+    found: Result<Vec<Completion>, ModelError>,
+) -> Result<Option<Vec<Completion>>, TrainError> {
+    match found {
+        Err(ModelError::Interrupted) => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
+/// The texts of completions that have ended, until their group is whole.
+struct Gathered<'a> {
+    rows: &'a [usize],
+    group_size: usize,
+    texts: BTreeMap<usize, BTreeMap<usize, String>>,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(rows: &'a [usize], group_size: usize) -> Self {
+        Self {
+            rows,
+            group_size,
+            texts: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the text of a completion; returns its group if that is whole now.
+    fn add(&mut self, index: usize, text: String) -> Option<Group> {
+        let number = index / self.group_size;
+        let texts = self.texts.entry(number).or_default();
+        texts.insert(index, text);
+        if texts.len() < self.group_size {
+            return None;
+        }
+        Some(Group {
+            number,
+            row: *self.rows.get(index)?,
+            texts: self.texts.remove(&number)?.into_values().collect(),
+        })
     }
 }

@@ -10,7 +10,10 @@ use crate::{
     },
 };
 
-use super::{collect::Sample, objective::Objective};
+use super::{
+    collect::Sample,
+    objective::{Objective, TokenScores},
+};
 
 /// The completions of one update, and what their loss needs.
 pub(super) struct MiniBatch<'a> {
@@ -18,6 +21,8 @@ pub(super) struct MiniBatch<'a> {
     /// The frozen start of the training, if the objective needs a reference.
     pub(super) reference: Option<&'a Decoder>,
     pub(super) samples: &'a [&'a Sample],
+    /// The advantage of each completion.
+    pub(super) advantages: Vec<f64>,
     /// The log-probabilities before the first update of the step. With a single update they are
     /// those of the update itself.
     pub(super) old_log_probs: Option<&'a [Vec<f32>]>,
@@ -37,14 +42,14 @@ impl MiniBatch<'_> {
         } = micro_batch;
         let samples: Vec<&Sample> = rows.iter().map(|row| self.samples[*row]).collect();
         let width = tokens.completion_time();
-        let advantages = samples
+        let advantages = rows
             .iter()
-            .map(|sample| to_f32(sample.advantage.unwrap_or(0.0)))
+            .map(|row| to_f32(self.advantages[*row]))
             .collect();
         let mask = tokens.completion_mask(&self.device);
         let weights = rows.iter().map(|row| self.weights[*row].as_slice());
         let weights = rectangle(weights, width, &self.device);
-        let log_probs = scores.log_probs;
+        let log_probs = scores.log_probs.clone();
         let old = match self.old_log_probs {
             Some(old) => {
                 let rows = rows.iter().map(|row| old[*row].as_slice());
@@ -64,15 +69,17 @@ impl MiniBatch<'_> {
             let gap = (log_probs.clone().inner() - sampled).abs().max();
             diagnostics.log_prob_gap = Some(gap);
         }
-        let (loss, kl) = self.objective.token_loss(
-            log_probs,
-            old,
-            column(advantages, &self.device),
+        diagnostics.entropy = Some(scores.entropy.clone().inner().sum());
+        let (loss, kl) = self.objective.token_loss(TokenScores {
+            log_prob: log_probs,
+            old_log_prob: old,
+            advantage: column(advantages, &self.device),
             mask,
             reference,
-        );
+            entropy: self.objective.learns_entropy().then_some(scores.entropy),
+            divergence: scores.divergence,
+        });
         diagnostics.kl = kl.map(Tensor::sum);
-        diagnostics.entropy = Some(scores.entropy.inner().sum());
         diagnostics.tokens = tokens.completion_lengths().iter().sum();
         ((loss * weights).sum(), diagnostics)
     }

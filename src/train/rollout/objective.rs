@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use crate::train::loss::{Aggregation, Surrogate, k3};
+use crate::train::loss::{Aggregation, KlEstimator, Surrogate};
 
-use super::advantage::AdvantageRule;
+use super::{advantage::AdvantageRule, preference::Preference};
 
 /// Everything in which the algorithms that learn from their own completions differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,35 @@ pub(in crate::train) struct Objective {
     pub(in crate::train) dynamic_sampling: Option<usize>,
     /// Prompts an update.
     pub(in crate::train) mini_batch_size: usize,
+    /// Passes over the completions of a rollout.
+    pub(in crate::train) passes: usize,
+    /// The estimator of the divergence from the reference.
+    pub(in crate::train) kl_estimator: KlEstimator,
+    /// The weight of the entropy of each token, which is subtracted from the loss.
+    pub(in crate::train) entropy_weight: f64,
+    /// The weight of the divergence from a teacher, over the whole vocabulary; with 0 there is no
+    /// teacher.
+    pub(in crate::train) teacher_weight: f64,
+    /// Learns from the best and the worst completion of each group, in place of all.
+    pub(in crate::train) preference: Option<Preference>,
+}
+
+/// What the loss of tokens is made of.
+///
+/// # Shapes
+///
+/// All `[batch, time]`, except `advantage`, which is `[batch, 1]`.
+pub(in crate::train) struct TokenScores {
+    pub(in crate::train) log_prob: Tensor<2>,
+    pub(in crate::train) old_log_prob: Tensor<2>,
+    pub(in crate::train) advantage: Tensor<2>,
+    pub(in crate::train) mask: Tensor<2>,
+    /// The log-probability under the reference, if there is one.
+    pub(in crate::train) reference: Option<Tensor<2>>,
+    /// With a gradient, if it has a weight.
+    pub(in crate::train) entropy: Option<Tensor<2>>,
+    /// The divergence from the teacher, if there is one.
+    pub(in crate::train) divergence: Option<Tensor<2>>,
 }
 
 /// A penalty that grows with length shortly before the limit (DAPO, eq. 13; the paper's eq. 7).
@@ -67,32 +96,60 @@ impl Objective {
             overlong: Overlong::default(),
             dynamic_sampling: None,
             mini_batch_size,
+            passes: 1,
+            kl_estimator: KlEstimator::K3,
+            entropy_weight: 0.0,
+            teacher_weight: 0.0,
+            preference: None,
         }
     }
 
-    /// The loss of each token, and its divergence from the reference, which has no gradient.
+    /// Whether the loss compares the policy with the frozen model at the start.
+    pub(in crate::train) fn needs_reference(&self) -> bool {
+        self.kl_weight > 0.0 || self.preference.is_some()
+    }
+
+    /// Whether the entropy of a token is part of the loss.
+    pub(in crate::train) fn learns_entropy(&self) -> bool {
+        self.entropy_weight > 0.0
+    }
+
+    /// The loss of each token, and its divergence from the reference or the teacher, which has no
+    /// gradient.
     ///
     /// # Shapes
     ///
-    /// - `log_prob`, `old_log_prob`, `mask`, `reference`, outputs: `[batch, time]`
-    /// - `advantage`: `[batch, 1]`
+    /// - outputs: `[batch, time]`
     pub(in crate::train) fn token_loss(
         &self,
-        log_prob: Tensor<2>,
-        old_log_prob: Tensor<2>,
-        advantage: Tensor<2>,
-        mask: Tensor<2>,
-        reference: Option<Tensor<2>>,
+        scores: TokenScores,
     ) -> (Tensor<2>, Option<Tensor<2>>) {
-        let loss = self
+        let TokenScores {
+            log_prob,
+            old_log_prob,
+            advantage,
+            mask,
+            reference,
+            entropy,
+            divergence,
+        } = scores;
+        let mut loss = self
             .surrogate
             .token_loss(log_prob.clone(), old_log_prob, advantage, mask);
-        let Some(reference) = reference else {
-            return (loss, None);
-        };
-        let divergence = k3(log_prob, reference);
-        let observed = divergence.clone().inner();
-        (loss + divergence * self.kl_weight, Some(observed))
+        let mut observed = None;
+        if let Some(reference) = reference {
+            let divergence = self.kl_estimator.estimate(log_prob, reference);
+            observed = Some(divergence.clone().inner());
+            loss = loss + divergence * self.kl_weight;
+        }
+        if let Some(divergence) = divergence {
+            observed = Some(divergence.clone().inner());
+            loss = loss + divergence * self.teacher_weight;
+        }
+        if let Some(entropy) = entropy.filter(|_| self.learns_entropy()) {
+            loss = loss - entropy * self.entropy_weight;
+        }
+        (loss, observed)
     }
 }
 

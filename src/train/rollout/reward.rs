@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{advantage::mean, answer::Answer, row_tests::RowTests};
+use super::{advantage::mean, answer::Answer, beside::Beside, row_tests::RowTests};
 
 /// Scores completions.
 pub(in crate::train) trait RewardFn {
@@ -28,6 +28,22 @@ pub(in crate::train) trait RewardFn {
         answers: &[Answer<'_>],
         group_size: usize,
     ) -> Result<Vec<RewardRecord>, RewardError>;
+
+    /// What can be judged while other completions are sampled, if there is something.
+    fn beside(&self) -> Option<Beside<'_>> {
+        None
+    }
+
+    /// [`Self::rewards`] with what was judged beside the sampling, which is not judged again.
+    fn rewards_after(
+        &self,
+        answers: &[Answer<'_>],
+        group_size: usize,
+        tested: Option<Vec<TestShares>>,
+    ) -> Result<Vec<RewardRecord>, RewardError> {
+        let _ = tested;
+        self.rewards(answers, group_size)
+    }
 }
 
 /// What a reward runs besides this program.
@@ -161,9 +177,26 @@ impl RewardFn for MixedReward<'_> {
         answers: &[Answer<'_>],
         group_size: usize,
     ) -> Result<Vec<RewardRecord>, RewardError> {
-        let tested = match &self.tests {
-            Some(tests) => Some(tests.run(answers, self.settings.normalizer)?),
-            None => None,
+        self.rewards_after(answers, group_size, None)
+    }
+
+    fn beside(&self) -> Option<Beside<'_>> {
+        let tests = self.tests.as_ref()?;
+        Some(Beside {
+            tests,
+            normalizer: self.settings.normalizer,
+        })
+    }
+
+    fn rewards_after(
+        &self,
+        answers: &[Answer<'_>],
+        group_size: usize,
+        tested: Option<Vec<TestShares>>,
+    ) -> Result<Vec<RewardRecord>, RewardError> {
+        let tested = match (&self.tests, tested) {
+            (Some(tests), None) => Some(tests.run(answers, self.settings.normalizer)?),
+            (_, tested) => tested,
         };
         let parts = self.mix.parts();
         let values = parts

@@ -5,12 +5,12 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::{
-    model::{Decoder, to_f32},
+    model::{Decoder, Wanted, to_f32},
     reward::{copied_share, repeated_share},
     train::{
         context::{StepContext, UpdateContext},
         error::TrainError,
-        learner::{Learner, Measured, Sequence, Update},
+        learner::{Learner, Measured, MicroBatchScores, Sequence, Update},
         loss::sequence_weights,
         observer::{GamingRecord, RewardRecord, RolloutRecord},
         step::{Method, ShouldStop, SkippedSample, SkippedUpdate, StepOutput},
@@ -31,6 +31,8 @@ pub(in crate::train) struct RolloutStep<'a> {
     pub(in crate::train) collector: Collector<'a>,
     /// The frozen start of the training, if the objective needs a reference.
     pub(in crate::train) reference: Option<Decoder>,
+    /// The model that is imitated, if the objective needs one.
+    pub(in crate::train) teacher: Option<&'a Decoder>,
     /// Watches the tests that are rewarded and those that are held out.
     pub(in crate::train) gap: GapWatch,
 }
@@ -56,11 +58,12 @@ impl Method for RolloutStep<'_> {
             .collect();
         let learned = self.learn(learner, context, &kept)?;
         let tokens = kept.iter().map(|sample| sample.sequence.len()).sum();
-        let kept_groups = kept.len() / self.collector.group_size;
+        let kept_groups = kept.len() / self.completions_of_a_group();
         let record = self.record(&rollout, kept_groups, &learned.measured);
         let mut notes = Vec::new();
         notes.extend(self.gap.see(context.step, record.reward.tests.as_ref()));
-        if kept_groups < self.collector.batch_size {
+        let is_short = kept_groups < self.collector.batch_size;
+        if is_short && (kept_groups == 0 || self.objective().dynamic_sampling.is_some()) {
             notes.push(self.shortage(context.step, kept_groups, &rollout));
         }
         Ok(Some(StepOutput {
@@ -72,6 +75,7 @@ impl Method for RolloutStep<'_> {
             notes,
             sampling_seconds: rollout.sampling_seconds,
             reward_seconds: rollout.reward_seconds,
+            judging_seconds: rollout.judging_seconds,
             update_seconds: clock.elapsed().as_secs_f64(),
             samples: rollout.samples,
         }))
@@ -86,12 +90,28 @@ struct Learned {
     measured: Measured,
 }
 
+/// The pairs of an update.
+struct Pairs {
+    /// The weight of each completion, with its sign.
+    advantages: Vec<f64>,
+    /// The mean loss of the pairs.
+    loss: f64,
+}
+
 impl RolloutStep<'_> {
     fn objective(&self) -> &Objective {
         &self.collector.objective
     }
 
-    /// Makes the updates of a step, each from its own prompts.
+    /// The number of completions of a group that are learned from.
+    fn completions_of_a_group(&self) -> usize {
+        match self.objective().preference {
+            Some(_) => 2,
+            None => self.collector.group_size,
+        }
+    }
+
+    /// Makes the updates of a step, each from its own prompts, in each pass.
     fn learn(
         &self,
         learner: &mut Learner,
@@ -99,33 +119,53 @@ impl RolloutStep<'_> {
         kept: &[&Sample],
     ) -> Result<Learned, TrainError> {
         let sequences: Vec<Sequence> = kept.iter().map(|one| one.sequence.clone()).collect();
-        let size = self.objective().mini_batch_size.max(1) * self.collector.group_size;
+        let size = self.objective().mini_batch_size.max(1) * self.completions_of_a_group();
+        let passes = self.objective().passes.max(1);
         let temperature = self.collector.sampling.temperature;
         let mut learned = Learned::default();
         // With a single update the old policy is the one that learns.
-        let old = (sequences.len() > size).then(|| learner.log_probs(&sequences, temperature));
+        let is_single = passes == 1 && sequences.len() <= size;
+        let old = (!is_single).then(|| learner.log_probs(&sequences, temperature));
         let old = old.transpose()?;
         let gap = old.as_ref().and_then(|old| largest_gap(kept, old));
         learned.measured.log_prob_gaps.extend(gap);
-        for (update, first) in (0..sequences.len()).step_by(size).enumerate() {
+        let starts = (0..passes).flat_map(|_| (0..sequences.len()).step_by(size));
+        for (update, first) in starts.enumerate() {
             let range = first..(first + size).min(sequences.len());
             let samples = &kept[range.clone()];
-            let batch = MiniBatch {
-                objective: self.objective(),
-                reference: self.reference.as_ref(),
-                samples,
-                old_log_probs: old.as_ref().map(|old| &old[range.clone()]),
-                weights: self.weights(samples),
-                temperature,
-                device: learner.device(),
-            };
             let context = UpdateContext {
                 step: context,
                 update,
                 temperature,
             };
-            let (made, measured) =
-                learner.update(&sequences[range], context, &|scores| batch.loss(scores))?;
+            let pairs = self.pairs(learner, samples, &sequences[range.clone()], temperature)?;
+            let batch = MiniBatch {
+                objective: self.objective(),
+                reference: self
+                    .reference
+                    .as_ref()
+                    .filter(|_| self.objective().kl_weight > 0.0),
+                samples,
+                advantages: match &pairs {
+                    Some(pairs) => pairs.advantages.clone(),
+                    None => samples
+                        .iter()
+                        .map(|one| one.advantage.unwrap_or(0.0))
+                        .collect(),
+                },
+                old_log_probs: old.as_ref().map(|old| &old[range.clone()]),
+                weights: self.weights(samples),
+                temperature,
+                device: learner.device(),
+            };
+            let wanted = Wanted {
+                entropy_gradient: self.objective().learns_entropy(),
+                teacher: self.teacher,
+            };
+            let loss = |scores: MicroBatchScores<'_>| batch.loss(scores);
+            let (mut made, measured) =
+                learner.update_with(&sequences[range], context, wanted, &loss)?;
+            made.loss += pairs.map_or(0.0, |pairs| pairs.loss);
             if !made.is_finite() {
                 learned.skipped.push(SkippedUpdate {
                     index: update,
@@ -140,6 +180,43 @@ impl RolloutStep<'_> {
             }
         }
         Ok(learned)
+    }
+
+    /// The pairs of an update at the current weights, if the objective learns from pairs.
+    fn pairs(
+        &self,
+        learner: &Learner,
+        samples: &[&Sample],
+        sequences: &[Sequence],
+        temperature: f64,
+    ) -> Result<Option<Pairs>, TrainError> {
+        let (Some(preference), Some(reference)) =
+            (self.objective().preference, self.reference.as_ref())
+        else {
+            return Ok(None);
+        };
+        let sums = |log_probs: Vec<Vec<f32>>| -> Vec<f64> {
+            let sum = |tokens: &Vec<f32>| tokens.iter().map(|one| f64::from(*one)).sum();
+            log_probs.iter().map(sum).collect()
+        };
+        let ours = sums(learner.log_probs(sequences, temperature)?);
+        let start = sums(learner.log_probs_under(reference, sequences, temperature)?);
+        let moved: Vec<f64> = ours.iter().zip(start).map(|(new, old)| new - old).collect();
+        let count = sequences.len() as f64 / 2.0;
+        let mut pairs = Pairs {
+            advantages: Vec::with_capacity(sequences.len()),
+            loss: 0.0,
+        };
+        for (samples, moved) in samples.chunks_exact(2).zip(moved.chunks_exact(2)) {
+            // The advantage of the better one is 1, that of the other -1.
+            let signs = [samples[0], samples[1]].map(|one| one.advantage.unwrap_or(0.0));
+            let pair = preference.of_margin(signs[0] * moved[0] + signs[1] * moved[1]);
+            pairs.loss += pair.loss / count;
+            // The mean of a loss of single completions counts each pair twice.
+            let advantages = signs.map(|sign| 2.0 * sign * pair.weight);
+            pairs.advantages.extend(advantages);
+        }
+        Ok(Some(pairs))
     }
 
     /// The weight of each token of each completion.

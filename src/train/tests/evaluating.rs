@@ -57,6 +57,7 @@ fn run(
         checkpoints: folder,
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher: None,
     };
     train_with(start(), &inputs, recorder, &REWARD)
 }

@@ -7,21 +7,26 @@ use serde_json::json;
 
 use crate::{
     model::{
-        AdapterKind, AdapterSettings, Dtype, LanguageModel, SamplingSettings, ScratchSettings,
-        Targets,
+        AdapterKind, AdapterSettings, Decoder, Dtype, LanguageModel, SamplingSettings,
+        ScratchSettings, Targets,
     },
     ranks::Ranks,
     reward::{Mix, Normalizer, RewardError, RewardSettings, Variant},
     settings::Field,
     train::{
-        AdvantageScale, Aggregation, Algorithm, AlgorithmInfo, CispoSettings, DapoSettings,
-        EvalSchedule, EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings, Inputs,
-        LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome, RewardRecord,
-        RewardTools, Row, SampleRecord, Schedule, StepRecord, Timing, TrainError, TrainSettings,
+        AdvantageScale, Aggregation, Algorithm, AlgorithmInfo, CispoSettings, Curriculum,
+        DapoSettings, EvalSchedule, EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings,
+        Inputs, KlEstimator, LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome,
+        RewardRecord, RewardTools, Row, SampleRecord, Schedule, StepRecord, Timing, TrainError,
+        TrainSettings,
         context::{StepContext, UpdateContext},
         learner::Named,
         loss::sequence_weights,
-        rollout::{answer::Answer, objective::Objective, reward::RewardFn},
+        rollout::{
+            answer::Answer,
+            objective::{Objective, TokenScores},
+            reward::RewardFn,
+        },
         run::train_with,
     },
 };
@@ -47,9 +52,23 @@ pub(in crate::train) fn model(adapter: AdapterKind, dropout: f64) -> LanguageMod
 
 /// [`model`] on a device.
 pub(super) fn model_on(device: &Device, adapter: AdapterKind, dropout: f64) -> LanguageModel {
+    model_of(
+        (1..=WORDS).map(|word| format!("w{word}")),
+        device,
+        adapter,
+        dropout,
+    )
+}
+
+/// [`model`] with other words, of which there are as many.
+pub(super) fn model_of(
+    words: impl Iterator<Item = String>,
+    device: &Device,
+    adapter: AdapterKind,
+    dropout: f64,
+) -> LanguageModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
-    let words = (1..=WORDS).map(|word| format!("w{word}"));
     let names = std::iter::once("<|endoftext|>".to_owned()).chain(words);
     let vocabulary: BTreeMap<String, usize> = names.zip(0..).collect();
     let tokenizer = json!({
@@ -119,6 +138,7 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
         save_every: 4,
         keep_checkpoints: 2,
         samples_every: 1,
+        curriculum: Curriculum::default(),
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::default(),
     }
@@ -127,6 +147,9 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
 pub(super) fn grpo(beta: f64) -> Algorithm {
     Algorithm::Grpo(GrpoSettings {
         beta,
+        kl_estimator: KlEstimator::K3,
+        entropy_bonus: 0.0,
+        updates_per_rollout: 1,
         clip_low: 0.2,
         clip_high: 0.2,
         aggregation: Aggregation::Sequence,
@@ -172,8 +195,11 @@ pub(super) fn with_defaults(algorithm: &AlgorithmInfo) -> Algorithm {
     let mut defaults = toml::Table::new();
     for field in algorithm.fields {
         if let Field::Key(key) = field {
-            let default = format!("{} = {}", key.name, key.default.unwrap());
-            defaults.extend(default.parse::<toml::Table>().unwrap());
+            // A key without a default may be left out.
+            let default = key
+                .default
+                .map(|default| format!("{} = {default}", key.name));
+            defaults.extend(default.unwrap_or_default().parse::<toml::Table>().unwrap());
         }
     }
     serde_json::from_value(json!({ algorithm.name: defaults })).unwrap()
@@ -222,8 +248,15 @@ pub(in crate::train) fn loss_and_gradient(
     let old = batch.old.map_or_else(|| new.clone().detach(), rows);
     let advantage = tensor(advantages.iter().map(|one| vec![*one]).collect(), 1);
     let mask = repeated(&vec![1.0; lengths.len()]);
-    let (loss, _) =
-        objective.token_loss(new.clone(), old, advantage, mask, batch.reference.map(rows));
+    let (loss, _) = objective.token_loss(TokenScores {
+        log_prob: new.clone(),
+        old_log_prob: old,
+        advantage,
+        mask,
+        reference: batch.reference.map(rows),
+        entropy: None,
+        divergence: None,
+    });
     let loss = (loss * repeated(&weights)).sum();
     let gradient = new.grad(&loss.backward()).unwrap().into_data();
     let gradient: Vec<f64> = gradient.iter::<f64>().collect();
@@ -363,6 +396,17 @@ pub(super) fn train_on(
     settings: &TrainSettings,
     reward: &ByText,
 ) -> (Result<Outcome, TrainError>, Recorder) {
+    train_with_teacher(rows, model, settings, None, reward)
+}
+
+/// [`train_on`] with a model to imitate.
+pub(super) fn train_with_teacher(
+    rows: &[Row],
+    model: LanguageModel,
+    settings: &TrainSettings,
+    teacher: Option<&Decoder>,
+    reward: &ByText,
+) -> (Result<Outcome, TrainError>, Recorder) {
     let folder = tempfile::tempdir().unwrap();
     let inputs = Inputs {
         settings,
@@ -371,6 +415,7 @@ pub(super) fn train_on(
         checkpoints: folder.path(),
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher,
     };
     let mut recorder = Recorder::default();
     (train_with(model, &inputs, &mut recorder, reward), recorder)

@@ -9,7 +9,7 @@ use crate::train::{
     loss::{Aggregation, ClipRange, Surrogate, sequence_weights},
     rollout::{
         advantage::{AdvantageRule, AdvantageScale, Baseline},
-        objective::Objective,
+        objective::{Objective, TokenScores},
     },
 };
 
@@ -203,7 +203,15 @@ fn ours(case: &Case, form: &Form, rows: &[usize], dtype: DType) -> (f64, Vec<Vec
     let reference = (form.beta > 0.0).then(|| tensor(&|row| case.ref_logp[row].clone(), columns));
     let objective = form.objective();
     let mask = tensor(&|row| case.mask[row].clone(), columns);
-    let (token_loss, _) = objective.token_loss(log_prob.clone(), old, advantage, mask, reference);
+    let (token_loss, _) = objective.token_loss(TokenScores {
+        log_prob: log_prob.clone(),
+        old_log_prob: old,
+        advantage,
+        mask,
+        reference,
+        entropy: None,
+        divergence: None,
+    });
     let loss = (token_loss * weight).sum();
     let gradient = log_prob.grad(&loss.backward()).unwrap();
 

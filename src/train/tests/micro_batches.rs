@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    model::{AdapterKind, to_f32},
+    model::{AdapterKind, Wanted, to_f32},
     train::{
         Aggregation,
         learner::{Diagnostics, Learner, Loss, MicroBatchScores, Sequence},
@@ -42,7 +42,9 @@ fn sequences() -> Vec<Sequence> {
 
 /// The gradient of all parameters, and the loss.
 fn gradients(learner: &Learner, loss: &Loss<'_>) -> (Vec<f32>, f64) {
-    let batch = learner.gradients(&sequences(), UPDATE, loss).unwrap();
+    let batch = learner
+        .gradients_with(&sequences(), UPDATE, Wanted::default(), loss)
+        .unwrap();
     (values(&batch.gradients), batch.loss)
 }
 
@@ -126,7 +128,7 @@ fn diagnostics_are_summed_in_the_order_of_the_micro_batches() {
     let learner = learner(1);
     let device = learner.device();
 
-    let batch = learner.gradients(&sequences(), UPDATE, &|micro_batch| {
+    let batch = learner.gradients_with(&sequences(), UPDATE, Wanted::default(), &|micro_batch| {
         let row = micro_batch.rows[0] as f32;
         let diagnostics = Diagnostics {
             entropy: Some(Tensor::from_floats([row], &device)),

@@ -1,5 +1,7 @@
 //! Whole trainings of a micro model.
 
+mod by_hand;
+mod curriculum;
 mod dapo;
 mod diverging;
 mod evaluating;

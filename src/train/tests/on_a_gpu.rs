@@ -32,6 +32,7 @@ fn run(
         checkpoints: folder,
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher: None,
     };
     train_with(model.clone(), &inputs, recorder, &REWARD).unwrap()
 }

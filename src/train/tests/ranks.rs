@@ -33,6 +33,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
+        teacher: None,
         ranks,
     };
     let is_last = ranks.rank() + 1 == ranks.count();

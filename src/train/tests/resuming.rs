@@ -30,6 +30,7 @@ fn run(
         checkpoints: folder,
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher: None,
     };
     train_with(model.clone(), &inputs, recorder, &REWARD)
 }
@@ -276,6 +277,7 @@ fn another_seed_is_another_training() {
         checkpoints: folder.path(),
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher: None,
     };
 
     let second = train_with(model.clone(), &inputs, &mut recorder, &REWARD).unwrap();

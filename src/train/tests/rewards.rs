@@ -1,12 +1,17 @@
 //! Rewards that run code, and what happens if they cannot.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{atomic::AtomicBool, mpsc},
+    time::Duration,
+};
 
+use burn::tensor::Device;
 use serde_json::json;
 
-use super::fixture::{grpo, model, settings};
+use super::fixture::{bits, grpo, model, model_of, settings};
 use crate::{
-    model::AdapterKind,
+    model::{AdapterKind, LanguageModel},
     ranks::Ranks,
     reward::{
         CustomError, CustomReward, CustomSettings, Mix, Normalizer, Part, RewardError,
@@ -16,6 +21,7 @@ use crate::{
         Inputs, RewardRecord, RewardTools, Row, TestShares, TrainError, TrainSettings,
         rollout::{
             answer::Answer,
+            beside::Group,
             reward::{MixedReward, RewardFn},
         },
         run::train_with,
@@ -215,6 +221,7 @@ fn a_judge_that_fails_is_no_wrong_answer_and_ends_the_step() {
         checkpoints: folder.path(),
         tools: RewardTools::default(),
         ranks: &Ranks::alone(),
+        teacher: None,
     };
     let mut recorder = Recorder::default();
     let failing = Failing(std::cell::Cell::new(0));
@@ -232,4 +239,102 @@ fn a_judge_that_fails_is_no_wrong_answer_and_ends_the_step() {
         "{error}"
     );
     assert_eq!(recorder.records.len(), 1);
+}
+
+/// The same reward, judged after the sampling.
+struct Afterwards<'a>(MixedReward<'a>);
+
+impl RewardFn for Afterwards<'_> {
+    fn rewards(
+        &self,
+        answers: &[Answer<'_>],
+        group_size: usize,
+    ) -> Result<Vec<RewardRecord>, RewardError> {
+        self.0.rewards(answers, group_size)
+    }
+}
+
+/// A model three of whose twelve words are answers with code: a right one, one that is right for half of
+/// the tests, and one that raises.
+fn coder() -> LanguageModel {
+    let code = [RIGHT, HALF, "def f(x):\n    raise ValueError"].map(fenced);
+    let words = (1..=9).map(|word| format!("w{word}")).chain(code);
+    model_of(words, &Device::flex(), AdapterKind::None, 0.0)
+}
+
+/// Oracle: the same training with tests that run after the sampling.
+#[test]
+fn judging_beside_the_sampling_changes_no_digit_at_any_number_of_workers() {
+    let rows = [
+        row(),
+        Row {
+            prompt: "w3 w4 w1".to_owned(),
+            ..row()
+        },
+    ];
+    let mut settings = tested(Mix::from(Part::Tests), TestScore::Share, 0.5);
+    settings.max_steps = 4;
+    let train = |workers: usize, is_beside: bool| {
+        let judge = TestJudge::with_workers(workers, Duration::from_secs(5));
+        let tools = RewardTools {
+            tests: Some(&judge),
+            custom: None,
+        };
+        let reward = mixed(&settings, &rows, tools).unwrap();
+        assert!(reward.beside().is_some());
+        let folder = tempfile::tempdir().unwrap();
+        let inputs = Inputs {
+            settings: &settings,
+            rows: &rows,
+            seed: 5,
+            checkpoints: folder.path(),
+            tools: RewardTools::default(),
+            ranks: &Ranks::alone(),
+            teacher: None,
+        };
+        let mut recorder = Recorder::default();
+        let reward: &dyn RewardFn = if is_beside {
+            &reward
+        } else {
+            &Afterwards(reward)
+        };
+        let outcome = train_with(coder(), &inputs, &mut recorder, reward).unwrap();
+        let weights = bits(&outcome.model.decoder.trainable());
+        (weights, recorder.records, recorder.samples)
+    };
+
+    let afterwards = train(2, false);
+
+    let passed = afterwards.2.iter();
+    let shares: BTreeSet<String> = passed
+        .map(|sample| format!("{:?}", sample.reward.tests))
+        .collect();
+    assert!(shares.len() > 1, "some completions pass tests: {shares:?}");
+    for workers in [1, 2, 4] {
+        assert_eq!(train(workers, true), afterwards, "{workers} workers");
+    }
+}
+
+#[test]
+fn nothing_is_judged_after_a_stop() {
+    let judge = TestJudge::with_workers(1, Duration::from_secs(5));
+    let rows = [row()];
+    let settings = tested(Mix::from(Part::Tests), TestScore::Share, 0.0);
+    let tools = RewardTools {
+        tests: Some(&judge),
+        custom: None,
+    };
+    let reward = mixed(&settings, &rows, tools).unwrap();
+    let stop = AtomicBool::new(true);
+    let (sender, groups) = mpsc::channel();
+    let group = Group {
+        number: 0,
+        row: 0,
+        texts: vec![fenced(RIGHT)],
+    };
+    sender.send(group).unwrap();
+    drop(sender);
+    // Whoever samples has stopped: nothing more is judged.
+    let judged = reward.beside().unwrap().judge(groups, &stop).unwrap();
+    assert_eq!(judged.in_order(1), None);
 }

@@ -17,7 +17,10 @@ use crate::{
         Ended, EvaluationRecord, FinalCheckpoint, Inputs, NonFiniteRecord, Observer, SampleRecord,
         StepRecord, TrainSettings, checkpoint_folder, inspect_checkpoints, train,
     },
-    worker::{reward_tools::Tools, train_job},
+    worker::{
+        reward_tools::Tools,
+        train_job::{self, Loaded},
+    },
 };
 
 /// Takes so many steps of a training again, from a random one of its checkpoints or from its start, and compares the
@@ -120,7 +123,11 @@ fn take(
         ..settings.clone()
     };
     let work = &part.job.work;
-    let (model, rows) = train_job::start(work, &settings, part.dir, 0)?;
+    let Loaded {
+        model,
+        rows,
+        teacher,
+    } = train_job::start(work, &settings, part.dir, 0)?;
     let tools = Tools::start(&settings)?;
     let inputs = Inputs {
         settings: &settings,
@@ -130,6 +137,7 @@ fn take(
         tools: tools.as_reward_tools(),
         // However many there were: their number changes no digit.
         ranks: &Ranks::alone(),
+        teacher: teacher.as_ref(),
     };
     let trained = train(model, &inputs, &mut observer)?;
     let steps = observer.steps;

@@ -140,6 +140,10 @@ fn scalars(record: &StepRecord) -> Vec<(String, f64)> {
                 gaming.map(|gaming| gaming.copied_share),
             ),
             ("train/reward_share", Some(record.timing.reward_share)),
+            (
+                "train/judging_share",
+                (rollout.reward.tests.is_some()).then_some(record.timing.judging_share),
+            ),
         ]);
     }
     let mut scalars: Vec<(String, f64)> = values
@@ -172,6 +176,7 @@ mod tests {
                 seconds: 2.0,
                 tokens_per_second: 4.0,
                 reward_share: 0.5,
+                judging_share: 0.25,
                 ..Timing::default()
             },
         }
@@ -325,6 +330,7 @@ mod tests {
                 ("gaming/repeated_share", 0.25),
                 ("gaming/copied_share", 0.125),
                 ("train/reward_share", 0.5),
+                ("train/judging_share", 0.25),
                 ("reward_part/em", 0.5),
             ])
         );

@@ -37,6 +37,15 @@ impl LogSoftmax {
         self.logits.gather(1, tokens) - self.log_sum
     }
 
+    /// The logarithm of the probability of every token.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[rows, vocabulary]`
+    pub(in crate::model::ops) fn all(&self) -> Tensor<2> {
+        self.logits.clone() - self.log_sum.clone()
+    }
+
     /// The entropy of each row in nats, without a gradient.
     ///
     /// # Shapes
