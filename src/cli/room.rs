@@ -104,15 +104,18 @@ mod tests {
     fn trainings_that_need_more_than_there_is_are_named() {
         let plan = plan_of("name = \"t\"");
         let one = estimate(&plan, 4);
-        let needs = one.of_a_rank(2) as u64;
+        let needs = one.of_a_rank(2);
         // Each process has half of the processors, and so at most as many micro-batches at a time.
-        assert!(needs <= one.of_a_rank(1) as u64);
-        let machine = |room: u64| does_not_fit(&one, 2, 2, (room, "this machine"));
+        assert!(needs <= one.of_a_rank(1));
+        let machine = |room: usize| {
+            let room = u64::try_from(room).unwrap();
+            does_not_fit(&one, 2, 2, (room, "this machine"))
+        };
 
         assert_eq!(machine(2 * needs), None);
         let warning = machine(2 * needs - 1).unwrap();
 
-        let [job, all] = [one.job.to_string(), size(2 * needs as usize)];
+        let [job, all] = [one.job.to_string(), size(2 * needs)];
         let start = format!(
             "warning: {job} needs {all} by arithmetic for 2 processes, and this machine has "
         );

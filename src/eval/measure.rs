@@ -80,7 +80,7 @@ pub fn measure(
     let mut records = done;
     let chunk_size = inputs.settings.batch_size.max(1);
     let ranks = inputs.ranks;
-    let done = ranks.from_first(ranks.is_first().then_some(records.len()))?;
+    let done = ranks.first_says(ranks.is_first().then_some(records.len()))?;
     let chunks: Vec<_> = work
         .chunks(chunk_size)
         .enumerate()

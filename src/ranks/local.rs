@@ -10,7 +10,7 @@ use std::{
         fd::{AsRawFd as _, OwnedFd},
         unix::{fs::FileExt as _, net::UnixStream},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -195,7 +195,7 @@ fn path(file: &File) -> PathBuf {
     format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
 }
 
-fn open(path: &PathBuf, rank: usize) -> Result<File, RankError> {
+fn open(path: &Path, rank: usize) -> Result<File, RankError> {
     File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => RankError::Lost { rank },
         _ => RankError::Exchange(error),

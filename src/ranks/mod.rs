@@ -87,12 +87,12 @@ impl Ranks {
 
     /// The number of this rank, from 0.
     pub fn rank(&self) -> usize {
-        self.with(|exchange| exchange.rank()).unwrap_or(0)
+        self.0.as_ref().map_or(0, |exchange| lock(exchange).rank())
     }
 
     /// How many ranks there are.
     pub fn count(&self) -> usize {
-        self.with(|exchange| exchange.count()).unwrap_or(1)
+        self.0.as_ref().map_or(1, |exchange| lock(exchange).count())
     }
 
     /// Whether this rank leads and writes.
@@ -141,7 +141,7 @@ impl Ranks {
     }
 
     /// What the first rank says; the others pass nothing.
-    pub fn from_first<T: Serialize + DeserializeOwned>(
+    pub fn first_says<T: Serialize + DeserializeOwned>(
         &self,
         value: Option<T>,
     ) -> Result<T, RankError> {
@@ -166,10 +166,6 @@ impl Ranks {
         if let Some(exchange) = &self.0 {
             lock(exchange).give_up(reason);
         }
-    }
-
-    fn with<T>(&self, ask: impl FnOnce(&dyn Exchange) -> T) -> Option<T> {
-        self.0.as_ref().map(|exchange| ask(&**lock(exchange)))
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn on_ranks<T: Send>(count: usize, act: impl Fn(Ranks) -> T + Sync) -
 fn each_rank_gets_what_the_others_send_to_it_in_every_round() {
     for count in 1..5 {
         let heard = on_ranks(count, |ranks| {
-            let piece = |to: usize, round: usize| vec![ranks.rank() as u8; (to + 1) * round * 1000];
+            let name = u8::try_from(ranks.rank()).unwrap();
+            let piece = |to: usize, round: usize| vec![name; (to + 1) * round * 1000];
             let rounds = 0..6;
             rounds
                 .map(|round| {
@@ -37,7 +38,8 @@ fn each_rank_gets_what_the_others_send_to_it_in_every_round() {
         for (rank, rounds) in heard.iter().enumerate() {
             for (round, pieces) in rounds.iter().enumerate() {
                 for (from, piece) in pieces.iter().enumerate() {
-                    assert_eq!(*piece, vec![from as u8; (rank + 1) * round * 1000]);
+                    let name = u8::try_from(from).unwrap();
+                    assert_eq!(*piece, vec![name; (rank + 1) * round * 1000]);
                 }
             }
         }
@@ -48,7 +50,7 @@ fn each_rank_gets_what_the_others_send_to_it_in_every_round() {
 fn values_are_gathered_in_the_order_of_ranks_and_the_first_may_decide() {
     let heard = on_ranks(3, |ranks| {
         let all = ranks.gather_values(&(ranks.rank() * 10)).unwrap();
-        let first = ranks.from_first(ranks.is_first().then_some("yes".to_owned()));
+        let first = ranks.first_says(ranks.is_first().then_some("yes".to_owned()));
         let any = ranks.any(ranks.rank() == 2).unwrap();
         (all, first.unwrap(), any, ranks.any(false).unwrap())
     });

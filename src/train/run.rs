@@ -240,10 +240,10 @@ impl Run<'_> {
                 .store
                 .newest(&self.identity, &device, &mut |note| observer.on_note(note))?;
             self.ranks
-                .from_first(Some(newest.as_ref().map(|one| one.progress.step)))?;
+                .first_says(Some(newest.as_ref().map(|one| one.progress.step)))?;
             newest
         } else {
-            let step: Option<usize> = self.ranks.from_first(None)?;
+            let step: Option<usize> = self.ranks.first_says(None)?;
             let read = |step| self.store.of_step(step, &self.identity, &device);
             step.map(read).transpose()?
         };
@@ -359,7 +359,7 @@ impl Run<'_> {
         let passed = found.map(|found| found.passed);
         let Some(passed) = self
             .ranks
-            .from_first(self.ranks.is_first().then_some(passed))?
+            .first_says(self.ranks.is_first().then_some(passed))?
         else {
             return Ok(false);
         };
