@@ -55,6 +55,18 @@ pub struct Outcome {
     pub ended: Ended,
 }
 
+impl Outcome {
+    /// The result of a training that was stopped before its first step.
+    fn before_the_first_step(model: LanguageModel) -> Self {
+        Self {
+            model,
+            steps: 0,
+            weights: 0,
+            ended: Ended::Stopped,
+        }
+    }
+}
+
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -119,12 +131,7 @@ pub(super) fn train_with(
     };
     let draw = draw.prepare(learner.model(), observer)?;
     let Some(draw) = draw else {
-        return Ok(Outcome {
-            model: learner.into_model(),
-            steps: 0,
-            weights: 0,
-            ended: Ended::Stopped,
-        });
+        return Ok(Outcome::before_the_first_step(learner.into_model()));
     };
     let frozen = Frozen {
         start,

@@ -41,9 +41,7 @@ pub(super) fn train_job(
     let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
-    let teacher = work.teacher_path.as_deref();
-    let teacher = teacher.map(|path| model::teacher(path, &work.model, &model, &device));
-    let teacher = teacher.transpose()?;
+    let teacher = model::teacher(work, &model, &device)?;
     let tools = Tools::start(&mut context, settings)?;
     let inputs = Inputs {
         settings,
