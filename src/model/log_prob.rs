@@ -237,18 +237,23 @@ mod tests {
                 let score = [scores.entropy, scores.divergence.unwrap()][which].clone();
                 let gradient = doubles(logits.grad(&score.clone().sum().backward()).unwrap());
                 let values = doubles(score);
-                for row in 0..2 {
-                    let of = |logits: &[f64]| by_formula(logits, &teacher[row], temperature)[which];
+                let each = rows
+                    .iter()
+                    .zip(&teacher)
+                    .zip(values)
+                    .zip(gradient.chunks(4));
+                for (((row, teacher), value), gradient) in each {
+                    let of = |logits: &[f64]| by_formula(logits, teacher, temperature)[which];
                     // 1e-12: double precision, numbers of order one.
-                    assert!((values[row] - of(&rows[row])).abs() < 1e-12);
-                    for place in 0..4 {
+                    assert!((value - of(row)).abs() < 1e-12);
+                    for (place, found) in gradient.iter().enumerate() {
                         let moved = |step: f64| {
-                            let mut logits = rows[row].clone();
+                            let mut logits = row.clone();
                             logits[place] += step;
                             of(&logits)
                         };
                         let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-                        let error = (gradient[row * 4 + place] - slope).abs();
+                        let error = (found - slope).abs();
                         assert!(error < tolerance, "{temperature}, {which}: {error}");
                     }
                 }

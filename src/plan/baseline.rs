@@ -57,6 +57,7 @@ fn untrained_point(point: &BTreeMap<String, Json>) -> BTreeMap<String, Json> {
         "train.",
         "reward.",
         "data.train",
+        "data.notes",
         "data.prompts.migration",
         "model.adapter",
     ];

@@ -59,6 +59,18 @@ pub struct Outcome {
     pub ended: Ended,
 }
 
+impl Outcome {
+    /// The result of a training that was stopped before its first step.
+    fn before_the_first_step(model: LanguageModel) -> Self {
+        Self {
+            model,
+            steps: 0,
+            weights: 0,
+            ended: Ended::Stopped,
+        }
+    }
+}
+
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -128,12 +140,7 @@ pub(super) fn train_with(
     let has_to_stop = inputs.ranks.any(draw.is_none())?;
     let draw = draw.filter(|_| !has_to_stop);
     let Some(draw) = draw else {
-        return Ok(Outcome {
-            model: learner.into_model(),
-            steps: 0,
-            weights: 0,
-            ended: Ended::Stopped,
-        });
+        return Ok(Outcome::before_the_first_step(learner.into_model()));
     };
     let frozen = Frozen {
         start,

@@ -9,7 +9,7 @@ use crate::{
     digest::Digest,
     disk::atomic::{self, Flush},
     model::{Decoder, Dtype, LanguageModel, ModelSettings},
-    plan::{JobId, JobKind, Start},
+    plan::{JobId, JobKind, Start, Work},
     results::JobDir,
 };
 
@@ -40,22 +40,24 @@ pub(super) fn load(
     Ok(model)
 }
 
-/// The frozen model that a training imitates. It must read and write the tokens of the model in training.
+/// The frozen model that a training imitates, if it imitates one. It must read and write the tokens of the model in training.
 pub(super) fn teacher(
-    path: &Path,
-    settings: &ModelSettings,
+    work: &Work,
     model: &LanguageModel,
     device: &Device,
-) -> Result<Decoder, WorkerError> {
-    let teacher = LanguageModel::load(path, settings.dtype, device)?;
+) -> Result<Option<Decoder>, WorkerError> {
+    let Some(path) = &work.teacher_path else {
+        return Ok(None);
+    };
+    let teacher = LanguageModel::load(path, work.model.dtype, device)?;
     let sizes = [&teacher, model].map(|model| model.config.vocab_size);
     if sizes[0] != sizes[1] || !teacher.tokenizer.has_tokens_of(&model.tokenizer) {
         return Err(WorkerError::OtherVocabulary {
-            teacher: path.to_path_buf(),
+            teacher: path.clone(),
             sizes,
         });
     }
-    Ok(teacher.decoder.frozen())
+    Ok(Some(teacher.decoder.frozen()))
 }
 
 /// The model that a finished training has made: a whole model, or the model that it started with and an

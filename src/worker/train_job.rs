@@ -135,10 +135,8 @@ pub(super) fn start(
     let rows = rows(work, settings, &model.chat)?;
     let adapter = &work.model.adapter;
     model.attach_adapter(adapter, seed::stream(work.seed, "adapter", 0, 0).next_u64())?;
-    let teacher = work.teacher_path.as_deref();
-    let teacher = teacher.map(|path| model::teacher(path, &work.model, &model, &device));
     Ok(Loaded {
-        teacher: teacher.transpose()?,
+        teacher: model::teacher(work, &model, &device)?,
         model,
         rows,
     })

@@ -79,6 +79,7 @@ const COMMENTS: [&str; 4] = [
 
 /// The style of one program.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Choices {
     /// Names of intermediate results.
     names: [&'static str; 3],

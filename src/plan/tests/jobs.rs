@@ -226,6 +226,16 @@ fn an_untrained_baseline_is_added_once() {
 }
 
 #[test]
+fn an_untrained_model_has_no_kinds_of_note() {
+    let text = "name = \"t\"\n[grid]\n\"data.notes.none\" = [0.0, 0.2]\n\
+                [table]\nbaseline = { method = \"untrained\" }";
+    let plan = plan_of(text);
+
+    assert_eq!((plan.cells.len(), trainings(&plan)), (3, 2));
+    assert!(plan.cells[0].is_baseline && plan.cells[0].point.is_empty());
+}
+
+#[test]
 fn an_untrained_row_of_the_grid_is_the_baseline() {
     let text = "name = \"t\"\n[grid]\n\"train.algorithm\" = [\"none\", \"grpo\"]\n\
                 [table]\nbaseline = { method = \"untrained\" }";

@@ -168,17 +168,7 @@ impl Reader<'_> {
             ));
             return None;
         };
-        let measures = benchmark::measures(name);
-        let split = metric.split_once('.');
-        let (measure, k) = match split {
-            Some((measure, k)) if measures.contains(&measure) => (Some(measure.to_owned()), k),
-            _ => (None, metric),
-        };
-        let Some(pass_at) = k
-            .strip_prefix("pass@")
-            .and_then(|k| k.parse().ok())
-            .filter(|k| *k > 0)
-        else {
+        let Some((measure, pass_at)) = measured(name, metric) else {
             let label = format!("unknown metric `{metric}`, expected `pass@k` with a number for k");
             let fixed = format!("\"{name}.pass@1\"");
             self.problems
@@ -297,6 +287,17 @@ impl Reader<'_> {
         }
         Some(text.to_owned())
     }
+}
+
+/// The measure and the `k` of a metric such as `pass@5` or `follows.pass@1`.
+fn measured(benchmark: &str, metric: &str) -> Option<(Option<String>, usize)> {
+    let measures = benchmark::measures(benchmark);
+    let (measure, k) = match metric.split_once('.') {
+        Some((measure, k)) if measures.contains(&measure) => (Some(measure.to_owned()), k),
+        _ => (None, metric),
+    };
+    let k = k.strip_prefix("pass@")?.parse().ok()?;
+    (k > 0).then_some((measure, k))
 }
 
 /// pass@1 of a benchmark, and of each of its measures.

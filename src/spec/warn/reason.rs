@@ -28,6 +28,7 @@ pub(super) fn reason(path: &str, points: &[Point], axes: &[String]) -> String {
         "train",
         "reward",
         "data.train",
+        "data.notes",
         "data.prompts.migration",
         "model.adapter",
     ];

@@ -20,6 +20,7 @@ pub enum KlEstimator {
 
 impl KlEstimator {
     /// Leaves the default out of a job's identity: jobs from before the key are the same jobs.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(in crate::train) fn is_k3(&self) -> bool {
         *self == Self::K3
     }

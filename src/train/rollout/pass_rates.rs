@@ -29,13 +29,11 @@ pub(in crate::train) fn pass_rates(
         if let Some(least) = settings.curriculum.success {
             return reward.total >= least;
         }
-        match &reward.tests {
-            Some(tests) => tests.rewarded >= 1.0,
-            None => {
-                let target = &task.rows[answer.row].target_code;
-                scorer.score(answer.text, target).correctness >= 1.0
-            }
+        if let Some(tests) = &reward.tests {
+            return tests.rewarded >= 1.0;
         }
+        let target = &task.rows[answer.row].target_code;
+        scorer.score(answer.text, target).correctness >= 1.0
     };
     let mut rates = Vec::with_capacity(task.rows.len());
     let rows: Vec<usize> = (0..task.rows.len()).collect();

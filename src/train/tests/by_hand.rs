@@ -41,7 +41,9 @@ fn start() -> LanguageModel {
 fn tokens(sample: &SampleRecord) -> (Vec<u32>, Vec<u32>) {
     let words = |text: &str| -> Vec<u32> {
         let words = text.split_whitespace();
-        words.map(|word| word[1..].parse().unwrap()).collect()
+        words
+            .map(|word| word.trim_start_matches('w').parse().unwrap())
+            .collect()
     };
     let mut completion = words(&sample.completion);
     if completion.len() < sample.tokens {
@@ -113,7 +115,7 @@ fn the_second_update_of_a_rollout_has_the_clipped_loss_of_the_formula() {
     let second = losses.iter().sum::<f64>() / losses.len() as f64;
 
     // A record has the mean of the losses of a step.
-    let mean = (first.records[0].loss.unwrap() + second) / 2.0;
+    let mean = f64::midpoint(first.records[0].loss.unwrap(), second);
     assert!(clipped > 0, "the clip is part of the test");
     close(both.records[0].loss.unwrap(), mean);
 }
