@@ -43,6 +43,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::spec;
 use exit::{Exit, Failure};
 
 /// Reproducible reinforcement-learning experiments on code models.
@@ -50,11 +51,24 @@ use exit::{Exit, Failure};
 /// A spec (TOML) says what to measure: model, algorithm, reward, benchmarks, and the axes of a
 /// grid. `recode run` expands it into jobs, runs what is not done yet, and prints the table.
 #[derive(Debug, Parser)]
-#[command(name = "recode", version, after_help = AFTER_HELP)]
+#[command(name = "recode", version, after_help = after_help())]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What `--help` prints after the commands.
+fn after_help() -> String {
+    let rows = spec::VARIABLES.iter();
+    let rows: Vec<String> = rows
+        .map(|variable| format!("  {:15}  {}", variable.name, variable.meaning))
+        .collect();
+    format!("{AFTER_HELP}\n\n{VARIABLES}\n{}", rows.join("\n"))
+}
+
+const VARIABLES: &str = "\
+Variables of the environment (docs/running_a_grid.md):
+  RECODE_<KEY>     a key of a spec with `__` for a dot, as in RECODE_TRAIN__MAX_STEPS=100";
 
 const AFTER_HELP: &str = "\
 Start here:

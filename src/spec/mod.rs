@@ -20,6 +20,7 @@ mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod warn;
 
 pub use experiment::Experiment;
@@ -31,6 +32,7 @@ pub use read::surroundings::Surroundings;
 pub use settings::{EngineName, Needs, Point, RunSettings, Settings, SlurmSettings};
 pub use suggest::nearest;
 pub use table::settings::{Baseline, Column, Show, TableSettings};
+pub use variables::{VARIABLES, Variable};
 pub use warn::{
     finding::Finding,
     written::{Comparison, WrittenSetting},
