@@ -4,6 +4,7 @@
 
 mod chat;
 mod check;
+mod code_drift;
 mod data;
 mod doctor;
 mod exit;
@@ -19,7 +20,10 @@ mod model_arguments;
 mod named_job;
 mod output;
 mod plan;
+mod plan_costs;
 mod plan_memory;
+mod plan_steps;
+mod planned_job;
 mod progress;
 mod prompt_file;
 mod python;
@@ -37,6 +41,7 @@ mod status;
 mod tail;
 mod vigil;
 mod watch;
+mod why;
 
 use std::process::ExitCode;
 
@@ -89,6 +94,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Check specs and print every mistake at once; writes nothing
     Check(check::Arguments),
+    /// Name the finished job that is most like a job, and exactly what differs
+    Why(why::Arguments),
     /// Explain a key of a spec, a section or an error code such as E101
     Explain(explain::Arguments),
     /// Print the JSON Schema of a spec, for editors
@@ -167,6 +174,7 @@ impl Command {
             Self::Run(arguments) => run::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
+            Self::Why(arguments) => why::run(&arguments),
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema => Ok(schema::run()),
             Self::Report(arguments) => report::run(&arguments),

@@ -5,6 +5,7 @@
 
 mod error;
 pub mod exit_code;
+mod finished;
 mod job_dir;
 mod json;
 mod outcome;
@@ -20,6 +21,7 @@ pub use crate::disk::{
     lock::{Claim, Holder, Owner},
 };
 pub use error::{ResultsError, in_words};
+pub use finished::{Finished, Nearest, bytes_below};
 pub use job_dir::{ChangedLog, JobDir};
 pub use outcome::{Outcome, TrainOutcome};
 pub use provenance::{Attempt, OperationFallback, Provenance};
