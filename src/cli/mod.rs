@@ -5,6 +5,7 @@
 mod chat;
 mod check;
 mod code_drift;
+mod config;
 mod data;
 mod doctor;
 mod exit;
@@ -94,6 +95,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Check specs and print every mistake at once; writes nothing
     Check(check::Arguments),
+    /// Print every value of a spec, and where it was set
+    Config(config::Arguments),
     /// Name the finished job that is most like a job, and exactly what differs
     Why(why::Arguments),
     /// Explain a key of a spec, a section or an error code such as E101
@@ -174,6 +177,7 @@ impl Command {
             Self::Run(arguments) => run::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
+            Self::Config(arguments) => config::run(&arguments),
             Self::Why(arguments) => why::run(&arguments),
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema => Ok(schema::run()),
