@@ -5,6 +5,7 @@
 mod chat;
 mod check;
 mod code_drift;
+mod compare;
 mod config;
 mod data;
 mod doctor;
@@ -99,6 +100,8 @@ enum Command {
     Config(config::Arguments),
     /// Name the finished job that is most like a job, and exactly what differs
     Why(why::Arguments),
+    /// Show in what two specs, tables or jobs differ: settings, then measures with their intervals
+    Compare(compare::Arguments),
     /// Explain a key of a spec, a section or an error code such as E101
     Explain(explain::Arguments),
     /// Print the JSON Schema of a spec, for editors
@@ -179,6 +182,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Config(arguments) => config::run(&arguments),
             Self::Why(arguments) => why::run(&arguments),
+            Self::Compare(arguments) => compare::run(&arguments),
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema => Ok(schema::run()),
             Self::Report(arguments) => report::run(&arguments),

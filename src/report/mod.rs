@@ -10,6 +10,7 @@ mod leaves;
 mod list;
 mod maker;
 mod notes;
+mod paired;
 mod paper;
 mod sheet;
 mod statistics;
@@ -21,8 +22,10 @@ mod tests;
 use std::{fs, io, path::Path};
 
 pub use error::ReportError;
-pub use format::percent;
+pub use format::{percent, points};
+pub use gather::labels as row_labels;
 pub use maker::Origin;
+pub use paired::{Paired, Parted, paired, parted};
 pub use table::Table;
 
 use crate::{
