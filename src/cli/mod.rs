@@ -4,6 +4,7 @@
 
 mod chat;
 mod check;
+mod clean;
 mod code_drift;
 mod compare;
 mod config;
@@ -114,6 +115,8 @@ enum Command {
     Logs(logs::Arguments),
     /// Show a job's steps and completions while it runs
     Watch(watch::Arguments),
+    /// List what is in the results, with what uses it; move what nothing uses to a trash
+    Clean(clean::Arguments),
     /// Download the models and data sets that an experiment names
     Fetch(fetch::Arguments),
     /// Score completions against their targets with one of the rewards
@@ -183,6 +186,7 @@ impl Command {
             Self::Config(arguments) => config::run(&arguments),
             Self::Why(arguments) => why::run(&arguments),
             Self::Compare(arguments) => compare::run(&arguments),
+            Self::Clean(arguments) => clean::run(&arguments),
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema => Ok(schema::run()),
             Self::Report(arguments) => report::run(&arguments),

@@ -15,6 +15,7 @@ mod state;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trash;
 
 pub use crate::disk::{
     Timestamp,
@@ -27,3 +28,4 @@ pub use outcome::{Outcome, TrainOutcome};
 pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;
+pub use trash::{Thrown, Trash};
