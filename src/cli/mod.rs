@@ -7,6 +7,7 @@ mod check;
 mod clean;
 mod code_drift;
 mod compare;
+mod completions;
 mod config;
 mod data;
 mod doctor;
@@ -15,6 +16,7 @@ mod explain;
 mod fetch;
 mod first_steps;
 mod generate;
+mod init;
 mod job;
 mod judge;
 mod log_probs;
@@ -64,7 +66,7 @@ use exit::{Exit, Failure};
 #[command(name = "recode", version, after_help = after_help())]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// What `--help` prints after the commands.
@@ -93,6 +95,8 @@ Exit codes: 0 done, 1 a job failed, 2 the spec or the arguments are wrong,
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented spec to start from
+    Init(init::Arguments),
     /// Run the jobs of an experiment that have no result yet, then print its table
     Run(run::Arguments),
     /// Print the jobs of an experiment with their state and its reason; writes nothing
@@ -109,6 +113,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Print the JSON Schema of a spec, for editors
     Schema,
+    /// Print the completions of a shell
+    Completions(completions::Arguments),
     /// Print an experiment's table from the results so far; runs nothing
     Report(report::Arguments),
     /// Print the state of jobs: done, running, failed, interrupted or waiting
@@ -161,8 +167,12 @@ pub fn main() -> ExitCode {
             return finish(Exit::Done).into();
         }
     };
-    log_to_stderr(&arguments.command);
-    let exit = match arguments.command.run() {
+    let Some(command) = arguments.command else {
+        first_steps::print();
+        return finish(Exit::Done).into();
+    };
+    log_to_stderr(&command);
+    let exit = match command.run() {
         Ok(exit) => exit,
         Err(failure) => failure.report(),
     };
@@ -182,6 +192,8 @@ fn finish(exit: Exit) -> Exit {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Init(arguments) => init::run(&arguments),
+            Self::Completions(arguments) => Ok(completions::run(&arguments)),
             Self::Run(arguments) => run::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
