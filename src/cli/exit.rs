@@ -16,6 +16,10 @@ pub(super) enum Exit {
     Usage,
     /// Something is missing: a device, data, Python.
     Missing,
+    /// An input of a job is wrong: it would fail again.
+    WrongInput,
+    /// A disk, an endpoint or the system failed a job: it may work later.
+    Shortage,
     /// This program has a bug.
     Bug,
     /// The result could not be written to stdout.
@@ -36,6 +40,8 @@ impl Exit {
             Self::JobFailed => 1,
             Self::Usage => 2,
             Self::Missing => 3,
+            Self::WrongInput => 65,
+            Self::Shortage => 69,
             Self::Bug => 70,
             Self::ResultLost => 74,
             Self::Stopped => 75,
@@ -79,6 +85,15 @@ impl Failure {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Adds what to do about it, unless that is said already with a name that is meant.
+    #[must_use]
+    pub(super) fn or_hint(self, hint: impl Into<String>) -> Self {
+        match &self.hint {
+            Some(said) if said.starts_with("did you mean") => self,
+            _ => self.hint(hint),
+        }
     }
 
     /// The text alone, for a file.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use crate::worker::{self, Origin, WorkerError};
+use crate::{
+    eval::EvalError,
+    worker::{self, Origin, WorkerError},
+};
 
 /// Arguments of `recode job`.
 #[derive(Debug, Args)]
@@ -53,6 +56,16 @@ fn exit_of(error: &WorkerError) -> Exit {
         WorkerError::UpstreamNotFinished { .. } => Exit::UpstreamNotFinished,
         WorkerError::NoJob { .. } | WorkerError::OpenFolder { .. } => Exit::Usage,
         WorkerError::Device(_) | WorkerError::Key(_) => Exit::Missing,
+        WorkerError::InputChanged { .. }
+        | WorkerError::ModelChanged { .. }
+        | WorkerError::TextsHaveNoTarget
+        | WorkerError::NoModel(_)
+        | WorkerError::Eval(
+            EvalError::Tasks { .. } | EvalError::UnknownTask { .. } | EvalError::Prompt { .. },
+        ) => Exit::WrongInput,
+        WorkerError::Disk(_) | WorkerError::Eval(EvalError::Remote { .. } | EvalError::Keep(_)) => {
+            Exit::Shortage
+        }
         _ => Exit::JobFailed,
     }
 }
@@ -68,6 +81,7 @@ mod tests {
 
         assert_eq!(code(WorkerError::Stopped), exit_code::STOPPED);
         assert_eq!(code(WorkerError::Held { owner: None }), exit_code::HELD);
+        assert_eq!(code(WorkerError::TextsHaveNoTarget), exit_code::WRONG_INPUT);
         let upstream = crate::plan::JobId("train-1".into());
         let error = WorkerError::UpstreamNotFinished { upstream };
         assert_eq!(code(error), exit_code::UPSTREAM_NOT_FINISHED);

@@ -3,6 +3,7 @@
 use std::{io, thread, time::Instant};
 
 use clap::Args;
+use rayon::prelude::*;
 
 use super::{
     exit::{Exit, Failure},
@@ -10,7 +11,10 @@ use super::{
     tail::Tail,
     vigil::{PAUSE, Vigil},
 };
-use crate::results::JobDir;
+use crate::{
+    plan::{Job, labels},
+    results::{JobDir, Store},
+};
 
 /// Arguments of `recode logs`.
 #[derive(Debug, Args)]
@@ -33,6 +37,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if dir.last_attempt() == 0 && !arguments.follow {
         let text = format!("`{}` has not been started", dir.id());
         return Err(Failure::text(Exit::Missing, text).hint("`-f` waits for it"));
+    }
+    if let Some(label) = label(&dir, &store) {
+        output::error_line(&format!("{}  {label}", dir.id()));
     }
     let mut vigil = arguments.follow.then(|| Vigil::begin(dir.clone()));
     let mut logs = Logs::new(dir.clone());
@@ -58,6 +65,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// What the job does, with the settings in which it differs from those that do the same.
+fn label(dir: &JobDir, store: &Store) -> Option<String> {
+    let job = dir.job().ok().flatten()?;
+    let others = store.jobs().into_par_iter();
+    let others = others.filter(|other| other.id() != job.id);
+    let mut jobs: Vec<Job> = others.filter_map(|other| other.job().ok()?).collect();
+    jobs.push(job);
+    labels(&jobs.iter().collect::<Vec<_>>()).pop()
 }
 
 /// The logs of a job, starting with its last attempt.
@@ -146,10 +163,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::{
-        plan::{JobId, tests::fixture::job},
-        results::Store,
-    };
+    use crate::plan::{JobId, tests::fixture::job};
 
     fn folder() -> (tempfile::TempDir, JobDir) {
         let root = tempfile::tempdir().unwrap();

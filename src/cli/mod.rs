@@ -4,12 +4,19 @@
 
 mod chat;
 mod check;
+mod clean;
+mod code_drift;
+mod compare;
+mod completions;
+mod config;
 mod data;
 mod doctor;
 mod exit;
 mod explain;
 mod fetch;
+mod first_steps;
 mod generate;
+mod init;
 mod job;
 mod judge;
 mod log_probs;
@@ -20,8 +27,11 @@ mod named_job;
 mod output;
 mod pack;
 mod plan;
+mod plan_costs;
 mod plan_memory;
 mod plan_power;
+mod plan_steps;
+mod planned_job;
 mod progress;
 mod prompt_file;
 mod python;
@@ -30,6 +40,7 @@ mod report;
 mod results_folder;
 mod room;
 mod run;
+mod run_only;
 mod schema;
 mod score;
 mod shortfalls;
@@ -42,12 +53,14 @@ mod trackers;
 mod verify;
 mod vigil;
 mod watch;
+mod why;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::spec;
 use exit::{Exit, Failure};
 
 /// Reproducible reinforcement-learning experiments on code models.
@@ -55,11 +68,24 @@ use exit::{Exit, Failure};
 /// A spec (TOML) says what to measure: model, algorithm, reward, benchmarks, and the axes of a
 /// grid. `recode run` expands it into jobs, runs what is not done yet, and prints the table.
 #[derive(Debug, Parser)]
-#[command(name = "recode", version, after_help = AFTER_HELP)]
+#[command(name = "recode", version, after_help = after_help())]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
+
+/// What `--help` prints after the commands.
+fn after_help() -> String {
+    let rows = spec::VARIABLES.iter();
+    let rows: Vec<String> = rows
+        .map(|variable| format!("  {:15}  {}", variable.name, variable.meaning))
+        .collect();
+    format!("{AFTER_HELP}\n\n{VARIABLES}\n{}", rows.join("\n"))
+}
+
+const VARIABLES: &str = "\
+Variables of the environment (docs/running_a_grid.md):
+  RECODE_<KEY>     a key of a spec with `__` for a dot, as in RECODE_TRAIN__MAX_STEPS=100";
 
 const AFTER_HELP: &str = "\
 Start here:
@@ -74,16 +100,26 @@ Exit codes: 0 done, 1 a job failed or a check found a difference, 2 the spec or 
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented spec to start from
+    Init(init::Arguments),
     /// Run the jobs of an experiment that have no result yet, then print its table
     Run(run::Arguments),
     /// Print the jobs of an experiment with their state and its reason; writes nothing
     Plan(plan::Arguments),
     /// Check specs and print every mistake at once; writes nothing
     Check(check::Arguments),
+    /// Print every value of a spec, and where it was set
+    Config(config::Arguments),
+    /// Name the finished job that is most like a job, and exactly what differs
+    Why(why::Arguments),
+    /// Show in what two specs, tables or jobs differ: settings, then measures with their intervals
+    Compare(compare::Arguments),
     /// Explain a key of a spec, a section or an error code such as E101
     Explain(explain::Arguments),
     /// Print the JSON Schema of a spec, for editors
     Schema,
+    /// Print the completions of a shell
+    Completions(completions::Arguments),
     /// Print an experiment's table from the results so far; runs nothing
     Report(report::Arguments),
     /// Check that a table or a pack is what its jobs have computed: digests, and parts done again
@@ -96,6 +132,8 @@ enum Command {
     Logs(logs::Arguments),
     /// Show a job's steps and completions while it runs
     Watch(watch::Arguments),
+    /// List what is in the results, with what uses it; move what nothing uses to a trash
+    Clean(clean::Arguments),
     /// Download the models and data sets that an experiment names
     Fetch(fetch::Arguments),
     /// Score completions against their targets with one of the rewards
@@ -138,8 +176,12 @@ pub fn main() -> ExitCode {
             return finish(Exit::Done).into();
         }
     };
-    log_to_stderr(&arguments.command);
-    let exit = match arguments.command.run() {
+    let Some(command) = arguments.command else {
+        first_steps::print();
+        return finish(Exit::Done).into();
+    };
+    log_to_stderr(&command);
+    let exit = match command.run() {
         Ok(exit) => exit,
         Err(failure) => failure.report(),
     };
@@ -159,9 +201,15 @@ fn finish(exit: Exit) -> Exit {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Init(arguments) => init::run(&arguments),
+            Self::Completions(arguments) => Ok(completions::run(&arguments)),
             Self::Run(arguments) => run::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
+            Self::Config(arguments) => config::run(&arguments),
+            Self::Why(arguments) => why::run(&arguments),
+            Self::Compare(arguments) => compare::run(&arguments),
+            Self::Clean(arguments) => clean::run(&arguments),
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema => Ok(schema::run()),
             Self::Report(arguments) => report::run(&arguments),

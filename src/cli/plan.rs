@@ -1,21 +1,26 @@
 //! `recode plan`: prints the jobs of an experiment with their state; writes nothing.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, thread};
 
 use clap::Args;
 use serde::Serialize;
 
 use super::{
+    code_drift::{Drift, RerunOn},
     exit::{Exit, Failure},
     output::{self, count},
-    plan_memory, plan_power, results_folder,
-    shortfalls::{Shortfall, shortfalls},
+    plan_costs::{self, Cost, Costs},
+    plan_memory, plan_power,
+    plan_steps::{self, Action, Step},
+    results_folder,
+    shortfalls::{Shortfall, missing_python, shortfalls_with},
     spec_arguments::{self, SpecArguments},
 };
 use crate::{
     plan::{Job, JobId, JobKind, Memory, Missing, Plan, labels},
     report::{Power, power},
-    results::{JobState, Progress, Store, in_words},
+    results::{Finished, in_words},
+    sandbox::PythonError,
     spec::Experiment,
 };
 
@@ -33,38 +38,9 @@ pub(super) struct Arguments {
     /// Print all jobs, however many there are
     #[arg(long)]
     all: bool,
-}
-
-/// What would happen to a job, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Step {
-    action: Action,
-    why: String,
-}
-
-/// What `run` would do with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Action {
-    Run,
-    Resume,
-    Retry,
-    Running,
-    Reuse,
-    Blocked,
-}
-
-impl Action {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Resume => "resume",
-            Self::Retry => "retry",
-            Self::Running => "running",
-            Self::Reuse => "reuse",
-            Self::Blocked => "blocked",
-        }
-    }
+    /// Count jobs that are done as open if the program has changed since, as `run` does
+    #[arg(long, value_enum, value_name = "WHAT")]
+    rerun_on: Option<RerunOn>,
 }
 
 /// What `--json` prints.
@@ -73,6 +49,8 @@ struct Report<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     steps: BTreeMap<&'a JobId, Step>,
+    /// What the jobs that would run will take, where finished jobs say so.
+    costs: &'a BTreeMap<JobId, Cost>,
     /// Of trainings that take the same, the first.
     memory: BTreeMap<&'a JobId, &'a Memory>,
     /// The smallest difference that each column of the table can show.
@@ -81,22 +59,29 @@ struct Report<'a> {
 
 /// Runs `recode plan`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    // Asking a Python takes as long as the rest.
+    let missing_python = thread::spawn(missing_python);
     let (experiment, around) = arguments.spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
     spec_arguments::print_warnings(&experiment, &plan);
     let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
     let store = results_folder::of_spec(&arguments.spec.spec);
-    let steps: Vec<Step> = plan
-        .jobs
-        .iter()
-        .map(|job| step(job, &plan, &store))
-        .collect();
+    let most = if arguments.all || arguments.json {
+        usize::MAX
+    } else {
+        MOST_LINES
+    };
+    let finished = Finished::read(&store);
+    let rerun = arguments.rerun_on == Some(RerunOn::Code);
+    let steps = plan_steps::steps(&plan, &store, &finished, rerun, most);
+    let costs = plan_costs::costs(&plan, &steps, &store, &finished);
     if arguments.json {
         let steps = plan.jobs.iter().map(|job| &job.id).zip(steps).collect();
         let memory = estimates.iter().map(|one| (one.job, &one.memory)).collect();
         let report = Report {
             plan: &plan,
             steps,
+            costs: &costs.by_job,
             memory,
             power: power(&plan, &store),
         };
@@ -105,12 +90,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::result(&text);
         return Ok(Exit::Done);
     }
-    let most = if arguments.all {
-        usize::MAX
-    } else {
-        MOST_LINES
-    };
-    let mut lines = text(&experiment, &plan, &steps, most, store.root());
+    let mut lines = text(&experiment, &plan, (&steps, &costs), most, store.root());
+    lines.extend(costs.lines(experiment.run.slots, store.root()));
+    lines.extend(drifts(&plan, &steps));
     let ranks = experiment.run.ranks;
     if ranks > 1 {
         lines.push(format!(
@@ -121,54 +103,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let asked = points.map(|point| point.settings.run.needs.gpu_memory_bytes());
     lines.extend(plan_memory::lines(&estimates, asked.max().unwrap_or(0)));
     lines.extend(plan_power::lines(&power(&plan, &store)));
-    lines.extend(lacking(&plan, &arguments.spec.spec));
+    let missing_python = || missing_python.join().ok().flatten();
+    lines.extend(lacking(&plan, &arguments.spec.spec, missing_python));
     output::result(&lines.join("\n"));
     Ok(Exit::Done)
-}
-
-fn step(job: &Job, plan: &Plan, store: &Store) -> Step {
-    let dir = store.job_dir(&job.id);
-    let state = match dir.outcome_of(job).and_then(|_| dir.state()) {
-        Ok(state) => state,
-        Err(error) => {
-            return Step {
-                action: Action::Blocked,
-                why: error.to_string(),
-            };
-        }
-    };
-    let lacking = plan
-        .missing
-        .iter()
-        .filter(|missing| missing.needed_by.contains(&job.id));
-    let lacking: Vec<&str> = lacking.map(|missing| missing.name.as_str()).collect();
-    let (action, why) = match state {
-        JobState::Done if dir.lacks_model() => {
-            let why = "its model was removed; done again if a job needs it";
-            (Action::Reuse, why.to_owned())
-        }
-        JobState::Done => (Action::Reuse, "done, same identity".to_owned()),
-        JobState::Running {
-            progress: Some(Progress { step, of, .. }),
-            ..
-        } => (Action::Running, format!("at step {step} of {of}")),
-        JobState::Running { .. } => (Action::Running, "has just begun".to_owned()),
-        _ if !lacking.is_empty() => (Action::Blocked, format!("not here: {}", lacking.join(", "))),
-        JobState::Resumable { step } => (Action::Resume, format!("interrupted after step {step}")),
-        JobState::Failed { reason } => {
-            let first = reason.lines().next().unwrap_or_default();
-            (Action::Retry, format!("failed: {first}"))
-        }
-        JobState::New => (Action::Run, "no result yet".to_owned()),
-    };
-    Step { action, why }
 }
 
 /// The plan for a person.
 fn text(
     experiment: &Experiment,
     plan: &Plan,
-    steps: &[Step],
+    (steps, costs): (&[Step], &Costs),
     most: usize,
     results: &Path,
 ) -> Vec<String> {
@@ -185,8 +130,8 @@ fn text(
     let labels = labels(&plan.jobs.iter().collect::<Vec<_>>());
     let width = labels.iter().map(String::len).max().unwrap_or(0).max(4);
     lines.push(format!(
-        "{:14}  {:width$}  {:14}  {:7}  WHY",
-        "JOB", "WHAT", "AFTER", "STATE"
+        "{:14}  {:width$}  {:14}  {:7}  {:6}  WHY",
+        "JOB", "WHAT", "AFTER", "STATE", "TIME"
     ));
     for ((job, what), step) in plan.jobs.iter().zip(&labels).zip(steps).take(most) {
         let after: Vec<&str> = job.after.iter().map(|id| id.0.as_str()).collect();
@@ -197,7 +142,8 @@ fn text(
         };
         let (id, state) = (&job.id.0, step.action.name());
         lines.push(format!(
-            "{id:14}  {what:width$}  {after:14}  {state:7}  {}",
+            "{id:14}  {what:width$}  {after:14}  {state:7}  {:6}  {}",
+            costs.time(&job.id),
             step.why
         ));
     }
@@ -216,7 +162,7 @@ fn totals(steps: &[Step]) -> String {
             .count()
     };
     let parts = [
-        ("to run", of(&[Action::Run, Action::Retry])),
+        ("to run", of(&[Action::Run, Action::Retry, Action::Again])),
         ("resume", of(&[Action::Resume])),
         ("running", of(&[Action::Running])),
         ("reuse", of(&[Action::Reuse])),
@@ -226,10 +172,43 @@ fn totals(steps: &[Step]) -> String {
     parts.join(" · ")
 }
 
+/// How the program has changed since the jobs that are reused, a line for each change.
+fn drifts(plan: &Plan, steps: &[Step]) -> Vec<String> {
+    let mut jobs: BTreeMap<&Drift, Vec<&JobId>> = BTreeMap::new();
+    for (job, step) in plan.jobs.iter().zip(steps) {
+        let drift = step.drift.as_ref().filter(|_| step.action == Action::Reuse);
+        if let Some(drift) = drift {
+            jobs.entry(drift).or_default().push(&job.id);
+        }
+    }
+    let mut lines: Vec<String> = jobs
+        .iter()
+        .map(|(drift, jobs)| {
+            let others = match jobs.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            let first = jobs.first().map(|id| id.0.as_str()).unwrap_or_default();
+            format!("the code has changed since {first}{others}: {}", drift.what)
+        })
+        .collect();
+    if !lines.is_empty() {
+        let recipe = crate::plan::RECIPE_VERSION;
+        lines.push(format!(
+            "they are reused, because the recipe is still version {recipe}; to do them again: --rerun-on code"
+        ));
+    }
+    lines
+}
+
 /// What this machine lacks, and how to get it.
-fn lacking(plan: &Plan, spec: &Path) -> Vec<String> {
+fn lacking(
+    plan: &Plan,
+    spec: &Path,
+    missing_python: impl FnOnce() -> Option<PythonError>,
+) -> Vec<String> {
     let jobs: Vec<&Job> = plan.jobs.iter().collect();
-    let shortfalls = shortfalls(plan, &jobs);
+    let shortfalls = shortfalls_with(plan, &jobs, missing_python);
     let inputs = shortfalls.iter().filter_map(|shortfall| match shortfall {
         Shortfall::Input(missing) => Some(*missing),
         _ => None,

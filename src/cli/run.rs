@@ -1,6 +1,6 @@
 //! `recode run`: runs the jobs of an experiment that have no result, then prints its table.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use clap::Args;
 use signal_hook::{
@@ -9,13 +9,16 @@ use signal_hook::{
 };
 
 use super::{
+    code_drift::RerunOn,
     exit::{Exit, Failure},
+    first_steps,
     output::{self, count},
     plan_memory::{self, Estimate},
+    plan_steps,
     progress::{Display, Kind},
     queue,
     report::{Replace, origin, write_table},
-    results_folder, room,
+    results_folder, room, run_only,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
     trackers::Mirror,
@@ -25,7 +28,7 @@ use crate::{
     engine::slurm::quoted,
     launch::Process,
     plan::{Job, Missing, Plan},
-    results::{Outcome, Store},
+    results::{Outcome, Store, Thrown, Trash},
     schedule::{End, Scheduler, Settings, Summary},
     spec::EngineName,
 };
@@ -33,14 +36,30 @@ use crate::{
 /// Arguments of `recode run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    spec: SpecArguments,
+    /// The spec, such as `experiments/quickstart.toml` [without one, the specs of the project are listed]
+    spec: Option<PathBuf>,
+    /// Change a setting, as in `--set train.max_steps=100`; may be repeated, the last one wins
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "spec")]
+    overrides: Vec<String>,
+
+    /// Run only a part of the jobs and what they need: `failed`, the beginning of a job's name, or a value of an
+    /// axis as in `train.reward=es`; may be repeated
+    #[arg(long, value_name = "WHAT")]
+    only: Vec<String>,
+
+    /// Stop the run at the first job that has failed for good; the others save and can be resumed
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Do jobs again that are done, if the program has changed since
+    #[arg(long, value_enum, value_name = "WHAT")]
+    rerun_on: Option<RerunOn>,
 
     /// How many jobs run at once [default: `run.slots` of the spec]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 
-    /// How often a failed job is started again
+    /// How often a failed job is started again, after pauses that double; not if it would fail in the same way
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
 
@@ -67,26 +86,39 @@ enum On {
 
 /// Runs `recode run`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (experiment, around) = arguments.spec.load()?;
+    let Some(file) = &arguments.spec else {
+        return Ok(first_steps::list_specs("recode run"));
+    };
+    let spec = SpecArguments {
+        spec: file.clone(),
+        overrides: arguments.overrides.clone(),
+    };
+    let (experiment, around) = spec.load()?;
     let plan = spec_arguments::plan(&experiment, &around)?;
     spec_arguments::print_warnings(&experiment, &plan);
-    let store = results_folder::of_spec(&arguments.spec.spec);
+    let store = results_folder::of_spec(file);
     if let Some(weakness) = results_folder::lock_weakness(store.root()) {
         output::error_line(&format!("warning: {weakness}"));
+    }
+    let part = if arguments.only.is_empty() {
+        plan.clone()
+    } else {
+        run_only::part(&plan, &store, &arguments.only, file)?
+    };
+    if part.jobs.is_empty() {
+        output::error_line("no job has failed, so that there is nothing to run");
+        return Ok(Exit::Done);
     }
     let is_in_queue = match arguments.on {
         Some(on) => on == On::Slurm,
         None => experiment.run.engine == EngineName::Slurm,
     };
-    check_what_is_here(&plan, &store, &arguments.spec, is_in_queue)?;
+    if arguments.rerun_on == Some(RerunOn::Code) {
+        throw_away_outdated(&plan, &part, &store)?;
+    }
+    check_what_is_here(&part, &store, &spec, is_in_queue)?;
     if is_in_queue {
-        return queue::submit(
-            &plan,
-            &store,
-            &experiment.run,
-            arguments.retries,
-            &arguments.spec,
-        );
+        return queue::submit(&part, &store, &experiment.run, arguments.retries, &spec);
     }
 
     let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
@@ -95,7 +127,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in room::warnings(&open, &experiment.run) {
         output::error_line(&warning);
     }
-    let origin = origin(&arguments.spec, &experiment, &around);
+    let origin = origin(&spec, &experiment, &around);
     let mirror = Mirror::start(&experiment.report, &plan, &store);
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
@@ -103,14 +135,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         ranks: experiment.run.ranks,
         gpus: experiment.run.needs.gpus,
         retries: arguments.retries,
+        fail_fast: arguments.fail_fast,
         ..Settings::default()
     };
     let progress = arguments.progress;
-    let (name, jobs) = (&plan.experiment, &plan.jobs);
-    let summary = schedule(name, jobs, &store, settings, progress, usize::MAX)?;
+    let name = &plan.experiment;
+    let summary = schedule(name, &part.jobs, &store, settings, progress, usize::MAX)?;
     print_warnings(&plan, &store);
     // Also after a failure: the other cells are worth reading, and the notes say what failed.
-    if summary.is_stopped() {
+    let has_failed = arguments.fail_fast && summary.unsuccessful() > 0;
+    if summary.is_stopped() && !has_failed {
         mirror.stop();
     } else {
         let table = write_table(&plan, &store, &origin, Replace::Any)?;
@@ -121,7 +155,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         });
         mirror.finish();
     }
-    Ok(conclude(&summary, &arguments.spec))
+    Ok(conclude(&summary, &spec, has_failed))
+}
+
+/// Moves the results of jobs to the trash that the program as it was has done.
+fn throw_away_outdated(plan: &Plan, part: &Plan, store: &Store) -> Result<(), Failure> {
+    let outdated = plan_steps::outdated(plan, store);
+    let trash = Trash::of(store);
+    for job in part.jobs.iter().filter(|job| outdated.contains(&job.id)) {
+        let thrown = trash.take(&store.job_dir(&job.id));
+        if let Thrown::Moved(to) = thrown.map_err(|error| Failure::new(Exit::Missing, &error))? {
+            let to = to.display();
+            output::error_line(&format!(
+                "again   {}  the code has changed; before: {to}",
+                job.id
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Prints what makes the figures of jobs doubtful, also of those that were done before.
@@ -205,7 +256,7 @@ fn check_what_is_here(
 }
 
 /// Says what is left to do, and how to go on with it.
-fn conclude(summary: &Summary, spec: &SpecArguments) -> Exit {
+fn conclude(summary: &Summary, spec: &SpecArguments, has_failed: bool) -> Exit {
     let done = summary
         .ends
         .values()
@@ -213,7 +264,7 @@ fn conclude(summary: &Summary, spec: &SpecArguments) -> Exit {
         .count();
     let of = count(summary.ends.len(), "job");
     let again = command_line(spec);
-    if summary.is_stopped() {
+    if summary.is_stopped() && !has_failed {
         output::error_line(&format!("stopped: {done} of {of} done; to go on: {again}"));
         Exit::Stopped
     } else if summary.unsuccessful() > 0 {

@@ -48,6 +48,20 @@ impl Shortfall<'_> {
 
 /// All that these jobs of a plan lack here, each thing once.
 pub(super) fn shortfalls<'a>(plan: &'a Plan, jobs: &[&Job]) -> Vec<Shortfall<'a>> {
+    shortfalls_with(plan, jobs, missing_python)
+}
+
+/// Why there is no Python that judges, if so. It asks a Python, which may take a tenth of a second.
+pub(super) fn missing_python() -> Option<PythonError> {
+    Interpreter::find(&Settings::default_interpreter()).err()
+}
+
+/// The same, with an answer to the question for Python that may be there already.
+pub(super) fn shortfalls_with<'a>(
+    plan: &'a Plan,
+    jobs: &[&Job],
+    missing_python: impl FnOnce() -> Option<PythonError>,
+) -> Vec<Shortfall<'a>> {
     let needs = |missing: &&Missing| {
         let mut ids = missing.needed_by.iter();
         ids.any(|id| jobs.iter().any(|job| job.id == *id))
@@ -60,7 +74,9 @@ pub(super) fn shortfalls<'a>(plan: &'a Plan, jobs: &[&Job]) -> Vec<Shortfall<'a>
         .collect();
     found.extend(keys(jobs));
     found.extend(backends(jobs));
-    found.extend(python(jobs).map(Shortfall::Python));
+    if jobs.iter().any(|job| is_judging(job)) {
+        found.extend(missing_python().map(Shortfall::Python));
+    }
     found
 }
 
@@ -91,13 +107,10 @@ fn backends<'a>(jobs: &[&Job]) -> Vec<Shortfall<'a>> {
     missing.map(Shortfall::Backend).collect()
 }
 
-fn python(jobs: &[&Job]) -> Option<PythonError> {
-    let judges = |job: &&Job| match &job.work.task {
+/// Whether a job runs the code that a model writes.
+fn is_judging(job: &Job) -> bool {
+    match &job.work.task {
         Task::Train { evaluation, .. } => evaluation.is_some(),
         Task::Eval(_) => true,
-    };
-    if !jobs.iter().any(judges) {
-        return None;
     }
-    Interpreter::find(&Settings::default_interpreter()).err()
 }

@@ -30,6 +30,12 @@ impl Timestamp {
         Duration::from_secs(u64::try_from(age.as_secs()).unwrap_or_default())
     }
 
+    /// The time from an earlier moment to this one; none if it is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        let length = self.0.duration_since(earlier.0);
+        Duration::from_secs(u64::try_from(length.as_secs()).unwrap_or_default())
+    }
+
     /// The time of day: `17:20:08Z`.
     pub fn time_of_day(self) -> String {
         self.0.strftime("%TZ").to_string()
@@ -117,6 +123,13 @@ mod tests {
         }
         let moment = Timestamp::from_unix_seconds(1_795_368_008);
         assert_eq!(moment.time_of_day(), "17:20:08Z");
+    }
+
+    #[test]
+    fn the_time_between_two_moments_is_in_seconds() {
+        let [early, late] = [1_795_368_008, 1_795_371_610].map(Timestamp::from_unix_seconds);
+        assert_eq!(late.since(early), Duration::from_secs(3602));
+        assert_eq!(early.since(late), Duration::ZERO);
     }
 
     #[test]

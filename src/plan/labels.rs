@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{Job, JobId};
+use super::{Job, JobId, difference::leaves_of};
 
 /// The settings that are named of jobs whose words are the same.
 const MOST_SETTINGS: usize = 3;
@@ -39,9 +39,9 @@ fn differences(jobs: &[&Job], words: &[String]) -> Vec<String> {
         let settings: Vec<BTreeMap<String, String>> = places
             .iter()
             .map(|place| {
-                let mut settings = BTreeMap::new();
-                leaves(&jobs[*place].identity, "", &mut settings);
-                settings
+                let leaves = leaves_of(&jobs[*place].identity, &|_| None);
+                let leaves = leaves.into_iter();
+                leaves.map(|(path, value)| (path, short(&value))).collect()
             })
             .collect();
         let paths: BTreeSet<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
@@ -61,29 +61,12 @@ fn differences(jobs: &[&Job], words: &[String]) -> Vec<String> {
     differences
 }
 
-/// The values in an object, by their path.
-fn leaves(json: &Json, path: &str, into: &mut BTreeMap<String, String>) {
-    match json {
-        Json::Object(members) => {
-            for (name, value) in members {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
-                leaves(value, &path, into);
-            }
-        }
-        value => {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            into.insert(
-                path.to_owned(),
-                text.chars().take(MOST_CHARACTERS).collect(),
-            );
-        }
-    }
+/// The beginning of a value.
+fn short(value: &Json) -> String {
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    text.chars().take(MOST_CHARACTERS).collect()
 }
 
 #[cfg(test)]

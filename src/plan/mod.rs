@@ -6,6 +6,7 @@
 mod baseline;
 mod build;
 mod content;
+mod difference;
 mod findings;
 mod identity;
 mod inputs;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use content::Content;
+pub use difference::{Difference, Kind as DifferenceKind, differences, leaves_of};
 pub use inputs::{Input, Inputs, Missing, ProjectInputs};
 pub use job::{Job, JobId, JobKind, RECIPE_VERSION, Start, Task, TrainEval, Work};
 pub use labels::labels;
@@ -85,6 +87,24 @@ impl Plan {
     /// The job of a name.
     pub fn job(&self, id: &JobId) -> Option<&Job> {
         self.jobs.iter().find(|job| job.id == *id)
+    }
+
+    /// What the results of all jobs depend on, by their names.
+    pub fn identities(&self) -> BTreeMap<&JobId, &serde_json::Value> {
+        let jobs = self.jobs.iter();
+        jobs.map(|job| (&job.id, &job.identity)).collect()
+    }
+
+    /// Whether a cell needs a job: one of its evaluations, its training, or a training before that.
+    pub fn needs(&self, cell: &Cell, id: &JobId) -> bool {
+        let mut next = cell.train.as_ref();
+        while let Some(training) = next {
+            if training == id {
+                return true;
+            }
+            next = self.job(training).and_then(|job| job.after.first());
+        }
+        cell.evals.values().any(|eval| eval == id)
     }
 }
 

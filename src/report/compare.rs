@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Each problem's chance of being solved, averaged over seeds, with the group it belongs to.
-type Problems = BTreeMap<String, (String, f64)>;
+pub(super) type Problems = BTreeMap<String, (String, f64)>;
 
 /// Fills a sheet with the outcomes that are there.
 pub(super) fn fill(sheet: &Sheet, reference: Option<&Reference>) -> Table {
@@ -197,7 +197,7 @@ fn unjudged(outcome: &EvalOutcome) -> Option<String> {
 }
 
 /// The means of problems over the seeds that are there.
-fn problems(row: &SheetRow, column: &Column) -> Problems {
+pub(super) fn problems(row: &SheetRow, column: &Column) -> Problems {
     problems_where(row, column, &|_| true)
 }
 
@@ -243,7 +243,7 @@ fn mean_of(outcome: &EvalOutcome, column: &Column) -> Option<f64> {
     (!chances.is_empty()).then(|| chances.iter().sum::<f64>() / chances.len() as f64)
 }
 
-fn estimate_of(problems: &Problems) -> Option<Estimate> {
+pub(super) fn estimate_of(problems: &Problems) -> Option<Estimate> {
     let values: Vec<(&str, f64)> = problems
         .values()
         .map(|(group, value)| (group.as_str(), *value))
@@ -252,7 +252,7 @@ fn estimate_of(problems: &Problems) -> Option<Estimate> {
 }
 
 /// The mean change of the problems that both rows have.
-fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Option<Change> {
+pub(super) fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Option<Change> {
     let (ours, theirs) = (problems(row, column), problems(baseline, column));
     let changes: Vec<(&str, f64)> = ours
         .iter()

@@ -83,7 +83,7 @@ fn empty_row(cell: &Cell, labels: Vec<String>) -> SheetRow {
 }
 
 /// The cell's values on the axes of the rows; an untrained model has none on those of training.
-pub(in crate::report) fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
+pub fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
     if axes.is_empty() {
         return vec![cell.method.clone()];
     }

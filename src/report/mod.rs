@@ -10,6 +10,7 @@ mod leaves;
 mod list;
 mod maker;
 mod notes;
+mod paired;
 mod paper;
 mod power;
 mod sheet;
@@ -22,8 +23,10 @@ mod tests;
 use std::{fs, io, path::Path};
 
 pub use error::ReportError;
-pub use format::percent;
+pub use format::{percent, points};
+pub use gather::labels as row_labels;
 pub use maker::Origin;
+pub use paired::{Paired, Parted, paired, parted};
 pub use power::{Power, power};
 pub use table::Table;
 

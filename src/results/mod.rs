@@ -6,6 +6,7 @@
 mod error;
 pub mod exit_code;
 mod finding;
+mod finished;
 mod job_dir;
 mod json;
 mod outcome;
@@ -16,6 +17,7 @@ mod state;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trash;
 
 pub use crate::disk::{
     Timestamp,
@@ -23,9 +25,11 @@ pub use crate::disk::{
 };
 pub use error::{ResultsError, in_words};
 pub use finding::{Agreement, Finding};
+pub use finished::{Finished, Nearest, bytes_below};
 pub use job_dir::{ChangedLog, JobDir};
 pub use outcome::{Outcome, TrainOutcome};
 pub use pack::{Manifest, Pack, PackError, Packed, is_pack};
 pub use provenance::{Attempt, OperationFallback, Provenance};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;
+pub use trash::{Thrown, Trash};

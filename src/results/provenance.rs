@@ -1,6 +1,6 @@
 //! Where an outcome comes from: program, machine, data, times. None of it is part of the outcome.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path, process::Command, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,9 @@ use crate::{digest::Digest, plan::Job};
 
 /// The versions of all dependencies that this program was built with.
 const LOCK_FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"));
+
+/// The digest of that file.
+static LOCK_DIGEST: LazyLock<Digest> = LazyLock::new(|| Digest::of_bytes(LOCK_FILE));
 
 /// The history of a job: every attempt, as each may be of another version of this program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ impl Attempt {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: git(folder, &["rev-parse", "HEAD"]),
             dirty: git(folder, &["status", "--porcelain"]).map(|changes| !changes.is_empty()),
-            lock_file: Digest::of_bytes(LOCK_FILE),
+            lock_file: LOCK_DIGEST.clone(),
             device: if is_remote {
                 "remote".to_owned()
             } else {
@@ -106,6 +109,11 @@ impl Attempt {
             started: Timestamp::now(),
             ended: None,
         }
+    }
+
+    /// Whether it was an attempt of this program's version, with the same versions of its libraries.
+    pub fn is_of_this_build(&self) -> bool {
+        self.version == env!("CARGO_PKG_VERSION") && self.lock_file == *LOCK_DIGEST
     }
 }
 

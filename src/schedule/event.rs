@@ -65,6 +65,10 @@ pub enum Event {
         log: Option<PathBuf>,
         /// Whether another attempt follows.
         again: bool,
+        /// The pause before that.
+        wait_seconds: u64,
+        /// Whether none follows because it would fail in the same way.
+        is_hopeless: bool,
     },
     /// It cannot run, because a job that it needs has failed.
     Blocked {

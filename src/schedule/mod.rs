@@ -3,6 +3,7 @@
 //! It starts commands through a launcher and reads job folders; it knows neither tensors nor
 //! terminals. Call it on the main thread: workers end with the thread that started them.
 
+mod cause;
 mod devices;
 mod end;
 mod event;
@@ -10,9 +11,11 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod track;
+mod upstream;
 
 use std::time::Duration;
 
+pub use cause::Cause;
 pub use end::{End, Summary};
 pub use event::{Event, Listener};
 
@@ -29,6 +32,10 @@ pub struct Settings {
     pub gpus: Option<u32>,
     /// How often a failed job is started again.
     pub retries: u32,
+    /// The time before the first of these starts; each further one waits twice as long.
+    pub pause: Duration,
+    /// Whether the first job that has failed for good stops the run.
+    pub fail_fast: bool,
     /// The time between two polls of the workers.
     pub interval: Duration,
     /// How long workers have to end on request before they are killed.
@@ -42,6 +49,8 @@ impl Default for Settings {
             ranks: 1,
             gpus: None,
             retries: 0,
+            pause: Duration::from_secs(2),
+            fail_fast: false,
             interval: Duration::from_millis(100),
             patience: Duration::from_secs(90),
         }

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, thread, time::Instant};
 
 use super::{
-    End, Event, ScheduleError, Scheduler, Summary,
+    Cause, End, Event, ScheduleError, Scheduler, Summary,
     devices::Free,
     track::{Phase, Track, Worker, blocked, counts, ready},
+    upstream::{do_again_for_their_models, restore_upstream},
 };
 use crate::{
     launch::{Ended, Order},
     plan::{Job, JobId},
-    results::{Holder, JobState, ResultsError, exit_code, in_words},
+    results::{Holder, JobState, exit_code, in_words},
 };
 
 impl Scheduler<'_> {
@@ -36,9 +37,14 @@ impl Scheduler<'_> {
             for track in &mut tracks {
                 self.poll(track, stopping.is_some());
             }
+            if self.settings.fail_fast && stopping.is_none() && tracks.iter().any(Track::is_failed)
+            {
+                self.ask_to_stop(&mut tracks);
+                stopping = Some(Instant::now());
+            }
             // Thousands of jobs may wait: which of them can start is asked only after a change.
             let before = counts(&tracks);
-            if settled == Some(before) {
+            if settled == Some(before) && !tracks.iter().any(Track::has_waited) {
                 thread::sleep(self.settings.interval);
                 continue;
             }
@@ -72,6 +78,7 @@ impl Scheduler<'_> {
                 needs: needs.collect(),
                 phase: Phase::Waiting,
                 failures: 0,
+                not_before: None,
             };
             match track.dir.outcome_of(job) {
                 Ok(None) => {}
@@ -223,6 +230,7 @@ impl Scheduler<'_> {
             .dir
             .prepare(track.job)
             .and_then(|()| track.dir.new_attempt());
+        track.not_before = None;
         let attempt = match prepared {
             Ok(attempt) => attempt,
             Err(error) => return self.fail(track, in_words(&error), false),
@@ -305,7 +313,7 @@ impl Scheduler<'_> {
                         format!("{ended}{}", words.unwrap_or_default())
                     }
                 };
-                self.fail(track, reason, is_stopping);
+                self.fail_by(Cause::of(ended), track, reason, is_stopping);
             }
         }
     }
@@ -317,11 +325,18 @@ impl Scheduler<'_> {
         track.phase = Phase::Over(End::Stopped);
     }
 
-    /// Records a failure; the job waits for its next attempt, if it has one.
+    /// Records a failure whose cause is not known.
     fn fail(&mut self, track: &mut Track<'_>, reason: String, is_stopping: bool) {
+        self.fail_by(Cause::Unknown, track, reason, is_stopping);
+    }
+
+    /// Records a failure; the job waits for its next attempt, if it has one.
+    fn fail_by(&mut self, cause: Cause, track: &mut Track<'_>, reason: String, is_stopping: bool) {
         let attempt = track.worker().map_or(0, |worker| worker.attempt);
         track.failures += 1;
-        let again = attempt > 0 && track.failures <= self.settings.retries && !is_stopping;
+        let may_try = attempt > 0 && track.failures <= self.settings.retries && !is_stopping;
+        let again = may_try && cause != Cause::Lasting;
+        let pause = cause.pause(self.settings.pause, track.failures);
         if attempt > 0 {
             // If that cannot be written either, the reason is still in the log and in the event.
             if let Err(error) = track.dir.record_failure(attempt, &reason) {
@@ -336,8 +351,11 @@ impl Scheduler<'_> {
             reason: reason.clone(),
             log,
             again,
+            wait_seconds: if again { pause.as_secs() } else { 0 },
+            is_hopeless: may_try && !again,
         });
         track.phase = if again {
+            track.not_before = Instant::now().checked_add(pause);
             Phase::Waiting
         } else {
             Phase::Over(End::Failed { reason })
@@ -345,42 +363,12 @@ impl Scheduler<'_> {
     }
 }
 
-/// Writes `job.json` of the finished jobs that a job builds on, where that file is damaged or gone: its worker reads
-/// it.
-fn restore_upstream(tracks: &[Track<'_>], position: usize) -> Result<(), ResultsError> {
-    let needs = tracks[position].needs.iter().map(|place| &tracks[*place]);
-    needs
-        .filter(|track| track.is_done())
-        .try_for_each(|track| track.dir.restore_job(track.job))
-}
-
-/// A training that is done counts as open if its model was removed and a job that is not done needs it.
-fn do_again_for_their_models(tracks: &mut [Track<'_>]) {
-    // From the last job to the first, because a training may start with the model of another one.
-    for position in (0..tracks.len()).rev() {
-        if tracks[position].end().is_some() {
-            continue;
-        }
-        for place in tracks[position].needs.clone() {
-            reopen(tracks, place);
-        }
-    }
-}
-
-fn reopen(tracks: &mut [Track<'_>], place: usize) {
-    let track = &mut tracks[place];
-    if track.is_done() && track.dir.lacks_model() {
-        track.phase = Phase::Waiting;
-        for place in track.needs.clone() {
-            reopen(tracks, place);
-        }
-    }
-}
-
 /// Fails if nothing runs and nothing is ready although jobs wait.
 fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {
     let waits = |track: &&Track<'_>| matches!(track.phase, Phase::Waiting);
-    let moves = |track: &Track<'_>| matches!(track.phase, Phase::Running(_) | Phase::Held);
+    let moves = |track: &Track<'_>| {
+        matches!(track.phase, Phase::Running(_) | Phase::Held) || track.not_before.is_some()
+    };
     let stuck = tracks.iter().find(waits);
     match stuck {
         Some(track)

@@ -18,6 +18,8 @@ pub(super) struct Track<'a> {
     pub(super) phase: Phase,
     /// How often its worker has failed in this run.
     pub(super) failures: u32,
+    /// When its next attempt may start.
+    pub(super) not_before: Option<Instant>,
 }
 
 /// How far a job is.
@@ -58,6 +60,17 @@ impl Track<'_> {
         self.end().is_some_and(End::is_done)
     }
 
+    /// Whether it has no attempt left.
+    pub(super) fn is_failed(&self) -> bool {
+        matches!(self.end(), Some(End::Failed { .. }))
+    }
+
+    /// Whether its pause before the next attempt is over.
+    pub(super) fn has_waited(&self) -> bool {
+        let is_over = |moment: Instant| moment <= Instant::now();
+        matches!(self.phase, Phase::Waiting) && self.not_before.is_some_and(is_over)
+    }
+
     pub(super) fn worker(&mut self) -> Option<&mut Worker> {
         match &mut self.phase {
             Phase::Running(worker) => Some(worker),
@@ -93,7 +106,8 @@ pub(super) fn ready(tracks: &[Track<'_>]) -> Vec<usize> {
     SEARCHES.with(|searches| searches.set(searches.get() + 1));
     let is_ready = |track: &Track<'_>| {
         let is_done = |place: &usize| tracks[*place].is_done();
-        matches!(track.phase, Phase::Waiting) && track.needs.iter().all(is_done)
+        let may_start = track.not_before.is_none() || track.has_waited();
+        matches!(track.phase, Phase::Waiting) && may_start && track.needs.iter().all(is_done)
     };
     (0..tracks.len())
         .filter(|position| is_ready(&tracks[*position]))

@@ -5,6 +5,8 @@ use std::{
     path::Path,
 };
 
+use rayon::prelude::*;
+
 use super::{
     check::{self, report::Report},
     code::Code,
@@ -208,9 +210,13 @@ impl Loading<'_> {
     fn points(&mut self, axes: &[String], candidates: &[Candidate]) -> Option<Vec<Point>> {
         let mut points: Vec<Point> = Vec::new();
         let mut places: Vec<Place> = Vec::new();
-        for candidate in candidates {
+        let resolved: Vec<_> = candidates
+            .par_iter()
+            .map(|candidate| resolve::settings(&candidate.layered))
+            .collect();
+        for (candidate, settings) in candidates.iter().zip(resolved) {
             let layered = &candidate.layered;
-            let mut settings = match resolve::settings(layered) {
+            let mut settings = match settings {
                 Ok(settings) => settings,
                 Err(reason) => {
                     let title = "these settings do not fit together";

@@ -11,6 +11,7 @@ mod explain;
 mod grid;
 mod json_schema;
 mod load;
+mod origin;
 mod point;
 mod problem;
 mod read;
@@ -20,12 +21,14 @@ mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod warn;
 
 pub use experiment::Experiment;
 pub use explain::explain;
 pub use json_schema::json_schema;
 pub use load::{Request, load};
+pub use origin::{Overruled, SetValue};
 pub use problem::{Mistakes, Warnings};
 pub use read::surroundings::Surroundings;
 pub use settings::{
@@ -33,6 +36,7 @@ pub use settings::{
 };
 pub use suggest::nearest;
 pub use table::settings::{Baseline, Column, Show, TableSettings};
+pub use variables::{VARIABLES, Variable};
 pub use warn::{
     finding::Finding,
     written::{Comparison, WrittenSetting},

@@ -289,7 +289,8 @@ fn a_training_that_cannot_write_reports_it_and_resumes_to_the_same_bytes() {
     for (attempt, blocks) in [(1, 16), (2, 64), (3, 128)] {
         let output = run_cramped(&job, blocks, attempt);
         let text = errors(&output);
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        // 69 says that it may work later; not every reader of a file reports the disk as the cause.
+        assert!(matches!(output.status.code(), Some(1 | 69)), "{text}");
         assert!(text.contains("cannot write"), "{text}");
         assert!(text.contains("File too large"), "{text}");
         let JobState::Failed { reason } = dir.state().unwrap() else {
@@ -339,7 +340,7 @@ fn a_training_on_a_full_disk_reports_it_and_resumes_to_the_same_bytes() {
         .unwrap();
 
     let text = errors(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(matches!(output.status.code(), Some(1 | 69)), "{text}");
     assert!(text.contains("error: cannot"), "{text}");
     assert!(text.contains("No space left on device"), "{text}");
     assert_quiet(&after);

@@ -1,5 +1,6 @@
 //! What a user sees: the program, run as they run it.
 
+mod asking;
 mod attacks;
 mod damage;
 mod datasets;

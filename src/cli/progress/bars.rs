@@ -168,6 +168,8 @@ mod tests {
             reason: "x".into(),
             log: None,
             again,
+            wait_seconds: 0,
+            is_hopeless: false,
         };
 
         bars.hear(&Event::Reused { job: one });

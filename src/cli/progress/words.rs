@@ -60,8 +60,19 @@ impl<'a> Words<'a> {
                 reason,
                 log,
                 again,
+                wait_seconds,
+                is_hopeless,
             } => {
-                let again = if *again { ", trying again" } else { "" };
+                let again = match (again, is_hopeless, wait_seconds) {
+                    (true, _, 0) => ", trying again".to_owned(),
+                    (true, _, wait) => {
+                        format!(", trying again in {}", duration(Duration::from_secs(*wait)))
+                    }
+                    (false, true, _) => {
+                        ", not tried again: it would fail in the same way".to_owned()
+                    }
+                    (false, false, _) => String::new(),
+                };
                 let log = log.as_ref().map(|log| format!("\nlog: {}", log.display()));
                 let text = format!("{reason}{}", log.unwrap_or_default()).replace('\n', INDENT);
                 self.about("FAIL", job, &format!("attempt {attempt}{again}: {text}"))
@@ -169,7 +180,7 @@ mod tests {
         resume  eval-2  small_arena on train-1 s42  attempt 2, after step 7
         at      eval-2  small_arena on train-1 s42  step 3/10  loss 1.50
         done    eval-1  small_arena on scratch s42  pass@1 50.0 %  1m35s
-        FAIL    eval-2  small_arena on train-1 s42  attempt 1, trying again: error: no space left
+        FAIL    eval-2  small_arena on train-1 s42  attempt 1, trying again in 30s: error: no space left
                 help: free some
                 log: results/jobs/eval-2/attempts/1/stderr.log
         block   eval-2  small_arena on train-1 s42  needs train-1, which failed
@@ -223,6 +234,8 @@ mod tests {
                 reason,
                 log,
                 again: true,
+                wait_seconds: 30,
+                is_hopeless: false,
             },
             Event::Blocked {
                 job: two,

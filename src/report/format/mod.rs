@@ -28,7 +28,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// A change of shares in points, with its sign.
-fn points(change: f64) -> String {
+pub fn points(change: f64) -> String {
     format!("{:+.1}", without_negative_zero(change))
 }
 

@@ -13,7 +13,8 @@ use crate::{
         tests::fixture::{job, plan_of},
     },
     results::{
-        Claim, JobDir, JobState, Note, Owner, Progress, Status, Store, Timestamp, tests::fixture,
+        Claim, JobDir, JobState, Note, Owner, Progress, Status, Store, Timestamp, exit_code,
+        tests::fixture,
     },
 };
 
@@ -39,6 +40,7 @@ impl Bench {
             devices: Vec::new(),
             settings: Settings {
                 interval: Duration::ZERO,
+                pause: Duration::ZERO,
                 ..Settings::default()
             },
         }
@@ -283,6 +285,68 @@ fn a_failed_job_is_tried_again_as_often_as_asked() {
         );
         assert_eq!(bench.dir("a").last_attempt(), needed.min(retries + 1));
     }
+}
+
+#[test]
+fn a_job_that_would_fail_in_the_same_way_is_not_tried_again() {
+    let mut bench = Bench::new(&[("a", &[])]);
+    bench.settings.retries = 3;
+
+    bench.run(|_| ends(Ended::Code(exit_code::WRONG_INPUT)));
+
+    assert_eq!(bench.dir("a").last_attempt(), 1);
+    let failure = bench.heard.last().unwrap();
+    assert!(
+        matches!(
+            failure,
+            Event::Failed {
+                again: false,
+                is_hopeless: true,
+                ..
+            }
+        ),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn other_jobs_run_while_a_failed_one_waits_for_its_next_attempt() {
+    let mut bench = Bench::new(&[("a", &[]), ("b", &[]), ("c", &["a"])]);
+    bench.settings.retries = 1;
+    bench.settings.pause = Duration::from_millis(30);
+    let started = std::time::Instant::now();
+
+    let summary = bench.run(|order| {
+        if is_for(order, "a") && order.attempt == 1 {
+            ends(Ended::Code(1))
+        } else {
+            succeeds(order, 0)
+        }
+    });
+
+    assert_eq!(bench.started(), ["a", "b", "a", "c"]);
+    assert!(started.elapsed() >= bench.settings.pause);
+    assert!(summary.ends.values().all(End::is_done));
+}
+
+#[test]
+fn the_first_failure_stops_a_run_that_is_to_fail_fast() {
+    let mut bench = Bench::new(&[("a", &[]), ("b", &[]), ("c", &[])]);
+    bench.settings.fail_fast = true;
+    bench.settings.slots = 2;
+
+    let summary = bench.run(|order| {
+        if is_for(order, "a") {
+            ends(Ended::Code(1))
+        } else {
+            succeeds(order, 1000)
+        }
+    });
+
+    assert!(matches!(end(&summary, "a"), End::Failed { .. }));
+    // One was asked to save, the other was never started.
+    assert_eq!([end(&summary, "b"), end(&summary, "c")], [&End::Stopped; 2]);
+    assert_eq!(bench.started(), ["a", "b"]);
 }
 
 #[test]

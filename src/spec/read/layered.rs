@@ -152,6 +152,22 @@ impl Layered {
 
     /// Every leaf with its path, in alphabetical order.
     pub(in crate::spec) fn leaves(&self) -> Vec<(String, Setting<'_>)> {
+        let paths = self.leaf_paths().into_iter();
+        let with_setting = paths.filter_map(|path| Some((path.join("."), self.at(&path)?)));
+        with_setting.collect()
+    }
+
+    /// Every leaf with its keys and with all layers that set it, the strongest first; in alphabetical order.
+    pub(in crate::spec) fn histories(&self) -> Vec<(Vec<&str>, Vec<Setting<'_>>)> {
+        let paths = self.leaf_paths().into_iter();
+        let with_layers = paths.map(|path| {
+            let settings = self.all_at(&path).collect();
+            (path, settings)
+        });
+        with_layers.collect()
+    }
+
+    fn leaf_paths(&self) -> Vec<Vec<&str>> {
         let mut found = Vec::new();
         let mut open = vec![(Vec::new(), &self.merged)];
         while let Some((segments, value)) = open.pop() {
@@ -163,10 +179,10 @@ impl Layered {
                         open.push((below, value));
                     }
                 }
-                _ => found.extend(self.at(&segments).map(|leaf| (segments.join("."), leaf))),
+                _ => found.push(segments),
             }
         }
-        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found.sort_by_cached_key(|path| path.join("."));
         found
     }
 
@@ -175,16 +191,20 @@ impl Layered {
         for segment in segments {
             value = value.as_dict()?.get(*segment)?;
         }
-        let (last, tables) = segments.split_last()?;
+        self.all_at(segments).next()
+    }
+
+    /// The layers that set a path, the strongest first.
+    fn all_at<'a>(&'a self, segments: &[&str]) -> impl Iterator<Item = Setting<'a>> {
         let layers = self.trees.iter().enumerate().rev();
-        let mut settings = layers.filter_map(|(layer, tree)| {
+        layers.filter_map(move |(layer, tree)| {
+            let (last, tables) = segments.split_last()?;
             let table = tables
                 .iter()
                 .try_fold(tree.as_ref(), |node, key| node.get(key))?;
             let entry = table.entry(last)?;
             Some(Setting { layer, entry })
-        });
-        settings.next()
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::spec::{
     problem::Problem,
     schema,
     suggest::{nearest, similar_file},
+    variables,
 };
 
 /// What holds where a spec says nothing.
@@ -25,20 +26,6 @@ const DEFAULTS_NAME: &str = "built-in defaults (src/spec/defaults.toml)";
 
 /// The prefix of the environment's variables that are settings.
 const PREFIX: &str = "RECODE_";
-
-/// Variables with the prefix that are not settings: the program, its tests and its benchmarks read
-/// them.
-const OWN_VARIABLES: [&str; 9] = [
-    "RECODE_SHARED",
-    "RECODE_CACHE",
-    "RECODE_PYTHON",
-    "RECODE_RESULTS",
-    "RECODE_PARITY_VENV",
-    "RECODE_BENCH_PYTHON",
-    "RECODE_FUZZ_CASES",
-    "RECODE_FUZZ_FIRST",
-    "RECODE_CASES",
-];
 
 /// Includes that are nested deeper than this are a mistake.
 const MAX_DEPTH: usize = 32;
@@ -179,7 +166,7 @@ impl Layers {
             let Some(path) = name.strip_prefix(PREFIX) else {
                 continue;
             };
-            if OWN_VARIABLES.contains(&name.as_str()) {
+            if variables::is_no_setting(name) {
                 continue;
             }
             let text = format!("{name}={value}");

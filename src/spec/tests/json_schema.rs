@@ -71,6 +71,13 @@ fn every_shipped_spec_fits_the_schema() {
             if path.extension().is_some_and(|ending| ending == "toml") {
                 let text = fs::read_to_string(&path).unwrap();
                 assert!(checks_accept(&text), "{}", path.display());
+                // Editors find the schema by the first line.
+                let named = text
+                    .lines()
+                    .next()
+                    .and_then(|line| line.strip_prefix("#:schema "));
+                let file = path.with_file_name(named.unwrap_or_default());
+                assert_eq!(fs::read_to_string(file).unwrap(), json_schema());
                 let errors: Vec<String> = validator
                     .iter_errors(&json(&text))
                     .map(|error| error.to_string())
