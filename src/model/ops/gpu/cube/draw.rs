@@ -164,11 +164,9 @@ fn chosen(
             let at = strip * STRIP + one;
             if at < count {
                 let score = logits[begin + at] / temperature;
-                let mut weight = 0.0f32;
+                let mut weight = (score - top).exp();
                 if comptime!(is_greedy) {
                     weight = select(score == top, 1.0f32, 0.0f32);
-                } else {
-                    weight = (score - top).exp();
                 }
                 if !is_last && weight > 0.0f32 {
                     token = at;
