@@ -17,6 +17,7 @@ mod graph;
 mod inverse_cdf;
 mod log_softmax;
 mod starts;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use fallback::count;
 
 pub use adam_step::AdamStep;
 pub use fallback::{Declined, Fallback, Implementation, Operation, fallbacks};
+pub use survey::{GpuFacts, gpu_facts, survey};
 
 pub(super) use adapted::AdaptedWeight;
 pub(super) use cpu::Sampler;

@@ -90,7 +90,7 @@ pub(super) fn tested() -> Vec<Tested> {
 }
 
 /// The GPUs, or what takes the place of one, that this binary can use.
-pub(super) fn gpus() -> Vec<(Backend, Device)> {
+pub(in crate::model::ops) fn gpus() -> Vec<(Backend, Device)> {
     let backends = [Backend::Wgpu, Backend::Cuda].into_iter();
     let devices = backends.filter_map(|backend| Some((backend, backend.open().ok()?)));
     devices.collect()

@@ -29,6 +29,7 @@ use crate::{
             adam_step::AdamStep,
             fallback::Declined,
             graph::{apply, each},
+            survey::GpuFacts,
         },
         rounding::to_f32,
     },
@@ -46,6 +47,18 @@ use softmax::MaskedSoftmax;
 /// Whether a tensor is in the memory of a GPU, in a graph or not.
 pub(in crate::model::ops) fn is_here(tensor: &Tensor<2>) -> bool {
     Strided::of(&tensor.clone().inner()).is_ok()
+}
+
+/// What the device of a tensor says about itself, if it is a GPU.
+pub(in crate::model::ops) fn facts(tensor: &Tensor<2>) -> Option<GpuFacts> {
+    let client = OnDevice::of(tensor).ok()?.client();
+    let properties = client.properties();
+    Some(GpuFacts {
+        name: properties.identity.name.clone(),
+        compiled_for: properties.identity.fingerprint.clone(),
+        memory_bytes: properties.memory.max_memory(),
+        largest_tensor_bytes: properties.memory.max_page_size,
+    })
 }
 
 /// See [`rms_norm`](crate::model::ops::rms_norm).
