@@ -32,6 +32,16 @@ const VOCABULARY: usize = 256;
 const HEADS: usize = 2;
 const HEAD: usize = WIDTH / HEADS;
 
+const STEP: AdamStep = AdamStep {
+    clip: 1.0,
+    first: [0.9, 0.1],
+    second: [0.99, 0.01],
+    root_bias: 1.0,
+    epsilon: 1e-8,
+    decay: None,
+    rate: 1e-3,
+};
+
 /// For each type of numbers that a device computes with, the implementation of each operation of a step
 /// of decoding and of an update.
 ///
@@ -58,8 +68,6 @@ pub fn survey(device: &Device) -> Vec<(Dtype, Vec<(Operation, Implementation)>)>
 /// Whether kernels of the device compute an operation.
 fn is_computed(operation: Operation, device: &Device, dtype: DType) -> bool {
     let matrix = |rows, columns| Tensor::<2>::ones([rows, columns], (device, dtype));
-    let wide = |rows, columns| Tensor::<2>::ones([rows, columns], (device, DType::F32));
-    let four = |shape: [usize; 4]| Tensor::<4>::ones(shape, (device, dtype));
     let x = matrix(ROWS, WIDTH);
     match operation {
         Operation::Product => {
@@ -86,42 +94,42 @@ fn is_computed(operation: Operation, device: &Device, dtype: DType) -> bool {
             or_gpu(found, || gpu::rms_norm(&x, &weight, 1e-6)).is_ok()
         }
         Operation::SwiGlu => or_gpu(cpu::swiglu(&x, &x), || gpu::swiglu(&x, &x)).is_ok(),
+        Operation::Rotation | Operation::Softmax | Operation::Attention => {
+            is_computed_by_heads(operation, device, dtype)
+        }
+        Operation::AdamStep => {
+            let gradient = Tensor::ones([ROWS, WIDTH], (device, DType::F32));
+            let found = cpu::adam_step(&STEP, &x, &gradient, None);
+            or_gpu(found, || gpu::adam_step(&STEP, &x, &gradient, None)).is_ok()
+        }
+        Operation::Draw => {
+            let logits = Tensor::ones([ROWS, VOCABULARY], (device, DType::F32));
+            let mut streams = [(); ROWS].map(|()| stream(0, "survey", 0, 0));
+            cpu::is_here(&logits) || gpu::draw(&logits, 1.0, &mut streams.each_mut()).is_ok()
+        }
+    }
+}
+
+/// The same for the operations of attention.
+fn is_computed_by_heads(operation: Operation, device: &Device, dtype: DType) -> bool {
+    let ones = |shape: [usize; 4]| Tensor::<4>::ones(shape, (device, dtype));
+    let q = ones([ROWS, 1, HEADS, HEAD]);
+    match operation {
         Operation::Rotation => {
-            let x = four([ROWS, 1, HEADS, HEAD]);
-            let angles = four([ROWS, 1, 1, HEAD / 2]);
-            let found = cpu::rotate(&x, &angles, &angles);
-            or_gpu(found, || gpu::rotate(&x, &angles, &angles)).is_ok()
+            let angles = ones([ROWS, 1, 1, HEAD / 2]);
+            let found = cpu::rotate(&q, &angles, &angles);
+            or_gpu(found, || gpu::rotate(&q, &angles, &angles)).is_ok()
         }
         Operation::Softmax => {
-            let scores = four([ROWS, HEADS, 1, WIDTH]);
+            let scores = ones([ROWS, HEADS, 1, WIDTH]);
             or_gpu(cpu::softmax(&scores), || gpu::softmax(&scores)).is_ok()
         }
-        Operation::Attention => {
-            let q = four([ROWS, 1, HEADS, HEAD]);
-            let cached = four([ROWS, 1, WIDTH, HEAD]);
+        _ => {
+            let cached = ones([ROWS, 1, WIDTH, HEAD]);
             let starts = Starts::new(&[0; ROWS]);
             let found = cpu::attention(&q, &cached, &cached, starts.rows());
             let gpu = || gpu::attention([&q, &cached, &cached], |device| starts.on(device));
             or_gpu(found, gpu).is_ok()
-        }
-        Operation::AdamStep => {
-            let step = AdamStep {
-                clip: 1.0,
-                first: [0.9, 0.1],
-                second: [0.99, 0.01],
-                root_bias: 1.0,
-                epsilon: 1e-8,
-                decay: None,
-                rate: 1e-3,
-            };
-            let gradient = wide(ROWS, WIDTH);
-            let found = cpu::adam_step(&step, &x, &gradient, None);
-            or_gpu(found, || gpu::adam_step(&step, &x, &gradient, None)).is_ok()
-        }
-        Operation::Draw => {
-            let logits = wide(ROWS, VOCABULARY);
-            let mut streams = [(); ROWS].map(|()| stream(0, "survey", 0, 0));
-            cpu::is_here(&logits) || gpu::draw(&logits, 1.0, &mut streams.each_mut()).is_ok()
         }
     }
 }

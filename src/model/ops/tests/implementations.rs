@@ -286,15 +286,13 @@ impl Case {
 
     /// The element of the first input that reaches all gradients which a kernel must not make finite.
     pub(super) fn poisoned_for_gradient(self) -> usize {
-        match self {
+        if let Self::Attention(heads) = self {
             // The last query of the first sequence sees all keys. What a query does not see, the plain
             // formula multiplies by zero, which keeps NaN; a kernel leaves it out.
-            Self::Attention(heads) => (heads.time - 1) * HEADS * heads.d,
-            _ => {
-                let [rows, columns] = self.shapes()[0];
-                rows * columns / 2
-            }
+            return (heads.time - 1) * HEADS * heads.d;
         }
+        let [rows, columns] = self.shapes()[0];
+        rows * columns / 2
     }
 
     /// The outputs of the plain formulas.
