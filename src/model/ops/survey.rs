@@ -1,23 +1,11 @@
 //! Which implementation computes each operation on a device, found by asking each of them in turn.
 
 use ::burn::tensor::{DType, Device, Tensor};
-use serde::Serialize;
 
-use super::{AdamStep, Implementation, Operation, Starts, cpu, gpu, implementation, or_gpu};
+use super::{
+    AdamStep, GpuFacts, Implementation, Operation, Starts, cpu, gpu, implementation, or_gpu,
+};
 use crate::{model::settings::Dtype, seed::stream};
-
-/// What a GPU says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct GpuFacts {
-    /// Its name.
-    pub name: String,
-    /// What kernels are compiled for.
-    pub compiled_for: String,
-    /// Its memory, if its driver says how much there is.
-    pub memory_bytes: Option<u64>,
-    /// The largest tensor that fits into it.
-    pub largest_tensor_bytes: u64,
-}
 
 /// What a device says about itself, or nothing if it is not a GPU.
 pub fn gpu_facts(device: &Device) -> Option<GpuFacts> {

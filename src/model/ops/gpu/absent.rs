@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::{
-    model::ops::{adam_step::AdamStep, fallback::Declined, survey::GpuFacts},
+    model::ops::{adam_step::AdamStep, fallback::Declined, gpu_facts::GpuFacts},
     seed::Stream,
 };
 

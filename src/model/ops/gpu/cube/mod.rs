@@ -28,8 +28,8 @@ use crate::{
         ops::{
             adam_step::AdamStep,
             fallback::Declined,
+            gpu_facts::GpuFacts,
             graph::{apply, each},
-            survey::GpuFacts,
         },
         rounding::to_f32,
     },
