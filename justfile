@@ -83,7 +83,8 @@ test-gpu-software *arguments:
     fi
     VK_ICD_FILENAMES=$(ls /usr/share/vulkan/icd.d/lvp_icd*.json | head -1)
     export VK_ICD_FILENAMES
-    cargo test --release --locked --features wgpu --lib -- --include-ignored model::ops::tests on_a_gpu "$@"
+    cargo test --release --locked --features wgpu --lib -- --include-ignored \
+        model::ops::tests model::ops::survey cli::doctor::gpu on_a_gpu "$@"
 
 # Compare digits with transformers and PEFT, and result files with EvalPlus; installs them first, and prints SKIPPED where it cannot
 parity *parts: build

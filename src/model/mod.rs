@@ -63,8 +63,8 @@ pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
 pub use ops::{
-    AdamStep, Declined, Fallback, Implementation, Operation, adam_step, fallbacks, gated_mlp,
-    gpu_libraries, gpu_product_by_choice, logits, product, products,
+    AdamStep, Declined, Fallback, GpuFacts, Implementation, Operation, adam_step, fallbacks,
+    gated_mlp, gpu_facts, gpu_libraries, gpu_product_by_choice, logits, product, products, survey,
 };
 pub use parameter::{ParameterShape, Role};
 pub use rounding::to_f32;

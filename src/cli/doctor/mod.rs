@@ -1,6 +1,7 @@
 //! `recode doctor`: reports what this machine offers, and whether code is judged on it.
 
 mod cluster;
+mod gpu;
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +13,8 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
+
+use gpu::Gpu;
 
 use super::{
     exit::{Exit, Failure},
@@ -54,6 +57,9 @@ struct Findings {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     backends: Vec<Named>,
+    /// What GPUs offer; empty where there is none, or no backend for one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gpus: Vec<Gpu>,
     /// What `run --on slurm` needs; empty where there is no Slurm.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     slurm: Vec<Named>,
@@ -114,12 +120,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Some(Failure::new(Exit::Missing, &error).into_message()),
         ),
     };
+    let backends = backends();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
         is_judging: python.as_ref().is_some_and(Python::is_judging),
         python,
         failure,
-        backends: backends(),
+        gpus: gpu::gpus(&backends),
+        backends,
         slurm: cluster::slurm(),
         disk: disk(),
     };
@@ -276,6 +284,12 @@ impl Findings {
         text.push_str("backends\n");
         for backend in &self.backends {
             row(&mut text, backend.name, "", backend.missing.as_deref());
+        }
+        if !self.gpus.is_empty() {
+            text.push_str("gpus\n");
+        }
+        for gpu in &self.gpus {
+            gpu.in_words(&mut text);
         }
         if !self.slurm.is_empty() {
             text.push_str("slurm\n");

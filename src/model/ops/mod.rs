@@ -13,10 +13,12 @@ mod burn;
 mod cpu;
 mod fallback;
 mod gpu;
+mod gpu_facts;
 mod graph;
 mod inverse_cdf;
 mod log_softmax;
 mod starts;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +30,8 @@ use fallback::count;
 
 pub use adam_step::AdamStep;
 pub use fallback::{Declined, Fallback, Implementation, Operation, fallbacks};
+pub use gpu_facts::GpuFacts;
+pub use survey::{gpu_facts, survey};
 
 pub(super) use adapted::AdaptedWeight;
 pub(super) use cpu::Sampler;

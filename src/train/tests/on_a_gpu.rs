@@ -41,7 +41,7 @@ fn run(
 fn five_steps(
     device: &Device,
     algorithm: Algorithm,
-    adapter: AdapterKind,
+    (adapter, dropout): (AdapterKind, f64),
     is_interrupted: bool,
 ) -> (Recorder, LanguageModel) {
     let settings = TrainSettings {
@@ -49,7 +49,7 @@ fn five_steps(
         save_every: 3,
         ..settings(algorithm)
     };
-    let model = model_on(device, adapter, 0.0);
+    let model = model_on(device, adapter, dropout);
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::default();
     if is_interrupted {
@@ -65,7 +65,7 @@ fn five_steps(
     (recorder, outcome.model)
 }
 
-fn check(algorithm: Algorithm, adapter: AdapterKind) {
+fn check(algorithm: Algorithm, adapter: (AdapterKind, f64)) {
     let gpu = gpu();
     let (here, model_here) = five_steps(&Device::flex(), algorithm.clone(), adapter, false);
     let (there, model_there) = five_steps(&gpu, algorithm.clone(), adapter, false);
@@ -99,18 +99,29 @@ fn check(algorithm: Algorithm, adapter: AdapterKind) {
     assert_eq!(resumed.records, there.records);
 }
 
+fn sft() -> Algorithm {
+    Algorithm::Sft(SftSettings {
+        prompt_weight: 0.0,
+        order: RowOrder::Shuffled,
+    })
+}
+
 #[test]
 #[ignore = "needs a GPU, or Vulkan in software"]
 fn five_steps_of_sft_are_those_of_the_processor_and_resume_to_the_same_bits() {
-    let sft = SftSettings {
-        prompt_weight: 0.0,
-        order: RowOrder::Shuffled,
-    };
-    check(Algorithm::Sft(sft), AdapterKind::None);
+    check(sft(), (AdapterKind::None, 0.0));
 }
 
 #[test]
 #[ignore = "needs a GPU, or Vulkan in software"]
 fn five_steps_of_grpo_are_those_of_the_processor_and_resume_to_the_same_bits() {
-    check(grpo(0.1), AdapterKind::Dora);
+    check(grpo(0.1), (AdapterKind::Dora, 0.0));
+}
+
+#[test]
+#[ignore = "needs a GPU, or Vulkan in software"]
+fn five_steps_with_dropout_on_a_gpu_are_those_of_the_processor() {
+    for adapter in [AdapterKind::Lora, AdapterKind::Dora] {
+        check(sft(), (adapter, 0.2));
+    }
 }

@@ -28,12 +28,12 @@ use no_products as products;
 
 #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
 pub(super) use absent::{
-    adam_step, attention, draw, entropy, is_here, log_prob, place, rms_norm, rotate, softmax,
-    sum_and_norm, swiglu,
+    adam_step, attention, draw, entropy, facts, is_here, log_prob, place, rms_norm, rotate,
+    softmax, sum_and_norm, swiglu,
 };
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(super) use cube::{
-    adam_step, attention, draw, entropy, is_here, log_prob, place, rms_norm, rotate, softmax,
-    sum_and_norm, swiglu,
+    adam_step, attention, draw, entropy, facts, is_here, log_prob, place, rms_norm, rotate,
+    softmax, sum_and_norm, swiglu,
 };
 pub(super) use products::{gated_mlp, libraries, logits, product, product_by_choice, products};

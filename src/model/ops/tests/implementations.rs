@@ -90,7 +90,7 @@ pub(super) fn tested() -> Vec<Tested> {
 }
 
 /// The GPUs, or what takes the place of one, that this binary can use.
-pub(super) fn gpus() -> Vec<(Backend, Device)> {
+pub(in crate::model::ops) fn gpus() -> Vec<(Backend, Device)> {
     let backends = [Backend::Wgpu, Backend::Cuda].into_iter();
     let devices = backends.filter_map(|backend| Some((backend, backend.open().ok()?)));
     devices.collect()
@@ -282,6 +282,17 @@ impl Case {
             Self::Attention(_) if input > 0 => vec![0],
             _ => vec![0, rows * columns / 2, rows * columns - 1],
         }
+    }
+
+    /// The element of the first input that reaches all gradients which a kernel must not make finite.
+    pub(super) fn poisoned_for_gradient(self) -> usize {
+        if let Self::Attention(heads) = self {
+            // The last query of the first sequence sees all keys. What a query does not see, the plain
+            // formula multiplies by zero, which keeps NaN; a kernel leaves it out.
+            return (heads.time - 1) * HEADS * heads.d;
+        }
+        let [rows, columns] = self.shapes()[0];
+        rows * columns / 2
     }
 
     /// The outputs of the plain formulas.

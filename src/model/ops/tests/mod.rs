@@ -5,4 +5,4 @@ mod conformance;
 mod devices;
 mod draw;
 pub(in crate::model::ops) mod fixture;
-mod implementations;
+pub(in crate::model::ops) mod implementations;

@@ -4,6 +4,11 @@
 //! kernel joins the chunks in their order. Chunks begin at the start of a row, so that the padding
 //! before it, which depends on the other rows, changes no digit.
 
+#![expect(
+    clippy::too_many_lines,
+    reason = "a kernel is one function, because the units of a cube wait for each other"
+)]
+
 use burn::tensor::DType;
 use cubecl::prelude::*;
 
@@ -164,7 +169,7 @@ fn of_chunks<E: Float, I: Int, N: Size>(
             #[unroll]
             for one in 0..group {
                 let place = one * CHUNK + unit;
-                lines[place] = lines[place] + lines[place + half];
+                lines[place] += lines[place + half];
             }
         }
         sync_cube();
@@ -220,7 +225,7 @@ fn joined<E: Float, I: Int>(
         terminate!();
     }
     let (_, count) = seen::<I>(starts, head / heads as usize, total as usize);
-    let used = (count + CHUNK - 1) / CHUNK;
+    let used = count.div_ceil(CHUNK);
     let line = head * chunks;
     let mut top = tops[line];
     for chunk in 1..used {

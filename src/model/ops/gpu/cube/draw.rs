@@ -4,6 +4,15 @@
 //! inverse of the distribution, then the strip within the part, then the token within the strip:
 //! three short walks, each in the order of the tokens.
 
+#![expect(
+    clippy::too_many_lines,
+    reason = "a kernel is one function, because the units of a cube wait for each other"
+)]
+#![expect(
+    clippy::float_cmp,
+    reason = "the largest of some numbers is one of them"
+)]
+
 use burn::tensor::DType;
 use cubecl::prelude::*;
 
@@ -164,11 +173,9 @@ fn chosen(
             let at = strip * STRIP + one;
             if at < count {
                 let score = logits[begin + at] / temperature;
-                let mut weight = 0.0f32;
+                let mut weight = (score - top).exp();
                 if comptime!(is_greedy) {
                     weight = select(score == top, 1.0f32, 0.0f32);
-                } else {
-                    weight = (score - top).exp();
                 }
                 if !is_last && weight > 0.0f32 {
                     token = at;
@@ -182,7 +189,7 @@ fn chosen(
         }
         let found = part * PART + token;
         // Whole numbers up to 2²⁴ are exact.
-        tokens[2 * row] = f32::cast_from(found as u32);
+        tokens[2 * row] = f32::cast_from(u32::cast_from(found));
         tokens[2 * row + 1] = logits[row * width + found] / temperature - top - total.ln();
     }
 }

@@ -5,8 +5,8 @@
 //! of a row depends on the other rows.
 
 #![expect(
-    clippy::too_many_arguments,
-    reason = "a kernel names each of its buffers and sizes"
+    clippy::used_underscore_binding,
+    reason = "the types of a kernel's numbers are an argument that its expansion alone reads"
 )]
 
 mod adam;
@@ -28,6 +28,7 @@ use crate::{
         ops::{
             adam_step::AdamStep,
             fallback::Declined,
+            gpu_facts::GpuFacts,
             graph::{apply, each},
         },
         rounding::to_f32,
@@ -46,6 +47,18 @@ use softmax::MaskedSoftmax;
 /// Whether a tensor is in the memory of a GPU, in a graph or not.
 pub(in crate::model::ops) fn is_here(tensor: &Tensor<2>) -> bool {
     Strided::of(&tensor.clone().inner()).is_ok()
+}
+
+/// What the device of a tensor says about itself, if it is a GPU.
+pub(in crate::model::ops) fn facts(tensor: &Tensor<2>) -> Option<GpuFacts> {
+    let client = OnDevice::of(tensor).ok()?.client();
+    let properties = client.properties();
+    Some(GpuFacts {
+        name: properties.identity.name.clone(),
+        compiled_for: properties.identity.fingerprint.clone(),
+        memory_bytes: properties.memory.max_memory(),
+        largest_tensor_bytes: properties.memory.max_page_size,
+    })
 }
 
 /// See [`rms_norm`](crate::model::ops::rms_norm).
@@ -168,7 +181,7 @@ pub(in crate::model::ops) fn attention(
     if last == 1
         && sizes.fit()
         && let Ok(q) = OnDevice::of(q)
-        && let Ok([k, v]) = each([k, v], |cached| lines(cached))
+        && let Ok([k, v]) = each([k, v], lines)
         && k.strides() == v.strides()
     {
         let out = decode::attention(&q, [&k, &v], &on_device, to_f32(scale), sizes);

@@ -183,7 +183,7 @@ fn shares_of_weight<E: Float, N: Size>(
 }
 
 /// The sizes of a launch over the rows of a tensor.
-struct Rows {
+struct Sizes {
     rows: usize,
     /// Numbers that a unit reads at once.
     vector: usize,
@@ -194,7 +194,7 @@ struct Rows {
     count: f32,
 }
 
-impl Rows {
+impl Sizes {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a row has less than 2²⁴ numbers"
@@ -215,7 +215,7 @@ impl Rows {
 /// The sum of `x` and `change`, and its norm.
 pub(super) fn sum_and_norm(epsilon: f32, [x, change, weight]: [&OnDevice; 3]) -> [OnDevice; 2] {
     let (sum, out) = (x.fresh_like(), x.fresh_like());
-    let sizes = Rows::of(x, x.vector(x.width()));
+    let sizes = Sizes::of(x, x.vector(x.width()));
     value_of_sum::launch(
         &x.client(),
         cubes(sizes.rows),
@@ -239,7 +239,7 @@ pub(super) fn sum_and_norm(epsilon: f32, [x, change, weight]: [&OnDevice; 3]) ->
 impl RmsNorm {
     fn of_rows(&self, [x, weight, gradient]: [&OnDevice; 3]) -> OnDevice {
         let out = x.fresh_like();
-        let sizes = Rows::of(x, x.vector(x.width()));
+        let sizes = Sizes::of(x, x.vector(x.width()));
         gradient_of_rows::launch(
             &x.client(),
             cubes(sizes.rows),
@@ -262,7 +262,7 @@ impl RmsNorm {
     fn of_weight(&self, [x, weight, gradient]: [&OnDevice; 3]) -> OnDevice {
         let d = x.width();
         let shares = x.fresh([x.count() / d, d], DType::F32);
-        let sizes = Rows::of(x, x.vector(d).min(shares.vector(d)));
+        let sizes = Sizes::of(x, x.vector(d).min(shares.vector(d)));
         shares_of_weight::launch(
             &x.client(),
             cubes(sizes.rows),
@@ -286,7 +286,7 @@ impl RmsNorm {
 impl Formula<OnDevice, 2> for RmsNorm {
     fn value(&self, [x, weight]: [&OnDevice; 2]) -> OnDevice {
         let out = x.fresh_like();
-        let sizes = Rows::of(x, x.vector(x.width()));
+        let sizes = Sizes::of(x, x.vector(x.width()));
         value::launch(
             &x.client(),
             cubes(sizes.rows),

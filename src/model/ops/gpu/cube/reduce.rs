@@ -21,7 +21,7 @@ pub(super) fn sum(value: f32, #[comptime] units: usize) -> f32 {
     for step in 0..comptime!(units.ilog2() as usize) {
         let half = units >> (step + 1);
         if unit < half {
-            values[unit] = values[unit] + values[unit + half];
+            values[unit] += values[unit + half];
         }
         sync_cube();
     }
