@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use recode::{
     allocator::Allocator,
     model::{Decoder, Dtype, KvCache, LanguageModel, SamplingSettings, TokenBatch, generate},
+    ranks::Ranks,
     reward::{Mix, Normalizer, RewardSettings, Variant},
     seed::stream,
     train::{
