@@ -315,9 +315,10 @@ impl Keys<'_> {
 
     fn yarn(&self) -> Result<Scaling, String> {
         let original = self.original()?;
-        let factor = self
-            .optional("factor")?
-            .unwrap_or(self.max_position_embeddings / original);
+        let factor = match number(self.object, "factor")? {
+            None => self.max_position_embeddings / original,
+            Some(_) => self.positive("factor")?,
+        };
         let sharpness = |scale: f64| {
             if factor <= 1.0 {
                 1.0
@@ -326,20 +327,41 @@ impl Keys<'_> {
             }
         };
         let scales = (self.optional("mscale")?, self.optional("mscale_all_dim")?);
-        let attention_factor = match (self.optional("attention_factor")?, scales) {
+        // As in transformers: 0 and negative factors count, and only null means that there is none.
+        let attention_factor = match (number(self.object, "attention_factor")?, scales) {
             (Some(given), _) => given,
             (None, (Some(one), Some(all))) => sharpness(one) / sharpness(all),
             (None, _) => sharpness(1.0),
         };
-        let is_truncated = self.object.get("truncate").and_then(Value::as_bool);
         Ok(Scaling::Yarn {
             factor,
             attention_factor,
-            beta_fast: self.optional("beta_fast")?.unwrap_or(32.0),
-            beta_slow: self.optional("beta_slow")?.unwrap_or(1.0),
-            is_truncated: is_truncated.unwrap_or(true),
+            beta_fast: self.turns("beta_fast", 32.0)?,
+            beta_slow: self.turns("beta_slow", 1.0)?,
+            is_truncated: self.is_truncated()?,
             original,
         })
+    }
+
+    /// How often a wave turns within the original length; 0 counts as none.
+    fn turns(&self, key: &str, default: f64) -> Result<f64, String> {
+        match self.optional(key)? {
+            Some(turns) if turns < 0.0 => Err(self.not_positive(key)),
+            turns => Ok(turns.unwrap_or(default)),
+        }
+    }
+
+    /// Whether `YaRN` rounds the ends of its ramp, as Python reads the value: 0 and null mean no.
+    fn is_truncated(&self) -> Result<bool, String> {
+        match self.object.get("truncate") {
+            None => Ok(true),
+            Some(Value::Null) => Ok(false),
+            Some(Value::Bool(is_truncated)) => Ok(*is_truncated),
+            Some(Value::Number(number)) => Ok(number.as_f64() != Some(0.0)),
+            Some(other) => Err(format!(
+                "`truncate` is `{other}`, expected `true` or `false`"
+            )),
+        }
     }
 
     /// The length of the texts of the original training.
@@ -349,20 +371,30 @@ impl Keys<'_> {
     fn original(&self) -> Result<f64, String> {
         const KEY: &str = "original_max_position_embeddings";
         let found = match number(self.config, KEY)? {
-            None => self.optional(KEY)?,
+            None => number(self.object, KEY)?,
             found => found,
         };
-        Ok(found.unwrap_or(self.max_position_embeddings))
+        match found {
+            Some(length) if length <= 0.0 => {
+                Err(format!("`{KEY}` is `{length}`, expected more than `0`"))
+            }
+            length => Ok(length.unwrap_or(self.max_position_embeddings)),
+        }
     }
 
-    /// A positive number of the object; 0 counts as none.
+    /// A number of the object; 0 counts as none.
     fn optional(&self, key: &str) -> Result<Option<f64>, String> {
-        Ok(number(self.object, key)?.filter(|value| *value > 0.0))
+        Ok(number(self.object, key)?.filter(|value| *value != 0.0))
     }
 
     fn positive(&self, key: &str) -> Result<f64, String> {
-        self.optional(key)?
-            .ok_or_else(|| format!("`{}` has no positive `{key}`", self.name))
+        number(self.object, key)?
+            .filter(|value| *value > 0.0)
+            .ok_or_else(|| self.not_positive(key))
+    }
+
+    fn not_positive(&self, key: &str) -> String {
+        format!("`{}` has no positive `{key}`", self.name)
     }
 }
 
@@ -437,6 +469,55 @@ mod tests {
         // The longest wave is stretched by the whole factor.
         let longest = 1e6_f64.powf(-126.0 / 128.0) / 4.0;
         assert!((frequencies[63] / longest - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn yarn_heeds_the_values_that_python_heeds() {
+        // Oracle: `_compute_yarn_parameters` of transformers 5.23 for these keys, with a base of 10000.
+        let yarn = |key: &str, value: Value| {
+            let mut scaling = json!({"type": "yarn", "factor": 4.0, "rope_theta": 1e4,
+                                     "original_max_position_embeddings": 1024});
+            scaling[key] = value;
+            read(&json!({"rope_parameters": scaling}), 4096)
+        };
+        let factor = |key: &str, value| yarn(key, value).unwrap().attention_factor();
+        for (key, value, expected) in [
+            ("attention_factor", json!(0), 0.0),
+            ("attention_factor", json!(-1.5), -1.5),
+            ("attention_factor", json!(null), 1.138_629_436_111_989),
+            ("mscale", json!(-1.0), 1.138_629_436_111_989),
+        ] {
+            let found = factor(key, value.clone());
+            assert!((found - expected).abs() < 1e-15, "{key} {value}: {found}");
+        }
+        let scales = json!({"type": "yarn", "factor": 4.0, "mscale": -1.0, "mscale_all_dim": 0.5});
+        let scales = read(&json!({"rope_scaling": scales}), 64).unwrap();
+        assert!((scales.attention_factor() - 0.805_535_123_891_285_8).abs() < 1e-15);
+
+        let rounded = 0.081_250_004;
+        let exact = 0.085_398_637;
+        for (value, expected) in [
+            (json!(true), rounded),
+            (json!(1), rounded),
+            (json!(false), exact),
+            (json!(0), exact),
+            (json!(0.0), exact),
+            (json!(null), exact),
+        ] {
+            let found = yarn("truncate", value.clone()).unwrap().frequencies(16)[2];
+            // The oracle computes with 32 bits.
+            assert!((found - expected).abs() < 1e-7, "{value}: {found}");
+        }
+        let plain = yarn("beta_fast", json!(0)).unwrap().frequencies(16)[2];
+        assert!((plain - rounded).abs() < 1e-7, "{plain}");
+
+        // transformers fails on these, or computes with infinities.
+        let error = |key, value| yarn(key, value).unwrap_err();
+        insta::assert_snapshot!(error("truncate", json!("no")), @r#"`truncate` is `"no"`, expected `true` or `false`"#);
+        insta::assert_snapshot!(error("factor", json!(0)), @"`rope_parameters` has no positive `factor`");
+        insta::assert_snapshot!(error("beta_fast", json!(-1)), @"`rope_parameters` has no positive `beta_fast`");
+        insta::assert_snapshot!(error("beta_slow", json!(-1)), @"`rope_parameters` has no positive `beta_slow`");
+        insta::assert_snapshot!(error("original_max_position_embeddings", json!(0)), @"`original_max_position_embeddings` is `0`, expected more than `0`");
     }
 
     #[test]
