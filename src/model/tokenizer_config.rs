@@ -22,6 +22,9 @@ const SPECIAL: &str = "special_tokens_map.json";
 /// The tokens with their numbers and properties, as slow tokenizers of transformers have them.
 const ADDED: &str = "added_tokens_decoder";
 
+/// Whether names of special tokens in a text are read as any other text.
+const SPLIT: &str = "split_special_tokens";
+
 /// What may begin and end a raw text: the switch, the token, and what the token does.
 const ENDS: [(&str, &str, &str); 2] = [
     ("add_bos_token", "bos_token", "begins"),
@@ -42,6 +45,12 @@ pub(super) fn disagreements(
     };
     let mut warnings = ends(tokenizer, &config, &older)?;
     warnings.extend(tokens(tokenizer, &[&older, &config]));
+    if config.get(SPLIT).and_then(Value::as_bool) == Some(true) {
+        warnings.push(format!(
+            "`{CONFIG}` says `{SPLIT}: true`, which is ignored: the name of a special token in a text becomes \
+             that token"
+        ));
+    }
     Ok(warnings)
 }
 
@@ -233,6 +242,15 @@ mod tests {
         let older = json!({"bos_token": "<|endoftext|>"});
         let found = warnings(false, &json!({"add_bos_token": true}), &older);
         assert!(found.contains("no `<|endoftext|>` begins"), "{found}");
+    }
+
+    #[test]
+    fn special_tokens_that_should_be_split_are_mentioned() {
+        // Oracle: `AutoTokenizer` of transformers 5.23 for a model of type `llama`: "w4<|im_end|>w5" is
+        // [4, 2, 5] without the key and with `false`, and [4, 3, 3, 3, 5] with `true`.
+        let of = |config| warnings(false, &config, &json!({}));
+        assert_eq!(of(json!({SPLIT: false})), "");
+        insta::assert_snapshot!(of(json!({SPLIT: true})), @"`tokenizer_config.json` says `split_special_tokens: true`, which is ignored: the name of a special token in a text becomes that token");
     }
 
     #[test]
