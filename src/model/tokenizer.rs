@@ -65,13 +65,10 @@ impl Tokenizer {
 
     /// Reads the bytes of a `tokenizer.json`; errors name it `path`.
     pub fn from_bytes(source: Vec<u8>, path: PathBuf) -> Result<Self, ModelError> {
-        let mut inner =
-            guarded(|| tokenizers::Tokenizer::from_bytes(&source)).map_err(|problem| {
-                ModelError::Tokenizer {
-                    path: path.clone(),
-                    problem,
-                }
-            })?;
+        let mut inner = match guarded(|| tokenizers::Tokenizer::from_bytes(&source)) {
+            Ok(inner) => inner,
+            Err(problem) => return Err(ModelError::Tokenizer { path, problem }),
+        };
         // This program limits lengths itself; a tokenizer would truncate silently.
         inner
             .with_truncation(None)
