@@ -61,11 +61,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let output = model.decoder.log_probs(&batch, arguments.temperature, None);
         output.log_probs.inner()
     });
-    let mut logits = arguments.logits.then(|| logits(&model, &batch));
+    let mut seen = Seen::default();
+    let mut logits = arguments.logits.then(|| logits(&model, &batch, &mut seen));
     for (index, completion) in completions.iter().enumerate() {
         let row = log_probs.clone().map(|all| all.narrow(0, index, 1));
         let mut row = row.map(numbers).unwrap_or_default();
         row.truncate(completion.len());
+        seen.add(&row);
         let mut line = json!({
             "index": index,
             "completion_tokens": completion,
@@ -76,7 +78,39 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         output::result(&line.to_string());
     }
+    if let Some(warning) = seen.warning() {
+        output::error_line(&warning);
+    }
     Ok(Exit::Done)
+}
+
+/// How many numbers there are; JSON has none for those that are not finite.
+#[derive(Debug, Default)]
+struct Seen {
+    all: usize,
+    nan: usize,
+    infinite: usize,
+}
+
+impl Seen {
+    fn add(&mut self, numbers: &[f32]) {
+        self.all += numbers.len();
+        self.nan += numbers.iter().filter(|one| one.is_nan()).count();
+        self.infinite += numbers.iter().filter(|one| one.is_infinite()).count();
+    }
+
+    /// A warning about those that are printed as `null`.
+    fn warning(&self) -> Option<String> {
+        let Self { all, nan, infinite } = self;
+        let nulls = nan + infinite;
+        (nulls > 0).then(|| {
+            format!(
+                "warning: {nulls} of {all} numbers are printed as `null`, because they are not finite ({nan} NaN, \
+                 {infinite} infinite): the model or its adapter has weights that are not finite, or numbers \
+                 that are too large for its dtype"
+            )
+        })
+    }
 }
 
 /// Refuses a line that the model cannot read.
@@ -105,7 +139,7 @@ fn check(
 }
 
 /// The logits of each position of each row, without padding.
-fn logits(model: &LanguageModel, batch: &TokenBatch) -> Vec<Vec<Value>> {
+fn logits(model: &LanguageModel, batch: &TokenBatch, seen: &mut Seen) -> Vec<Vec<Value>> {
     let hidden = model.decoder.hidden(batch, None, None).inner();
     let width = hidden.dims()[2];
     let rows = batch.left_padding().iter().zip(batch.completion_lengths());
@@ -115,7 +149,11 @@ fn logits(model: &LanguageModel, batch: &TokenBatch) -> Vec<Vec<Value>> {
             let own = hidden.clone().narrow(0, row, 1).narrow(1, *padding, time);
             let own = model.decoder.logits(own.reshape([time, width])).inner();
             (0..time)
-                .map(|position| numbers(own.clone().narrow(0, position, 1)).into())
+                .map(|position| {
+                    let row = numbers(own.clone().narrow(0, position, 1));
+                    seen.add(&row);
+                    row.into()
+                })
                 .collect()
         })
         .collect()
@@ -124,4 +162,19 @@ fn logits(model: &LanguageModel, batch: &TokenBatch) -> Vec<Vec<Value>> {
 fn numbers(tensor: Tensor<2>) -> Vec<f32> {
     let data = tensor.into_data();
     data.iter::<f32>().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_json_lacks_are_counted_in_one_warning() {
+        let mut seen = Seen::default();
+        seen.add(&[-1.5, 0.0]);
+        assert_eq!(seen.warning(), None);
+
+        seen.add(&[f32::NAN, f32::NEG_INFINITY, f32::INFINITY]);
+        insta::assert_snapshot!(seen.warning().unwrap(), @"warning: 3 of 5 numbers are printed as `null`, because they are not finite (1 NaN, 2 infinite): the model or its adapter has weights that are not finite, or numbers that are too large for its dtype");
+    }
 }

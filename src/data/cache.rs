@@ -93,9 +93,10 @@ impl Cache {
     fn downloaded(&self, entry: &Entry, remote: &Remote) -> Option<PathBuf> {
         let folder = self.complete(entry.name());
         let present = match Lock::read(&self.lock_path(entry.name()), remote) {
-            Some(lock) if lock.is_complete_in(&folder) => lock.files.into_keys().collect(),
-            Some(_) => return None,
-            None => files_below(&folder),
+            Ok(Some(lock)) if lock.is_complete_in(&folder) => lock.files.into_keys().collect(),
+            Ok(Some(_)) => return None,
+            // A damaged record matters to the next download, which refuses it.
+            Ok(None) | Err(_) => files_below(&folder),
         };
         let wanted = |pattern: &String| present.iter().find(|name| matches(pattern, name));
         let first = remote

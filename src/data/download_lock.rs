@@ -28,12 +28,15 @@ pub(super) struct LockedFile {
 }
 
 impl Lock {
-    /// The record in a file, if it is of the same repository and revision.
-    pub(super) fn read(path: &Path, remote: &Remote) -> Option<Self> {
-        let text = fs::read_to_string(path).ok()?;
-        let lock: Self = toml::from_str(&text).ok()?;
+    /// The record in a file, if there is one, and it is of the same repository and revision.
+    pub(super) fn read(path: &Path, remote: &Remote) -> io::Result<Option<Self>> {
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text?,
+        };
+        let lock: Self = toml::from_str(&text).map_err(io::Error::other)?;
         let is_same = lock.repository == remote.repository && lock.revision == remote.revision;
-        is_same.then_some(lock)
+        Ok(is_same.then_some(lock))
     }
 
     /// Keeps the record in a file.

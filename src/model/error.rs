@@ -60,6 +60,18 @@ pub enum ModelError {
         /// The length of the file.
         found: usize,
     },
+    /// Weights that should be written are NaN or infinite.
+    #[error(
+        "`{}` is not written, because tensor `{name}` has values that are not finite: the weights or the adapter \
+         have such values, or values that are too large for the dtype",
+        path.display()
+    )]
+    NotFiniteWeights {
+        /// The file that is not written.
+        path: PathBuf,
+        /// The first such tensor.
+        name: String,
+    },
     /// A tensor is missing.
     #[error("`{}` has no tensor `{name}`, expected one of shape {expected:?}", path.display())]
     MissingTensor {

@@ -19,6 +19,7 @@ mod chat;
 mod files;
 mod token_batch;
 mod tokenizer;
+mod tokenizer_config;
 
 // The shape of a decoder, and the files of its weights.
 mod config;

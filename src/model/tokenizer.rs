@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokenizers::ModelWrapper;
+
 use super::error::ModelError;
 
 /// A tokenizer in the format of the Hugging Face `tokenizers` library.
@@ -33,7 +35,7 @@ const OLDER: [&str; 4] = [
 
 /// What this program takes for the end of the thinking and for the answer, and their starts. A token
 /// with such a name stays in decoded texts even if the tokenizer calls it special.
-const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
+pub(super) const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
 
 impl Tokenizer {
     /// Reads the `tokenizer.json` of a model's folder.
@@ -68,13 +70,22 @@ impl Tokenizer {
 
     /// Reads the bytes of a `tokenizer.json`; errors name it `path`.
     pub fn from_bytes(source: Vec<u8>, path: PathBuf) -> Result<Self, ModelError> {
-        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&source))
-            .map_err(|problem| ModelError::Tokenizer { path, problem })?;
+        let mut inner = match guarded(|| tokenizers::Tokenizer::from_bytes(&source)) {
+            Ok(inner) => inner,
+            Err(problem) => return Err(ModelError::Tokenizer { path, problem }),
+        };
         // This program limits lengths itself; a tokenizer would truncate silently.
         inner
             .with_truncation(None)
             .map_err(|error| ModelError::Tokenize(error.to_string()))?
             .with_padding(None);
+        if let Some(dropout) = clear_dropout(&mut inner) {
+            tracing::warn!(
+                "`dropout` of `{}` is `{dropout}` and is ignored: with it, a text would have other tokens each \
+                 time",
+                path.display()
+            );
+        }
         let mut tokenizer = Self {
             inner,
             source,
@@ -143,6 +154,31 @@ impl Tokenizer {
         self.inner.token_to_id(name)
     }
 
+    /// The name of a token; its number if it has none.
+    pub(super) fn name(&self, token: u32) -> String {
+        let name = self.inner.id_to_token(token);
+        name.unwrap_or_else(|| token.to_string())
+    }
+
+    /// The names of the tokens that texts may contain literally, and whether each is special.
+    pub(super) fn added_tokens(&self) -> BTreeMap<String, bool> {
+        let added = self.inner.get_added_tokens_decoder().into_values();
+        added.map(|token| (token.content, token.special)).collect()
+    }
+
+    /// The tokens that begin a raw text, and those that end it: see [`Self::encode_prompt`].
+    pub(super) fn around_raw_texts(&self) -> Result<[Vec<u32>; 2], ModelError> {
+        // A token that no tokenizer has takes the place of the text.
+        const TEXT: u32 = u32::MAX;
+        let text = tokenizers::Token::new(TEXT, "a".to_owned(), (0, 1));
+        let text = tokenizers::Encoding::from_tokens(vec![text], 0);
+        let whole = guarded(|| self.inner.post_process(text, None, true));
+        let whole = whole.map_err(ModelError::Tokenize)?;
+        let mut parts = whole.get_ids().split(|token| *token == TEXT);
+        let mut part = || parts.next().unwrap_or_default().to_vec();
+        Ok([part(), part()])
+    }
+
     /// One more than the largest token.
     pub fn vocab_size(&self) -> usize {
         let largest = self.inner.get_vocab(true).into_values().max();
@@ -153,6 +189,19 @@ impl Tokenizer {
     pub(super) fn source(&self) -> &[u8] {
         &self.source
     }
+}
+
+/// Turns off the random omission of merges (arXiv 1910.13267), which is meant for training;
+/// returns its probability.
+fn clear_dropout(inner: &mut tokenizers::Tokenizer) -> Option<f32> {
+    let ModelWrapper::BPE(model) = inner.get_model() else {
+        return None;
+    };
+    let dropout = model.dropout.filter(|dropout| *dropout > 0.0)?;
+    let mut model = model.clone();
+    model.dropout = None;
+    inner.with_model(model);
+    Some(dropout)
 }
 
 /// The library's answer. It panics on some damaged files, and on texts that such a file does not provide for.
@@ -257,6 +306,52 @@ mod tests {
         assert_eq!(again(&part, "w4 think w5 <|tool|>"), "w4 think w5");
         assert_eq!(again(&plain, "w4 </think> w5 <|tool|>"), "w4 </think> w5");
         assert_eq!(plain.skipped, None);
+    }
+
+    #[test]
+    fn a_text_has_the_same_tokens_each_time_although_the_file_asks_for_dropout() {
+        let read = |dropout: Value| {
+            let json = json!({
+                "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+                "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+                "model": {"type": "BPE", "dropout": dropout, "unk_token": null,
+                          "vocab": {"a": 0, "b": 1, "ab": 2, "abab": 3},
+                          "merges": [["a", "b"], ["ab", "ab"]]},
+            });
+            Tokenizer::from_bytes(json.to_string().into_bytes(), "a.json".into()).unwrap()
+        };
+
+        // Oracle: `Qwen2Tokenizer` of transformers 5.23, which drops nothing, and the merges by hand. Its
+        // `TokenizersBackend` drops at random: [3], [2, 0, 1], [2, 2] and others with 0.5.
+        for dropout in [json!(0.5), json!(1.0), json!(0.0), Value::Null] {
+            let tokenizer = read(dropout);
+            for _ in 0..50 {
+                assert_eq!(tokenizer.encode("abab").unwrap(), [3]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_surrounds_a_raw_text_is_found() {
+        let part = |id: &str| json!({"SpecialToken": {"id": id, "type_id": 0}});
+        let special = |id: &str, token: u32| json!({"id": id, "ids": [token], "tokens": [id]});
+        let template = json!({
+            "type": "TemplateProcessing",
+            "single": [part("<|im_start|>"), part("<|endoftext|>"),
+                       {"Sequence": {"id": "A", "type_id": 0}}, part("<|im_end|>")],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<|endoftext|>": special("<|endoftext|>", 0),
+                               "<|im_start|>": special("<|im_start|>", 1),
+                               "<|im_end|>": special("<|im_end|>", 2)},
+        });
+        let around = |template| changed(&template, &[]).around_raw_texts().unwrap();
+
+        assert_eq!(around(template), [vec![1, 0], vec![2]]);
+        let nothing: [Vec<u32>; 2] = Default::default();
+        assert_eq!(around(Value::Null), nothing);
+        let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+                           "use_regex": true});
+        assert_eq!(around(bytes), nothing);
     }
 
     #[test]

@@ -267,6 +267,30 @@ fn a_model_comes_from_one_commit_and_its_digests_are_recorded() {
     );
 }
 
+#[test]
+fn a_damaged_record_of_the_first_download_is_no_reason_to_accept_other_files() {
+    let here = Here::new(&[
+        (LISTING, vec![listing(b"hello", HELLO)]),
+        (WEIGHTS, bytes("hello")),
+        (CONFIG, bytes("{}")),
+    ]);
+    let record = here.cache().join("model.lock.toml");
+    for damaged in [&b"commit = "[..], b"\xff\xfe"] {
+        fs::create_dir_all(here.cache()).unwrap();
+        fs::write(&record, damaged).unwrap();
+
+        let error = here.fetch("model").unwrap_err().to_string();
+
+        assert!(
+            error.contains("model.lock.toml`, which has the digests of the first download"),
+            "{error}"
+        );
+        assert_eq!(fs::read(&record).unwrap(), damaged);
+    }
+    fs::remove_file(&record).unwrap();
+    here.fetch("model").unwrap();
+}
+
 /// A folder in the layout of the hub's own programs, with the weights of the model at its commit.
 fn other_download(weights: &str) -> tempfile::TempDir {
     let hub = tempfile::tempdir().expect("a temporary folder");

@@ -5,6 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use recode::{
@@ -85,4 +86,36 @@ fn a_training_that_diverges_records_its_samples_once_even_after_a_kill() {
         fs::read(file(&killed)).unwrap(),
         fs::read(file(&quiet)).unwrap()
     );
+}
+
+#[test]
+fn log_probabilities_that_json_lacks_are_counted_in_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = broken_model(folder.path());
+    let prompts = folder.path().join("prompts.jsonl");
+    fs::write(
+        &prompts,
+        "{\"prompt\": \"def f(\", \"completion\": \"x):\"}\n",
+    )
+    .unwrap();
+
+    let output = Command::new(env!("CARGO_BIN_EXE_recode"))
+        .arg("log-probs")
+        .arg(&model)
+        .arg("--prompt-file")
+        .arg(&prompts)
+        .output()
+        .unwrap();
+
+    let text = errors(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let numbers = line["log_probs"].as_array().unwrap();
+    let nulls = numbers.iter().filter(|one| one.is_null()).count();
+    assert!(nulls > 0, "{line}");
+    let warning = format!(
+        "warning: {nulls} of {} numbers are printed as `null`",
+        numbers.len()
+    );
+    assert_eq!(text.matches(&warning).count(), 1, "{text}");
 }

@@ -113,6 +113,19 @@ pub enum FetchError {
         /// The folder.
         path: PathBuf,
     },
+    /// The record of the first download cannot be read, so that nothing can be compared with it.
+    #[error(
+        "cannot read `{path}`, which has the digests of the first download: restore it, or move it away to accept \
+         other files",
+        path = .path.display()
+    )]
+    Record {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
     /// The content is made by a command, not downloaded.
     #[error("`{path}` has not been made yet; `{command}` makes it", path = .path.display())]
     NotMade {

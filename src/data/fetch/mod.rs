@@ -102,7 +102,10 @@ impl Fetcher {
         }
         let _guard = self.guard(entry.name())?;
         let record = self.cache.lock_path(entry.name());
-        let lock = Lock::read(&record, remote);
+        let lock = Lock::read(&record, remote).map_err(|source| FetchError::Record {
+            path: record.clone(),
+            source,
+        })?;
         let listing = self.listing(entry, remote, lock.as_ref())?;
         let partial = self.partial(entry, remote, &listing)?;
         let new = self.bring_all(remote, &listing, &partial, on_progress)?;

@@ -199,6 +199,14 @@ impl Config {
         if let Some((key, _, expected)) = is_plain.into_iter().find(|(_, is_plain, _)| !is_plain) {
             return Err(format!("`{key}` is not supported, expected {expected}"));
         }
+        // What 32 bits, in which adapters compute, cannot hold would be infinity.
+        if self.r > 0 && (self.lora_alpha / self.r as f64).abs() > f64::from(f32::MAX) {
+            return Err(format!(
+                "`lora_alpha` is `{:e}`, expected at most `{:e}` times `r`",
+                self.lora_alpha,
+                f32::MAX
+            ));
+        }
         let targets = match self.target_modules {
             Modules::List(names) => names,
             Modules::Text(text) if text == "all-linear" => vec!["all_linear".to_owned()],

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -15,7 +14,10 @@ use minijinja::{
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, Value as Json, json};
 
-use crate::model::{error::ModelError, files::read_object};
+use crate::model::{
+    error::ModelError,
+    files::{read_bytes, read_object},
+};
 
 use super::{
     date,
@@ -57,7 +59,11 @@ impl ChatTemplate {
         let config_path = folder.join(CONFIG);
         let config = read_object(&config_path)?;
         let file = folder.join(FILE);
-        let (path, source) = if let Ok(source) = fs::read_to_string(&file) {
+        let (path, source) = if let Some(bytes) = read_bytes(&file)? {
+            let source = String::from_utf8(bytes).map_err(|error| ModelError::Json {
+                path: file.clone(),
+                problem: format!("it is not UTF-8: {}", error.utf8_error()),
+            })?;
             (file, source)
         } else {
             let source =
@@ -239,6 +245,8 @@ fn without_generation_marks(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn template(source: &str) -> ChatTemplate {
@@ -262,6 +270,36 @@ mod tests {
             render(TURNS, &[Message::user("Hi")]),
             "<s>[user]Hi</s>\n[assistant]"
         );
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_read_is_named_and_no_other_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        let config = json!({"chat_template": "from the configuration"});
+        fs::write(folder.path().join(CONFIG), config.to_string()).unwrap();
+        let read = || ChatTemplate::from_folder(folder.path());
+        assert_eq!(read().unwrap().unwrap().source, "from the configuration");
+
+        // transformers fails, too: `open(…, encoding="utf-8")`.
+        fs::write(&file, b"Gr\xfc\xdfe").unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(
+            error.contains("chat_template.jinja`: it is not UTF-8: "),
+            "{error}"
+        );
+
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot read ") && error.ends_with("chat_template.jinja`"),
+            "{error}"
+        );
+
+        fs::remove_dir(&file).unwrap();
+        fs::write(&file, "from the file").unwrap();
+        assert_eq!(read().unwrap().unwrap().source, "from the file");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
     files::{read_bytes, read_object, write_bytes, write_json},
     settings::{AdapterSettings, Dtype, ModelSettings},
     tokenizer::Tokenizer,
+    tokenizer_config,
     weights::{self, Archive, Checkpoint},
 };
 use crate::settings::MemorySize;
@@ -74,6 +75,9 @@ impl LanguageModel {
         let archive = Archive::open_folder(folder)?;
         let decoder = read_decoder(&mut config, archive, dtype, &device)?;
         warn_about(&config, &tokenizer);
+        for warning in tokenizer_config::disagreements(&tokenizer, folder)? {
+            tracing::warn!("{warning}");
+        }
         let generation = read_object(&folder.join(GENERATION))?;
         let stop_tokens = config::token_ids(generation.get("eos_token_id")).map_err(|problem| {
             ModelError::Json {

@@ -55,6 +55,64 @@ fn a_saved_adapted_model_is_the_merged_one() {
 }
 
 #[test]
+fn weights_that_are_not_finite_are_named_and_not_written() {
+    let refused = |model: &LanguageModel, is_adapter: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = if is_adapter {
+            model.save_adapter(folder.path(), "base")
+        } else {
+            model.save(folder.path())
+        };
+        let error = saved.unwrap_err().to_string();
+        // Nothing is left, not even a hidden file.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{error}");
+        let (_, name) = error.split_once("because tensor `").unwrap();
+        name.split_once('`').unwrap().0.to_owned()
+    };
+    // A model of which one element of one tensor has another value.
+    let changed = |model: &LanguageModel, name: &str, value: f32| {
+        let mut model = model.clone();
+        model.decoder.each_parameter(&mut |parameter| {
+            if parameter.name.ends_with(name) {
+                let [rows, columns] = parameter.tensor.dims();
+                let (row, column) = (rows - 1, columns - 1);
+                let place = [row..rows, column..columns];
+                let one = Tensor::full([1, 1], value, &parameter.tensor.device());
+                *parameter.tensor = parameter.tensor.clone().slice_assign(place, one);
+            }
+        });
+        model
+    };
+
+    let plain = fixture::model("qwen2");
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let model = changed(&plain, "layers.1.mlp.up_proj.weight", value);
+        assert_eq!(refused(&model, false), "model.layers.1.mlp.up_proj.weight");
+    }
+    let adapted = fixture::adapted("qwen2", AdapterKind::Lora);
+    let inner = changed(
+        &adapted,
+        "layers.0.mlp.down_proj.lora_A.weight",
+        f32::INFINITY,
+    );
+    assert_eq!(
+        refused(&inner, false),
+        "model.layers.0.mlp.down_proj.weight"
+    );
+    let name = "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight";
+    assert_eq!(refused(&inner, true), name);
+
+    // The largest number of 16 bits is 65504, and 70000 becomes infinity; bfloat16 can hold it.
+    let folder = tempfile::tempdir().unwrap();
+    let large = changed(&plain, "model.norm.weight", 70_000.0);
+    large.save(folder.path()).unwrap();
+    let load = |dtype| LanguageModel::load(folder.path(), dtype, &Device::flex()).unwrap();
+    assert_eq!(refused(&load(Dtype::F16), false), "model.norm.weight");
+    let other = tempfile::tempdir().unwrap();
+    load(Dtype::Bf16).save(other.path()).unwrap();
+}
+
+#[test]
 fn unknown_keys_are_kept() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let files = [

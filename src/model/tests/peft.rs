@@ -150,6 +150,19 @@ fn what_is_not_implemented_is_refused_by_name() {
 }
 
 #[test]
+fn an_alpha_that_makes_infinity_is_refused() {
+    // Oracle: PEFT 0.21.2 takes `lora_alpha / r`, here with an `r` of 3, and 32 bits hold up to 3.4028235e38:
+    // its merged weights are infinite or NaN with the first two.
+    for alpha in [1e300, -1.1e39] {
+        let error = refused(&json!({"lora_alpha": alpha}));
+        let expected =
+            format!("`lora_alpha` is `{alpha:e}`, expected at most `3.4028235e38` times `r`");
+        assert!(error.ends_with(&expected), "{error}");
+    }
+    assert_eq!(refused(&json!({"lora_alpha": 1e39})), "");
+}
+
+#[test]
 fn what_changes_nothing_is_read() {
     for changes in [
         json!({"init_lora_weights": "gaussian"}),

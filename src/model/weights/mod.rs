@@ -7,12 +7,13 @@ mod names;
 
 use std::{
     borrow::Cow,
+    cell::OnceCell,
     collections::{BTreeMap, HashMap},
     io,
     path::Path,
 };
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData, bf16, f16};
 use safetensors::{Dtype as FileType, SafeTensorError};
 
 use crate::disk::atomic::{self, Flush};
@@ -26,12 +27,11 @@ use archive::{in_memory, wrong_type};
 
 /// Writes tensors in their layout and type in memory, so that reading them gives the same bits.
 pub fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor<2>>) -> Result<(), ModelError> {
-    write(
-        path,
-        tensors
-            .iter()
-            .map(|(name, tensor)| (name.clone(), Layout::Table, tensor.clone())),
-    )
+    let tensors = tensors
+        .iter()
+        .map(|(name, tensor)| (name.clone(), Layout::Table, tensor.clone()));
+    // The state of a training may have any values; the training checks what it computes with them.
+    serialize(path, tensors, None)
 }
 
 /// Reads what [`write_tensors`] wrote.
@@ -66,29 +66,53 @@ pub fn read_tensors(
     Ok(tensors)
 }
 
-/// Writes tensors in the layout of a checkpoint.
+/// Writes tensors in the layout of a checkpoint. If one is not finite, no file is written, and the error
+/// has its name.
 pub(super) fn write(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Layout, Tensor<2>)>,
 ) -> Result<(), ModelError> {
-    let tensors = tensors.into_iter().map(|(name, layout, tensor)| {
-        let shape = layout.shape_in_file(tensor.dims());
-        (
+    let not_finite = OnceCell::new();
+    let written = serialize(path, tensors, Some(&not_finite));
+    match not_finite.into_inner() {
+        Some(name) => Err(ModelError::NotFiniteWeights {
+            path: path.to_owned(),
             name,
-            Stored {
-                tensor: tensor.inner(),
-                layout,
-                shape,
-            },
-        )
+        }),
+        None => written,
+    }
+}
+
+/// Writes tensors. With `not_finite`, the file is given up at the first that is not finite, whose name goes
+/// there.
+fn serialize(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Layout, Tensor<2>)>,
+    not_finite: Option<&OnceCell<String>>,
+) -> Result<(), ModelError> {
+    let tensors = tensors.into_iter().map(|(name, layout, tensor)| {
+        let stored = Stored {
+            name: name.clone(),
+            shape: layout.shape_in_file(tensor.dims()),
+            tensor: tensor.inner(),
+            layout,
+            not_finite,
+        };
+        (name, stored)
     });
     // Transformers refuses a file that does not say which library's layout it has.
     let header = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     atomic::write_at(path, Flush::Now, |path| {
-        safetensors::serialize_to_file(tensors, Some(header), path).map_err(|error| match error {
-            SafeTensorError::IoError(error) => error,
-            error => io::Error::other(error),
-        })
+        safetensors::serialize_to_file(tensors, Some(header), path).map_err(
+            |error| match error {
+                SafeTensorError::IoError(error) => error,
+                error => io::Error::other(error),
+            },
+        )?;
+        match not_finite.and_then(OnceCell::get) {
+            Some(name) => Err(io::Error::other(format!("`{name}` is not finite"))),
+            None => Ok(()),
+        }
     })
     .map_err(|source| ModelError::Write {
         path: path.to_owned(),
@@ -97,13 +121,16 @@ pub(super) fn write(
 }
 
 /// A tensor that is copied from its device when it is written, so that one copy exists at a time.
-struct Stored {
+struct Stored<'a> {
+    name: String,
     tensor: Tensor<2>,
     layout: Layout,
     shape: Vec<usize>,
+    /// Where the name of the first tensor goes that is not finite, if that matters.
+    not_finite: Option<&'a OnceCell<String>>,
 }
 
-impl safetensors::View for Stored {
+impl safetensors::View for Stored<'_> {
     fn dtype(&self) -> FileType {
         match self.tensor.dtype() {
             DType::F16 => FileType::F16,
@@ -117,16 +144,39 @@ impl safetensors::View for Stored {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
+        if self.not_finite.is_some_and(|name| name.get().is_some()) {
+            // The file is given up.
+            return Cow::Borrowed(&[]);
+        }
         let tensor = self.tensor.clone();
         let tensor = if self.layout == Layout::Matrix {
             tensor.transpose()
         } else {
             tensor
         };
-        Cow::Owned(tensor.into_data().as_bytes().to_vec())
+        let bytes = tensor.into_data().as_bytes().to_vec();
+        if let Some(not_finite) = self.not_finite
+            && !is_finite(&bytes, self.dtype())
+        {
+            not_finite.get_or_init(|| self.name.clone());
+        }
+        Cow::Owned(bytes)
     }
 
     fn data_len(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype().bitsize() / 8
     }
+}
+
+/// Whether there is no NaN and no infinity among the elements.
+fn is_finite(bytes: &[u8], dtype: FileType) -> bool {
+    match dtype {
+        FileType::F16 => each(bytes, |one| f16::from_le_bytes(one).is_finite()),
+        FileType::BF16 => each(bytes, |one| bf16::from_le_bytes(one).is_finite()),
+        _ => each(bytes, |one| f32::from_le_bytes(one).is_finite()),
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], test: impl Fn([u8; N]) -> bool) -> bool {
+    bytes.as_chunks::<N>().0.iter().all(|one| test(*one))
 }

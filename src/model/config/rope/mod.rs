@@ -2,9 +2,15 @@
 //!
 //! The formulas are those of transformers' `modeling_rope_utils`, whose names the keys have.
 
+mod scaling;
+
 use std::f64::consts::TAU;
 
 use serde_json::{Map, Value};
+
+pub(in crate::model) use scaling::Scaling;
+
+use scaling::{Keys, is_partial, number};
 
 /// The base of the wave lengths where a configuration gives none.
 const DEFAULT_THETA: f64 = 10_000.0;
@@ -15,30 +21,6 @@ const OLD: &str = "rope_scaling";
 /// The key of transformers 5, which holds `rope_theta` too.
 const NEW: &str = "rope_parameters";
 
-/// Keys that a scaling of every type may have. Where the type does not read the original length,
-/// transformers ignores it too.
-const EVERY: [&str; 5] = [
-    "original_max_position_embeddings",
-    "partial_rotary_factor",
-    "rope_theta",
-    "rope_type",
-    "type",
-];
-
-/// Keys of a scaling of type `llama3`.
-const LLAMA3: [&str; 3] = ["factor", "low_freq_factor", "high_freq_factor"];
-
-/// Keys of a scaling of type `yarn`.
-const YARN: [&str; 7] = [
-    "attention_factor",
-    "beta_fast",
-    "beta_slow",
-    "factor",
-    "mscale",
-    "mscale_all_dim",
-    "truncate",
-];
-
 /// What `config.json` says about rotary positions.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::model) struct RopeConfig {
@@ -46,33 +28,6 @@ pub(in crate::model) struct RopeConfig {
     pub(in crate::model) theta: f64,
     /// How they change for longer texts.
     pub(in crate::model) scaling: Scaling,
-}
-
-/// How wave lengths change so that a model reads longer texts.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::model) enum Scaling {
-    /// Not at all.
-    None,
-    /// Positions are divided by a factor.
-    Linear { factor: f64 },
-    /// The base grows with the length of the text, once that exceeds `original`.
-    Dynamic { factor: f64, original: f64 },
-    /// Long waves are stretched, short ones kept (Llama 3.1).
-    Llama3 {
-        factor: f64,
-        low_freq_factor: f64,
-        high_freq_factor: f64,
-        original: f64,
-    },
-    /// Long waves are stretched, short ones kept, and scores sharpened (arXiv 2309.00071).
-    Yarn {
-        factor: f64,
-        attention_factor: f64,
-        beta_fast: f64,
-        beta_slow: f64,
-        is_truncated: bool,
-        original: f64,
-    },
 }
 
 impl RopeConfig {
@@ -213,11 +168,6 @@ fn mix(a: f64, b: f64, share: f64) -> f64 {
     a * (1.0 - share) + b * share
 }
 
-/// Whether a part of each head would not turn.
-fn is_partial(share: f64) -> bool {
-    (share - 1.0).abs() > f64::EPSILON
-}
-
 /// The object with a name; none if it is missing, null or empty.
 fn object<'a>(
     config: &'a Map<String, Value>,
@@ -227,152 +177,6 @@ fn object<'a>(
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object).filter(|object| !object.is_empty())),
         Some(other) => Err(format!("`{name}` is `{other}`, expected an object")),
-    }
-}
-
-/// The object that describes a scaling.
-struct Keys<'a> {
-    name: &'static str,
-    object: &'a Map<String, Value>,
-    config: &'a Map<String, Value>,
-    max_position_embeddings: f64,
-}
-
-impl Keys<'_> {
-    fn scaling(&self) -> Result<Scaling, String> {
-        let (name, object) = (self.name, self.object);
-        if let Some((key, _)) = object.iter().find(|(_, value)| value.is_object()) {
-            return Err(format!(
-                "`{name}` has `{key}`: rotary positions that differ between layers are not supported"
-            ));
-        }
-        let kind = object.get("rope_type").or_else(|| object.get("type"));
-        let kind = match kind {
-            None | Some(Value::Null) => "default",
-            Some(kind) => kind
-                .as_str()
-                .ok_or_else(|| format!("the type of `{name}` is `{kind}`, expected a text"))?,
-        };
-        if number(object, "partial_rotary_factor")?.is_some_and(is_partial) {
-            return Err(format!(
-                "`{name}` has a `partial_rotary_factor` that is not `1`"
-            ));
-        }
-        let (own, scaling): (&[&str], _) = match kind {
-            "default" => (&[], Ok(Scaling::None)),
-            "linear" => (&["factor"], self.linear()),
-            "dynamic" => (&["factor"], self.dynamic()),
-            "llama3" => (&LLAMA3, self.llama3()),
-            "yarn" => (&YARN, self.yarn()),
-            other => {
-                return Err(format!(
-                    "`{name}` is of type `{other}`, expected `default`, `linear`, `dynamic`, \
-                     `llama3` or `yarn`"
-                ));
-            }
-        };
-        let is_read = |key: &str| EVERY.contains(&key) || own.contains(&key);
-        let unread = object
-            .iter()
-            .find(|(key, value)| !is_read(key) && !value.is_null());
-        if let Some((key, _)) = unread {
-            return Err(format!(
-                "`{name}` has `{key}`, which a scaling of type `{kind}` does not read"
-            ));
-        }
-        scaling
-    }
-
-    fn linear(&self) -> Result<Scaling, String> {
-        let factor = self.positive("factor")?;
-        Ok(Scaling::Linear { factor })
-    }
-
-    fn dynamic(&self) -> Result<Scaling, String> {
-        Ok(Scaling::Dynamic {
-            factor: self.positive("factor")?,
-            original: self.max_position_embeddings,
-        })
-    }
-
-    fn llama3(&self) -> Result<Scaling, String> {
-        let low_freq_factor = self.positive("low_freq_factor")?;
-        let high_freq_factor = self.positive("high_freq_factor")?;
-        if high_freq_factor <= low_freq_factor {
-            return Err(format!(
-                "`high_freq_factor` of `{}` is `{high_freq_factor}`, expected more than \
-                 `low_freq_factor`, `{low_freq_factor}`",
-                self.name
-            ));
-        }
-        Ok(Scaling::Llama3 {
-            factor: self.positive("factor")?,
-            low_freq_factor,
-            high_freq_factor,
-            original: self.original()?,
-        })
-    }
-
-    fn yarn(&self) -> Result<Scaling, String> {
-        let original = self.original()?;
-        let factor = self
-            .optional("factor")?
-            .unwrap_or(self.max_position_embeddings / original);
-        let sharpness = |scale: f64| {
-            if factor <= 1.0 {
-                1.0
-            } else {
-                0.1 * scale * factor.ln() + 1.0
-            }
-        };
-        let scales = (self.optional("mscale")?, self.optional("mscale_all_dim")?);
-        let attention_factor = match (self.optional("attention_factor")?, scales) {
-            (Some(given), _) => given,
-            (None, (Some(one), Some(all))) => sharpness(one) / sharpness(all),
-            (None, _) => sharpness(1.0),
-        };
-        let is_truncated = self.object.get("truncate").and_then(Value::as_bool);
-        Ok(Scaling::Yarn {
-            factor,
-            attention_factor,
-            beta_fast: self.optional("beta_fast")?.unwrap_or(32.0),
-            beta_slow: self.optional("beta_slow")?.unwrap_or(1.0),
-            is_truncated: is_truncated.unwrap_or(true),
-            original,
-        })
-    }
-
-    /// The length of the texts of the original training.
-    ///
-    /// As in transformers, a key next to the object takes precedence over one inside it, and
-    /// `max_position_embeddings` comes last.
-    fn original(&self) -> Result<f64, String> {
-        const KEY: &str = "original_max_position_embeddings";
-        let found = match number(self.config, KEY)? {
-            None => self.optional(KEY)?,
-            found => found,
-        };
-        Ok(found.unwrap_or(self.max_position_embeddings))
-    }
-
-    /// A positive number of the object; 0 counts as none.
-    fn optional(&self, key: &str) -> Result<Option<f64>, String> {
-        Ok(number(self.object, key)?.filter(|value| *value > 0.0))
-    }
-
-    fn positive(&self, key: &str) -> Result<f64, String> {
-        self.optional(key)?
-            .ok_or_else(|| format!("`{}` has no positive `{key}`", self.name))
-    }
-}
-
-fn number(object: &Map<String, Value>, key: &str) -> Result<Option<f64>, String> {
-    match object.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value
-            .as_f64()
-            .map(Some)
-            .ok_or_else(|| format!("`{key}` is `{value}`, expected a number")),
     }
 }
 
@@ -437,6 +241,55 @@ mod tests {
         // The longest wave is stretched by the whole factor.
         let longest = 1e6_f64.powf(-126.0 / 128.0) / 4.0;
         assert!((frequencies[63] / longest - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn yarn_heeds_the_values_that_python_heeds() {
+        // Oracle: `_compute_yarn_parameters` of transformers 5.23 for these keys, with a base of 10000.
+        let yarn = |key: &str, value: Value| {
+            let mut scaling = json!({"type": "yarn", "factor": 4.0, "rope_theta": 1e4,
+                                     "original_max_position_embeddings": 1024});
+            scaling[key] = value;
+            read(&json!({"rope_parameters": scaling}), 4096)
+        };
+        let factor = |key: &str, value| yarn(key, value).unwrap().attention_factor();
+        for (key, value, expected) in [
+            ("attention_factor", json!(0), 0.0),
+            ("attention_factor", json!(-1.5), -1.5),
+            ("attention_factor", json!(null), 1.138_629_436_111_989),
+            ("mscale", json!(-1.0), 1.138_629_436_111_989),
+        ] {
+            let found = factor(key, value.clone());
+            assert!((found - expected).abs() < 1e-15, "{key} {value}: {found}");
+        }
+        let scales = json!({"type": "yarn", "factor": 4.0, "mscale": -1.0, "mscale_all_dim": 0.5});
+        let scales = read(&json!({"rope_scaling": scales}), 64).unwrap();
+        assert!((scales.attention_factor() - 0.805_535_123_891_285_8).abs() < 1e-15);
+
+        let rounded = 0.081_250_004;
+        let exact = 0.085_398_637;
+        for (value, expected) in [
+            (json!(true), rounded),
+            (json!(1), rounded),
+            (json!(false), exact),
+            (json!(0), exact),
+            (json!(0.0), exact),
+            (json!(null), exact),
+        ] {
+            let found = yarn("truncate", value.clone()).unwrap().frequencies(16)[2];
+            // The oracle computes with 32 bits.
+            assert!((found - expected).abs() < 1e-7, "{value}: {found}");
+        }
+        let plain = yarn("beta_fast", json!(0)).unwrap().frequencies(16)[2];
+        assert!((plain - rounded).abs() < 1e-7, "{plain}");
+
+        // transformers fails on these, or computes with infinities.
+        let error = |key, value| yarn(key, value).unwrap_err();
+        insta::assert_snapshot!(error("truncate", json!("no")), @r#"`truncate` is `"no"`, expected `true` or `false`"#);
+        insta::assert_snapshot!(error("factor", json!(0)), @"`rope_parameters` has no positive `factor`");
+        insta::assert_snapshot!(error("beta_fast", json!(-1)), @"`rope_parameters` has no positive `beta_fast`");
+        insta::assert_snapshot!(error("beta_slow", json!(-1)), @"`rope_parameters` has no positive `beta_slow`");
+        insta::assert_snapshot!(error("original_max_position_embeddings", json!(0)), @"`original_max_position_embeddings` is `0`, expected more than `0`");
     }
 
     #[test]
