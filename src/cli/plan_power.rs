@@ -89,12 +89,13 @@ mod tests {
         ];
         insta::assert_snapshot!(lines(&all).join("\n"), @"
         smallest difference that is found in 4 of 5 such experiments, at 5 % with Holm's correction for 4 changes:
-          mini_arena pass@1: 9.1 points; 168 tasks of 14 groups, 5 samples, 1 seed (from the variance of 1 finished comparison)
+          mini_arena pass@1: 9.1 points; 168 tasks of 14 groups, 5 samples, 1 seed
             halved by 4 times as many groups of tasks, or by 7 times as many samples or seeds
-          mini_arena pass@1: 9.1 points; 168 tasks of 14 groups, 5 samples, 1 seed (from the variance of 1 finished comparison)
+          mini_arena pass@1: 9.1 points; 168 tasks of 14 groups, 5 samples, 1 seed
             halved by 4 times as many groups of tasks; more samples or seeds leave at least 6.0 points
-          mini_arena pass@1: 9.1 points; 168 tasks of 14 groups, 5 samples, 1 seed (from the variance of 1 finished comparison)
+          mini_arena pass@1: 9.1 points; 168 tasks of 14 groups, 5 samples, 1 seed
             halved by 4 times as many groups of tasks; single samples do not show what more of them would do
+          variance: that of 1 finished comparison
         ");
         assert!(lines(&[]).is_empty());
     }

@@ -12,6 +12,7 @@ mod curriculum;
 mod drawing;
 mod error;
 mod evaluation;
+mod identity;
 mod learner;
 mod loss;
 mod method;

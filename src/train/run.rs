@@ -2,12 +2,10 @@
 
 use std::{path::Path, time::Instant};
 
-use serde_json::json;
-
 use crate::{
     digest::Digest,
     model::{Decoder, LanguageModel},
-    ranks::{RankError, Ranks},
+    ranks::Ranks,
 };
 
 use super::{
@@ -15,7 +13,8 @@ use super::{
     drawing::Drawing,
     error::TrainError,
     evaluation::{Best, FinalCheckpoint},
-    learner::{Learner, Named},
+    identity::{compare, identity},
+    learner::Learner,
     method::{Frozen, method},
     observer::Observer,
     records::FinishedStep,
@@ -175,15 +174,6 @@ pub(super) fn train_with(
     })
 }
 
-/// Fails unless all ranks are about to compute the same.
-fn compare(ranks: &Ranks, identity: &Digest) -> Result<(), RankError> {
-    let all: Vec<String> = ranks.gather_values(&identity.to_string())?;
-    match all.iter().position(|other| *other != all[0]) {
-        Some(rank) => Err(RankError::Different { rank }),
-        None => Ok(()),
-    }
-}
-
 /// Tokenizes the rows.
 fn task<'a>(model: &LanguageModel, inputs: &Inputs<'a>) -> Result<Task<'a>, TrainError> {
     let settings = inputs.settings;
@@ -201,28 +191,6 @@ fn task<'a>(model: &LanguageModel, inputs: &Inputs<'a>) -> Result<Task<'a>, Trai
         completions,
         inputs.seed,
     )
-}
-
-/// A digest of everything that determines what a training computes; a checkpoint must have the
-/// same.
-fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
-    // How often checkpoints and completions are written changes nothing that is computed.
-    let settings = TrainSettings {
-        save_every: 0,
-        keep_checkpoints: 0,
-        samples_every: 1,
-        ..inputs.settings.clone()
-    };
-    let digests: Vec<(&String, Digest)> = initial
-        .iter()
-        .map(|(name, tensor)| (name, Digest::of_bytes(tensor.to_data().as_bytes())))
-        .collect();
-    Digest::of_json(&json!({
-        "settings": settings,
-        "rows": inputs.rows,
-        "seed": inputs.seed,
-        "initial": digests,
-    }))
 }
 
 /// A training in progress.

@@ -10,13 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     model::{
         Completion, Finish, LanguageModel, ModelError, SamplingSettings, generate, generate_watched,
     },
-    ranks::{RankError, Ranks, share},
+    ranks::Ranks,
     seed::{self, Stream},
     train::{
         context::StepContext,
@@ -32,6 +30,7 @@ use super::{
     advantage::has_spread,
     answer::Answer,
     beside::{Group, Judged},
+    exchange::of_all_ranks,
     objective::Objective,
     preference::Preference,
     reward::RewardFn,
@@ -72,29 +71,6 @@ struct Sampled {
     judged: Option<Judged>,
     /// When the last completion ended.
     ended: Instant,
-}
-
-/// A completion on its way to the other ranks, which know its row.
-#[derive(Serialize, Deserialize)]
-struct Sent {
-    tokens: Vec<u32>,
-    /// The bits of the log-probabilities: text has no infinity.
-    log_probs: Vec<u32>,
-    is_truncated: bool,
-    text: String,
-    reward: RewardRecord,
-}
-
-impl From<&Sample> for Sent {
-    fn from(sample: &Sample) -> Self {
-        Self {
-            tokens: sample.sequence.completion.clone(),
-            log_probs: sample.log_probs.iter().map(|one| one.to_bits()).collect(),
-            is_truncated: sample.is_truncated,
-            text: sample.text.clone(),
-            reward: sample.reward.clone(),
-        }
-    }
 }
 
 /// Samples and scores completions, of which each rank has a share.
@@ -195,51 +171,13 @@ impl Collector<'_> {
             }
             None => None,
         };
-        let Some(samples) = self.of_all_ranks(&rows, samples)? else {
+        let Some(samples) = of_all_ranks(self, &rows, samples)? else {
             return Ok(None);
         };
         rollout.samples.extend(samples);
         rollout.generation_batches += 1;
         rollout.prompts += self.batch_size;
         Ok(Some(()))
-    }
-
-    /// The samples of all `rows`, from those of each rank; `None` if a rank has to stop.
-    fn of_all_ranks(
-        &self,
-        rows: &[usize],
-        own: Option<Vec<Sample>>,
-    ) -> Result<Option<Vec<Sample>>, TrainError> {
-        if self.ranks.count() == 1 {
-            return Ok(own);
-        }
-        let own: Option<Vec<Sent>> = own.map(|own| own.iter().map(Sent::from).collect());
-        let all: Option<Vec<Vec<Sent>>> = self.ranks.gather_values(&own)?.into_iter().collect();
-        for (rank, sent) in all.iter().flatten().enumerate() {
-            let share = share(self.batch_size, rank, self.ranks.count());
-            if sent.len() != share.len() * self.group_size {
-                let what = "another number of completions";
-                return Err(RankError::Garbled { rank, what }.into());
-            }
-        }
-        let sample = |(row, sent): (&usize, Sent)| Sample {
-            row: *row,
-            sequence: Sequence {
-                prompt: self.task.sequences[*row].prompt.clone(),
-                completion: sent.tokens,
-            },
-            log_probs: sent.log_probs.into_iter().map(f32::from_bits).collect(),
-            is_truncated: sent.is_truncated,
-            text: sent.text,
-            reward: sent.reward,
-            advantage: None,
-        };
-        Ok(all.map(|all| {
-            rows.iter()
-                .zip(all.into_iter().flatten())
-                .map(sample)
-                .collect()
-        }))
     }
 
     /// Samples completions, and judges each group beside the sampling of the others, if the reward runs

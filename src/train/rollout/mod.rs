@@ -9,6 +9,7 @@ pub(super) mod advantage;
 pub(super) mod answer;
 pub(super) mod beside;
 pub(super) mod collect;
+mod exchange;
 pub(super) mod gap;
 mod mini_batch;
 pub(super) mod objective;
