@@ -8,9 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, de::IgnoredAny};
 use tokenizers::ModelWrapper;
 
 use super::error::ModelError;
+
+/// The longest token of a Unigram model, in bytes; those of real ones are a thousand times shorter.
+const LONGEST_TOKEN: usize = 10_000;
 
 /// A tokenizer in the format of the Hugging Face `tokenizers` library.
 #[derive(Clone, Debug)]
@@ -70,6 +74,10 @@ impl Tokenizer {
 
     /// Reads the bytes of a `tokenizer.json`; errors name it `path`.
     pub fn from_bytes(source: Vec<u8>, path: PathBuf) -> Result<Self, ModelError> {
+        if let Some(bytes) = overlong_token(&source) {
+            let problem = format!("a token has {bytes} bytes, expected at most {LONGEST_TOKEN}");
+            return Err(ModelError::Tokenizer { path, problem });
+        }
         let mut inner = match guarded(|| tokenizers::Tokenizer::from_bytes(&source)) {
             Ok(inner) => inner,
             Err(problem) => return Err(ModelError::Tokenizer { path, problem }),
@@ -216,6 +224,28 @@ fn guarded<T, E: Display>(ask: impl FnOnce() -> Result<T, E>) -> Result<T, Strin
     }
 }
 
+/// The length of a Unigram token that is too long.
+///
+/// The library keeps such tokens in a tree with a level for each byte, which it removes by recursion.
+fn overlong_token(source: &[u8]) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        vocab: Vec<(String, IgnoredAny)>,
+    }
+    const NAME: &[u8] = b"Unigram";
+    // Other models have no list of pairs; most files are not read twice.
+    if !source.windows(NAME.len()).any(|part| part == NAME) {
+        return None;
+    }
+    let file: File = serde_json::from_slice(source).ok()?;
+    let lengths = file.model.vocab.iter().map(|(token, _)| token.len());
+    lengths.max().filter(|longest| *longest > LONGEST_TOKEN)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -236,6 +266,22 @@ mod tests {
         assert_eq!(tokenizer.decode(&tokens).unwrap(), "w4 w5 w6");
         assert_eq!(tokenizer.token("<|im_end|>"), Some(2));
         assert_eq!(tokenizer.vocab_size(), fixture::VOCABULARY);
+    }
+
+    #[test]
+    fn a_token_that_is_as_long_as_a_book_is_refused() {
+        let with = |token: &str| {
+            let json = json!({"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null,
+                "post_processor": null, "decoder": null, "truncation": null, "padding": null,
+                "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": false,
+                          "vocab": [["a", 0.0], [token, -1.0]]}});
+            Tokenizer::from_bytes(json.to_string().into_bytes(), "t.json".into())
+        };
+
+        assert_eq!(with("bc").unwrap().encode("bca").unwrap(), [1, 0]);
+        // The library removes a tree with a level for each byte by recursion: this is beyond its stack.
+        let error = with(&">".repeat(1_000_000)).unwrap_err();
+        assert!(error.to_string().contains("1000000 bytes"), "{error}");
     }
 
     /// The tokenizer of the fixture with another post-processor and further tokens.

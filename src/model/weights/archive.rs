@@ -211,3 +211,35 @@ fn map(path: &Path) -> std::io::Result<Mmap> {
     // can crash the program.
     unsafe { Mmap::map(&file) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_may_promise_more_bytes_than_there_are_numbers() {
+        let header = format!(
+            r#"{{"a":{{"dtype":"F32","shape":[1],"data_offsets":[0,{}]}}}}"#,
+            u64::MAX
+        );
+        let bytes = [
+            &(header.len() as u64).to_le_bytes(),
+            header.as_bytes(),
+            b"1234",
+        ]
+        .concat();
+
+        let error = cut_off(Path::new("a"), &bytes).unwrap();
+
+        assert!(
+            matches!(
+                error,
+                ModelError::CutOff {
+                    expected: usize::MAX,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+}
