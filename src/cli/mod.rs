@@ -17,6 +17,7 @@ mod logs;
 mod merge;
 mod model_arguments;
 mod named_job;
+mod out_file;
 mod output;
 mod pack;
 mod plan;
