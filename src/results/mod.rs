@@ -19,7 +19,7 @@ pub(crate) mod tests;
 
 pub use crate::disk::{
     Timestamp,
-    lock::{Claim, Holder, Owner},
+    lock::{Claim, Holder, Lock, Owner},
 };
 pub use error::{ResultsError, in_words};
 pub use finding::{Agreement, Finding};
