@@ -4,6 +4,7 @@
 
 mod chat;
 mod check;
+mod closed_output;
 mod data;
 mod doctor;
 mod exit;
@@ -136,6 +137,7 @@ pub fn main() -> ExitCode {
                 return Exit::Usage.into();
             }
             output::remember(printed);
+            output::piece("");
             return finish(Exit::Done).into();
         }
     };
