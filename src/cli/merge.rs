@@ -33,10 +33,18 @@ pub(super) struct Arguments {
 
 /// Runs `recode merge`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments.out == Path::new("-") {
+        let text = "`--out -` names no folder";
+        return Err(Failure::text(Exit::Usage, text).hint("write `./-` for a folder of this name"));
+    }
     let is_taken = arguments
         .out
         .read_dir()
         .is_ok_and(|mut entries| entries.next().is_some());
+    if arguments.out.exists() && !arguments.out.is_dir() {
+        let text = format!("`{}` is no folder", arguments.out.display());
+        return Err(Failure::text(Exit::Usage, text).hint("choose another `--out`"));
+    }
     if is_taken {
         let text = format!("`{}` is not empty", arguments.out.display());
         return Err(Failure::text(Exit::Usage, text).hint("choose another `--out`"));

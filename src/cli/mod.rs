@@ -5,6 +5,7 @@
 mod chat;
 mod check;
 mod clean;
+mod closed_output;
 mod code_drift;
 mod compare;
 mod completions;
@@ -24,6 +25,7 @@ mod logs;
 mod merge;
 mod model_arguments;
 mod named_job;
+mod out_file;
 mod output;
 mod pack;
 mod plan;
@@ -173,6 +175,7 @@ pub fn main() -> ExitCode {
                 return Exit::Usage.into();
             }
             output::remember(printed);
+            output::piece("");
             return finish(Exit::Done).into();
         }
     };

@@ -10,6 +10,10 @@ use std::{
     sync::OnceLock,
 };
 
+use rustix::io::Errno;
+
+use super::closed_output;
+
 /// Why a part of the result is lost: the first error of stdout.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
@@ -22,7 +26,11 @@ pub(super) fn result(text: &str) {
 /// Writes a part of a result to stdout, at once; false if stdout cannot be written.
 pub(super) fn piece(text: &str) -> bool {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes());
+    let written = if closed_output::is_closed() {
+        Err(Errno::BADF.into())
+    } else {
+        stdout.write_all(text.as_bytes())
+    };
     let written = written.and_then(|()| stdout.flush());
     let is_written = written.is_ok();
     remember(written);

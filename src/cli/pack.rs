@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     exit::{Exit, Failure},
+    out_file,
     output::{self, count},
     report, results_folder,
     spec_arguments::{self, SpecArguments},
@@ -120,6 +121,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let pack = packed.map_err(|error| failure(&error))?;
     let path = arguments.out.clone();
     let path = path.unwrap_or_else(|| PathBuf::from(format!("{}.recode.tar", plan.experiment)));
+    let inputs: Vec<(String, &Path)> = pack
+        .files()
+        .map(|input| (input.display().to_string(), input))
+        .collect();
+    let inputs: Vec<(&str, &Path)> = inputs.iter().map(|(name, path)| (&**name, *path)).collect();
+    out_file::check("--out", &path, &inputs)?;
     let (digest, length) = pack.write(&path).map_err(|error| failure(&error))?;
     output::error_line(&format!(
         "packed {}, {:.1} MB; digest of the pack, to be published with it:",

@@ -1,13 +1,15 @@
 //! `recode score`: scores completions against targets.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, builder::PossibleValue};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     data::{BadLine, BadLines, from_python_json, good_and_bad_lines, unpacked},
@@ -125,8 +127,11 @@ struct Row {
     line: usize,
     completion: String,
     target: String,
-    others: Map<String, Value>,
+    others: Fields,
 }
+
+/// Fields of a line by name, each as its text: a value would round a large number.
+type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// A line that is not blank, or what is wrong with it.
 type Line = Result<Row, BadLine>;
@@ -149,10 +154,11 @@ fn lines(text: &[u8]) -> (Vec<Line>, BadLines) {
 }
 
 fn row(line: usize, text: &str) -> Result<Row, String> {
-    let mut others: Map<String, Value> =
-        from_python_json(text).map_err(|error| error.to_string())?;
+    let mut others: Fields = from_python_json(text).map_err(|error| error.to_string())?;
     let mut text = |key: &str| match others.remove(key) {
-        Some(Value::String(text)) => Ok(text),
+        Some(value) if value.get().starts_with('"') => {
+            from_python_json(value.get()).map_err(|error| format!("in `{key}`: {error}"))
+        }
         Some(_) => Err(format!("`{key}` is not a string")),
         None => Err(format!("`{key}` is missing")),
     };
@@ -175,38 +181,45 @@ fn json(lines: &[Line], scores: &[Score]) -> String {
             Err(BadLine { number, reason }) => Some(unscored(*number, reason)),
         };
         if let Some(fields) = fields {
-            text.push_str(&Value::Object(fields).to_string());
+            text.push_str(
+                &serde_json::to_string(&fields).expect("texts and JSON have a JSON form"),
+            );
             text.push('\n');
         }
     }
     text
 }
 
-fn scored(row: &Row, score: &Score) -> Map<String, Value> {
+fn scored(row: &Row, score: &Score) -> Fields {
     let mut fields = row.others.clone();
     let known = score.error.is_none();
-    fields.insert("format".into(), score.format.into());
-    fields.insert(
-        "correctness".into(),
-        known.then_some(score.correctness).into(),
+    put(&mut fields, "format", &score.format);
+    put(
+        &mut fields,
+        "correctness",
+        &known.then_some(score.correctness),
     );
-    fields.insert("total".into(), known.then_some(score.total).into());
+    put(&mut fields, "total", &known.then_some(score.total));
     if let Some(error) = score.error {
-        fields.insert("error".into(), error.to_string().into());
+        put(&mut fields, "error", &error.to_string());
     } else {
         fields.remove("error");
     }
     fields
 }
 
-fn unscored(number: usize, reason: &str) -> Map<String, Value> {
-    let mut fields = Map::new();
+fn unscored(number: usize, reason: &str) -> Fields {
+    let mut fields = Fields::new();
     for key in ["format", "correctness", "total"] {
-        fields.insert(key.into(), Value::Null);
+        put(&mut fields, key, &None::<f64>);
     }
-    let error = format!("line {number}: {reason}");
-    fields.insert("error".into(), error.into());
+    put(&mut fields, "error", &format!("line {number}: {reason}"));
     fields
+}
+
+fn put(fields: &mut Fields, key: &str, value: &impl Serialize) {
+    let text = to_raw_value(value).expect("numbers and texts have a JSON form");
+    fields.insert(key.to_owned(), text);
 }
 
 fn table(rows: &[&Row], scores: &[Score]) -> String {
@@ -293,6 +306,19 @@ mod tests {
         {"correctness":2.0,"format":1.0,"id":7,"total":3.0}
         {"correctness":null,"error":"ZeroDivisionError: neither the completion nor the target has code to compare","format":-1.0,"total":null}
         "#);
+    }
+
+    #[test]
+    fn fields_that_are_kept_are_kept_to_the_letter() {
+        let text = r#"{"a":1e400,"b":0.10,"d":"\u00e9\ud83d","e":[1, 2],"id":123456789012345678901234567890,
+            "completion":"</think><answer>```python\nx = 1\n```</answer>","target":"x = 1"}"#;
+
+        let (lines, scores) = scored(text.replace('\n', " ").as_bytes(), Normalizer::Fixed);
+
+        assert_eq!(
+            json(&lines, &scores).trim_end(),
+            r#"{"a":1e400,"b":0.10,"correctness":2.0,"d":"\u00e9\ud83d","e":[1, 2],"format":1.0,"id":123456789012345678901234567890,"total":3.0}"#
+        );
     }
 
     #[test]

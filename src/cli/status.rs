@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// In place of what a job is, if its folder does not say so.
+const UNREADABLE: &str = "`job.json` cannot be read";
+
 /// The state of a job, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -81,14 +84,21 @@ fn is_idle(state: &JobState) -> bool {
 fn rows(arguments: &Arguments, store: &Store) -> Result<Vec<Row>, Failure> {
     let Some(spec) = &arguments.spec else {
         let dirs = store.jobs();
-        // None for a folder of an earlier version of this program, which has a state as well.
-        let read = |dir: &JobDir| dir.job().ok().flatten();
+        // None for a folder whose `job.json` is damaged, or of an earlier version: it has a state as well.
+        let read = |dir: &JobDir| {
+            let job = dir.job();
+            job.unwrap_or_else(|error| {
+                let reason = Failure::new(Exit::Missing, &error).into_message();
+                output::error_line(&format!("warning: {reason}"));
+                None
+            })
+        };
         let jobs: Vec<Option<Job>> = dirs.iter().map(read).collect();
         let known: Vec<&Job> = jobs.iter().flatten().collect();
         let mut labels = labels(&known).into_iter();
         let rows = dirs.iter().zip(&jobs).map(|(dir, job)| {
             let what = job.as_ref().and_then(|_| labels.next());
-            row(dir, what.unwrap_or_default())
+            row(dir, what.unwrap_or_else(|| UNREADABLE.to_owned()))
         });
         return rows.collect();
     };
@@ -182,6 +192,8 @@ fn in_words(row: &Row) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::results::Progress;
 
@@ -196,6 +208,27 @@ mod tests {
             place: None,
             queue: None,
         }
+    }
+
+    #[test]
+    fn a_job_whose_record_is_damaged_has_a_line_that_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::new(root.path());
+        let [half, folder] = ["eval-1", "eval-2"].map(|id| store.job_dir(&JobId(id.into())));
+        fs::create_dir_all(half.path()).unwrap();
+        fs::write(half.path().join("job.json"), "{\"id\": ").unwrap();
+        fs::create_dir_all(folder.path().join("job.json")).unwrap();
+        let arguments = Arguments {
+            spec: None,
+            overrides: Vec::new(),
+            json: false,
+        };
+
+        insta::assert_snapshot!(super::text(&rows(&arguments, &store).unwrap()), @r"
+        eval-1  waiting      `job.json` cannot be read
+        eval-2  waiting      `job.json` cannot be read
+        2 waiting
+        ");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     error::{BadLine, BadLines, DataError},
-    odd_json::first_non_finite,
+    odd_json::{first_non_finite, from_python_json},
 };
 
 /// The character U+FEFF, with which some editors begin a text.
@@ -32,15 +32,21 @@ pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataE
     })
 }
 
-/// Reads a file with one JSON value, plain or compressed.
+/// Reads a file with one JSON value, which Python may have written, plain or compressed.
 pub fn read_json_value(path: &Path) -> Result<serde_json::Value, DataError> {
-    serde_json::from_slice(&read_unpacked(path)?).map_err(|error| DataError::BadLines {
+    let bad = |number: usize, reason: String| DataError::BadLines {
         path: path.to_path_buf(),
-        lines: BadLines(vec![BadLine {
-            number: error.line(),
-            reason: json_reason(&error),
-        }]),
-    })
+        lines: BadLines(vec![BadLine { number, reason }]),
+    };
+    let bytes = read_unpacked(path)?;
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        bad(
+            before.matches('\n').count() + 1,
+            "it is not UTF-8".to_owned(),
+        )
+    })?;
+    from_python_json(text).map_err(|error| bad(error.line(), json_reason(&error)))
 }
 
 /// Reads a file that has some rows in each line, and reports all lines that `parse` refuses.
@@ -251,6 +257,18 @@ mod tests {
             let error = read_json_lines::<serde_json::Value>(file.path()).unwrap_err();
             assert!(error.to_string().ends_with(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_value_that_python_wrote_is_read_whole() {
+        let value = read_json_value(file(b"{\"a\": [1e400, NaN],\n \"b\": 1}\n").path()).unwrap();
+        assert_eq!(value, serde_json::json!({"a": [null, null], "b": 1}));
+
+        let error = read_json_value(file(b"{\"a\":\n \xff}").path()).unwrap_err();
+        assert!(
+            error.to_string().ends_with("line 2: it is not UTF-8"),
+            "{error}"
+        );
     }
 
     #[test]

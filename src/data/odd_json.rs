@@ -8,7 +8,7 @@
     reason = "texts are cut next to characters of JSON's syntax, which are ASCII"
 )]
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// What half of a surrogate pair becomes: the character for what has no meaning.
 const REPLACEMENT: &str = "\\ufffd";
@@ -16,18 +16,70 @@ const REPLACEMENT: &str = "\\ufffd";
 /// How Python writes numbers that are not finite.
 const NON_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
-/// The value of a text that Python may have written. A number that is not finite is read as null, and
-/// half of a surrogate pair as U+FFFD.
+/// How deep a value may be nested to be read: `serde_json` refuses a text in which one is nested deeper than 127.
+const DEEPEST: usize = 100;
+
+/// The value of a text that Python may have written. A number that is not finite is read as null, and so is one that
+/// Python reads as such (`1e400`), and a list or an object that is nested very deep. Half of a surrogate pair is read as
+/// U+FFFD.
 pub fn from_python_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
-    serde_json::from_str(text).or_else(|error| {
-        let numbers = without_non_finite(text);
-        let odd = numbers.as_deref().unwrap_or(text);
-        let halves = without_lone_surrogates(odd);
-        match halves.or(numbers) {
-            Some(text) => serde_json::from_str(&text),
-            None => Err(error),
+    let mut read = serde_json::from_str(text);
+    let mut changed = None;
+    for change in [
+        without_non_finite,
+        without_lone_surrogates,
+        without_extremes,
+    ] {
+        if read.is_ok() {
+            break;
         }
+        if let Some(next) = change(changed.as_deref().unwrap_or(text)) {
+            read = serde_json::from_str(&next);
+            changed = Some(next);
+        }
+    }
+    read
+}
+
+/// The value of a text of JSON, in which what `serde_json` cannot hold is null: a number beyond 64 bits of a float, and a
+/// list or an object that is nested very deep. So a field that nothing reads spoils no other.
+pub(super) fn from_extreme_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(text).or_else(|error| match without_extremes(text) {
+        Some(text) => serde_json::from_str(&text),
+        None => Err(error),
     })
+}
+
+/// The text with null in place of numbers that no float can hold, and of values that are nested deeper than [`DEEPEST`];
+/// nothing if it has none of them.
+fn without_extremes(text: &str) -> Option<String> {
+    // Skipping checks all of the syntax, and needs no stack for what is nested.
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let mut changed = String::with_capacity(text.len());
+    let (mut depth, mut found) = (0_usize, false);
+    for token in tokens(text) {
+        let is_opening = matches!(token, "[" | "{");
+        let is_inside = depth > DEEPEST;
+        if is_opening {
+            depth += 1;
+        } else if matches!(token, "]" | "}") {
+            depth = depth.saturating_sub(1);
+        }
+        if is_inside {
+            continue;
+        }
+        let is_extreme = (is_opening && depth > DEEPEST) || is_too_large(token);
+        changed.push_str(if is_extreme { "null" } else { token });
+        found |= is_extreme;
+    }
+    found.then_some(changed)
+}
+
+/// Whether this is a number that a float can only hold as infinity.
+fn is_too_large(token: &str) -> bool {
+    let digits = token.strip_prefix('-').unwrap_or(token);
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && token.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
 /// The text with null in place of `NaN`, `Infinity` and `-Infinity`; nothing if it has none of them.
@@ -153,6 +205,27 @@ mod tests {
             ),
         ] {
             assert_eq!(value(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_value_can_hold_is_null_and_spoils_nothing_else() {
+        // Oracle: CPython 3.11 `json.loads` reads `inf` and `-inf`.
+        let text = r#"{"a": 1, "h": 1e400, "n": [-1e400, 1e-400, "1e400"]}"#;
+        let expected = json!({"a": 1, "h": null, "n": [null, 0.0, "1e400"]});
+        assert_eq!(value(text), expected);
+        assert_eq!(from_extreme_json::<Value>(text).unwrap(), expected);
+
+        let nested = |depth: usize, inner: &str| "[".repeat(depth) + inner + &"]".repeat(depth);
+        let text = format!(r#"{{"x": {}, "a": [{{}}]}}"#, nested(300_000, ""));
+        for read in [value(&text), from_extreme_json(&text).unwrap()] {
+            assert_eq!(read["a"], json!([{}]));
+            assert_eq!(read["x"].to_string(), nested(DEEPEST - 1, "null"));
+        }
+
+        assert!(from_extreme_json::<Value>("[1e400, NaN]").is_err());
+        for broken in ["[1e400", "[1e400}", "1e400e", "[".repeat(200).as_str()] {
+            assert!(from_python_json::<Value>(broken).is_err(), "{broken}");
         }
     }
 

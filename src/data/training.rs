@@ -10,6 +10,7 @@ use super::{
     jsonl::row_reason,
     migration::{Migration, read_files},
     notes::{NoteKind, NoteMix},
+    odd_json::from_extreme_json,
 };
 
 /// A row to train on.
@@ -38,7 +39,7 @@ pub fn read_training_rows(path: &Path) -> Result<Vec<TrainingRow>, DataError> {
 }
 
 fn row(line: &str) -> Result<TrainingRow, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
+    let value: Value = from_extreme_json(line).map_err(|error| row_reason(line, &error))?;
     if value.get("prompt").is_some() && value.get("completion").is_some() {
         let text: Text = serde_json::from_value(value).map_err(|error| error.to_string())?;
         if text.prompt.is_empty() || text.completion.is_empty() {
@@ -85,6 +86,12 @@ mod tests {
         let migration = r#"{"dependency": "d", "new_version": "==1", "update_info": "n",
                             "old_code": "o", "new_code": "c"}"#;
         assert!(matches!(row(migration), Ok(TrainingRow::Migration(_))));
+        for extra in ["1e400".to_owned(), "[".repeat(200) + &"]".repeat(200)] {
+            let unread = migration.replacen('{', &format!("{{\"more\": {extra}, "), 1);
+            assert!(matches!(row(&unread), Ok(TrainingRow::Migration(_))));
+            let read = migration.replace("\"n\"", &extra);
+            assert!(row(&read).is_err(), "{read}");
+        }
         assert!(
             row(r#"{"prompt": "a"}"#)
                 .unwrap_err()

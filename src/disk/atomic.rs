@@ -14,12 +14,23 @@ use std::{
     io::{self, Seek as _, Write as _},
     os::{
         fd::AsFd as _,
-        unix::fs::{MetadataExt as _, PermissionsExt as _, fchown},
+        unix::fs::{
+            FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+        },
     },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
+use rustix::{
+    fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl},
+    io::Errno,
+};
 use tempfile::NamedTempFile;
+
+/// How long a pipe may be without a reader: one that is started at the same time needs a moment.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// When the new content reaches the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +39,42 @@ pub enum Flush {
     Now,
     /// When the system likes; after a power cut the file may be empty.
     Later,
+}
+
+/// How new content gets to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// In a file that replaces what is there.
+    File,
+    /// In place: to a device, a pipe, or the file that the output of this process goes to.
+    Stream,
+}
+
+/// How the path would be written to; an error if it cannot be. Nothing stays written.
+///
+/// For work whose result must not be lost in the end. A pipe may have no reader yet.
+pub fn probe(path: &Path) -> io::Result<Target> {
+    let before = metadata(path)?;
+    if let Some(found) = &before {
+        if found.is_dir() {
+            return Err(Errno::ISDIR.into());
+        }
+        if own_output(found)?.is_some() {
+            return Ok(Target::Stream);
+        }
+        if !found.is_file() {
+            access(path, Access::WRITE_OK)?;
+            return Ok(Target::Stream);
+        }
+    }
+    let path = follow_links(path)?;
+    match temporary_file(&path) {
+        Err(error) if before.is_some() && error.kind() == io::ErrorKind::PermissionDenied => {
+            OpenOptions::new().write(true).open(&path)?;
+        }
+        made => drop(made?),
+    }
+    Ok(Target::File)
 }
 
 /// Replaces a file by these bytes.
@@ -118,6 +165,20 @@ fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
 /// this process goes to.
 fn stream_at(path: &Path, found: Option<&Metadata>) -> io::Result<Option<File>> {
     let Some(found) = found else { return Ok(None) };
+    if let Some(own) = own_output(found)? {
+        return Ok(Some(own));
+    }
+    if found.is_file() {
+        return Ok(None);
+    }
+    if found.file_type().is_fifo() {
+        return pipe(path).map(Some);
+    }
+    OpenOptions::new().write(true).open(path).map(Some)
+}
+
+/// The output of this process that goes to this file, if one does.
+fn own_output(found: &Metadata) -> io::Result<Option<File>> {
     for own in [
         io::stdout().as_fd().try_clone_to_owned(),
         io::stderr().as_fd().try_clone_to_owned(),
@@ -131,10 +192,32 @@ fn stream_at(path: &Path, found: Option<&Metadata>) -> io::Result<Option<File>> 
             return Ok(Some(own));
         }
     }
-    if found.is_file() {
-        return Ok(None);
+    Ok(None)
+}
+
+/// A pipe that a process reads. Without a reader, opening it would wait for one, through all signals.
+fn pipe(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let begun = Instant::now();
+    loop {
+        match options.open(path) {
+            Ok(file) => {
+                fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+                return Ok(file);
+            }
+            Err(error) if error.raw_os_error() != Some(Errno::NXIO.raw_os_error()) => {
+                return Err(error);
+            }
+            Err(_) if begun.elapsed() < PATIENCE => thread::sleep(PATIENCE / 100),
+            Err(_) => {
+                let text = "nobody reads this pipe";
+                return Err(io::Error::new(io::ErrorKind::NotConnected, text));
+            }
+        }
     }
-    OpenOptions::new().write(true).open(path).map(Some)
 }
 
 /// The path at the end of a chain of symbolic links, which need not exist.
@@ -152,12 +235,25 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
+    let folder = folder_of(path);
+    let create = |path: &Path| {
+        let mut options = OpenOptions::new();
+        // The system removes the bits of the user's mask, as for any new file.
+        options.read(true).write(true).create_new(true).mode(0o666);
+        options.open(path)
+    };
+    // `tempfile_in` would name the hidden file in its errors.
+    let made = tempfile::Builder::new()
         .prefix(".")
         .suffix(".tmp")
-        // The system removes the bits of the user's mask, as for any new file.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder_of(path))
+        .make_in(folder, create);
+    made.map_err(|error| match error.kind() {
+        kind @ io::ErrorKind::NotFound => {
+            let text = format!("the folder `{}` is not there", folder.display());
+            io::Error::new(kind, text)
+        }
+        _ => error,
+    })
 }
 
 /// Gives a filled file the rights of the old one, and its name.
@@ -342,8 +438,7 @@ mod tests {
             if name == "link" {
                 symlink(&path, &named).unwrap();
             }
-            let read = path.clone();
-            let reader = std::thread::spawn(move || fs::read(read).unwrap());
+            let reader = reader(&path);
 
             write(&named, b"1", Flush::Now).unwrap();
 
@@ -351,6 +446,81 @@ mod tests {
         }
         assert!(!fs::metadata(&path).unwrap().is_file());
         assert_eq!(names(folder.path()), ["link", "pipe"]);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_an_error_and_no_endless_wait() {
+        let folder = folder();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
+
+        let error = write(&path, b"1", Flush::Now).unwrap_err();
+        assert_eq!(error.to_string(), "nobody reads this pipe");
+        assert!(write_at(&path, Flush::Now, |path| fs::write(path, "1")).is_err());
+        // The reader may come until there is something to write.
+        assert_eq!(probe(&path).unwrap(), Target::Stream);
+    }
+
+    #[test]
+    fn a_pipe_takes_more_than_fits_into_it() {
+        // More than Linux keeps in a pipe: the second part waits for the reader.
+        let text = vec![b'a'; 1 << 20];
+        let folder = folder();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
+        let reader = reader(&path);
+
+        write(&path, &text, Flush::Now).unwrap();
+
+        assert_eq!(reader.join().unwrap(), text);
+    }
+
+    /// A process's other end of a pipe, open when this returns.
+    fn reader(path: &Path) -> std::thread::JoinHandle<Vec<u8>> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let mut file = options.open(path).unwrap();
+        fcntl_setfl(&file, OFlags::empty()).unwrap();
+        std::thread::spawn(move || {
+            use std::io::Read as _;
+            let mut read = Vec::new();
+            // A read before there is a writer finds the end.
+            while read.is_empty() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                file.read_to_end(&mut read).unwrap();
+            }
+            read
+        })
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        fs::write(at("file"), "1").unwrap();
+        symlink("ring", at("ring")).unwrap();
+        symlink("missing/a", at("dangling")).unwrap();
+        symlink("new", at("to_new")).unwrap();
+        let all = names(folder.path());
+
+        for name in ["folder", "file/a", "ring", "dangling", "missing/a"] {
+            let error = probe(&at(name)).unwrap_err().to_string();
+            assert!(!error.contains("at path"), "{error}");
+            assert!(write(&at(name), b"2", Flush::Now).is_err(), "{name}");
+        }
+        for name in ["file", "new", "to_new"] {
+            assert_eq!(probe(&at(name)).unwrap(), Target::File, "{name}");
+        }
+        assert_eq!(probe(Path::new("/dev/null")).unwrap(), Target::Stream);
+
+        assert_eq!(names(folder.path()), all, "nothing stays written");
+        assert_eq!(fs::read(at("file")).unwrap(), b"1");
+        let error = probe(&at("missing/a")).unwrap_err().to_string();
+        let missing = format!("the folder `{}` is not there", at("missing").display());
+        assert_eq!(error, missing);
     }
 
     #[test]

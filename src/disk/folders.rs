@@ -1,6 +1,17 @@
-//! Folders that the environment names.
+//! Folders that the environment names, and making one.
 
-use std::{env, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Creates a folder unless it is there, but none around it: a person may have removed that one.
+pub fn create(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created,
+    }
+}
 
 /// The folder that a variable names, if it is set.
 pub fn named_by(variable: &str) -> Option<PathBuf> {

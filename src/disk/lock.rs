@@ -45,8 +45,18 @@ impl Lock {
             io::Result::Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
         };
         let is_ours = self.claim.as_ref().is_none_or(ClaimFile::is_ours);
-        is_ours && is_same().unwrap_or(false)
+        // A file system that fails for a moment has not lost the file.
+        is_ours && is_same().unwrap_or_else(|error| !is_removed(&error))
     }
+}
+
+/// Whether an error says that a file is not there, or no longer.
+fn is_removed(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, StaleNetworkFileHandle};
+    matches!(
+        error.kind(),
+        NotFound | NotADirectory | StaleNetworkFileHandle
+    )
 }
 
 impl Drop for Lock {

@@ -21,7 +21,7 @@ mod trash;
 
 pub use crate::disk::{
     Timestamp,
-    lock::{Claim, Holder, Owner},
+    lock::{Claim, Holder, Lock, Owner},
 };
 pub use error::{ResultsError, in_words};
 pub use finding::{Agreement, Finding};

@@ -45,7 +45,8 @@ impl Store {
     pub fn jobs(&self) -> Vec<JobDir> {
         let jobs = self.root.join("jobs");
         let mut names: Vec<String> = names(&jobs)
-            .filter(|name| jobs.join(name).join("job.json").is_file())
+            // Whatever it is: a damaged one is to be seen.
+            .filter(|name| jobs.join(name).join("job.json").symlink_metadata().is_ok())
             .collect();
         names.sort();
         names

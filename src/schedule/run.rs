@@ -306,6 +306,7 @@ impl Scheduler<'_> {
                     (Ended::Code(_), Some(words)) => {
                         words.strip_prefix("error: ").unwrap_or(&words).to_owned()
                     }
+                    (Ended::Code(_), None) if !track.dir.path().is_dir() => REMOVED.to_owned(),
                     // A worker that is killed from outside writes no reason.
                     (Ended::Code(_), None) | (Ended::Signal(9 | 15), _) => ended.to_string(),
                     (Ended::Signal(_), words) => {
@@ -362,6 +363,8 @@ impl Scheduler<'_> {
         };
     }
 }
+
+const REMOVED: &str = "the job's folder was removed while the job ran";
 
 /// Fails if nothing runs and nothing is ready although jobs wait.
 fn check_for_cycle(tracks: &[Track<'_>]) -> Result<(), ScheduleError> {

@@ -100,6 +100,7 @@ impl<'a> SampleLog<'a> {
 
 impl Observer for SampleLog<'_> {
     fn on_chunk(&mut self, samples: &[SampleRecord], total: usize) -> io::Result<()> {
+        self.progress.check_folder().map_err(io::Error::other)?;
         for sample in samples {
             self.lines.append(sample).map_err(io::Error::other)?;
         }

@@ -20,7 +20,7 @@ mod train_eval;
 mod train_job;
 mod train_log;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 pub use error::WorkerError;
 pub use helper::help;
@@ -119,7 +119,7 @@ fn run_with(
     };
     let dir = JobDir::new(fs::canonicalize(folder).map_err(open)?);
     let lock = match dir.claim()? {
-        Claim::Ours(lock) => lock,
+        Claim::Ours(lock) => Arc::new(lock),
         Claim::Held(owner) => return Err(WorkerError::Held { owner }),
     };
     let job = dir.job()?.ok_or_else(|| WorkerError::NoJob {
@@ -147,7 +147,7 @@ fn run_with(
     }
     dir.write_attempt(&attempt)?;
 
-    let mut progress = Reporter::start(&dir, note(number))?;
+    let mut progress = Reporter::start(&dir, &lock, note(number), stop.clone())?;
     tracing::info!(job = %job.id, attempt = number, "the job starts");
     let came = act(Context {
         job: &job,
@@ -159,12 +159,8 @@ fn run_with(
     });
     attempt.operations = operations();
     attempt.ended = Some(Timestamp::now());
-    let ended = came.and_then(|outcome| {
-        if !dir.is_still_claimed_by(&lock) {
-            return Err(WorkerError::FolderRemoved {
-                path: dir.path().to_owned(),
-            });
-        }
+    // What failed or stopped the job may be just that its folder is gone.
+    let ended = progress.check_folder().and(came).and_then(|outcome| {
         attempt.logs = dir.log_digests()?;
         dir.write_attempt(&attempt)?;
         // Written last, because its presence means that the job is done.
@@ -323,6 +319,44 @@ mod tests {
 
         assert!(matches!(ended, Err(WorkerError::FolderRemoved { .. })));
         assert_eq!(dir.outcome(), None);
+    }
+
+    #[test]
+    fn a_job_whose_folder_is_removed_stops_soon_and_writes_nothing_there() {
+        let (_root, dir) = folder(&[]);
+        let stop = StopFlag::default();
+
+        let ended = run_with(dir.path(), ORIGIN, stop.clone(), |context| {
+            assert!(context.progress.check_folder().is_ok());
+            fs::remove_dir_all(context.dir.path()).unwrap();
+            assert!(context.progress.check_folder().is_err());
+            let begun = std::time::Instant::now();
+            while !stop.is_set() && begun.elapsed().as_secs() < 60 {
+                context.progress.report(1, 2, "");
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            assert!(context.stop.is_set());
+            Err(WorkerError::Stopped)
+        });
+
+        assert!(matches!(ended, Err(WorkerError::FolderRemoved { .. })));
+        assert!(!dir.path().exists());
+    }
+
+    #[test]
+    fn a_worker_leaves_the_folder_alone_that_another_one_has_made_in_its_place() {
+        let (_root, dir) = folder(&[]);
+
+        let ended = run_job(&dir, |context| {
+            fs::remove_dir_all(context.dir.path()).unwrap();
+            context.dir.prepare(context.job).unwrap();
+            let _other = context.dir.claim().unwrap();
+            assert!(context.progress.check_folder().is_err());
+            Ok(fixture::outcome())
+        });
+
+        assert!(matches!(ended, Err(WorkerError::FolderRemoved { .. })));
+        assert_eq!((dir.note(), dir.outcome()), (None, None));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The progress of a job, in `state.json`.
 
 use std::{
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use super::WorkerError;
-use crate::results::{JobDir, Note, Progress, ResultsError, Status, Timestamp, in_words};
+use super::{StopFlag, WorkerError};
+use crate::results::{JobDir, Lock, Note, Progress, ResultsError, Status, Timestamp, in_words};
 
 /// The shortest time between two notes.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -23,21 +26,44 @@ const PULSE: Duration = Duration::from_secs(10);
 pub struct Reporter {
     sender: Option<Sender<Progress>>,
     writer: Option<JoinHandle<Note>>,
+    held: Held,
+}
+
+/// The folder of a job, and the lock that this process has on it.
+#[derive(Clone, Debug)]
+struct Held {
     dir: JobDir,
+    lock: Arc<Lock>,
+}
+
+impl Held {
+    /// Whether it is still there: if a person has removed it, another process may run the job in a new one.
+    fn is_there(&self) -> bool {
+        self.dir.is_still_claimed_by(&self.lock)
+    }
 }
 
 impl Reporter {
-    /// Writes a first note, and starts the thread that writes the others.
-    pub(super) fn start(dir: &JobDir, note: Note) -> Result<Self, ResultsError> {
+    /// Writes a first note, and starts the thread that writes the others; it requests a `stop` if the folder is removed.
+    pub(super) fn start(
+        dir: &JobDir,
+        lock: &Arc<Lock>,
+        note: Note,
+        stop: StopFlag,
+    ) -> Result<Self, ResultsError> {
         // The first note must succeed, so that a read-only folder is an error at once.
         dir.write_note(&note)?;
         let (sender, receiver) = mpsc::channel();
-        let folder = dir.clone();
-        let writer = thread::spawn(move || write_notes(&folder, note, &receiver));
+        let held = Held {
+            dir: dir.clone(),
+            lock: Arc::clone(lock),
+        };
+        let of_writer = held.clone();
+        let writer = thread::spawn(move || write_notes(&of_writer, note, &receiver, &stop));
         Ok(Self {
             sender: Some(sender),
             writer: Some(writer),
-            dir: dir.clone(),
+            held,
         })
     }
 
@@ -53,16 +79,29 @@ impl Reporter {
         }
     }
 
+    /// Fails if the folder was removed: nothing may be written there.
+    pub(super) fn check_folder(&self) -> Result<(), WorkerError> {
+        if self.held.is_there() {
+            return Ok(());
+        }
+        Err(WorkerError::FolderRemoved {
+            path: self.held.dir.path().to_owned(),
+        })
+    }
+
     /// Writes the last note, with the end of the job.
     pub(super) fn finish(mut self, error: Option<&WorkerError>) {
         let Some(mut note) = self.join() else { return };
+        if !self.held.is_there() {
+            return;
+        }
         note.heartbeat = Timestamp::now();
         (note.status, note.reason) = match error {
             None => (Status::Done, None),
             Some(WorkerError::Stopped) => (Status::Stopped, None),
             Some(error) => (Status::Failed, Some(in_words(error))),
         };
-        if let Err(error) = self.dir.write_note(&note) {
+        if let Err(error) = self.held.dir.write_note(&note) {
             tracing::warn!(
                 error = in_words(&error),
                 "the end of the job could not be recorded"
@@ -84,7 +123,12 @@ impl Drop for Reporter {
     }
 }
 
-fn write_notes(dir: &JobDir, mut note: Note, receiver: &mpsc::Receiver<Progress>) -> Note {
+fn write_notes(
+    held: &Held,
+    mut note: Note,
+    receiver: &mpsc::Receiver<Progress>,
+    stop: &StopFlag,
+) -> Note {
     let (mut written, mut is_new, mut is_reported) = (Instant::now(), false, false);
     loop {
         let pause = if is_new { PAUSE } else { PULSE };
@@ -98,9 +142,13 @@ fn write_notes(dir: &JobDir, mut note: Note, receiver: &mpsc::Receiver<Progress>
         }
         let pause = if is_new { PAUSE } else { PULSE };
         if written.elapsed() >= pause {
+            if !held.is_there() {
+                stop.set();
+                return note;
+            }
             note.heartbeat = Timestamp::now();
             (written, is_new) = (Instant::now(), false);
-            if let Err(error) = dir.write_note(&note)
+            if let Err(error) = held.dir.write_note(&note)
                 && !is_reported
             {
                 // The job does not need the notes, so one warning is enough.

@@ -59,6 +59,7 @@ pub(super) fn train_job(
     if outcome.ended == Ended::Stopped {
         return Err(WorkerError::Stopped);
     }
+    log.check_folder()?;
     let model_digest = save(&outcome.model, work, &dir.model())?;
     let mut warnings = log.warnings;
     warnings.extend(no_update(dir)?);

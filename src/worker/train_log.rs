@@ -1,10 +1,12 @@
 //! The records of a training in its job folder.
 
-use std::{fs, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::{Context, Reporter, StopFlag, tensorboard::EventFile, train_eval::Evaluation};
+use super::{
+    Context, Reporter, StopFlag, WorkerError, tensorboard::EventFile, train_eval::Evaluation,
+};
 use crate::{
     disk::{DiskError, JsonLines},
     model::LanguageModel,
@@ -68,6 +70,11 @@ impl<'a> TrainLog<'a> {
         }
     }
 
+    /// Fails if a person has removed the folder.
+    pub(super) fn check_folder(&self) -> Result<(), WorkerError> {
+        self.progress.check_folder()
+    }
+
     fn lines(&mut self) -> io::Result<&mut Lines> {
         self.lines
             .as_mut()
@@ -116,7 +123,7 @@ impl Observer for TrainLog<'_> {
             JsonLines::resume(&path, |line: &Step| line.step <= last).map_err(io::Error::other)
         };
         let open = |path| upto(path, step);
-        fs::create_dir_all(self.dir.path())?;
+        self.check_folder().map_err(io::Error::other)?;
         // Most trainings have no such file.
         if self.dir.non_finite().exists() {
             open(self.dir.non_finite())?;
@@ -138,6 +145,7 @@ impl Observer for TrainLog<'_> {
     }
 
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()> {
+        self.check_folder().map_err(io::Error::other)?;
         self.lines()?
             .metrics
             .append(record)
@@ -165,6 +173,7 @@ impl Observer for TrainLog<'_> {
             .report(done, of, format!("evaluating on {name}"));
         let found = evaluation.measure(model, step).map_err(io::Error::other)?;
         let Some(found) = found else { return Ok(None) };
+        self.check_folder().map_err(io::Error::other)?;
         if let Some(lines) = &mut self.lines()?.evaluations {
             lines.append(&found).map_err(io::Error::other)?;
         }
@@ -184,6 +193,7 @@ impl Observer for TrainLog<'_> {
     }
 
     fn on_non_finite(&mut self, update: &NonFiniteRecord) -> io::Result<()> {
+        self.check_folder().map_err(io::Error::other)?;
         let path = self.dir.non_finite();
         let kept = JsonLines::open(&path)
             .and_then(|mut lines| lines.append(update))
@@ -195,6 +205,7 @@ impl Observer for TrainLog<'_> {
     }
 
     fn before_checkpoint(&mut self) -> io::Result<()> {
+        self.check_folder().map_err(io::Error::other)?;
         let lines = self.lines()?;
         let logs = [
             Some(&lines.metrics),

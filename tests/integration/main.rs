@@ -9,6 +9,7 @@ mod evalplus;
 mod evaluate_in_training;
 mod fetch;
 mod interruptions;
+mod judge_out;
 mod kill;
 mod kill_training;
 mod learning;

@@ -33,6 +33,21 @@ fn a_line_of_json_comes_out_for_every_line() {
 }
 
 #[test]
+fn what_a_line_has_besides_is_kept_to_the_letter() {
+    let deep = "[".repeat(500) + &"]".repeat(500);
+    let more = format!(r#""h":1e400,"id":123456789012345678901234567890,"n":{deep}"#);
+    let line = LINE.replace(r#""id": "a""#, &more);
+
+    let output = score(&line, &["--json"]);
+
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!("{{\"correctness\":2.0,\"format\":1.0,{more},\"total\":3.0}}\n")
+    );
+}
+
+#[test]
 fn the_variant_and_the_normalizer_can_be_chosen() {
     let output = score(
         LINE,

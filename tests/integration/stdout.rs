@@ -51,6 +51,43 @@ fn a_full_disk_under_stdout_is_an_error_with_its_reason() {
 }
 
 #[test]
+fn a_closed_stdout_is_an_error_with_its_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in PRINTING {
+        let program = env!("CARGO_BIN_EXE_recode");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$@\" >&-", "sh", program]);
+        let output = shell
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("RECODE_RESULTS", folder.path().join("results"))
+            .env("RECODE_CACHE", folder.path().join("cache"))
+            .output()
+            .expect("the shell starts");
+
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(74), "{arguments:?}: {stderr}");
+        let reason = "cannot write the result to the standard output: Bad file descriptor";
+        assert!(stderr.contains(reason), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_stdout_that_goes_nowhere_is_no_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in PRINTING {
+        // As Python's `DEVNULL` and daemons open it.
+        let null = fs::File::options().read(true).write(true).open("/dev/null");
+        let output = recode(arguments, folder.path())
+            .stdout(null.expect("every system has it"))
+            .output()
+            .expect("the program starts");
+
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_read_enough_is_no_error() {
     let folder = tempfile::tempdir().expect("a folder");
     for arguments in PRINTING {

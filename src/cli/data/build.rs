@@ -15,6 +15,7 @@ use super::read;
 use crate::{
     cli::{
         exit::{Exit, Failure},
+        out_file,
         output::{self, count},
     },
     data::{Draft, DraftState, Library, Passage, Prompt, PromptTemplate, Queue, as_form, passages},
@@ -73,6 +74,11 @@ pub(in crate::cli) struct Arguments {
 /// Runs `recode data build`.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let missing = |error: crate::data::DataError| Failure::new(Exit::Missing, &error);
+    let inputs = [
+        ("--from", arguments.from.as_path()),
+        ("--prompt", &arguments.prompt),
+    ];
+    out_file::check("--queue", &arguments.queue, &inputs)?;
     let notes = read(&arguments.from)?;
     let notes = String::from_utf8_lossy(&notes);
     let mut builder = Builder {

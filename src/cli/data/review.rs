@@ -16,6 +16,7 @@ use super::syntax;
 use crate::{
     cli::{
         exit::{Exit, Failure},
+        out_file,
         output::{self, count},
     },
     data::{
@@ -50,6 +51,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::text(Exit::Missing, message)
             .hint("`recode data build` makes one from release notes"));
     }
+    let inputs = [("QUEUE", arguments.queue.as_path())];
+    out_file::check("--into", &arguments.into, &inputs)?;
     let mut review = Review {
         arguments,
         queue: Queue::open(&arguments.queue).map_err(|error| cannot(&error))?,

@@ -7,7 +7,7 @@ mod summary;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    env, fs, io,
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
@@ -17,9 +17,10 @@ use serde_json::json;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    out_file, output,
 };
 use crate::{
+    disk::atomic::Target,
     eval::{
         Tally,
         benchmark::{Benchmark, Descriptor},
@@ -49,6 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             "`--samples` and `--out` are needed",
         ));
     };
+    let partial = Partial::of(out, arguments)?;
     let read = read_samples(samples, &*benchmark);
     let (samples, bad_lines) = read.map_err(|error| usage(&error))?;
     let pool = Pool::start(&arguments.pool()).map_err(|error| no_python(&error))?;
@@ -59,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     warn_of_lacking(arguments.benchmark, &libraries);
     let session = Session {
         data: &data_path,
-        out,
+        partial: partial.path(),
         cache: arguments.cache(),
         options: &options,
         libraries: &libraries,
@@ -79,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let judged: Vec<Outcome> = judged.into_iter().flatten().collect();
     let report = Report::new(&session, &judged);
     report.write(out, arguments.benchmark.has_evalplus_results)?;
-    session.remove_partial();
+    partial.remove();
     output::result(&if arguments.json {
         report.summary().to_string()
     } else {
@@ -128,6 +130,45 @@ impl<'a> Data<'a> {
             // Opened again, it is read from its beginning.
             Self::Copied(copy) => format!("/proc/self/fd/{}", copy.as_raw_fd()).into(),
         }
+    }
+}
+
+/// The file of the verdicts that a run has reached, from which the same command continues.
+enum Partial {
+    /// Next to the result.
+    Beside(PathBuf),
+    /// The result goes to a pipe or a device, next to which nothing is to be left.
+    Hidden(tempfile::TempDir),
+}
+
+impl Partial {
+    /// Fails before anything is judged if the result cannot be written, or would replace an input.
+    fn of(out: &Path, arguments: &Arguments) -> Result<Self, Failure> {
+        let mut inputs = vec![("--data", arguments.data.as_path())];
+        inputs.extend(arguments.samples.as_deref().map(|path| ("--samples", path)));
+        if out_file::check("--out", out, &inputs)? == Target::Stream {
+            let folder = tempfile::tempdir();
+            return folder
+                .map(Self::Hidden)
+                .map_err(|error| out_file::cannot_write(&env::temp_dir(), &error));
+        }
+        let mut name = out.as_os_str().to_owned();
+        name.push(".partial");
+        let path = PathBuf::from(name);
+        out_file::check("--out", &path, &inputs)?;
+        Ok(Self::Beside(path))
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Beside(path) => path.clone(),
+            Self::Hidden(folder) => folder.path().join("verdicts"),
+        }
+    }
+
+    /// Removes the file, once the result is written.
+    fn remove(&self) {
+        let _ = fs::remove_file(self.path());
     }
 }
 
@@ -191,12 +232,4 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
-}
-
-/// The failure of a file that cannot be written.
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::text(
-        Exit::Usage,
-        format!("cannot write `{}`: {error}", path.display()),
-    )
 }

@@ -8,12 +8,11 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    cannot_write,
     session::{Outcome, Session},
     summary::Truncated,
 };
 use crate::{
-    cli::exit::Failure,
+    cli::{exit::Failure, out_file::cannot_write},
     digest::Digest,
     disk::{
         Timestamp,

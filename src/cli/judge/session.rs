@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -31,8 +30,8 @@ pub(super) type Outcome = Result<Judgement, String>;
 pub(super) struct Session<'a> {
     /// The file of the benchmark's tasks.
     pub(super) data: &'a Path,
-    /// The file that the verdicts are written to.
-    pub(super) out: &'a Path,
+    /// The file of the verdicts that this run has reached.
+    pub(super) partial: PathBuf,
     /// The file that caches verdicts from run to run.
     pub(super) cache: Option<PathBuf>,
     pub(super) options: &'a Options,
@@ -50,7 +49,7 @@ impl Session<'_> {
     /// `stop` was set before it was judged.
     pub(super) fn judge(&self, stop: &AtomicBool) -> Result<Vec<Option<Outcome>>, Failure> {
         let keys = self.keys()?;
-        let mut verdicts = Verdicts::open(&self.partial(), self.cache.as_deref(), &keys)?;
+        let mut verdicts = Verdicts::open(&self.partial, self.cache.as_deref(), &keys)?;
         let open = self.open_samples(&keys, &verdicts);
         let submissions: Vec<_> = open
             .iter()
@@ -65,18 +64,6 @@ impl Session<'_> {
         judge_each(self.benchmark, &submissions, self.pool, stop, on_judged);
         progress.finish();
         verdicts.outcomes(&keys)
-    }
-
-    /// Removes the file of partial results, once the result file is written.
-    pub(super) fn remove_partial(&self) {
-        let _ = fs::remove_file(self.partial());
-    }
-
-    /// The file of the verdicts that this run has reached.
-    fn partial(&self) -> PathBuf {
-        let mut name = self.out.as_os_str().to_owned();
-        name.push(".partial");
-        name.into()
     }
 
     /// The positions of the samples to judge: of equal samples one, and tasks one after another.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{ArenaTask, ArenaUpdate};
 use crate::{
-    data::{jsonl::row_reason, python_literal},
+    data::{jsonl::row_reason, odd_json::from_extreme_json, python_literal},
     syntax::{Grammar, with_syntax_tree},
 };
 
@@ -48,7 +48,7 @@ pub(super) fn joined_lines<'de, D: serde::Deserializer<'de>>(
 
 /// The tasks of a row of any shape.
 pub(super) fn parse_line(line: &str) -> Result<Vec<ArenaTask>, String> {
-    let mut row: Value = serde_json::from_str(line).map_err(|error| row_reason(line, &error))?;
+    let mut row: Value = from_extreme_json(line).map_err(|error| row_reason(line, &error))?;
     let updates = updates(&mut row)?;
     let examples = match row.get_mut("prog_syn_examples") {
         Some(examples) => structured(Some(examples), "prog_syn_examples")?,

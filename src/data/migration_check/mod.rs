@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::jsonl::json_reason;
+use super::{jsonl::json_reason, odd_json::from_extreme_json};
 
 /// Says why a text is no Python program, if it is none.
 pub type CheckSyntax<'a> = &'a dyn Fn(&str) -> Result<(), String>;
@@ -192,7 +192,7 @@ impl Row {
                 "the file begins with a byte order mark, expected none",
             );
         }
-        match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+        match from_extreme_json(text.trim_start_matches('\u{feff}')) {
             Ok(Value::Object(object)) => return Some(object),
             Ok(_) => self.error(None, "not a JSON object"),
             Err(error) => self.error(None, &format!("not JSON: {}", json_reason(&error))),

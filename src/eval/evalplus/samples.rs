@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -50,9 +50,7 @@ pub fn read_samples(
 ) -> Result<(Vec<Sample>, BadLines), EvalError> {
     // Read once, because it may be a pipe.
     let bytes = read_unpacked(path).map_err(EvalError::Samples)?;
-    // A result file is one object, possibly on many lines.
-    let object = serde_json::from_slice(&bytes).ok();
-    if let Some(results) = object.as_ref().and_then(samples_of_results) {
+    if let Some(results) = result_file(&bytes).as_ref().and_then(samples_of_results) {
         let samples: Result<Vec<Sample>, EvalError> = results
             .into_iter()
             .map(|(id, solution)| {
@@ -76,6 +74,18 @@ pub fn read_samples(
         (true, true) => Err(EvalError::Samples(DataError::NoRows { path })),
         (true, false) => Err(EvalError::Samples(DataError::BadLines { path, lines: bad })),
     }
+}
+
+/// The object of a file that may be a result file: it is one object, possibly on many lines.
+fn result_file(bytes: &[u8]) -> Option<Map<String, Value>> {
+    let text = str::from_utf8(bytes).ok()?.trim();
+    // Most files have a whole object in each line: they are not read twice.
+    let first = text.lines().next()?;
+    let is_of_lines = first.len() < text.len() && from_python_json::<IgnoredAny>(first).is_ok();
+    if is_of_lines {
+        return None;
+    }
+    from_python_json(text).ok()
 }
 
 /// The samples in a result file of EvalPlus, each as the task's name and a solution.

@@ -1,6 +1,6 @@
 //! What a spec says in vain, and what it does not.
 
-use super::fixture::{experiment_of, plan_with};
+use super::fixture::{experiment_of, experiment_with, plan_with};
 
 /// The warnings of a spec, each in one line: its code, its title and the text at its caret.
 fn warnings(lines: &str) -> Vec<String> {
@@ -101,6 +101,24 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
     for (lines, warning) in cases {
         assert_eq!(warnings(lines), [warning], "{lines}");
     }
+}
+
+#[test]
+fn a_setting_that_is_set_twice_names_the_second_place() {
+    let sets = ["train.max_steps=1000", "train.max_steps=2000"];
+    let experiment = experiment_with("name = \"t\"\n", &sets);
+
+    let plan = plan_with(&experiment);
+    let text = experiment
+        .warnings(plan.findings(&experiment))
+        .details(false);
+
+    assert!(
+        text.contains("[W201]: `train.max_steps` changes nothing\n"),
+        "{text}"
+    );
+    let second = "it is set again, by the command line: --set train.max_steps=2000\n";
+    assert!(text.contains(second), "{text}");
 }
 
 #[test]

@@ -73,6 +73,12 @@ pub(super) fn plan_with(experiment: &Experiment) -> Plan {
 
 /// The experiment of a spec, as for [`plan_of`].
 pub(super) fn experiment_of(text: &str) -> Experiment {
+    experiment_with(text, &[])
+}
+
+/// The same, with changes as of `--set`.
+pub(super) fn experiment_with(text: &str, overrides: &[&str]) -> Experiment {
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
     let folder = tempfile::tempdir().unwrap();
     for name in ["migration", "code_update_arena", "human_eval"] {
         let path = folder.path().join(format!("datasets/prompts/{name}.jinja"));
@@ -84,7 +90,7 @@ pub(super) fn experiment_of(text: &str) -> Experiment {
     let around = Surroundings::at(folder.path()).unwrap();
     let request = Request {
         file: &file,
-        overrides: &[],
+        overrides: &overrides,
         environment: &[],
         around: &around,
     };

@@ -1,6 +1,6 @@
 //! The lock of a job folder, and the state that follows from its files.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use super::{JobDir, names};
 use crate::{
@@ -21,7 +21,9 @@ impl JobDir {
 
     /// Whether this is still the folder that was claimed, with the job in it: a person may have removed it.
     pub fn is_still_claimed_by(&self, lock: &lock::Lock) -> bool {
-        lock.is_still_at(&self.lock_path()) && self.job_path().is_file()
+        let is_job_there = || self.job_path().symlink_metadata();
+        let is_removed = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+        lock.is_still_at(&self.lock_path()) && !is_job_there().is_err_and(is_removed)
     }
 
     /// Which process runs the job.

@@ -148,6 +148,14 @@ impl Pack {
         Ok(())
     }
 
+    /// The files that go into the pack.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.contents.values().filter_map(|content| match content {
+            Content::File(path) => Some(path.as_path()),
+            Content::Text(_) => None,
+        })
+    }
+
     /// Writes the archive, whole or not at all, and returns the digest of its manifest and its length.
     pub fn write(&self, path: &Path) -> Result<(Digest, u64), PackError> {
         let mut files = BTreeMap::new();

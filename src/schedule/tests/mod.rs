@@ -235,6 +235,21 @@ fn the_reason_is_what_the_worker_said_last() {
 }
 
 #[test]
+fn a_worker_whose_folder_was_removed_has_failed_for_that_reason() {
+    let mut bench = Bench::new(&[("a", &[])]);
+    let dir = bench.dir("a");
+
+    let summary = bench.run(|_| {
+        fs::remove_dir_all(dir.path()).unwrap();
+        ends(Ended::Code(1))
+    });
+
+    let reason = "the job's folder was removed while the job ran";
+    assert_eq!(*end(&summary, "a"), failed(reason));
+    assert!(!dir.path().exists());
+}
+
+#[test]
 fn a_worker_killed_by_a_signal_has_failed() {
     let mut bench = Bench::new(&[("a", &[])]);
 

@@ -57,6 +57,12 @@ pub(in crate::spec) fn garbled_list(site: Site<'_>, node: &Node) -> Option<Probl
     }
     let items = items.strip_suffix(']').unwrap_or(items).split(',');
     let items = items.map(str::trim).filter(|item| !item.is_empty());
+    let kind = schema::find(site.path).map(|key| key.kind);
+    if let Some(Kind::List(Kind::Whole(low, high))) = kind
+        && items.clone().any(is_too_large)
+    {
+        return Some(too_large(site, *low, *high, node));
+    }
     let items: Vec<String> = items.map(|item| as_toml(site, item)).collect();
     let title = format!("the list of `{}` is not TOML", site.path);
     let label = "this is read as one text";
@@ -64,6 +70,20 @@ pub(in crate::spec) fn garbled_list(site: Site<'_>, node: &Node) -> Option<Probl
     let list = format!("[{}]", items.join(", "));
     let help = format!("write {list}; a shell needs single quotes around all of it");
     Some(problem.replace(node.place, list, help))
+}
+
+/// The mistake of a number above the largest: unlike elsewhere, it names that one.
+pub(super) fn too_large(site: Site<'_>, low: i64, high: i64, node: &Node) -> Problem {
+    let title = format!("`{}` is out of range", site.path);
+    let label = format!("expected a whole number from {low} to {high}");
+    Problem::new(Code::E104, node.place, title, label)
+}
+
+/// Whether a text is a whole number above all that TOML has.
+pub(super) fn is_too_large(text: &str) -> bool {
+    let digits = text.trim().trim_start_matches('+').replace('_', "");
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number && digits.parse::<i64>().is_err()
 }
 
 /// An item of a list as TOML: as it is, as the number that was meant, or as a text in quotes.

@@ -32,7 +32,13 @@ pub(super) fn check(site: Site<'_>, kind: Kind, node: Node) -> Checked {
         },
         Kind::Whole(low, high) => match node.data {
             Data::Whole(number) if (low..=high).contains(&number) => Ok(node),
+            Data::Whole(number) if number > high => {
+                fail(correction::too_large(site, low, high, &node))
+            }
             Data::Whole(_) => out_of_range(site, kind, &node),
+            Data::Text(ref text) if correction::is_too_large(text) => {
+                fail(correction::too_large(site, low, high, &node))
+            }
             _ => fail(correction::wrong_type(site, kind, &node)),
         },
         Kind::Number(range) => number(site, kind, range, &node),

@@ -118,6 +118,12 @@ impl Layered {
         trees.find_map(|tree| Some(at_path(tree, path)?.to_json()))
     }
 
+    /// The place where a layer above one of them sets a path, in the strongest of these.
+    pub(in crate::spec) fn place_above(&self, layer: usize, path: &str) -> Option<Place> {
+        let mut trees = self.trees.iter().skip(layer + 1).rev();
+        trees.find_map(|tree| Some(at_path(tree, path)?.place))
+    }
+
     /// The layers, the weakest first.
     pub(in crate::spec) fn trees(&self) -> impl Iterator<Item = &Node> {
         self.trees.iter().map(AsRef::as_ref)

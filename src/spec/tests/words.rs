@@ -62,6 +62,36 @@ fn a_number_as_other_languages_write_it_is_given_as_toml_writes_it() {
 }
 
 #[test]
+fn a_number_that_is_too_large_is_refused_with_the_largest() {
+    // Oracle: TOML 1.0.0, section Integer: 64 bits with a sign; and the keys' own ranges.
+    for (setting, largest) in [
+        (
+            "run.seeds=[18446744073709551615]",
+            "0 to 9223372036854775807",
+        ),
+        (
+            "run.seeds=[1, 99_223_372_036_854_775_808]",
+            "0 to 9223372036854775807",
+        ),
+        ("train.max_steps=99999999999", "1 to 1000000000"),
+        ("train.max_steps=99999999999999999999", "1 to 1000000000"),
+        ("run.slots=99999999999999999999", "1 to 10000"),
+    ] {
+        let text = with(&[setting]);
+        assert!(text.contains("is out of range"), "{text}");
+        let label = format!("expected a whole number from {largest}");
+        assert!(text.contains(&label), "{text}");
+        assert!(!text.contains("write"), "{text}");
+    }
+    let fits = "run.seeds=[9223372036854775807]";
+    let folder = project();
+    write(folder.path(), "x.toml", "name = \"x\"\n");
+    if let Err(text) = load_in(folder.path(), &[], &[fits]) {
+        assert!(!text.contains("run.seeds"), "{text}");
+    }
+}
+
+#[test]
 fn names_as_papers_write_them_are_the_names_of_this_program() {
     let chosen = |lines: &str| {
         let loaded = experiment(&format!("name = \"x\"\n{lines}\n"));

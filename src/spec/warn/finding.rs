@@ -72,7 +72,11 @@ impl Experiment {
     fn unread(&self, settings: Vec<WrittenSetting>) -> Vec<Problem> {
         let mut groups: BTreeMap<_, Vec<WrittenSetting>> = BTreeMap::new();
         for setting in settings {
-            let reason = reason(&setting.path, &self.points, &self.axes);
+            let above = self.written.set_above(&setting);
+            let reason = above.map_or_else(
+                || reason(&setting.path, &self.points, &self.axes),
+                |place| format!("it is set again, by the {place}"),
+            );
             let key = (setting.place.source, table_of(&setting.path), reason);
             groups.entry(key).or_default().push(setting);
         }

@@ -100,6 +100,13 @@ impl Written {
         settings
     }
 
+    /// Where a stronger layer than that of the setting sets it as well, in words.
+    pub(in crate::spec) fn set_above(&self, setting: &WrittenSetting) -> Option<String> {
+        let layered = self.layered.as_ref()?;
+        let place = layered.place_above(setting.layer, &setting.path)?;
+        Some(self.sources.describe(place))
+    }
+
     /// The points with other values of a setting, one after another.
     pub(in crate::spec) fn comparisons(
         &self,

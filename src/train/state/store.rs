@@ -10,7 +10,10 @@ use burn::tensor::Device;
 
 use crate::{
     digest::Digest,
-    disk::atomic::{self, Flush},
+    disk::{
+        atomic::{self, Flush},
+        folders,
+    },
     train::error::TrainError,
 };
 
@@ -44,7 +47,7 @@ impl Store {
             source,
         };
         let unfinished = self.folder.join(format!("{UNFINISHED}{name}"));
-        fs::create_dir_all(&self.folder).map_err(failed)?;
+        folders::create(&self.folder).map_err(failed)?;
         remove(&unfinished).map_err(failed)?;
         fs::create_dir(&unfinished).map_err(failed)?;
         let written = checkpoint.write(&unfinished).and_then(|()| {
@@ -263,6 +266,20 @@ mod tests {
         assert_eq!(read.learner.skipped, written.learner.skipped);
         assert_eq!(bits_of(&read), bits_of(&written));
         assert!(notes.is_empty());
+    }
+
+    #[test]
+    fn no_checkpoint_is_written_into_a_folder_that_was_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = folder.path().join("train-1");
+        fs::create_dir(&job).unwrap();
+        let store = Store::new(&job.join("checkpoints"), 3);
+        store.save(&checkpoint(1)).unwrap();
+
+        fs::remove_dir_all(&job).unwrap();
+
+        assert!(store.save(&checkpoint(2)).is_err());
+        assert!(!job.exists());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     disk::{
         DiskError,
         atomic::{self, Flush},
+        folders,
     },
     train::{EvaluationRecord, StepRecord},
 };
@@ -45,7 +46,7 @@ impl EventFile {
         // name.
         let path = folder.join(format!("{PREFIX}{attempt:010}.recode"));
         let write = DiskError::write(&path);
-        fs::create_dir_all(folder).map_err(write)?;
+        folders::create(folder).map_err(write)?;
         remove_events(folder).map_err(write)?;
         let seconds: f64 = records.iter().map(|record| record.timing.seconds).sum();
         let mut time = now() - seconds;
