@@ -99,6 +99,18 @@ pub(super) fn plain_blocks(text: &str) -> Vec<Block> {
     found
 }
 
+/// The places of names that lines of a text mark as code by backticks: those without white space.
+pub(super) fn names_in_lines(text: &str) -> Vec<Range<usize>> {
+    let masked = masked(text);
+    let events = Parser::new_ext(&masked, Options::empty()).into_offset_iter();
+    let spans = events.filter_map(|(event, range)| match event {
+        // A lone backtick before the tag and one after it do not mean a name.
+        Event::Code(code) => (!code.trim().contains(char::is_whitespace)).then_some(range),
+        _ => None,
+    });
+    spans.collect()
+}
+
 /// The lines of code as they are, if some start left of their indented fence.
 ///
 /// `CommonMark` takes the indentation of the fence off each line that has it, and would so change the indentation of lines

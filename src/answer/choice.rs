@@ -16,6 +16,8 @@ use super::{
 pub struct Answer {
     marked: Vec<Part>,
     whole: Part,
+    /// The text from an earlier end of the thinking on, which counts if the later one lacks what is wanted.
+    earlier: Option<Box<Answer>>,
 }
 
 /// A text, whose blocks are found when they are needed.
@@ -46,11 +48,18 @@ impl Answer {
     pub fn read(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        let spoken = spoken(&text);
-        let marked = marked(spoken);
+        let (spoken, earlier) = spoken(&text);
         Self {
-            marked: marked.into_iter().map(Part::new).collect(),
+            earlier: earlier.map(|earlier| Box::new(Self::of_spoken(earlier))),
+            ..Self::of_spoken(spoken)
+        }
+    }
+
+    fn of_spoken(spoken: &str) -> Self {
+        Self {
+            marked: marked(spoken).into_iter().map(Part::new).collect(),
             whole: Part::new(spoken),
+            earlier: None,
         }
     }
 
@@ -59,6 +68,16 @@ impl Answer {
     ///
     /// `wanted` is asked only if there is a choice. An empty fence is empty code if there is no other.
     pub fn fenced(&self, wanted: impl FnOnce() -> BTreeSet<String>) -> Option<String> {
+        let Some(earlier) = &self.earlier else {
+            return self.own_fenced(wanted);
+        };
+        let wanted = wanted();
+        let own = self.own_fenced(|| wanted.clone());
+        let other = || earlier.own_fenced(|| wanted.clone());
+        first_that_binds(own, other, &wanted)
+    }
+
+    fn own_fenced(&self, wanted: impl FnOnce() -> BTreeSet<String>) -> Option<String> {
         let mut fences = self
             .fences()
             .filter(|block| block.language != Language::Markdown);
@@ -79,17 +98,22 @@ impl Answer {
     /// text that is Python.
     pub fn code(&self, wanted: &str) -> Option<String> {
         let wanted = names(wanted);
-        if let Some(part) = self.parts().find(|part| binds(&part.text, &wanted)) {
+        let other = || self.earlier.as_ref()?.own_code(&wanted);
+        first_that_binds(self.own_code(&wanted), other, &wanted)
+    }
+
+    fn own_code(&self, wanted: &BTreeSet<String>) -> Option<String> {
+        if let Some(part) = self.parts().find(|part| binds(&part.text, wanted)) {
             return Some(part.text.clone());
         }
-        let fenced = self.best(&wanted);
+        let fenced = self.best(wanted);
         // Fenced code that is whole may be an example of the use of code that has no fence.
         if fenced
             .as_ref()
             .is_none_or(|best| !best.rank.binds && best.rank.parses)
         {
             let mut programs = self.parts().map(|part| longest_program(&part.text));
-            if let Some(program) = programs.find(|program| binds(program, &wanted)) {
+            if let Some(program) = programs.find(|program| binds(program, wanted)) {
                 return Some(program);
             }
         }
@@ -102,14 +126,19 @@ impl Answer {
 
     /// All texts that may have the code that binds `wanted`, the likelier ones first.
     pub fn sources(&self, wanted: &str) -> Vec<String> {
-        let wanted = names(wanted);
+        self.sources_of(&names(wanted))
+    }
+
+    fn sources_of(&self, wanted: &BTreeSet<String>) -> Vec<String> {
         let texts = || self.parts().map(|part| part.text.clone());
-        let mut sources: Vec<String> = texts().filter(|text| binds(text, &wanted)).collect();
-        let mut fenced = self.candidates(&wanted);
+        let mut sources: Vec<String> = texts().filter(|text| binds(text, wanted)).collect();
+        let mut fenced = self.candidates(wanted);
         // A stable sort: those of equal rank keep their order.
         fenced.sort_by_key(|candidate| std::cmp::Reverse(candidate.rank));
         sources.extend(fenced.into_iter().map(|candidate| candidate.code));
         sources.extend(texts());
+        let earlier = self.earlier.iter();
+        sources.extend(earlier.flat_map(|earlier| earlier.sources_of(wanted)));
         sources
     }
 
@@ -193,6 +222,19 @@ impl Part {
     fn blocks(&self) -> &[Block] {
         self.blocks.get_or_init(|| blocks(&self.text))
     }
+}
+
+/// The code, or other code if only that binds what is wanted.
+fn first_that_binds(
+    own: Option<String>,
+    other: impl FnOnce() -> Option<String>,
+    wanted: &BTreeSet<String>,
+) -> Option<String> {
+    if own.as_ref().is_some_and(|code| binds(code, wanted)) {
+        return own;
+    }
+    let other = other().filter(|code| binds(code, wanted));
+    other.or(own)
 }
 
 fn names(wanted: &str) -> BTreeSet<String> {

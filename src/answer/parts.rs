@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    blocks::{Block, blocks},
+    blocks::{Block, blocks, names_in_lines},
     program::parses,
 };
 
@@ -14,11 +14,12 @@ const END: &str = "</answer>";
 /// A longer answer with more tags than these is not read to its end.
 const TAGS: usize = 16;
 
-/// The text after the thinking, or the whole text if no thinking ends.
+/// The text after the thinking, or the whole text if no thinking ends; and the text after the first tag that could end the
+/// thinking, if that is another one.
 ///
 /// Thinking may name the tag that ends it, so it ends at the last tag that code follows. A tag in a block of code is part
 /// of the code.
-pub(super) fn spoken(text: &str) -> &str {
+pub(super) fn spoken(text: &str) -> (&str, Option<&str>) {
     let mut ends = outside(text, THINKING_END);
     if ends.is_empty() {
         // A draft whose fence is not closed would hide the end of the thinking.
@@ -31,11 +32,13 @@ pub(super) fn spoken(text: &str) -> &str {
             .any(|block| block.is_fenced && !block.code.trim().is_empty())
     };
     if let [end] = &*ends {
-        return after(end);
+        return (after(end), None);
     }
     let mut later = ends.iter().rev().take(TAGS).map(after);
     let with_code = later.find(has_code);
-    with_code.unwrap_or_else(|| ends.first().map_or(text, after))
+    let first = ends.first().map(after);
+    let chosen = with_code.or(first).unwrap_or(text);
+    (chosen, first.filter(|first| first.len() > chosen.len()))
 }
 
 /// The texts that are marked as the answer: closed ones first.
@@ -70,15 +73,16 @@ fn without_end(text: &str) -> &str {
     at_end.or(at_start).unwrap_or(text)
 }
 
-/// The places of a tag that is not in a block of code.
+/// The places of a tag that is not in code.
 fn outside(text: &str, tag: &str) -> Vec<Range<usize>> {
     let places = text.match_indices(tag).map(|(at, _)| at..at + tag.len());
     let places: Vec<Range<usize>> = places.collect();
     let before = places.last().and_then(|last| text.get(..last.start));
-    let has_fence = |text: &str| text.contains("```") || text.contains("~~~");
-    if !before.is_some_and(has_fence) {
+    let may_have_code = |text: &str| text.contains('`') || text.contains("~~~");
+    if !before.is_some_and(may_have_code) {
         return places;
     }
+    let names = names_in_lines(text);
     let blocks = blocks(text);
     let is_in = |block: &Block, place: &Range<usize>| {
         block.is_fenced && block.range.start < place.start && place.end <= block.range.end
@@ -86,6 +90,7 @@ fn outside(text: &str, tag: &str) -> Vec<Range<usize>> {
     let places = places.into_iter();
     places
         .filter(|place| !blocks.iter().any(|block| is_in(block, place)))
+        .filter(|place| !names.iter().any(|name| name.contains(&place.start)))
         .collect()
 }
 

@@ -35,6 +35,7 @@ MOUNT_ATTR_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
+MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
@@ -64,6 +65,9 @@ NOBODY = 65534
 # Where a program may write files: the first folder that contains no part of the interpreter is covered by a new
 # file system, which vanishes with its namespace.
 SCRATCH_PLACES = ("/tmp", "/var/tmp", "/mnt", "/media")
+
+# Where the C library keeps semaphores and shared memory: the same folder, by another name.
+SHARED_MEMORY = "/dev/shm"
 
 SYSTEM_PLACES = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo",
@@ -132,8 +136,13 @@ def mount_scratch(size):
             options = f"size={size},nr_inodes=4096,mode=0700".encode()
             flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
             call("mount", b"tmpfs", place.encode(), b"tmpfs", flags, options)
+            places = [place]
+            if os.path.isdir(SHARED_MEMORY) and not any(path.startswith(SHARED_MEMORY + "/") for path in used):
+                call("mount", place.encode(), SHARED_MEMORY.encode(), None, MS_BIND, None)
+                places.append(SHARED_MEMORY)
             set_attributes(b"/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0)
-            set_attributes(place.encode(), 0, 0, MOUNT_ATTR_RDONLY)
+            for own in places:
+                set_attributes(own.encode(), 0, 0, MOUNT_ATTR_RDONLY)
             return place
     raise Refused("no folder to cover")
 

@@ -8,7 +8,7 @@ fast, keeps every digit, and equal values of equal types have equal bytes (sets 
     v, x  the same, of a plain value that stands for one of another type
 
 An instance of a subclass of a plain type counts as its plain value. An object that has no plain value, such as an instance of a
-class that a program defines, becomes an `Opaque`, which equals nothing.
+class that a program defines, becomes an `Opaque`, which equals nothing. It may have the items that iterating it gives.
 
 This file is a part of harnesses: what it needs is bound before a program runs. `read` is for values of a program:
 `marshal.loads` must not read those, because it trusts what it reads.
@@ -18,6 +18,7 @@ import base64
 import builtins
 import os
 from marshal import dumps, loads
+from operator import length_hint
 from struct import Struct
 
 LEAVES = frozenset({type(None), type(...), bool, int, float, complex, str, bytes})
@@ -31,27 +32,41 @@ VERSION = 2
 LOADED, RAISED = b"L", b"R"
 FLOAT, COMPLEX = Struct("<d"), Struct("<dd")
 HEADER_BYTES = 5
+# How many items of an object are asked for, and their bytes.
+MOST_ITEMS, ITEMS_BYTES = 100_000, 1 << 20
 # The characters that are kept of the text of an exception.
 TEXT = 500
 
 
 class Opaque:
-    """An object that has no plain value: it equals nothing, and everything else that is done with it fails."""
+    """An object that has no plain value: it equals nothing, and everything else that is done with it fails.
 
-    def __init__(self, name):
-        self.name = name
+    If its items are known, it can be iterated once. Its items were asked for when it was made, so only until `turn`
+    changes: a program could see whether they are asked for later.
+    """
 
-    def __bool__(self):
+    turn = 0
+
+    def __init__(self, name, items=None):
+        self.name, self.items, self.made = name, items, Opaque.turn
+
+    def __bool__(self, *_):
         raise TypeError(f"a {self.name} is no plain value")
 
-    __len__ = __iter__ = __int__ = __float__ = __index__ = __bool__
+    __len__ = __int__ = __float__ = __index__ = __contains__ = __bool__
+
+    def __iter__(self):
+        items, self.items = self.items, None
+        if items is None or self.made != Opaque.turn:
+            self.__bool__()
+        return iter(items)
 
     def __repr__(self):
         return f"<{self.name}>"
 
 
-def encode(value):
-    """The letter and the body of a value."""
+def encode(value, with_items=False):
+    """The letter and the body of a value; an object that has no plain value has its items, if they are asked for."""
     try:
         body = dumps(value, VERSION)
         if is_exact(value):
@@ -60,6 +75,8 @@ def encode(value):
         # It contains something that `marshal` does not know, or is nested too deeply.
         pass
     tree = converted(value)
+    if with_items and type(tree) is Escape and tree.name == "object":
+        tree = with_its_items(value, tree.content)
     is_other = type(value) not in EXACT and type(tree) is not Escape
     letters = b"Vv"
     if has_escapes(tree):
@@ -135,6 +152,28 @@ def converted_object(value, kind):
     return Escape("object", str(kind.__name__))
 
 
+def with_its_items(value, name, kind_of=type, hint=length_hint, write=dumps):
+    """What stands for an object: with its items, if it has few enough and asking for them does not fail."""
+    nothing = Escape("object", name)
+    # `dict` reads such an object in another way.
+    if hasattr(value, "keys"):
+        return nothing
+    items, size = [], 0
+    try:
+        iterator = iter(value)
+        # `tuple` and `list` ask, too.
+        hint(value)
+        for item in iterator:
+            item = escaped(converted(item))
+            size += len(write(item, VERSION))
+            if size > ITEMS_BYTES or len(items) == MOST_ITEMS:
+                return nothing
+            items.append(item)
+    except BaseException:
+        return nothing
+    return Escape("items", (name, tuple(items)))
+
+
 def has_escapes(tree):
     left = [tree]
     while left:
@@ -198,6 +237,9 @@ def of_escape(name, content):
         return Decimal(content)
     if name == "object":
         return Opaque(content)
+    if name == "items":
+        kind, items = content
+        return Opaque(kind, [restored(item) for item in items])
     raise ValueError("no value has such a part")
 
 
@@ -343,7 +385,7 @@ def send(descriptor, data, write=os.write):
         written = write(descriptor, data)
 
 
-def answer_each(load, calls, descriptor, goes_on=False):
+def answer_each(load, calls, descriptor, goes_on=False, with_items=False):
     """Calls a function, and writes a message for each answer as soon as it is there.
 
     The reader measures the time between messages. The first one says that the function is loaded. An exception is the
@@ -355,7 +397,7 @@ def answer_each(load, calls, descriptor, goes_on=False):
         for positional, named in calls:
             try:
                 output = function(*positional, **named)
-                letter, body = encode(output)
+                letter, body = encode(output, with_items)
             except BaseException as error:
                 if not goes_on:
                     raise

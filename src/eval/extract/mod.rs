@@ -5,11 +5,11 @@ mod needed;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use crate::{
     answer::{Answer, longest_program},
-    syntax::{Grammar, Statement, StatementKind, check_syntax, statements},
+    syntax::{Grammar, Names, Statement, StatementKind, check_syntax, statements},
 };
 
 use needed::needed;
@@ -34,7 +34,7 @@ pub fn function(text: &str, entry_point: &str, prompt: &str) -> Option<String> {
     let programs = sources.iter().filter(|source| source.contains(entry_point));
     let mut programs = programs.map(|source| longest_program(source));
     if let Some(program) = programs.find_map(|program| needed(&program, entry_point)) {
-        return Some(program);
+        return Some(with_imports(program, &sources));
     }
     // The last lines of a body may be truncated or be prose.
     let lines: Vec<&str> = answer.continuation().lines().collect();
@@ -44,6 +44,39 @@ pub fn function(text: &str, entry_point: &str, prompt: &str) -> Option<String> {
         .map(|lines| format!("{prompt}{}\n", lines.join("\n")))
         .find(|program| check_syntax(program, Grammar::Python313).is_ok())
         .and_then(|program| needed(&program, entry_point))
+}
+
+/// A program with the imports of names that it lacks, which may be in fences of their own.
+fn with_imports(program: String, sources: &[String]) -> String {
+    let names = |source: &str| statements(source).unwrap_or_default();
+    let own = names(&program);
+    let bound: BTreeSet<&str> = all_of(&own, |names| &names.binds);
+    let lacking: BTreeSet<&str> = all_of(&own, |names| &names.needs);
+    let lacking: BTreeSet<&str> = lacking.difference(&bound).copied().collect();
+    let others = sources.iter().filter(|source| source.contains("import"));
+    let others = others.flat_map(|source| names(source));
+    let is_lacking = |statement: &Statement| {
+        let mut binds = statement.names.binds.iter().map(String::as_str);
+        statement.kind == StatementKind::Import && binds.any(|name| lacking.contains(name))
+    };
+    let imports: BTreeSet<String> = others
+        .filter(is_lacking)
+        .map(|statement| statement.text)
+        .collect();
+    if imports.is_empty() {
+        return program;
+    }
+    let (future, program) = split_future(&program);
+    let imports = imports.iter().map(String::as_str);
+    let lines: Vec<&str> = [&*future].into_iter().chain(imports).collect();
+    format!("{}\n\n{program}", lines.join("\n").trim_start())
+}
+
+fn all_of(statements: &[Statement], set: impl Fn(&Names) -> &BTreeSet<String>) -> BTreeSet<&str> {
+    let names = statements
+        .iter()
+        .flat_map(|statement| set(&statement.names));
+    names.map(String::as_str).collect()
 }
 
 /// The name of the function in its `def` line.

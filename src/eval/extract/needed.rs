@@ -26,8 +26,8 @@ const CHANGING: &[&str] = &[
     "update",
 ];
 
-/// Functions of modules that end a program, wait, read, print, or start something else: none of them is part of a
-/// solution's set-up.
+/// Functions of modules that end a program, wait, read, print, or start something else: whether a statement is needed
+/// does not follow from a call of one of them.
 const NO_SET_UP: &[&str] = &[
     "_exit",
     "abort",
@@ -60,25 +60,58 @@ const NO_SET_UP: &[&str] = &[
     "writelines",
 ];
 
+/// Functions of modules that wait for long, or end a program so that nothing can hold it.
+const NEVER_SET_UP: &[&str] = &[
+    "_exit",
+    "abort",
+    "kill",
+    "main",
+    "mainloop",
+    "pause",
+    "run_docstring_examples",
+    "run_forever",
+    "serve_forever",
+    "show",
+    "sleep",
+    "testfile",
+    "testmod",
+];
+
 /// Functions of Python that change an object by a name in a text.
 const BY_NAME: &[&str] = &["delattr", "exec", "globals", "locals", "setattr", "vars"];
 
-/// The program without what `entry_point` does not need; `None` if it does not define it.
+/// The program without what only shows `entry_point`; `None` if it does not define it.
 ///
-/// Kept are imports, and each statement at the top level that binds or changes a name that the function reaches, also
-/// by calling something that changes it, and calls that set up a module (`sys.setrecursionlimit`). Left out are
-/// prints and asserts (unless `:=` in them binds such a name), statements that ask for input, the main guard, and calls of
-/// the function itself: examples of its use must not run.
+/// Imports are kept, and each statement at the top level that binds or changes a name that the function reaches, also
+/// by calling something that changes it, and calls that set up a module (`sys.setrecursionlimit`). What else may matter,
+/// such as a class that registers itself, is kept so that its failure does not matter. Left out are prints and asserts
+/// (unless `:=` in them binds such a name), statements that ask for input, the body of the main guard, loops without
+/// an end, calls of the function itself, and what only these need: examples of its use must not run.
 pub(super) fn needed(source: &str, entry_point: &str) -> Option<String> {
     let statements = statements(source).ok()?;
     let program = Program::new(&statements, entry_point);
     if !program.bound.contains(entry_point) {
         return None;
     }
-    let kept = program.kept();
-    let texts = statements.iter().zip(kept);
-    let texts = texts.filter_map(|(statement, kept)| kept.then_some(statement.text.as_str()));
+    let needed = program.kept();
+    let shown = program.shown(&needed);
+    let parts = statements.iter().zip(needed.iter().zip(&shown)).enumerate();
+    let texts = parts.filter_map(|(at, (statement, (is_needed, is_shown)))| {
+        let is_docstring = at == 0 && statement.kind == StatementKind::Text;
+        match (is_needed, is_shown) {
+            (true, _) => Some(statement.text.clone()),
+            _ if is_docstring => Some(statement.text.clone()),
+            (_, true) => None,
+            _ => Some(tried(&statement.text)),
+        }
+    });
     Some(texts.collect::<Vec<_>>().join("\n\n") + "\n")
+}
+
+/// Runs a statement whose failure does not matter, not even if Python does not compile it.
+fn tried(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("try:\n    exec('''{text}''')\nexcept BaseException:\n    pass")
 }
 
 /// What is known of the whole program.
@@ -146,9 +179,12 @@ impl<'a> Program<'a> {
         let binds = names.binds.iter().any(is_wanted);
         match statement.kind {
             StatementKind::Import => true,
-            StatementKind::MainGuard | StatementKind::Input => false,
+            StatementKind::MainGuard | StatementKind::Input | StatementKind::Text => false,
             StatementKind::Assert | StatementKind::Print => binds,
-            StatementKind::Definition | StatementKind::Other => {
+            StatementKind::Definition
+            | StatementKind::Calls
+            | StatementKind::Endless
+            | StatementKind::Other => {
                 let is_changed = |name: &String| {
                     is_wanted(name)
                         || self.imported.contains(name.as_str())
@@ -222,6 +258,127 @@ impl<'a> Program<'a> {
         };
         let passes = call.arguments.iter().any(|name| is_object(name));
         changes.into_iter().any(is_object) || (call.is_statement && passes)
+    }
+}
+
+/// What only shows the function.
+impl<'a> Program<'a> {
+    /// Whether each statement that is not `needed` is only there to show the function, or to be shown with it.
+    fn shown(&self, needed: &[bool]) -> Vec<bool> {
+        let wanted = self.wanted(needed);
+        let statements = || self.statements.iter().zip(needed);
+        let mut shown: Vec<bool> = statements()
+            .map(|(statement, needed)| !needed && self.is_shown(statement, &wanted))
+            .collect();
+        loop {
+            let reads = |is_shown: bool| {
+                let these = self.statements.iter().zip(&shown);
+                let these = these.filter(move |(_, shown)| **shown == is_shown);
+                all(these.map(|(one, _)| &one.names), |names| &names.needs)
+            };
+            let (by_shown, by_others) = (reads(true), reads(false));
+            let is_for_show = |statement: &Statement| {
+                let binds = &statement.names.binds;
+                let names = || binds.iter().map(String::as_str);
+                let only_shown = names().any(|name| by_shown.contains(name))
+                    && !names().any(|name| by_others.contains(name));
+                // A definition takes no time, and may be found by a name that a program makes.
+                let is_definition = statement.kind == StatementKind::Definition;
+                only_shown && (!is_definition || self.reaches(statement).contains(self.entry_point))
+            };
+            let more: Vec<bool> = statements()
+                .zip(&shown)
+                .map(|((statement, needed), shown)| *shown || (!needed && is_for_show(statement)))
+                .collect();
+            if more == shown {
+                return shown;
+            }
+            shown = more;
+        }
+    }
+
+    /// The names that the needed statements read.
+    fn wanted(&self, needed: &[bool]) -> BTreeSet<&'a str> {
+        let statements = self.statements.iter().zip(needed);
+        let needed = statements.filter(|(_, needed)| **needed);
+        all(needed.map(|(one, _)| &one.names), |names| &names.needs)
+    }
+
+    fn is_shown(&self, statement: &Statement, wanted: &BTreeSet<&str>) -> bool {
+        let takes_out = |call: &Call| {
+            let is_changing = |method: &String| CHANGING.contains(&method.as_str());
+            call.method.as_ref().is_some_and(is_changing)
+                && call.roots.iter().any(|root| wanted.contains(root.as_str()))
+        };
+        match statement.kind {
+            StatementKind::Import | StatementKind::Definition => false,
+            StatementKind::MainGuard
+            | StatementKind::Input
+            | StatementKind::Endless
+            | StatementKind::Text => true,
+            StatementKind::Assert | StatementKind::Print => {
+                self.reaches(statement).contains(self.entry_point)
+                    || !statement.names.calls.iter().any(takes_out)
+            }
+            // A loop that calls the function and drops what it returns fills its cache.
+            StatementKind::Calls if self.only_calls_it(statement) => false,
+            StatementKind::Calls | StatementKind::Other => {
+                let reached = self.reaches(statement);
+                let asks = reached.contains("input") && !self.bound.contains("input");
+                reached.contains(self.entry_point) || asks || self.waits(statement)
+            }
+        }
+    }
+
+    fn only_calls_it(&self, statement: &Statement) -> bool {
+        let calls = || {
+            statement
+                .names
+                .calls
+                .iter()
+                .filter(|call| call.is_statement)
+        };
+        calls().next().is_some()
+            && calls().all(|call| call.method.is_none() && call.roots.iter().eq([self.entry_point]))
+    }
+
+    /// The names that a statement reads, and that those who bind them read. What the function reads does not count.
+    fn reaches(&self, statement: &'a Statement) -> BTreeSet<&'a str> {
+        let mut reached = BTreeSet::new();
+        let mut waiting: Vec<&str> = statement.names.needs.iter().map(String::as_str).collect();
+        while let Some(name) = waiting.pop() {
+            if !reached.insert(name) || name == self.entry_point {
+                continue;
+            }
+            for names in self.statements.iter().map(|statement| &statement.names) {
+                if names.binds.contains(name) {
+                    waiting.extend(names.needs.iter().map(String::as_str));
+                }
+            }
+        }
+        reached
+    }
+
+    /// Whether a statement, or a function that it calls, waits or ends the program.
+    fn waits(&self, statement: &Statement) -> bool {
+        let mut called = BTreeSet::new();
+        let mut waiting: Vec<&Call> = statement.names.calls.iter().collect();
+        while let Some(call) = waiting.pop() {
+            let root = call.roots.first().map(String::as_str);
+            let name = call.method.as_deref().or(root).unwrap_or_default();
+            let of_module = call
+                .roots
+                .iter()
+                .any(|root| self.imported.contains(root.as_str()));
+            if of_module && NEVER_SET_UP.contains(&name) {
+                return true;
+            }
+            if let Some(function) = root.filter(|root| called.insert(*root)) {
+                let effects = self.effects.get(function).into_iter().flatten();
+                waiting.extend(effects.flat_map(|effects| &effects.calls));
+            }
+        }
+        false
     }
 }
 

@@ -93,6 +93,29 @@ const WHOLE: &[&str] = &[
     "from dataclasses import dataclass, field\n@dataclass\nclass P:\n    x: int = 1\ndef run(x):\n    return P().x + x",
     "from enum import Enum\nclass E(Enum):\n    ONE = 1\ndef run(x):\n    return x + E.ONE.value",
     "ONE = 1\nclass C:\n    step = ONE\ndef run(x):\n    return x + C.step",
+    "class B:\n    subs = []\n    def __init_subclass__(cls):\n        B.subs.append(cls)\nclass A(B):\n    n = 1\ndef run(x):\n    return x + B.subs[0].n",
+    "class B:\n    pass\nclass A(B):\n    \"\"\"It's \\n '''here'''.\"\"\"\n    n = 1\ndef run(x):\n    assert len(B.__subclasses__()[0].__doc__) == 18\n    return x + B.__subclasses__()[0].n",
+    "class M(type):\n    made = {}\n    def __new__(m, n, b, d):\n        c = super().__new__(m, n, b, d)\n        M.made[n] = c\n        return c\nclass P(metaclass=M):\n    n = 1\ndef run(x):\n    return x + M.made['P'].n",
+    "from functools import lru_cache\n@lru_cache(None)\ndef fib(n):\n    return n if n < 2 else fib(n-1) + fib(n-2)\nfor i in range(0, 3000, 100):\n    fib(i)\ndef run(x):\n    fib(3000)\n    return x + 1",
+    "from functools import lru_cache\n@lru_cache(None)\ndef fib(n):\n    return n if n < 2 else fib(n-1) + fib(n-2)\ni = 0\nwhile i < 3000:\n    fib(i)\n    i += 100\ndef run(x):\n    fib(3000)\n    return x + 1",
+    "from functools import lru_cache\n@lru_cache(None)\ndef run(x):\n    return 2 if x < 2 else 1 + run(x - 1) - (x == 3000) * run(2999) + (x == 1)\nfor i in range(0, 3000, 100):\n    run(i)",
+    "def g():\n    n = 0\n    while True:\n        n = yield n\nG = g()\nnext(G)\ndef run(x):\n    return G.send(x + 1)",
+    "H = [3, 1, 2]\nlist.sort(H)\ndef run(x):\n    return x + H[0]",
+    "class Q:\n    items = []\n    def add(self, v):\n        Q.items.append(v)\n        return self\nQ().add(1).add(2)\ndef run(x):\n    return x + Q.items[0]",
+    "import threading\nT = []\nt = threading.Thread(target=lambda: T.append(1))\nt.start()\nt.join()\ndef run(x):\n    return x + T[0]",
+    "import asyncio\nT = []\nasync def fill():\n    T.append(1)\nasyncio.run(fill())\ndef run(x):\n    return x + T[0]",
+    "from concurrent.futures import ThreadPoolExecutor\nT = []\nwith ThreadPoolExecutor() as pool:\n    pool.submit(T.append, 1)\ndef run(x):\n    return x + T[0]",
+    "T = {}\n(lambda: T.update(a=1))()\ndef run(x):\n    return x + T['a']",
+    "T = {}\nlist(map(lambda k: T.update({k: 1}), 'ab'))\ndef run(x):\n    return x + T['a']",
+    "import builtins\nbuiltins.K = 1\ndef run(x):\n    return x + K",
+    "if __name__ == '__main__':\n    K = 2\nelse:\n    K = 1\ndef run(x):\n    return x + K",
+    "if __name__ == '__main__' or True:\n    def run(x):\n        return x + 1",
+    "if __name__ != '__main__':\n    K = 1\ndef run(x):\n    return x + K",
+    "def helper(x):\n    return x + 1\ndef run(x):\n    return globals()['hel' + 'per'](x)",
+    "STEP_1 = 1\ndef run(x):\n    return x + eval('STEP_' + str(x))",
+    "T = [1, 2]\nprint(T.pop(0))\ndef run(x):\n    return x + T[0] - 1",
+    "T = []\nassert T.append(1) is None\ndef run(x):\n    return x + T[0]",
+    "'One.'\ndef run(x):\n    return x + len(__doc__) - 3",
 ];
 
 /// Lines after a solution that would fail, wait or end the program if they ran.
@@ -123,6 +146,21 @@ const EXAMPLES: &[&str] = &[
     "import timeit\ntimeit.timeit(lambda: run('a'))",
     "with open('no such file') as file:\n    data = file.read()",
     "try:\n    print(run('a'))\nfinally:\n    1 / 0",
+    "data = [0] * 10 ** 12\nprint(run(data))",
+    "data = no_such_name()\nfor x in data:\n    print(x, run(x))",
+    "class Test(no_such_class):\n    pass",
+    "return 5",
+    "await run(1)",
+    "type N = int",
+    "x = 1\nclass Broken:\n    break",
+    "import os\nos._exit(1)",
+    "from time import sleep\ndef wait():\n    sleep(60)\nwait()",
+    "while True:\n    try:\n        n = input()\n    except EOFError:\n        continue",
+    "def ask():\n    return input()\nwhile not ask.__doc__:\n    try:\n        ask()\n    except EOFError:\n        pass",
+    "import threading\nt = threading.Thread(target=run, args=('a',))\nt.start()\nt.join()",
+    "for x in 'ab':\n    run(x)",
+    "if __name__ == '__main__':\n    run('a')\nelse:\n    run('b')",
+    "import sys\nfor line in sys.stdin:\n    print(run(int(line)))",
 ];
 
 /// Runs a program that asserts something of `run`.
@@ -191,16 +229,21 @@ fn of_a_chat_answer_the_function_and_what_it_uses_remain() {
                 return x + LIMIT\n\ndef f(x):\n    return helper(x)\n\ndef unused(): pass\n\
                 print(f(1))\nassert f(1) == 5\nn = 7\n```\nDone.";
     let program = function(text, "f", "def f(x):\n").unwrap();
+    let tried = |text| format!("try:\n    exec('''{text}''')\nexcept BaseException:\n    pass");
     assert_eq!(
         program,
-        "import math\n\nLIMIT = 3\n\ndef helper(x):\n    return x + LIMIT\n\n\
-         def f(x):\n    return helper(x)\n"
+        format!(
+            "import math\n\nLIMIT = 3\n\ndef helper(x):\n    return x + LIMIT\n\n\
+             def f(x):\n    return helper(x)\n\n{}\n\n{}\n",
+            tried("def unused(): pass"),
+            tried("n = 7")
+        )
     );
 }
 
 #[test]
 fn a_parameter_is_no_global_name() {
-    let text = "```python\nn = 5\ndef f(n):\n    return [m for m in n]\nm = 1 / 0\n```";
+    let text = "```python\nn = 5\nprint(n)\ndef f(n):\n    return [m for m in n]\nm = 1 / 0\nprint(m)\n```";
     let program = function(text, "f", "").unwrap();
     assert_eq!(program, "def f(n):\n    return [m for m in n]\n");
 }
@@ -238,6 +281,25 @@ fn a_truncated_answer_keeps_what_is_whole() {
         "def f(x):\n    return x\n"
     );
     assert_eq!(function("I do not know f.", "f", "def f(x):\n"), None);
+}
+
+#[test]
+fn imports_may_have_a_fence_of_their_own() {
+    let future = "from __future__ import annotations\n";
+    for (first, before) in [
+        ("import math", ""),
+        ("import math\nimport os", ""),
+        ("import math", future),
+    ] {
+        let code = format!("{before}def f(x):\n    return math.floor(x)");
+        let text = format!(
+            "```python\n{first}\n```\nthen\n```python\n{code}\n```\n```python\nimport f\n```"
+        );
+        let program = function(&text, "f", "").unwrap();
+        let code = code.replace(future, "");
+        let rest = program.replace("pass\n\n", "");
+        assert_eq!(rest, format!("{before}import math\n\n{code}\n"));
+    }
 }
 
 #[test]

@@ -17,7 +17,8 @@ def fill(name, make):
     except (OSError, ValueError, AttributeError):
         pass
 def file():
-    descriptor = os.open(f'file{len(kept)}', os.O_RDWR | os.O_CREAT)
+    folder = ('.', '/dev/shm')[len(kept) % 2]
+    descriptor = os.open(f'{folder}/file{len(kept)}', os.O_RDWR | os.O_CREAT)
     os.posix_fallocate(descriptor, 0, part)
     return mmap.mmap(descriptor, part, flags=mmap.MAP_SHARED)
 def zero():

@@ -3,6 +3,7 @@
 //! The analysis reads the tree alone. Where it cannot know what a statement does, it reports more rather than fewer names.
 
 mod bound;
+mod guard;
 mod parts;
 mod stack;
 mod visit;
@@ -13,17 +14,15 @@ use std::{
     ops::Range,
 };
 
-use ruff_python_ast::{Expr, Stmt};
-use ruff_text_size::Ranged as _;
+use ruff_python_ast::Expr;
 
 use super::{Grammar, SyntaxFault, parse::with_syntax_tree};
 use parts::Parts;
-use walk::Walk;
 
 /// A statement at the top level of a module.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// Its text, with `\n` line ends.
+    /// Its text, with `\n` line ends. A main guard with other branches has `pass` in place of its body.
     pub text: String,
     /// Its bytes in the module with `\n` line ends.
     pub range: Range<usize>,
@@ -44,8 +43,14 @@ pub enum StatementKind {
     Assert,
     /// A call of `print`, whose value is not used.
     Print,
-    /// `if __name__ == "__main__"`.
+    /// `if __name__ == "__main__"` without another branch.
     MainGuard,
+    /// A `for` that only calls functions, `print` not among them, and does not use their values.
+    Calls,
+    /// A `while` that nothing in it ends.
+    Endless,
+    /// A text that stands alone.
+    Text,
     /// A simple statement that calls `input`.
     Input,
     /// Any other statement.
@@ -97,17 +102,8 @@ pub struct Effects {
 pub fn statements(source: &str) -> Result<Vec<Statement>, SyntaxFault> {
     with_syntax_tree(source, Grammar::Python313, |tree| {
         let body = tree.module.body.iter();
-        body.map(|statement| Statement {
-            text: tree
-                .source
-                .get(range(statement))
-                .unwrap_or_default()
-                .to_owned(),
-            range: range(statement),
-            kind: kind(statement),
-            names: Walk::of_statement(statement),
-        })
-        .collect()
+        body.map(|statement| guard::without_main(statement, tree.source))
+            .collect()
     })
 }
 
@@ -140,27 +136,6 @@ pub fn library_names(source: &str) -> Result<BTreeSet<String>, SyntaxFault> {
     })
 }
 
-fn range(statement: &Stmt) -> Range<usize> {
-    let range = statement.range();
-    range.start().to_usize()..range.end().to_usize()
-}
-
-fn kind(statement: &Stmt) -> StatementKind {
-    match statement {
-        Stmt::Import(_) | Stmt::ImportFrom(_) => StatementKind::Import,
-        Stmt::FunctionDef(_) | Stmt::ClassDef(_) => StatementKind::Definition,
-        Stmt::Assert(_) => StatementKind::Assert,
-        Stmt::If(part) if is_main_guard(&part.test) => StatementKind::MainGuard,
-        Stmt::Expr(part) if is_call_of(&part.value, "print") => StatementKind::Print,
-        Stmt::Expr(_) | Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_)
-            if walk::calls_input(statement) =>
-        {
-            StatementKind::Input
-        }
-        _ => StatementKind::Other,
-    }
-}
-
 /// The name of the object of which an expression is the object itself, an attribute or an item.
 fn object_of(mut expression: &Expr) -> Option<&str> {
     loop {
@@ -172,30 +147,6 @@ fn object_of(mut expression: &Expr) -> Option<&str> {
             _ => return None,
         };
     }
-}
-
-fn is_call_of(expression: &Expr, name: &str) -> bool {
-    let call = expression.as_call_expr();
-    let function = call.and_then(|call| call.func.as_name_expr());
-    function.is_some_and(|function| function.id.as_str() == name)
-}
-
-fn is_main_guard(test: &Expr) -> bool {
-    let Expr::Compare(compare) = test else {
-        return match test {
-            Expr::BoolOp(both) => both.values.iter().any(is_main_guard),
-            _ => false,
-        };
-    };
-    let mut sides = [&*compare.left]
-        .into_iter()
-        .chain(compare.comparators.iter());
-    let is_equal = matches!(&*compare.ops, [ruff_python_ast::CmpOp::Eq]);
-    is_equal
-        && sides.any(|side| {
-            side.as_name_expr()
-                .is_some_and(|name| name.id.as_str() == "__name__")
-        })
 }
 
 #[cfg(test)]
@@ -323,6 +274,41 @@ mod tests {
             .map(|call| joined(&call.roots))
             .collect();
         assert_eq!(roots, ["c", "g"]);
+    }
+
+    #[test]
+    fn statements_have_kinds() {
+        use StatementKind::{Calls, Endless, Input, MainGuard, Other, Print, Text};
+        for (source, expected) in [
+            ("if __name__ == '__main__':\n    a", MainGuard),
+            ("if '__main__' == __name__ and a:\n    b", MainGuard),
+            ("if __name__ == '__main__' or a:\n    b", Other),
+            ("if __name__ != '__main__':\n    a", Other),
+            ("if __name__ == 'a':\n    b", Other),
+            ("for a in b:\n    for c in a:\n        d(c)", Calls),
+            ("for a in b:\n    print(a)", Other),
+            ("for a in b:\n    assert c(a)", Other),
+            ("while True:\n    a", Endless),
+            ("while 1:\n    def a():\n        raise b", Endless),
+            ("while True:\n    if a:\n        break", Other),
+            ("while a:\n    b", Other),
+            ("\"a\"", Text),
+            ("print('a')", Print),
+            ("a = input()", Input),
+        ] {
+            assert_eq!(statements(source).unwrap()[0].kind, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn of_a_main_guard_the_other_branches_count() {
+        let source =
+            "if __name__ == '__main__':\n    a = 1\n    b()\nelif c:\n    d = 1\nelse:\n    e = 1";
+        let statement = statements(source).unwrap().remove(0);
+        let text = "if __name__ == '__main__':\n    pass\nelif c:\n    d = 1\nelse:\n    e = 1";
+        assert_eq!(statement.text, text);
+        assert_eq!(joined(&statement.names.binds), "d e");
+        assert_eq!(statement.kind, StatementKind::Other);
     }
 
     #[test]

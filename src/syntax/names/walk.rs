@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::{
     Comprehension, Decorator, Expr, ExprCall, Parameters, Stmt, StmtClassDef, StmtFor,
-    StmtFunctionDef, StmtTry,
+    StmtFunctionDef, StmtIf, StmtTry,
     visitor::{self, Visitor},
 };
 
@@ -36,6 +36,16 @@ impl Walk {
     pub(super) fn of_statement(statement: &Stmt) -> Names {
         let mut walk = Self::new(Scope::Module, Bound::default());
         walk.visit_stmt(statement);
+        walk.names
+    }
+
+    /// The names in the branches of an `if` after its first one.
+    pub(super) fn of_other_branches(part: &StmtIf) -> Names {
+        let mut walk = Self::new(Scope::Module, Bound::default());
+        walk.visit_expr(&part.test);
+        for clause in &part.elif_else_clauses {
+            walk.branch(|walk| walk.visit_elif_else_clause(clause));
+        }
         walk.names
     }
 

@@ -184,16 +184,20 @@ def check(candidate):
 ";
 
     fn benchmark(is_in_process: bool) -> Box<dyn Benchmark> {
+        benchmark_of(TEST, "len(values)", is_in_process)
+    }
+
+    fn benchmark_of(test: &str, result: &str, is_in_process: bool) -> Box<dyn Benchmark> {
         let row = json!({
-            "task_id": "T/0", "entry_point": "count", "test": TEST,
+            "task_id": "T/0", "entry_point": "count", "test": test,
             "prompt": "def helper():\n    return 2\n\ndef count(values):\n",
-            "canonical_solution": "    return len(values)\n",
+            "canonical_solution": format!("    return {result}\n"),
         });
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), row.to_string()).unwrap();
         let options = Options {
             is_in_process,
-            timeout: Some(Duration::from_secs(5)),
+            timeout: Some(Duration::from_secs(3)),
             ..Options::default()
         };
         open("humaneval", file.path(), &options).unwrap()
@@ -237,6 +241,123 @@ def check(candidate):
                     "in process: {is_in_process}: {solution}"
                 );
             }
+        }
+    }
+
+    /// Tests that make a tuple of each answer, as those of two tasks do, and keep one answer for later.
+    const TUPLES: &str = "
+def check(candidate):
+    assert tuple(candidate([3, 1])) == (1, 3)
+    assert tuple(candidate([3, 2, 1])) == tuple(count([2, 3, 1]))
+";
+    const LATER: &str = "
+def check(candidate):
+    first = candidate([1])
+    assert tuple(candidate([2])) == (2,)
+    assert tuple(first) == (1,)
+";
+    const TWICE: &str = "
+def check(candidate):
+    first = candidate([1])
+    assert tuple(first) == (1,)
+    assert tuple(first) == (1,)
+";
+
+    /// The verdicts outside of the solution's process and within it. Oracle: `check` in one interpreter.
+    #[test]
+    fn an_object_without_a_plain_value_has_its_items() {
+        let pool = pool();
+        let def = "def count(values):\n    ";
+        let cases = [
+            (TUPLES, "return sorted(values)", [true, true]),
+            (TUPLES, "yield from sorted(values)", [true, true]),
+            (TUPLES, "return map(int, sorted(values))", [true, true]),
+            (
+                TUPLES,
+                "import collections\n    return collections.deque(sorted(values))",
+                [true, true],
+            ),
+            (
+                TUPLES,
+                "import collections\n    return collections.UserList(sorted(values))",
+                [true, true],
+            ),
+            (
+                TUPLES,
+                "import array\n    return array.array('l', sorted(values))",
+                [true, true],
+            ),
+            (TUPLES, "yield from values", [false, false]),
+            (
+                TUPLES,
+                "yield from sorted(values)\n    raise ValueError",
+                [false, false],
+            ),
+            (
+                TUPLES,
+                "yield from sorted(values)\n    yield len",
+                [false, false],
+            ),
+            (
+                TUPLES,
+                "import itertools\n    return itertools.repeat(1)",
+                [false, false],
+            ),
+            (
+                TUPLES,
+                "while True:\n        yield 'a' * 10 ** 6",
+                [false, false],
+            ),
+            (
+                TUPLES,
+                "class E:\n        def __eq__(self, other): return True\n    return iter([E() for _ in values])",
+                [false, true],
+            ),
+            (
+                TUPLES,
+                "class C:\n        n = 0\n        def __iter__(self):\n            C.n += 1\n            return iter(sorted(values) if C.n > 1 else [])\n    return C()",
+                [false, false],
+            ),
+            (
+                TUPLES,
+                "class C:\n        def __len__(self): return 1 // 0\n        def __iter__(self): return iter(sorted(values))\n    return C()",
+                [false, false],
+            ),
+            // Which items it has may depend on when they are asked for.
+            (LATER, "yield from values", [false, true]),
+            (LATER, "return values", [true, true]),
+            (
+                LATER,
+                "global last\n    last = values\n    return (value for i in [0] for value in last)",
+                [false, false],
+            ),
+            // An iterator has its items once.
+            (TWICE, "yield from values", [false, false]),
+            (TWICE, "return tuple(values)", [true, true]),
+            (
+                "def check(candidate):\n    assert candidate([1]) == [1]",
+                "yield from values",
+                [false, false],
+            ),
+            (
+                "def check(candidate):\n    assert 1 in candidate([1])",
+                "class C:\n        def __contains__(self, other): return False\n        def __iter__(self): return iter([1])\n    return C()",
+                [false, false],
+            ),
+            (
+                "def check(candidate):\n    assert dict(candidate([1])) == {1: 2}",
+                "class C:\n        def keys(self): return []\n        def __iter__(self): return iter([(1, 2)])\n    return C()",
+                [false, false],
+            ),
+        ];
+        for (test, body, expected) in cases {
+            let solution = format!("{PREFIX}{def}{body}\n");
+            let passed = [false, true].map(|is_in_process| {
+                let benchmark = benchmark_of(test, "sorted(values)", is_in_process);
+                let judgement = benchmark.judge(&benchmark.tasks()[0], &solution, &pool);
+                judgement.unwrap().passed
+            });
+            assert_eq!(passed, expected, "outside, in process: {test}{solution}");
         }
     }
 

@@ -34,7 +34,7 @@ def answer(argument, descriptor):
     argument = json.loads(argument)
     name = argument["entry_point"]
     calls = [decode(*call) for call in messages_of(argument["calls"])]
-    answer_each(lambda: load(argument["solution"], name)[name], calls, descriptor, argument["goes_on"])
+    answer_each(lambda: load(argument["solution"], name)[name], calls, descriptor, argument["goes_on"], True)
 
 
 def check(argument):
@@ -49,7 +49,8 @@ def check(argument):
 
 
 def load(source, entry_point):
-    namespace = {}
+    # The builtins that `import builtins` gives; this code has others.
+    namespace = {"__builtins__": vars(builtins)}
     exec(compiled(source), namespace)
     if entry_point not in namespace:
         raise NameError(f"name '{entry_point}' is not defined")
@@ -98,6 +99,7 @@ def check_answers(argument):
     def candidate(*positional, **named):
         nonlocal is_lacking, repeated
         number = len(calls)
+        Opaque.turn += 1
         calls.append(message(*encode((positional, named))))
         # Compared as bytes, in which 1, 1.0 and True differ and nan equals itself.
         if repeated is None and number < len(answers) and calls[number] == known[number]:

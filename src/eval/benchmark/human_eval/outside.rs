@@ -7,7 +7,8 @@
 //! # Differences from the original harness, by design
 //!
 //! - An instance of a subclass of a plain type counts as its plain value. Any other object that is no plain value (an
-//!   iterator, an instance of a class that the solution defines) equals nothing.
+//!   iterator, an instance of a class that the solution defines) equals nothing. The tests can iterate it once, before
+//!   their next call; its items are asked for as soon as the solution returns it.
 //! - The tests do not see changes that a solution makes to its arguments.
 //! - If a solution redefines a helper of the prompt that the tests use, the tests use the benchmark's.
 //! - The solution and its tests have the time limit each.
