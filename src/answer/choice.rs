@@ -17,7 +17,7 @@ pub struct Answer {
     marked: Vec<Part>,
     whole: Part,
     /// The text from an earlier end of the thinking on, which counts if the later one lacks what is wanted.
-    earlier: Option<Box<Answer>>,
+    earlier: Option<Box<Self>>,
 }
 
 /// A text, whose blocks are found when they are needed.

@@ -6,7 +6,7 @@ use ruff_python_ast::{
     BoolOp, CmpOp, Expr, Stmt, StmtIf, StmtWhile,
     visitor::{self, Visitor},
 };
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::{Ranged as _, TextRange};
 
 use super::{Statement, StatementKind, stack::with_room, walk, walk::Walk};
 
