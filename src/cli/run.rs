@@ -85,6 +85,10 @@ enum On {
 }
 
 /// Runs `recode run`.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the steps of a command, in their order"
+)]
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(file) = &arguments.spec else {
         return Ok(first_steps::list_specs("recode run"));

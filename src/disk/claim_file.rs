@@ -22,7 +22,7 @@ use super::owner::Owner;
 const BEAT: Duration = Duration::from_secs(15);
 
 /// How long a claim without a sign of life counts.
-pub(super) const LEASE: Duration = Duration::from_secs(120);
+pub(super) const LEASE: Duration = Duration::from_mins(2);
 
 /// What a claim file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,12 +129,20 @@ impl Drop for ClaimFile {
     }
 }
 
-/// The owner of a claim that is alive; nothing if there is none. The owner may be unknown.
-pub(super) fn living(path: &Path) -> io::Result<Option<Option<Owner>>> {
+/// A claim that is alive.
+#[derive(Debug, PartialEq)]
+pub(super) struct Living {
+    /// Who has made it, if the file says so.
+    pub(super) owner: Option<Owner>,
+}
+
+/// The claim at a path, if there is one that is alive.
+pub(super) fn living(path: &Path) -> io::Result<Option<Living>> {
     if !path.exists() || is_dead(path)? {
         return Ok(None);
     }
-    Ok(Some(Content::read(path).map(|content| content.owner)))
+    let owner = Content::read(path).map(|content| content.owner);
+    Ok(Some(Living { owner }))
 }
 
 /// Creates a file that only one process can create; false if it is there.
@@ -225,7 +233,7 @@ mod tests {
         let ours = ClaimFile::take(&path).unwrap().unwrap();
         assert!(ours.is_ours());
         assert!(ClaimFile::take(&path).unwrap().is_none());
-        let owner = living(&path).unwrap().unwrap().unwrap();
+        let owner = living(&path).unwrap().unwrap().owner.unwrap();
         assert_eq!(owner.pid, std::process::id());
 
         drop(ours);

@@ -151,8 +151,8 @@ pub fn holder(path: &Path) -> Result<Holder, DiskError> {
     // Shared, so that two processes that ask do not take each other for the owner.
     let is_free = is_taken(file.try_lock_shared()).map_err(read)?;
     drop(Lock { file, claim: None });
-    if let Some(owner) = claim_file::living(&path.with_extension(CLAIM)).map_err(read)? {
-        return Ok(Holder::Somebody(owner));
+    if let Some(claim) = claim_file::living(&path.with_extension(CLAIM)).map_err(read)? {
+        return Ok(Holder::Somebody(claim.owner));
     }
     Ok(if is_free {
         Holder::Nobody

@@ -54,6 +54,10 @@ pub trait Observer {
 ///
 /// Chunks go to the ranks in turn. Only the first rank knows what is done; it alone observes the chunks, and its result
 /// alone is whole.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the steps of an evaluation, in their order"
+)]
 pub fn measure(
     model: &LanguageModel,
     benchmark: &dyn Benchmark,

@@ -85,6 +85,8 @@ fn nobody_waits_for_a_rank_that_has_ended() {
 #[test]
 fn a_rank_that_cannot_go_on_says_why() {
     let errors = on_ranks(2, |ranks| {
+        // Both are connected now.
+        ranks.any(false).unwrap();
         if ranks.rank() == 1 {
             ranks.give_up("no Python");
             return None;

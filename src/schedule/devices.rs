@@ -10,7 +10,7 @@ use crate::plan::Job;
 pub(super) struct Free<'a> {
     /// All devices; empty if they are not known.
     all: &'a [String],
-    free: Vec<String>,
+    devices: Vec<String>,
     /// Whether a job waits for devices: later jobs must not take those that it waits for.
     has_waiting: bool,
 }
@@ -25,7 +25,7 @@ impl<'a> Free<'a> {
         };
         Self {
             all,
-            free: all
+            devices: all
                 .iter()
                 .filter(|device| !taken(device))
                 .cloned()
@@ -51,10 +51,10 @@ impl<'a> Free<'a> {
                 self.all.join(", ")
             ));
         }
-        self.has_waiting |= count > self.free.len();
+        self.has_waiting |= count > self.devices.len();
         if self.has_waiting {
             return Ok(None);
         }
-        Ok(Some(self.free.drain(..count).collect()))
+        Ok(Some(self.devices.drain(..count).collect()))
     }
 }

@@ -7,17 +7,22 @@ use crate::{
     ranks::{RankError, Ranks},
 };
 
-use super::{learner::Named, run::Inputs, settings::TrainSettings};
+use super::{learner::Named, settings::TrainSettings, task::Row};
 
 /// A digest of everything that determines what a training computes; a checkpoint must have the
 /// same.
-pub(super) fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
+pub(super) fn identity(
+    settings: &TrainSettings,
+    rows: &[Row],
+    seed: u64,
+    initial: &Named,
+) -> Digest {
     // How often checkpoints and completions are written changes nothing that is computed.
     let settings = TrainSettings {
         save_every: 0,
         keep_checkpoints: 0,
         samples_every: 1,
-        ..inputs.settings.clone()
+        ..settings.clone()
     };
     let digests: Vec<(&String, Digest)> = initial
         .iter()
@@ -25,8 +30,8 @@ pub(super) fn identity(inputs: &Inputs<'_>, initial: &Named) -> Digest {
         .collect();
     Digest::of_json(&json!({
         "settings": settings,
-        "rows": inputs.rows,
-        "seed": inputs.seed,
+        "rows": rows,
+        "seed": seed,
         "initial": digests,
     }))
 }

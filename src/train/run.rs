@@ -100,6 +100,10 @@ pub fn train(
 }
 
 /// [`train`] with any reward.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the parts of a training, in the order in which they are made"
+)]
 pub(super) fn train_with(
     model: LanguageModel,
     inputs: &Inputs<'_>,
@@ -117,7 +121,12 @@ pub(super) fn train_with(
         ));
     }
     let start = model.decoder.without_adapter();
-    let identity = identity(inputs, &model.decoder.trainable());
+    let identity = identity(
+        settings,
+        inputs.rows,
+        inputs.seed,
+        &model.decoder.trainable(),
+    );
     compare(inputs.ranks, &identity)?;
     let learner = Learner::new(
         model,

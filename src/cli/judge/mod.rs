@@ -33,6 +33,10 @@ use result_file::Report;
 use session::{Outcome, Session};
 
 /// Runs `recode judge`.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the steps of a command, in their order"
+)]
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
     let options = arguments.options()?;

@@ -17,12 +17,8 @@ use crate::{
     ranks::Ranks,
     seed::{self, Stream},
     train::{
-        context::StepContext,
-        error::TrainError,
-        learner::Sequence,
-        observer::{RewardRecord, TestShares},
-        order::Draw,
-        task::Task,
+        context::StepContext, error::TrainError, learner::Sequence, observer::TestShares,
+        order::Draw, task::Task,
     },
 };
 
@@ -36,20 +32,7 @@ use super::{
     reward::RewardFn,
 };
 
-/// A completion with everything that is known about it.
-#[derive(Clone, Debug)]
-pub(in crate::train) struct Sample {
-    /// The row of the data.
-    pub(in crate::train) row: usize,
-    pub(in crate::train) sequence: Sequence,
-    /// The log-probability of each token under the policy that sampled it.
-    pub(in crate::train) log_probs: Vec<f32>,
-    pub(in crate::train) is_truncated: bool,
-    pub(in crate::train) text: String,
-    pub(in crate::train) reward: RewardRecord,
-    /// `None` if the group is not learned from.
-    pub(in crate::train) advantage: Option<f64>,
-}
+pub(in crate::train) use super::sample::Sample;
 
 /// The samples of a step, group after group.
 #[derive(Debug, Default)]
@@ -113,6 +96,10 @@ impl Collector<'_> {
 
     /// Samples and scores a group of completions for each of the next `batch_size` prompts, or returns `None` if a rank
     /// has to stop.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the parts of a batch, in their order"
+    )]
     fn generation_batch(
         &self,
         model: &LanguageModel,
@@ -171,7 +158,14 @@ impl Collector<'_> {
             }
             None => None,
         };
-        let Some(samples) = of_all_ranks(self, &rows, samples)? else {
+        let Some(samples) = of_all_ranks(
+            self.ranks,
+            self.task,
+            [self.batch_size, self.group_size],
+            &rows,
+            samples,
+        )?
+        else {
             return Ok(None);
         };
         rollout.samples.extend(samples);
@@ -182,6 +176,7 @@ impl Collector<'_> {
 
     /// Samples completions, and judges each group beside the sampling of the others, if the reward runs
     /// tests. Returns `None` if it has to stop.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of a batch")]
     fn sample(
         &self,
         model: &LanguageModel,
@@ -242,6 +237,7 @@ impl Collector<'_> {
         }))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is another part of a batch")]
     fn score(
         &self,
         model: &LanguageModel,

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ranks::{RankError, share},
-    train::{error::TrainError, learner::Sequence, observer::RewardRecord},
+    ranks::{RankError, Ranks, share},
+    train::{error::TrainError, learner::Sequence, observer::RewardRecord, task::Task},
 };
 
-use super::collect::{Collector, Sample};
+use super::sample::Sample;
 
 /// A completion on its way to the other ranks, which know its row.
 #[derive(Serialize, Deserialize)]
@@ -32,20 +32,23 @@ impl From<&Sample> for Sent {
     }
 }
 
-/// The samples of all `rows`, from those of each rank; `None` if a rank has to stop.
+/// The samples of all `rows`, which are `group_size` for each of `batch_size` prompts, from those of each rank; `None` if
+/// a rank has to stop.
 pub(super) fn of_all_ranks(
-    collector: &Collector<'_>,
+    ranks: &Ranks,
+    task: &Task<'_>,
+    [batch_size, group_size]: [usize; 2],
     rows: &[usize],
     own: Option<Vec<Sample>>,
 ) -> Result<Option<Vec<Sample>>, TrainError> {
-    if collector.ranks.count() == 1 {
+    if ranks.count() == 1 {
         return Ok(own);
     }
     let own: Option<Vec<Sent>> = own.map(|own| own.iter().map(Sent::from).collect());
-    let all: Option<Vec<Vec<Sent>>> = collector.ranks.gather_values(&own)?.into_iter().collect();
+    let all: Option<Vec<Vec<Sent>>> = ranks.gather_values(&own)?.into_iter().collect();
     for (rank, sent) in all.iter().flatten().enumerate() {
-        let share = share(collector.batch_size, rank, collector.ranks.count());
-        if sent.len() != share.len() * collector.group_size {
+        let share = share(batch_size, rank, ranks.count());
+        if sent.len() != share.len() * group_size {
             let what = "another number of completions";
             return Err(RankError::Garbled { rank, what }.into());
         }
@@ -53,7 +56,7 @@ pub(super) fn of_all_ranks(
     let sample = |(row, sent): (&usize, Sent)| Sample {
         row: *row,
         sequence: Sequence {
-            prompt: collector.task.sequences[*row].prompt.clone(),
+            prompt: task.sequences[*row].prompt.clone(),
             completion: sent.tokens,
         },
         log_probs: sent.log_probs.into_iter().map(f32::from_bits).collect(),

@@ -17,4 +17,5 @@ pub(super) mod pass_rates;
 pub(super) mod preference;
 pub(super) mod reward;
 mod row_tests;
+mod sample;
 pub(super) mod step;

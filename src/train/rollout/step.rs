@@ -112,6 +112,10 @@ impl RolloutStep<'_> {
     }
 
     /// Makes the updates of a step, each from its own prompts, in each pass.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the steps of an update, in their order"
+    )]
     fn learn(
         &self,
         learner: &mut Learner,

@@ -75,7 +75,10 @@ fn the_samples_of_a_skipped_update_are_recorded() {
             // As text, in which what is no number equals itself.
             let [found, expected] = [
                 (skipped.reward.clone(), skipped.advantage),
-                (Some(sample.reward.clone()), sample.advantage),
+                (
+                    Some(sample.reward.clone()),
+                    sample.advantage.filter(|advantage| advantage.is_finite()),
+                ),
             ]
             .map(|values| format!("{values:?}"));
             assert_eq!(found, expected);

@@ -265,7 +265,7 @@ def check(candidate):
 
     /// The verdicts outside of the solution's process and within it. Oracle: `check` in one interpreter.
     #[test]
-    #[allow(clippy::too_many_lines, reason = "a table of cases")]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn an_object_without_a_plain_value_has_its_items() {
         let pool = pool();
         let def = "def count(values):\n    ";
