@@ -285,7 +285,7 @@ pub(super) fn change(row: &SheetRow, baseline: &SheetRow, column: &Column) -> Op
 }
 
 /// Below this p-value a change is distinguishable from none.
-const LEVEL: f64 = 0.05;
+pub(super) const LEVEL: f64 = 0.05;
 
 /// Compares changes that are read together with 0.
 fn correct(changes: Vec<&mut Change>) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{eval::EvalOutcome, plan::JobId, spec::Column};
 
 use super::{
-    compare::{change, estimate_of, problems},
+    compare::{LEVEL, change, estimate_of, problems},
     paper::Subject,
     sheet::{Found, Run, SheetRow},
 };
@@ -25,6 +25,9 @@ pub struct Paired {
     pub difference: f64,
     /// Half of the 95 % interval of the difference; nothing if it is the same for all tasks.
     pub half_width: Option<f64>,
+    /// The ends of the interval, where the symmetric one would leave -1..=1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
     /// Whether the interval leaves out 0.
     pub is_distinguishable: bool,
     /// How many tasks both rows have.
@@ -62,7 +65,11 @@ pub fn paired(first: &[EvalOutcome], second: &[EvalOutcome]) -> Vec<Paired> {
             second: estimate_of(&theirs)?.mean,
             difference: change.mean,
             half_width: change.half_width,
-            is_distinguishable: change.is_distinguishable,
+            interval: change.interval,
+            // One comparison alone, which needs no correction for others.
+            is_distinguishable: change
+                .p_value
+                .map_or(change.is_distinguishable, |p_value| p_value < LEVEL),
             tasks: ours
                 .keys()
                 .filter(|task| theirs.contains_key(*task))

@@ -279,7 +279,11 @@ fn measures(benchmark: &Measured, most: usize) -> Vec<String> {
         ));
     }
     for one in &benchmark.measures {
-        let half_width = one.half_width.map(|half| format!(" ± {}", percent(half)));
+        let symmetric = one.half_width.map(|half| format!(" ± {}", percent(half)));
+        let ends = one
+            .interval
+            .map(|[low, high]| format!(", {} to {},", points(low), points(high)));
+        let error = ends.or(symmetric);
         let chance = if one.is_distinguishable {
             ""
         } else {
@@ -291,7 +295,7 @@ fn measures(benchmark: &Measured, most: usize) -> Vec<String> {
             percent(one.first),
             percent(one.second),
             points(one.difference),
-            half_width.unwrap_or_default(),
+            error.unwrap_or_default(),
             count(one.tasks, "task")
         ));
     }
