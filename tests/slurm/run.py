@@ -116,8 +116,13 @@ def test_a_grid_gives_the_table_of_a_local_run(place):
 def test_an_evaluation_waits_for_its_own_training_alone(place):
     place.submit()
     place.wait_until_done()
-    lines = slurm("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,Start,End").splitlines()
-    lines = [line.split("|") for line in lines if "_" in line]
+    # The accounting learns of an end some seconds later.
+    for _ in range(60):
+        lines = slurm("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,Start,End").splitlines()
+        lines = [line.split("|") for line in lines if "_" in line]
+        if lines and all(state == "COMPLETED" for _, state, *_ in lines):
+            break
+        time.sleep(0.5)
     assert lines and all(state == "COMPLETED" for _, state, *_ in lines), lines
 
 
