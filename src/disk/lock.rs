@@ -1,7 +1,7 @@
 //! A lock file that says which process holds it.
 //!
 //! The process that holds the lock of a job folder runs the job. The lock is `flock`; on file systems where that does
-//! not hold, a claim file is added ([`super::claim_file`]).
+//! not hold, a claim file is added (`claim_file`).
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
