@@ -51,7 +51,7 @@ conformance *arguments:
     set -euo pipefail
     skip=()
     tests/cuda/install.sh || skip=(--skip the_cuda_texts_compile)
-    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu --skip what_numpy_draws "${skip[@]}" "$@"
+    cargo test --release --locked -- --ignored --skip in_a_browser --skip on_a_gpu --skip what_numpy_draws --skip trackers_get "${skip[@]}" "$@"
     {{ just_executable() }} browse
     {{ just_executable() }} parity
     # The environment of `parity` has NumPy; the Python of this machine need not.
@@ -61,6 +61,11 @@ conformance *arguments:
     else
         echo "SKIPPED: what NumPy draws (no NumPy here)" >&2
     fi
+    echo "SKIPPED: trackers (run them with ./just trackers PYTHON)" >&2
+
+# Mirror an experiment into MLflow, W&B and Trackio: PYTHON has their packages
+trackers python:
+    TRACKERS_PYTHON={{python}} cargo test --release --locked --test integration -- --ignored trackers_get
 
 # Compile the CUDA texts for three generations of GPUs, print what they take, and compare it with their budgets; needs no GPU, and prints SKIPPED where NVIDIA's compiler cannot be installed
 check-cuda:

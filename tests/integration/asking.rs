@@ -671,8 +671,9 @@ fn all_variables_are_in_the_help_and_on_the_page() {
 
 /// A grid of a thousand points, and a spec whose jobs are all done among ten thousand.
 #[test]
-#[ignore = "needs a quiet machine: it compares times with their limits"]
-fn large_grids_are_planned_and_ten_thousand_jobs_are_found_in_time() {
+#[ignore = "takes long, and prints times that a quiet machine should show"]
+#[expect(clippy::print_stderr, reason = "times are for people")]
+fn large_grids_are_planned_and_ten_thousand_jobs_are_found() {
     let folder = project();
     let mut times = Vec::new();
     let mut timed = |arguments: &[&str], most: f64| {
@@ -715,8 +716,6 @@ fn large_grids_are_planned_and_ten_thousand_jobs_are_found_in_time() {
     timed(&["why", "experiments/small.toml"], 1.0);
     timed(&["plan", "experiments/small.toml"], 2.0);
 
-    assert!(
-        times.iter().all(|(_, seconds, most)| seconds <= most),
-        "seconds, and the most: {times:#?}"
-    );
+    // Not compared: a busy machine takes longer.
+    eprintln!("seconds, and the most that a quiet machine should take: {times:#?}");
 }
