@@ -316,7 +316,7 @@ pub(in crate::report) fn legend(table: &Table) -> Vec<String> {
     let are_alike = errors.contains(&ErrorOf::Alike);
     if are_alike {
         lines.push(format!(
-            "{without}, all problems came out alike, which tells nothing of the error."
+            "{without}, all problems had the same result, from which no error can be estimated."
         ));
     }
     if errors.contains(&ErrorOf::OneGroup) {

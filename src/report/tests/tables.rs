@@ -38,7 +38,7 @@ fn a_complete_table() {
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
-    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Where there is neither, all problems had the same result, from which no error can be estimated.
     - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 4 changes of the table; errors are of each change alone.
     - Rows against each other: points, problem by problem, as changes; n with Holm's correction for these 2 differences.
     - The jobs behind every cell are in table.json.
@@ -53,7 +53,7 @@ fn a_lone_group_has_no_error_for_another_reason_than_equal_problems() {
         markdown(&fill(&sheet(Show::Value, rows), None))
     };
     let (alike, one_group) = (
-        "all problems came out alike",
+        "all problems had the same result",
         "the problems are of one group",
     );
 
@@ -122,7 +122,7 @@ fn holes_say_why_they_are_there() {
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
-    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Where there is neither, all problems had the same result, from which no error can be estimated.
     - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 2 changes of the table; errors are of each change alone.
     - [1] the judge failed on 3 of 16 samples; they count as not passed
     - [2] failed: out of memory (train-5e0b77aa)
@@ -153,7 +153,7 @@ fn two_seeds_are_averaged_and_their_range_shown() {
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
-    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Where there is neither, all problems had the same result, from which no error can be estimated.
     - Several seeds are averaged for each problem before that; "seeds a to b" are the lowest and the highest mean of a seed.
     - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 2 changes of the table; errors are of each change alone.
     - The jobs behind every cell are in table.json.
@@ -185,7 +185,7 @@ fn printed_figures_stand_beside_ours() {
 
     - Percent, ± half of the 95 % interval over problems (code_update_arena: 8), by Student's t; problems of one group are not counted as independent.
     - Where the ± would leave the range of the figure, there are the ends of the 95 % interval by Student's t on the log-odds.
-    - Where there is neither, all problems came out alike, which tells nothing of the error.
+    - Where there is neither, all problems had the same result, from which no error can be estimated.
     - Changes are points against untrained, problem by problem; n: no difference from 0 at 5 %, with Holm's correction for the 4 changes of the table; errors are of each change alone.
     - Rows against each other: points, problem by problem, as changes; n with Holm's correction for these 2 differences.
     - Paper: Table 1: Pass@k on CodeUpdateArena and HumanEval+, with the change against Untrained. = is a difference within both 95 % errors, ! one outside; the paper's is that of a share of as many problems as it has.
