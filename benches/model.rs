@@ -30,7 +30,7 @@ use recode::{
         AdvantageScale, Aggregation, Algorithm, Curriculum, EvalSchedule, EvaluationRecord,
         FinalCheckpoint, GrpoSettings, Inputs, KlEstimator, LearningRate, NonFiniteRecord,
         Observer, OptimizerSettings, RewardTools, Row, RowOrder, SampleRecord, Schedule,
-        SftSettings, StepRecord, Timing, TrainSettings, train,
+        SftSettings, StepRecord, Timing, TrainError, TrainSettings, train,
     },
 };
 use serde::Deserialize;
@@ -280,7 +280,7 @@ fn trained(
             &mut self,
             _: &LanguageModel,
             _: usize,
-        ) -> io::Result<Option<EvaluationRecord>> {
+        ) -> Result<Option<EvaluationRecord>, TrainError> {
             Ok(None)
         }
         fn on_non_finite(&mut self, _: &NonFiniteRecord) -> io::Result<()> {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use crate::{
     eval::EvalError,
+    launch::Ended,
     worker::{self, Origin, WorkerError},
 };
 
@@ -63,9 +64,13 @@ fn exit_of(error: &WorkerError) -> Exit {
         | WorkerError::Eval(
             EvalError::Tasks { .. } | EvalError::UnknownTask { .. } | EvalError::Prompt { .. },
         ) => Exit::WrongInput,
-        WorkerError::Disk(_) | WorkerError::Eval(EvalError::Remote { .. } | EvalError::Keep(_)) => {
-            Exit::Shortage
+        // What kills a rank by this signal is the system, when memory runs out.
+        WorkerError::RankEnded {
+            ended: Some(Ended::Signal(9)),
+            ..
         }
+        | WorkerError::Disk(_)
+        | WorkerError::Eval(EvalError::Remote { .. } | EvalError::Keep(_)) => Exit::Shortage,
         _ => Exit::JobFailed,
     }
 }

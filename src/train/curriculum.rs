@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    disk::atomic::{self, Flush},
+    disk::{
+        atomic::{self, Flush},
+        folders,
+    },
     settings::{COUNT_OR_ZERO, Kind, Range, from_to, settings},
 };
 
@@ -65,7 +68,7 @@ impl Curriculum {
     }
 }
 
-/// The pass rates that an earlier start of the same training has measured, if there are any.
+/// The pass rates that an earlier start of the same training has measured, of the first rows or of all.
 pub(super) fn read(folder: &Path, identity: &Digest) -> Option<Vec<f64>> {
     let bytes = std::fs::read(folder.join(FILE)).ok()?;
     let measured: Measured = serde_json::from_slice(&bytes).ok()?;
@@ -78,7 +81,7 @@ pub(super) fn keep(folder: &Path, identity: &Digest, pass_rates: &[f64]) -> std:
         identity: identity.clone(),
         pass_rates: pass_rates.to_vec(),
     };
-    std::fs::create_dir_all(folder)?;
+    folders::create(folder)?;
     let text = serde_json::to_vec(&measured).map_err(std::io::Error::other)?;
     atomic::write(&folder.join(FILE), &text, Flush::Now)
 }

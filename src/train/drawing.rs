@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{digest::Digest, model::LanguageModel};
+use crate::{digest::Digest, model::LanguageModel, ranks::Ranks};
 
 use super::{
     curriculum,
@@ -14,6 +14,9 @@ use super::{
     task::Task,
 };
 
+/// Rows that are answered at the same time. What is known of them is kept before the next ones.
+const ROWS: usize = 64;
+
 /// What a curriculum depends on, besides the untrained model.
 pub(super) struct Drawing<'a> {
     pub(super) task: &'a Task<'a>,
@@ -23,11 +26,14 @@ pub(super) struct Drawing<'a> {
     pub(super) folder: &'a Path,
     /// That of the training.
     pub(super) identity: &'a Digest,
+    pub(super) ranks: &'a Ranks,
 }
 
 impl Drawing<'_> {
-    /// Measures the untrained model if there is a curriculum, unless that is done. Returns `None` if it has
-    /// to stop before.
+    /// The pass rates of the untrained model say how rows are drawn, if there is a curriculum. Returns `None` if it has
+    /// to stop before they are known.
+    ///
+    /// The first rank measures and the others wait: a judge or a device may not give each rank the same rates.
     pub(super) fn prepare(
         &self,
         model: &LanguageModel,
@@ -37,19 +43,13 @@ impl Drawing<'_> {
         if curriculum.is_off() || !self.settings.algorithm.has_reward() {
             return Ok(Some(Draw::default()));
         }
-        let rates = match curriculum::read(self.folder, self.identity) {
-            Some(rates) if rates.len() == self.task.rows.len() => rates,
-            _ => {
-                let mut should_stop = || observer.should_stop();
-                let (task, reward_fn) = (self.task, self.reward_fn);
-                let rates = pass_rates(model, task, self.settings, reward_fn, &mut should_stop)?;
-                let Some(rates) = rates else {
-                    return Ok(None);
-                };
-                curriculum::keep(self.folder, self.identity, &rates)
-                    .map_err(|source| TrainError::Observe { step: 0, source })?;
-                rates
-            }
+        let measured = if self.ranks.is_first() {
+            Some(self.rates(model, observer)?)
+        } else {
+            None
+        };
+        let Some(rates): Option<Vec<f64>> = self.ranks.first_says(measured)? else {
+            return Ok(None);
         };
         let count = |wanted: fn(f64) -> bool| rates.iter().filter(|rate| wanted(**rate)).count();
         observer.on_note(&format!(
@@ -63,5 +63,35 @@ impl Drawing<'_> {
         Ok(Some(Draw {
             weights: Some(weights),
         }))
+    }
+
+    /// The pass rate of each row; those that an earlier start has measured are not measured again.
+    fn rates(
+        &self,
+        model: &LanguageModel,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<f64>>, TrainError> {
+        let count = self.task.rows.len();
+        let mut rates = curriculum::read(self.folder, self.identity).unwrap_or_default();
+        while rates.len() < count {
+            let rows = rates.len()..(rates.len() + ROWS).min(count);
+            let mut should_stop = || observer.should_stop();
+            let (task, reward_fn) = (self.task, self.reward_fn);
+            let more = pass_rates(
+                model,
+                task,
+                self.settings,
+                reward_fn,
+                rows,
+                &mut should_stop,
+            )?;
+            let Some(more) = more else {
+                return Ok(None);
+            };
+            rates.extend(more);
+            curriculum::keep(self.folder, self.identity, &rates)
+                .map_err(|source| TrainError::Observe { step: 0, source })?;
+        }
+        Ok(Some(rates))
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::LanguageModel;
 
-use super::evaluation::EvaluationRecord;
+use super::{error::TrainError, evaluation::EvaluationRecord};
 
 /// Receives the records of a training, evaluates its model and decides when to stop. Training
 /// itself knows neither job folders nor benchmarks.
@@ -23,7 +23,7 @@ pub trait Observer {
         &mut self,
         model: &LanguageModel,
         step: usize,
-    ) -> io::Result<Option<EvaluationRecord>>;
+    ) -> Result<Option<EvaluationRecord>, TrainError>;
 
     /// Receives the record of a step.
     fn on_step(&mut self, record: &StepRecord) -> io::Result<()>;

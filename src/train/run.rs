@@ -142,11 +142,9 @@ pub(super) fn train_with(
         reward_fn,
         folder: inputs.checkpoints,
         identity: &identity,
+        ranks: inputs.ranks,
     };
     let draw = draw.prepare(learner.model(), observer)?;
-    // If one rank has to stop, all do.
-    let has_to_stop = inputs.ranks.any(draw.is_none())?;
-    let draw = draw.filter(|_| !has_to_stop);
     let Some(draw) = draw else {
         return Ok(Outcome::before_the_first_step(learner.into_model()));
     };
@@ -338,8 +336,7 @@ impl Run<'_> {
         if !is_due || self.progress.evaluated == step {
             return Ok(true);
         }
-        let found = observer.evaluate(self.learner.model(), step);
-        let found = found.map_err(|source| TrainError::Evaluate { step, source })?;
+        let found = observer.evaluate(self.learner.model(), step)?;
         let passed = found.map(|found| found.passed);
         let Some(passed) = self
             .ranks

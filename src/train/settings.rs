@@ -142,6 +142,9 @@ impl TrainSettings {
         if self.group_size == 0 {
             return wrong("`group_size` is `0`, expected `1` or more");
         }
+        if objective.preference.is_some() && self.group_size == 1 {
+            return wrong("`group_size` is `1`, but a pair needs `2` or more");
+        }
         if self.sampling.temperature <= 0.0 {
             return wrong("`sampling.temperature` is not above `0`, but a policy has to explore");
         }

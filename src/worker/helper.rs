@@ -66,7 +66,7 @@ fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerE
                 None => None,
             };
             let mut observer = Silent { stop, evaluation };
-            let prepared = Prepared::load(work, train, &dir, ranks.rank())?;
+            let prepared = Prepared::load(work, train, &dir, [ranks.rank(), ranks.count()])?;
             prepared.train(work, train, &dir, ranks, &mut observer)?;
             Ok(())
         }
@@ -112,11 +112,11 @@ impl Observer for Silent<'_> {
         &mut self,
         model: &LanguageModel,
         step: usize,
-    ) -> io::Result<Option<EvaluationRecord>> {
+    ) -> Result<Option<EvaluationRecord>, TrainError> {
         let Some(evaluation) = &self.evaluation else {
             return Ok(None);
         };
-        evaluation.measure(model, step).map_err(io::Error::other)
+        evaluation.measure(model, step)
     }
 
     fn on_step(&mut self, _: &StepRecord) -> io::Result<()> {

@@ -10,17 +10,21 @@ use crate::{
     sandbox::{Pool, Settings, choose_interpreter},
 };
 
+/// How many programs run at the same time for one of `ranks` that share the processors.
+pub(super) fn workers_of_a_rank(ranks: usize) -> usize {
+    (Settings::default().workers / ranks.max(1)).max(1)
+}
+
 /// Starts the pool that runs the tests of a benchmark, as one of `ranks` that share the processors.
 pub(super) fn start_pool(settings: &EvalSettings, ranks: usize) -> Result<Pool, WorkerError> {
     let libraries = settings.descriptor()?.libraries;
     let named = settings.named_python();
     let cache = Cache::from_environment();
-    let defaults = Settings::default();
     let pool = Pool::start(&Settings {
-        workers: (defaults.workers / ranks).max(1),
+        workers: workers_of_a_rank(ranks),
         interpreter: choose_interpreter(named, !libraries.is_empty(), cache.folder()),
         is_unsandboxed_allowed: settings.allow_unsandboxed,
-        ..defaults
+        ..Settings::default()
     })?;
     Ok(pool)
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::WorkerError;
+use super::{WorkerError, measuring::workers_of_a_rank};
 use crate::{
     data::Cache,
     reward::{CustomReward, TestJudge, TestSettings},
-    sandbox::choose_interpreter,
+    sandbox::{Settings, choose_interpreter},
     train::{RewardTools, TrainSettings},
 };
 
@@ -17,12 +17,12 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Starts what the settings need.
-    pub(super) fn start(settings: &TrainSettings) -> Result<Self, WorkerError> {
+    /// Starts what the settings need, for one of so many ranks.
+    pub(super) fn start(settings: &TrainSettings, ranks: usize) -> Result<Self, WorkerError> {
         let reward = &settings.reward_settings;
         let is_rewarded = settings.algorithm.has_reward();
         let tests = match &reward.tests {
-            Some(tests) if is_rewarded => Some(start_judge(tests)?),
+            Some(tests) if is_rewarded => Some(start_judge(tests, ranks)?),
             _ => None,
         };
         let custom = match &reward.custom {
@@ -55,10 +55,18 @@ impl Tools {
     }
 }
 
-fn start_judge(settings: &TestSettings) -> Result<TestJudge, WorkerError> {
+fn start_judge(settings: &TestSettings, ranks: usize) -> Result<TestJudge, WorkerError> {
     let cache = Cache::from_environment();
     let interpreter = choose_interpreter(None, true, cache.folder());
     let timeout = Duration::try_from_secs_f64(settings.timeout_seconds).unwrap_or(Duration::MAX);
-    let judge = TestJudge::start(Some(interpreter), timeout, settings.allow_unsandboxed);
+    let judge = TestJudge::start(
+        &Settings {
+            interpreter,
+            workers: workers_of_a_rank(ranks),
+            is_unsandboxed_allowed: settings.allow_unsandboxed,
+            ..Settings::default()
+        },
+        timeout,
+    );
     Ok(judge?)
 }

@@ -14,7 +14,7 @@ use crate::{
     ranks::Ranks,
     sandbox::Pool,
     seed,
-    train::EvaluationRecord,
+    train::{EvaluationRecord, TrainError},
 };
 
 /// Evaluates the model of a training.
@@ -68,7 +68,7 @@ impl<'a> Evaluation<'a> {
         &self,
         model: &LanguageModel,
         step: usize,
-    ) -> Result<Option<EvaluationRecord>, EvalError> {
+    ) -> Result<Option<EvaluationRecord>, TrainError> {
         let inputs = Inputs {
             settings: &self.planned.eval,
             template: &self.template,
@@ -79,7 +79,11 @@ impl<'a> Evaluation<'a> {
         let mut watch = Watch(&self.stop);
         let samples = match measure(model, &*self.benchmark, &inputs, Vec::new(), &mut watch) {
             Err(EvalError::Stopped) => return Ok(None),
-            samples => samples?,
+            Err(EvalError::Ranks(error)) => return Err(error.into()),
+            samples => samples.map_err(|error| TrainError::Evaluate {
+                step,
+                source: io::Error::other(error),
+            })?,
         };
         let outcome = EvalOutcome::of_samples(&*self.benchmark, &samples);
         let passed = outcome.tasks.iter().flat_map(|task| &task.passed);

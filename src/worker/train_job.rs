@@ -40,7 +40,7 @@ pub(super) fn train_job(
         }
         None => None,
     };
-    let prepared = Prepared::load(work, settings, dir, 0)?;
+    let prepared = Prepared::load(work, settings, dir, [0, leader.ranks().count()])?;
     let versions = prepared.tools.versions();
     context.attempt.judge.extend(versions);
     dir.write_attempt(context.attempt)?;
@@ -89,15 +89,15 @@ pub(super) struct Loaded {
 }
 
 impl Prepared {
-    /// Loads it on the device of a rank, as each rank does.
+    /// Loads it on the device of a rank of so many, as each rank does.
     pub(super) fn load(
         work: &Work,
         settings: &TrainSettings,
         dir: &JobDir,
-        rank: usize,
+        [rank, ranks]: [usize; 2],
     ) -> Result<Self, WorkerError> {
         let loaded = start(work, settings, dir, rank)?;
-        let tools = Tools::start(settings)?;
+        let tools = Tools::start(settings, ranks)?;
         Ok(Self { loaded, tools })
     }
 

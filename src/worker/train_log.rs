@@ -11,7 +11,7 @@ use crate::{
     disk::{DiskError, JsonLines},
     model::LanguageModel,
     results::{JobDir, in_words},
-    train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord},
+    train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord, TrainError},
 };
 
 /// The number of skipped updates that are kept on file.
@@ -161,21 +161,27 @@ impl Observer for TrainLog<'_> {
         &mut self,
         model: &LanguageModel,
         step: usize,
-    ) -> io::Result<Option<EvaluationRecord>> {
+    ) -> Result<Option<EvaluationRecord>, TrainError> {
+        let failed = |source| TrainError::Evaluate { step, source };
         let Some(evaluation) = &self.evaluation else {
-            return Err(io::Error::other(
+            return Err(failed(io::Error::other(
                 "there is no benchmark to evaluate the model on",
-            ));
+            )));
         };
         let name = evaluation.name().to_owned();
         let (done, of) = (step as u64, self.steps as u64);
         self.progress
             .report(done, of, format!("evaluating on {name}"));
-        let found = evaluation.measure(model, step).map_err(io::Error::other)?;
+        let found = evaluation.measure(model, step)?;
         let Some(found) = found else { return Ok(None) };
-        self.check_folder().map_err(io::Error::other)?;
-        if let Some(lines) = &mut self.lines()?.evaluations {
-            lines.append(&found).map_err(io::Error::other)?;
+        self.check_folder()
+            .map_err(io::Error::other)
+            .map_err(failed)?;
+        if let Some(lines) = &mut self.lines().map_err(failed)?.evaluations {
+            lines
+                .append(&found)
+                .map_err(io::Error::other)
+                .map_err(failed)?;
         }
         self.add_events(|events| events.append_evaluation(&found));
         let message = in_figures(&found);

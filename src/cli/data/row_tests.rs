@@ -9,7 +9,7 @@ use crate::{
     cli::exit::{Exit, Failure},
     data::{Cache, FileReport, Migration},
     reward::{JudgeError, TestJudge, UnitTests},
-    sandbox::{PythonError, Verdict, choose_interpreter},
+    sandbox::{PythonError, Settings, Verdict, choose_interpreter},
 };
 
 /// The time limit of a test: the default of `reward.tests.timeout_seconds`.
@@ -52,7 +52,11 @@ impl Runner {
 fn start() -> Result<TestJudge, PythonError> {
     let cache = Cache::from_environment();
     let interpreter = choose_interpreter(None, true, cache.folder());
-    TestJudge::start(Some(interpreter), TIMEOUT, false)
+    let settings = Settings {
+        interpreter,
+        ..Settings::default()
+    };
+    TestJudge::start(&settings, TIMEOUT)
 }
 
 fn no_python(error: &PythonError) -> Failure {

@@ -2,7 +2,6 @@
 
 use std::{
     ops::ControlFlow,
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -110,18 +109,9 @@ impl TestJudge {
         Self { pool, timeout }
     }
 
-    /// A judge with a pool of its own, one worker a CPU; the interpreter is that of evaluation by default.
-    pub fn start(
-        interpreter: Option<PathBuf>,
-        timeout: Duration,
-        is_unsandboxed_allowed: bool,
-    ) -> Result<Self, PythonError> {
-        let pool = Pool::start(&Settings {
-            interpreter: interpreter.unwrap_or_else(Settings::default_interpreter),
-            is_unsandboxed_allowed,
-            ..Settings::default()
-        })?;
-        Ok(Self::new(pool, timeout))
+    /// A judge with a pool of its own.
+    pub fn start(settings: &Settings, timeout: Duration) -> Result<Self, PythonError> {
+        Ok(Self::new(Pool::start(settings)?, timeout))
     }
 
     /// A judge with so many workers.

@@ -1,9 +1,16 @@
 //! Rows are drawn by how often the untrained model solves them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::{
     model::AdapterKind,
     ranks::Ranks,
-    train::{Curriculum, Inputs, RewardTools, TrainSettings, run::train_with},
+    reward::RewardError,
+    train::{
+        Curriculum, Inputs, RewardRecord, RewardTools, TrainSettings,
+        rollout::{answer::Answer, reward::RewardFn},
+        run::train_with,
+    },
 };
 
 use super::fixture::{ByText, Recorder, grpo, model, rows, settings, train_on, values};
@@ -16,8 +23,23 @@ fn with(curriculum: Curriculum) -> TrainSettings {
     }
 }
 
-/// Half of the answers succeed, those with an even number of letters.
+/// Answers with an odd number of letters succeed.
 const REWARD: ByText = ByText(|text| (text.len() % 2) as f64);
+
+/// The same reward, and how often answers of the untrained model were scored, of which a row has three.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl RewardFn for Counted<'_> {
+    fn rewards(
+        &self,
+        answers: &[Answer<'_>],
+        group_size: usize,
+    ) -> Result<Vec<RewardRecord>, RewardError> {
+        self.0
+            .fetch_add(usize::from(group_size == 3), Ordering::Relaxed);
+        REWARD.rewards(answers, group_size)
+    }
+}
 
 #[test]
 fn rows_without_a_success_are_drawn_less() {
@@ -56,6 +78,8 @@ fn an_interrupted_training_measures_once_and_has_the_same_digits() {
         least: 0.1,
     });
     let rows = rows();
+    let measured = AtomicUsize::new(0);
+    let reward = Counted(&measured);
     let run = |stops: &[Option<usize>]| {
         let folder = tempfile::tempdir().unwrap();
         let mut weights = Vec::new();
@@ -74,10 +98,13 @@ fn an_interrupted_training_measures_once_and_has_the_same_digits() {
                 teacher: None,
             };
             let start = model(AdapterKind::None, 0.0);
-            let outcome = train_with(start, &inputs, &mut recorder, &REWARD).unwrap();
+            let outcome = train_with(start, &inputs, &mut recorder, &reward).unwrap();
             weights = values(&outcome.model.decoder.trainable());
         }
         weights
     };
-    assert_eq!(run(&[None]), run(&[Some(0), Some(3), Some(11), None]));
+    let whole = run(&[None]);
+    assert_eq!(measured.swap(0, Ordering::Relaxed), 1);
+    assert_eq!(run(&[Some(3), Some(11), None]), whole);
+    assert_eq!(measured.load(Ordering::Relaxed), 1);
 }

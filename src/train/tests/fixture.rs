@@ -145,7 +145,11 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
 }
 
 pub(super) fn grpo(beta: f64) -> Algorithm {
-    Algorithm::Grpo(GrpoSettings {
+    Algorithm::Grpo(grpo_settings(beta))
+}
+
+pub(super) fn grpo_settings(beta: f64) -> GrpoSettings {
+    GrpoSettings {
         beta,
         kl_estimator: KlEstimator::K3,
         entropy_bonus: 0.0,
@@ -156,7 +160,7 @@ pub(super) fn grpo(beta: f64) -> Algorithm {
         advantage_scale: AdvantageScale::Group,
         advantage_epsilon: 1e-4,
         mask_truncated: false,
-    })
+    }
 }
 
 pub(super) fn dapo() -> Algorithm {
@@ -335,7 +339,7 @@ impl Observer for Recorder {
         &mut self,
         model: &LanguageModel,
         step: usize,
-    ) -> io::Result<Option<EvaluationRecord>> {
+    ) -> Result<Option<EvaluationRecord>, TrainError> {
         if self.stop_in_evaluation == Some(step) {
             return Ok(None);
         }

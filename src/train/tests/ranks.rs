@@ -7,12 +7,13 @@ use crate::{
     model::{AdapterKind, LanguageModel},
     ranks::{Ranks, tests::on_ranks},
     train::{
-        Algorithm, Ended, Inputs, Outcome, RewardTools, RowOrder, SftSettings, TrainError,
-        TrainSettings, run::train_with,
+        Algorithm, Curriculum, DistillSettings, DpoSettings, Ended, GrpoSettings, Inputs,
+        KlEstimator, Outcome, RewardTools, RowOrder, SftSettings, TrainError, TrainSettings,
+        run::train_with,
     },
 };
 
-use super::fixture::{ByText, Recorder, bits, dapo, grpo, model, rows, settings};
+use super::fixture::{ByText, Recorder, bits, dapo, grpo, grpo_settings, model, rows, settings};
 
 /// A reward that differs within some groups, so that others are sampled again.
 const REWARD: ByText = ByText(|text| f64::from(u8::from(text.starts_with("w5"))));
@@ -27,13 +28,16 @@ fn run(
     stop_after: Option<usize>,
 ) -> (Result<Outcome, TrainError>, Recorder) {
     let rows = rows();
+    let other = |_: &str, value| value * 1.1;
+    let teacher = settings.algorithm.teacher();
+    let teacher = teacher.map(|_| model.decoder.clone().map_trainable(other).frozen());
     let inputs = Inputs {
         settings,
         rows: &rows,
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
-        teacher: None,
+        teacher: teacher.as_ref(),
         ranks,
     };
     let is_last = ranks.rank() + 1 == ranks.count();
@@ -148,6 +152,66 @@ fn grpo_on_several_ranks_is_grpo_on_one() {
 fn dapo_on_several_ranks_is_dapo_on_one() {
     // The mean is over the tokens of all completions, and groups of equal rewards are sampled again.
     check(dapo(), AdapterKind::Lora, 0.0);
+}
+
+#[test]
+fn several_updates_of_a_rollout_on_several_ranks_are_those_on_one() {
+    let grpo = GrpoSettings {
+        entropy_bonus: 0.01,
+        updates_per_rollout: 2,
+        kl_estimator: KlEstimator::K1,
+        ..grpo_settings(0.1)
+    };
+    check(Algorithm::Grpo(grpo), AdapterKind::None, 0.0);
+}
+
+#[test]
+fn pairs_and_teachers_on_several_ranks_are_those_on_one() {
+    let dpo = DpoSettings {
+        beta: 0.1,
+        updates_per_rollout: 2,
+    };
+    check(Algorithm::Dpo(dpo), AdapterKind::None, 0.0);
+    let distill = DistillSettings {
+        teacher: "a path".to_owned(),
+    };
+    check(Algorithm::Distill(distill), AdapterKind::None, 0.0);
+}
+
+#[test]
+fn a_curriculum_on_several_ranks_is_that_on_one() {
+    let settings = TrainSettings {
+        curriculum: Curriculum {
+            samples: 3,
+            success: Some(0.0),
+            least: 0.1,
+        },
+        ..settings(grpo(0.0))
+    };
+    let model = model(AdapterKind::None, 0.0);
+
+    let alone = uninterrupted(&model, &settings, 1);
+
+    for count in [2, 3] {
+        assert_eq!(uninterrupted(&model, &settings, count), alone, "{count}");
+    }
+}
+
+#[test]
+fn a_teacher_that_has_moved_is_the_same_teacher() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(AdapterKind::None, 0.0);
+    let resumed = ["there/teacher", "here/teacher"].map(|teacher| {
+        let settings = settings(Algorithm::Distill(DistillSettings {
+            teacher: teacher.to_owned(),
+        }));
+        let (recorder, alone) = (Recorder::default(), Ranks::alone());
+        let (ended, recorder) = run(&model, &settings, folder.path(), &alone, recorder, Some(2));
+        ended.unwrap();
+        recorder.resumed
+    });
+
+    assert_eq!(resumed, [vec![0], vec![2]]);
 }
 
 #[test]

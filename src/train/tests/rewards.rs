@@ -17,6 +17,7 @@ use crate::{
         CustomError, CustomReward, CustomSettings, Mix, Normalizer, Part, RewardError,
         RewardSettings, TestJudge, TestScore, TestSettings, UnitTests,
     },
+    sandbox::Settings,
     train::{
         Inputs, RewardRecord, RewardTools, Row, TestShares, TrainError, TrainSettings,
         rollout::{
@@ -30,7 +31,7 @@ use crate::{
 };
 
 fn judge() -> TestJudge {
-    TestJudge::start(None, Duration::from_secs(5), false).unwrap()
+    TestJudge::start(&Settings::default(), Duration::from_secs(5)).unwrap()
 }
 
 /// A row with the tests that a function adds one to four numbers.

@@ -15,7 +15,7 @@ use crate::{
     seed::Stream,
     train::{
         Ended, EvaluationRecord, FinalCheckpoint, Inputs, NonFiniteRecord, Observer, SampleRecord,
-        StepRecord, TrainSettings, checkpoint_folder, inspect_checkpoints, train,
+        StepRecord, TrainError, TrainSettings, checkpoint_folder, inspect_checkpoints, train,
     },
     worker::{
         reward_tools::Tools,
@@ -128,7 +128,7 @@ fn take(
         rows,
         teacher,
     } = train_job::start(work, &settings, part.dir, 0)?;
-    let tools = Tools::start(&settings)?;
+    let tools = Tools::start(&settings, 1)?;
     let inputs = Inputs {
         settings: &settings,
         rows: &rows,
@@ -277,13 +277,16 @@ impl Observer for Replayed {
         Ok(())
     }
 
-    fn evaluate(&mut self, _: &LanguageModel, step: usize) -> io::Result<Option<EvaluationRecord>> {
+    fn evaluate(
+        &mut self,
+        _: &LanguageModel,
+        step: usize,
+    ) -> Result<Option<EvaluationRecord>, TrainError> {
         let recorded = self.evaluations.get(&step).cloned();
         self.reused += 1;
-        recorded.map(Some).ok_or_else(|| {
-            io::Error::other(format!(
-                "`evaluations.jsonl` has no evaluation of step {step}"
-            ))
+        recorded.map(Some).ok_or_else(|| TrainError::Evaluate {
+            step,
+            source: io::Error::other("`evaluations.jsonl` has no evaluation of this step"),
         })
     }
 
