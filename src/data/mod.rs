@@ -36,7 +36,7 @@ pub use jsonl::{
 pub use manifest::{Entry, Kind, Manifest};
 pub use migration::{Migration, read_migrations};
 pub use migration_check::{CheckSyntax, FileReport, MigrationChecker, Problem, Severity};
-pub use notes::{NoteKind, NoteMix, stale as stale_note};
+pub use notes::{NoteKind, NoteMix, stale as stale_note, words};
 pub use odd_json::from_python_json;
 pub use prompt::{Message, Prompt, PromptTemplate, Role, target_text};
 pub use settings::{DataSettings, PromptSettings, TaskFormat};

@@ -177,8 +177,8 @@ fn mentions(note: &str, code: &str) -> bool {
     })
 }
 
-/// The words of a program, names and others.
-fn words(code: &str) -> impl Iterator<Item = &str> {
+/// The words of a text or a program, names and others.
+pub fn words(code: &str) -> impl Iterator<Item = &str> {
     code.split(|letter: char| !is_of_word(letter))
         .filter(|word| !word.is_empty())
 }

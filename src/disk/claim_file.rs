@@ -85,18 +85,19 @@ impl ClaimFile {
             let turn = path.with_extension("takeover");
             if !create(&turn, &content)? {
                 if is_dead(&turn)? {
-                    fs::remove_file(&turn)?;
+                    remove(&turn)?;
                 }
                 return Ok(None);
             }
             let replaced = replace_dead(path, &content);
-            fs::remove_file(&turn)?;
+            remove(&turn)?;
             if !replaced? {
                 return Ok(None);
             }
         }
         let (end, ended) = mpsc::channel();
-        let file = path.to_owned();
+        // This very file: if another process replaces it, its claim gets no sign of life from here.
+        let file = File::options().write(true).open(path)?;
         let beats = thread::spawn(move || {
             while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 // A failure is not the end: the file system may answer again before the lease is over.
@@ -191,8 +192,16 @@ fn now(path: &Path) -> io::Result<SystemTime> {
     probe.as_file().metadata()?.modified()
 }
 
+/// Removes a file that another process may have removed.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Sets the time of a file to now, on the clock of its file system.
-fn beat(path: &Path) -> io::Result<()> {
+fn beat(file: &File) -> io::Result<()> {
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: UTIME_NOW,
@@ -201,8 +210,7 @@ fn beat(path: &Path) -> io::Result<()> {
         last_access: now,
         last_modification: now,
     };
-    let file = File::options().write(true).open(path)?;
-    Ok(futimens(&file, &times)?)
+    Ok(futimens(file, &times)?)
 }
 
 #[cfg(test)]
@@ -247,7 +255,7 @@ mod tests {
         let path = folder.path().join("lock.claim");
         die(&path);
         assert_eq!(living(&path).unwrap(), None);
-        beat(&path).unwrap();
+        beat(&File::options().write(true).open(&path).unwrap()).unwrap();
         assert!(living(&path).unwrap().is_some());
         assert!(ClaimFile::take(&path).unwrap().is_none());
 

@@ -34,7 +34,7 @@ pub(super) fn eval_job(
     let descriptor = settings.descriptor()?;
     let benchmark = descriptor.open(&work.data, &settings.options())?;
     let template = PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?;
-    let mut leader = Leader::start(context.dir, context.ranks)?;
+    let mut leader = Leader::start(context.dir, context.ranks, &context.stop)?;
     let pool = start_pool(settings, leader.ranks().count())?;
     context.attempt.judge = judge(settings, &pool)?;
     context.dir.write_attempt(context.attempt)?;

@@ -7,7 +7,7 @@ use signal_hook::{
     iterator::{Handle, Signals},
 };
 
-use super::WorkerError;
+use super::{StopFlag, WorkerError};
 use crate::{
     launch::{Helpers, ask_to_stop, threads_of_a_rank},
     ranks::{Local, RankError, Ranks},
@@ -24,7 +24,7 @@ pub(super) struct Leader {
 
 impl Leader {
     /// Starts the other ranks; there are none if `ranks` is 1.
-    pub(super) fn start(dir: &JobDir, ranks: usize) -> Result<Self, WorkerError> {
+    pub(super) fn start(dir: &JobDir, ranks: usize, stop: &StopFlag) -> Result<Self, WorkerError> {
         if ranks < 2 {
             return Ok(Self {
                 ranks: Ranks::alone(),
@@ -44,8 +44,16 @@ impl Leader {
             requests: Some(hand_on_requests(helpers.pids())?),
             helpers,
         };
-        let met = Local::lead(links);
-        leader.ranks = Ranks::new(met.map_err(|error| leader.explain(error))?);
+        match Local::lead(links) {
+            Ok(met) => leader.ranks = Ranks::new(met),
+            // A request to stop ends a helper that does not listen for it yet.
+            Err(_) if stop.is_set() => return Err(WorkerError::Stopped),
+            Err(error) => return Err(leader.explain(error)),
+        }
+        if stop.is_set() {
+            // It may have come before there was anybody to hand it to.
+            ask_to_stop(&leader.helpers.pids());
+        }
         Ok(leader)
     }
 

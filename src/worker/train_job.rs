@@ -30,7 +30,7 @@ pub(super) fn train_job(
     evaluation: Option<&TrainEval>,
 ) -> Result<Outcome, WorkerError> {
     let (dir, work) = (context.dir, &context.job.work);
-    let mut leader = Leader::start(dir, context.ranks)?;
+    let mut leader = Leader::start(dir, context.ranks, &context.stop)?;
     let evaluation = match evaluation {
         Some(planned) => {
             let stop = context.stop.clone();

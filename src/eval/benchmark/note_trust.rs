@@ -23,7 +23,7 @@ use super::{
     code_update_arena::{CodeUpdateArena, Row, TIMEOUT, read},
 };
 use crate::{
-    data::{ArenaTask, ArenaUpdate, NoteKind, stale_note},
+    data::{ArenaTask, ArenaUpdate, NoteKind, stale_note, words},
     eval::{EvalError, Judgement},
     sandbox::Pool,
     seed,
@@ -174,11 +174,6 @@ fn introduced(update: &ArenaUpdate, task: &ArenaTask) -> BTreeSet<String> {
         })
         .map(str::to_owned)
         .collect()
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
-        .filter(|word| !word.is_empty())
 }
 
 impl NoteTrust {
