@@ -17,7 +17,6 @@ use crate::{
         CustomError, CustomReward, CustomSettings, Mix, Normalizer, Part, RewardError,
         RewardSettings, TestJudge, TestScore, TestSettings, UnitTests,
     },
-    sandbox::Settings,
     train::{
         Inputs, RewardRecord, RewardTools, Row, TestShares, TrainError, TrainSettings,
         rollout::{
@@ -31,7 +30,7 @@ use crate::{
 };
 
 fn judge() -> TestJudge {
-    TestJudge::start(&Settings::default(), Duration::from_secs(5)).unwrap()
+    TestJudge::with_workers(2, Duration::from_secs(5))
 }
 
 /// A row with the tests that a function adds one to four numbers.
