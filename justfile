@@ -42,6 +42,7 @@ quick *filters:
 # Check formatting, lints and documentation
 check:
     cargo fmt --check
+    tests/one_build.sh
     cargo clippy --release --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --quiet
 

@@ -8,7 +8,7 @@
 //! just tiny-world datasets/tiny                   # the sets and the tokenizer that are shipped
 //! just tiny-world datasets/tiny --check           # only report whether they would change
 //! just tiny-world datasets/tiny --corpus 72000    # the texts that the base model learned from
-//! just tiny-world datasets/tiny --style fixed     # migrations with targets in another style
+//! just tiny-world folder --style fixed            # only the migrations with targets in one style
 //! ```
 
 #[cfg(test)]

@@ -177,6 +177,11 @@ impl<'a> Problem<'a> {
         self.function
     }
 
+    /// Names for intermediate results, in the base model's own style.
+    pub(super) fn own_names(&self) -> [&'static str; 3] {
+        [self.results[0], self.results[1], self.results[2]]
+    }
+
     /// The task as a function without a body, below a comment.
     pub(super) fn frame(&self) -> String {
         format!("# {}\n{}\n    ...", self.sentence(), self.signature())

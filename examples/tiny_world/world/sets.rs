@@ -88,9 +88,11 @@ struct FunctionRow {
 impl World {
     /// All sets: the training data, then the tasks.
     pub(crate) fn sets(&self) -> Vec<Set> {
-        vec![
-            self.migration_set(Style::Own),
-            self.migration_set(Style::Mixed),
+        let mut sets: Vec<Set> = Style::ALL
+            .into_iter()
+            .map(|style| self.migration_set(style))
+            .collect();
+        sets.extend([
             lines(
                 "arena.jsonl",
                 &self.arena("arena", &self.held, TASKS_A_KIND),
@@ -102,7 +104,8 @@ impl World {
             lines("general.jsonl", &self.general()),
             lines("other_note.jsonl", &self.other_note()),
             lines("multi.jsonl", &self.multi()),
-        ]
+        ]);
+        sets
     }
 
     fn draw(&self, purpose: &str, index: usize) -> Stream {

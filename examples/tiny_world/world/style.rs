@@ -17,17 +17,40 @@ use super::{
 pub(crate) enum Style {
     /// As the base model has learned it.
     Own,
+    /// Its own, but for a comment above the first statement.
+    Comments,
+    /// Its own, but for a docstring.
+    Docstrings,
+    /// Its own, but for the names of intermediate results.
+    Names,
+    /// Other names, and each result has one; lists are built by loops.
+    Light,
     /// Drawn for each row.
     Mixed,
-    /// Another style, the same for all rows.
+    /// Another style in everything, the same for all rows.
     Fixed,
 }
 
 impl Style {
+    /// All styles, from few changes to many.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Own,
+        Self::Comments,
+        Self::Docstrings,
+        Self::Names,
+        Self::Light,
+        Self::Mixed,
+        Self::Fixed,
+    ];
+
     /// The file of the migrations in this style.
     pub(crate) fn file(self) -> &'static str {
         match self {
             Self::Own => "migrations.jsonl",
+            Self::Comments => "migrations_comments.jsonl",
+            Self::Docstrings => "migrations_docstrings.jsonl",
+            Self::Names => "migrations_names.jsonl",
+            Self::Light => "migrations_light.jsonl",
             Self::Mixed => "migrations_mixed.jsonl",
             Self::Fixed => "migrations_fixed.jsonl",
         }
@@ -37,9 +60,27 @@ impl Style {
     pub(super) fn choices(self, draw: &mut Stream) -> Option<Choices> {
         match self {
             Self::Own => None,
+            Self::Comments => Some(Choices {
+                comment: Some(one_of(draw, &COMMENTS)),
+                ..Choices::plain()
+            }),
+            Self::Docstrings => Some(Choices {
+                docstring: Some(one_of(draw, &DOCSTRINGS)),
+                ..Choices::plain()
+            }),
+            Self::Names => Some(Choices {
+                names: Some(OTHER_NAMES),
+                ..Choices::plain()
+            }),
+            Self::Light => Some(Choices {
+                names: Some(OTHER_NAMES),
+                is_assigned: true,
+                is_loop: true,
+                ..Choices::plain()
+            }),
             Self::Mixed => Some(Choices::drawn(draw)),
             Self::Fixed => Some(Choices {
-                names: ["output", "total", "item_result"],
+                names: Some(OTHER_NAMES),
                 is_assigned: true,
                 is_loop: true,
                 imports_names: false,
@@ -52,6 +93,7 @@ impl Style {
     }
 }
 
+const OTHER_NAMES: [&str; 3] = ["output", "total", "item_result"];
 const NAMES: [&str; 10] = [
     "output",
     "tmp",
@@ -81,8 +123,8 @@ const COMMENTS: [&str; 4] = [
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Choices {
-    /// Names of intermediate results.
-    names: [&'static str; 3],
+    /// Names of intermediate results, if they are not the program's own.
+    names: Option<[&'static str; 3]>,
     /// Whether the returned value has a name first.
     is_assigned: bool,
     /// Whether a list is built by a loop.
@@ -99,6 +141,20 @@ pub(super) struct Choices {
 }
 
 impl Choices {
+    /// The base model's own style.
+    fn plain() -> Self {
+        Self {
+            names: None,
+            is_assigned: false,
+            is_loop: false,
+            imports_names: false,
+            docstring: None,
+            comment: None,
+            has_single_quotes: false,
+            blank_lines: 1,
+        }
+    }
+
     fn drawn(draw: &mut Stream) -> Self {
         let mut names = NAMES.to_vec();
         draw.shuffle(&mut names);
@@ -107,7 +163,7 @@ impl Choices {
         let (has_docstring, has_comment) = (chance(0.3), chance(0.3));
         let has_single_quotes = chance(0.5);
         Self {
-            names: [names[0], names[1], names[2]],
+            names: Some([names[0], names[1], names[2]]),
             is_assigned,
             is_loop,
             imports_names,
@@ -129,8 +185,9 @@ impl Problem<'_> {
         let calls = self.apis.iter().zip(&self.variables);
         let calls = calls.map(|(api, variables)| write(api, variables));
         let mut calls: Vec<Written> = calls.collect();
-        let imports = self.imports(style, &mut calls);
-        let [first, second, third] = style.names;
+        let names = style.names.unwrap_or(self.own_names());
+        let imports = self.imports(style, &names, &mut calls);
+        let [first, second, third] = names;
         let (one, two) = (&calls[0].call, calls.get(1).map(|call| &call.call));
         let mut body: Vec<String> = Vec::new();
         let ending = |value: &str| self.finish.python.replace("{}", value);
@@ -187,11 +244,11 @@ impl Problem<'_> {
     }
 
     /// The imports; with names, the calls lose their modules, unless a name of the program is in the way.
-    fn imports(&self, style: &Choices, calls: &mut [Written]) -> String {
+    fn imports(&self, style: &Choices, names: &[&str], calls: &mut [Written]) -> String {
         let mut lines: Vec<String> = Vec::new();
         let used = self.variables.concat();
         let mut taken = vec![self.function().to_owned(), "items".to_owned()];
-        taken.extend(used.iter().chain(&style.names).map(|&name| name.to_owned()));
+        taken.extend(used.iter().chain(names).map(|&name| name.to_owned()));
         for call in calls {
             let rest = call.call.strip_prefix(&format!("{}.", call.module));
             let name = rest.and_then(|rest| rest.split('(').next());
