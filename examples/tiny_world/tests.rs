@@ -156,7 +156,7 @@ print('\\n'.join(faults[:3]))
 sys.exit(len(faults) > 0)
 ";
     let world = World::new(7);
-    let rows = 70;
+    let rows = 28;
     let programs: Vec<String> = Style::ALL
         .into_iter()
         .flat_map(|style| world.checks(style, rows))

@@ -61,11 +61,11 @@ impl Style {
         match self {
             Self::Own => None,
             Self::Comments => Some(Choices {
-                comment: Some(one_of(draw, &COMMENTS)),
+                comment: Some(*one_of(draw, COMMENTS.as_slice())),
                 ..Choices::plain()
             }),
             Self::Docstrings => Some(Choices {
-                docstring: Some(one_of(draw, &DOCSTRINGS)),
+                docstring: Some(*one_of(draw, DOCSTRINGS.as_slice())),
                 ..Choices::plain()
             }),
             Self::Names => Some(Choices {
@@ -167,7 +167,7 @@ impl Choices {
             is_assigned,
             is_loop,
             imports_names,
-            docstring: has_docstring.then(|| *one_of(draw, &DOCSTRINGS)),
+            docstring: has_docstring.then(|| *one_of(draw, DOCSTRINGS.as_slice())),
             comment: has_comment.then(|| *one_of(draw, &COMMENTS)),
             has_single_quotes,
             blank_lines: 1 + draw.below(2),
