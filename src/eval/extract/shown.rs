@@ -141,8 +141,12 @@ impl<'a> Program<'a> {
         let reached = self.reached_from(vec![self.entry_point], |_| true);
         let remembers = |name: &&str| {
             let mut effects = self.effects.get(name).into_iter().flatten();
-            // `run.cache[x] = y` changes an attribute of a function.
-            effects.any(|effects| effects.may_remember || effects.changes.iter().any(is_function))
+            effects.any(|effects| {
+                let mut calls = effects.calls.iter();
+                effects.may_remember
+                    || !effects.changes.is_empty()
+                    || calls.any(|call| self.changes_data(call))
+            })
         };
         // `run = lru_cache(solve)`, `solver = Solver()`.
         let is_made = |statement: &Statement| {
@@ -160,6 +164,15 @@ impl<'a> Program<'a> {
             is_other && is_reached && (by_function || is_entry_point && !names.calls.is_empty())
         };
         reached.iter().any(remembers) || self.statements.iter().any(is_made)
+    }
+
+    /// Whether a call changes an object of the program: `memo.update(…)`.
+    fn changes_data(&self, call: &Call) -> bool {
+        let is_changing = |method: &String| CHANGING.contains(&method.as_str());
+        let is_data = |root: &String| {
+            self.bound.contains(root.as_str()) && !self.imported.contains(root.as_str())
+        };
+        call.method.as_ref().is_some_and(is_changing) && call.roots.iter().any(is_data)
     }
 
     /// Whether a statement, or a function that it calls, waits or ends the program.

@@ -130,6 +130,7 @@ const REMEMBERING: &[&str] = &[
     "def run(x, memo={}):\n    if x not in memo:\n        memo[x] = 2 if x >= 3000 else run(x + 1)\n    return memo[x]",
     "def run(x):\n    if x not in run.memo:\n        run.memo[x] = 2 if x >= 3000 else run(x + 1)\n    return run.memo[x]\nrun.memo = {}",
     "memo = {}\ndef run(x):\n    if x not in memo:\n        memo[x] = 2 if x >= 3000 else run(x + 1)\n    return memo[x]",
+    "memo = {}\ndef run(x):\n    if x not in memo:\n        memo.update({x: 2 if x >= 3000 else run(x + 1)})\n    return memo[x]",
     "class S:\n    def __init__(self):\n        self.memo = {}\n    def go(self, x):\n        if x not in self.memo:\n            self.memo[x] = 2 if x >= 3000 else self.go(x + 1)\n        return self.memo[x]\ns = S()\ndef run(x):\n    return s.go(x)",
 ];
 
