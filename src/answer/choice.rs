@@ -142,6 +142,16 @@ impl Answer {
         sources
     }
 
+    /// The code of all fences, in the order of the text.
+    pub fn fenced_codes(&self) -> Vec<&str> {
+        let own = self.fences();
+        let own = own.filter(|block| block.language != Language::Markdown);
+        let own = own.map(|block| block.code.as_str());
+        let earlier = self.earlier.iter();
+        own.chain(earlier.flat_map(|earlier| earlier.fenced_codes()))
+            .collect()
+    }
+
     /// The text that goes on from a prompt, if the answer does: the first fenced code, else the whole text.
     pub fn continuation(&self) -> &str {
         let first = self.fences().next();

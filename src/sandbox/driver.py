@@ -191,16 +191,16 @@ class Server:
             pass
         no_new_privileges()
         details = {}
-        states["scratch"] = states["namespaces"]
+        states["scratch"], has_folder = states["namespaces"], False
         if states["namespaces"] is None:
-            try:
-                self.scratch = mount_scratch(settings["scratch_bytes"])
-                details["scratch"] = f"{settings['scratch_bytes'] >> 20} MiB in memory"
-            except Refused as refusal:
-                states["scratch"] = str(refusal)
+            scratch = Scratch(settings["scratch_bytes"])
+            states["scratch"] = scratch.missing
+            if scratch.place is not None:
+                self.scratch, has_folder = scratch.place, True
+                details["scratch"] = scratch.detail(settings["scratch_bytes"])
             limit_processes(settings["processes"])
             drop_capabilities()
-        if states["scratch"] is not None:
+        if not has_folder:
             os.makedirs(self.scratch, 0o700)
         states["files"] = states["system_calls"] = states["limits"] = None
         try:

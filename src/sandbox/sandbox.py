@@ -123,28 +123,58 @@ def write(path, text):
         file.write(text)
 
 
-def mount_scratch(size):
-    """Covers a public folder by an empty file system in memory, which only this namespace has.
+class Scratch:
+    """The only folder that programs write to: an empty file system in memory, which only this namespace has.
 
-    Everything else becomes read-only: Landlock does not prevent an owner from changing modes and times, and
-    programs own what the judge's user owns.
+    It covers a public folder. `/dev/shm` is the same folder. Everything else becomes read-only: Landlock does not
+    prevent an owner from changing modes and times, and programs own what the judge's user owns.
+
+    Each step is tried even if the system refuses another one, except where it would harm the host.
     """
-    call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    used = [os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.executable)]
-    for place in SCRATCH_PLACES:
-        if os.path.isdir(place) and not any(path.startswith(place + "/") for path in used):
-            options = f"size={size},nr_inodes=4096,mode=0700".encode()
-            flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-            call("mount", b"tmpfs", place.encode(), b"tmpfs", flags, options)
-            places = [place]
-            if os.path.isdir(SHARED_MEMORY) and not any(path.startswith(SHARED_MEMORY + "/") for path in used):
-                call("mount", place.encode(), SHARED_MEMORY.encode(), None, MS_BIND, None)
-                places.append(SHARED_MEMORY)
-            set_attributes(b"/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0)
-            for own in places:
-                set_attributes(own.encode(), 0, 0, MOUNT_ATTR_RDONLY)
-            return place
-    raise Refused("no folder to cover")
+
+    def __init__(self, size):
+        # The folder, if there is one; why it is no safeguard; why `/dev/shm` is not the same folder.
+        self.place, self.missing, self.no_shared_memory = None, None, None
+        used = [os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.executable)]
+
+        def is_free(place):
+            return os.path.isdir(place) and not any(path.startswith(place + "/") for path in used)
+
+        place = next(filter(is_free, SCRATCH_PLACES), None)
+        if place is None:
+            self.missing = "no folder to cover"
+            return
+        options = f"size={size},nr_inodes=4096,mode=0700".encode()
+        # The host would see a mount of a namespace that is not private.
+        self.missing = (refusal_of(call, "mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+                        or refusal_of(call, "mount", b"tmpfs", place.encode(), b"tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                                   options))
+        if self.missing:
+            return
+        self.place = place
+        self.no_shared_memory = "no free folder"
+        if is_free(SHARED_MEMORY):
+            shared = SHARED_MEMORY.encode()
+            self.no_shared_memory = refusal_of(call, "mount", place.encode(), shared, None, MS_BIND, None)
+        self.missing = refusal_of(set_attributes, b"/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0)
+        self.missing = refusal_of(set_attributes, place.encode(), 0, 0, MOUNT_ATTR_RDONLY) or self.missing
+        # What is still the host's stays read-only.
+        if not self.no_shared_memory:
+            self.no_shared_memory = refusal_of(set_attributes, shared, 0, 0, MOUNT_ATTR_RDONLY)
+
+    def detail(self, size):
+        text = f"{size >> 20} MiB in memory"
+        if self.no_shared_memory:
+            text += f"; without {SHARED_MEMORY}, which locks of multiprocessing need ({self.no_shared_memory})"
+        return text
+
+
+def refusal_of(step, *arguments):
+    """Why the system refuses a step, or `None` if it does not."""
+    try:
+        step(*arguments)
+    except Refused as refusal:
+        return str(refusal)
 
 
 def set_attributes(place, how, on, off):

@@ -17,8 +17,8 @@ mod tests;
 pub use fault::SyntaxFault;
 pub use grammar::Grammar;
 pub use names::{
-    Call, Effects, Names, Statement, StatementKind, bound_names, defined_names, library_names,
-    statements,
+    Call, Effects, Import, Names, Statement, StatementKind, bound_names, defined_names, imports,
+    library_names, statements,
 };
 pub use normalize::{NormalizeError, normalize_fixed, normalize_published};
 pub use parse::{SyntaxTree, check_syntax, with_syntax_tree};

@@ -17,6 +17,7 @@ mod learner;
 mod loss;
 mod method;
 mod observer;
+mod omitted;
 mod order;
 mod records;
 mod rollout;

@@ -15,6 +15,7 @@ use crate::{
         error::TrainError,
         evaluation::{EvalSchedule, FinalCheckpoint},
         learner::{LearningRate, OptimizerSettings},
+        omitted::{is_one, one},
     },
 };
 
@@ -82,7 +83,7 @@ settings! {
         pub keep_checkpoints: usize,
         /// The completions of each step that is a multiple of this are written to `samples.jsonl`;
         /// 0 writes none; not part of a job's identity.
-        #[serde(default = "each", skip_serializing_if = "is_each")]
+        #[serde(default = "one", skip_serializing_if = "is_one")]
         #[key(COUNT_OR_ZERO, default = 1, source = "ours; the completions of every step")]
         pub samples_every: usize,
         /// Rows are drawn by how often the untrained model solves them; not used by SFT.
@@ -109,16 +110,6 @@ settings! {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_off(flag: &bool) -> bool {
     !flag
-}
-
-fn each() -> usize {
-    1
-}
-
-/// Leaves the default out: checkpoints from before the key are those of the same training.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_each(every: &usize) -> bool {
-    *every == each()
 }
 
 impl TrainSettings {

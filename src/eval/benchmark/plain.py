@@ -50,15 +50,16 @@ class Opaque:
     def __init__(self, name, items=None):
         self.name, self.items, self.made = name, items, Opaque.turn
 
-    def __bool__(self, *_):
+    # `in` passes an argument.
+    def refuse(self, *_):
         raise TypeError(f"a {self.name} is no plain value")
 
-    __len__ = __int__ = __float__ = __index__ = __contains__ = __bool__
+    __bool__ = __len__ = __int__ = __float__ = __index__ = __contains__ = refuse
 
     def __iter__(self):
         items, self.items = self.items, None
         if items is None or self.made != Opaque.turn:
-            self.__bool__()
+            self.refuse()
         return iter(items)
 
     def __repr__(self):
@@ -155,11 +156,11 @@ def converted_object(value, kind):
 def with_its_items(value, name, kind_of=type, hint=length_hint, write=dumps):
     """What stands for an object: with its items, if it has few enough and asking for them does not fail."""
     nothing = Escape("object", name)
-    # `dict` reads such an object in another way.
-    if hasattr(value, "keys"):
-        return nothing
     items, size = [], 0
     try:
+        # `dict` reads such an object in another way.
+        if hasattr(value, "keys"):
+            return nothing
         iterator = iter(value)
         # `tuple` and `list` ask, too.
         hint(value)

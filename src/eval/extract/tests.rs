@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{answer, function, function_name, split_future};
+use super::{
+    answer,
+    builtins::{NAMES, is_builtin},
+    function, function_name, split_future, tried,
+};
 use crate::{
     eval::tests::fixture::pool,
     sandbox::{Pool, Program, Verdict},
@@ -98,7 +102,6 @@ const WHOLE: &[&str] = &[
     "class M(type):\n    made = {}\n    def __new__(m, n, b, d):\n        c = super().__new__(m, n, b, d)\n        M.made[n] = c\n        return c\nclass P(metaclass=M):\n    n = 1\ndef run(x):\n    return x + M.made['P'].n",
     "from functools import lru_cache\n@lru_cache(None)\ndef fib(n):\n    return n if n < 2 else fib(n-1) + fib(n-2)\nfor i in range(0, 3000, 100):\n    fib(i)\ndef run(x):\n    fib(3000)\n    return x + 1",
     "from functools import lru_cache\n@lru_cache(None)\ndef fib(n):\n    return n if n < 2 else fib(n-1) + fib(n-2)\ni = 0\nwhile i < 3000:\n    fib(i)\n    i += 100\ndef run(x):\n    fib(3000)\n    return x + 1",
-    "from functools import lru_cache\n@lru_cache(None)\ndef run(x):\n    return 2 if x < 2 else 1 + run(x - 1) - (x == 3000) * run(2999) + (x == 1)\nfor i in range(0, 3000, 100):\n    run(i)",
     "def g():\n    n = 0\n    while True:\n        n = yield n\nG = g()\nnext(G)\ndef run(x):\n    return G.send(x + 1)",
     "H = [3, 1, 2]\nlist.sort(H)\ndef run(x):\n    return x + H[0]",
     "class Q:\n    items = []\n    def add(self, v):\n        Q.items.append(v)\n        return self\nQ().add(1).add(2)\ndef run(x):\n    return x + Q.items[0]",
@@ -117,6 +120,21 @@ const WHOLE: &[&str] = &[
     "T = []\nassert T.append(1) is None\ndef run(x):\n    return x + T[0]",
     "'One.'\ndef run(x):\n    return x + len(__doc__) - 3",
 ];
+
+/// Solutions that recurse too deeply unless [`FILL`] runs.
+const REMEMBERING: &[&str] = &[
+    "from functools import lru_cache\n@lru_cache(None)\ndef run(x):\n    return 2 if x >= 3000 else run(x + 1)",
+    "from functools import lru_cache\n@lru_cache(None)\ndef go(x):\n    return 2 if x >= 3000 else go(x + 1)\ndef run(x):\n    return go(x)",
+    "from functools import lru_cache\ndef go(x):\n    return 2 if x >= 3000 else run(x + 1)\nrun = lru_cache(None)(go)",
+    "from functools import lru_cache\nrun = lru_cache(None)(lambda x: 2 if x >= 3000 else run(x + 1))",
+    "def run(x, memo={}):\n    if x not in memo:\n        memo[x] = 2 if x >= 3000 else run(x + 1)\n    return memo[x]",
+    "def run(x):\n    if x not in run.memo:\n        run.memo[x] = 2 if x >= 3000 else run(x + 1)\n    return run.memo[x]\nrun.memo = {}",
+    "memo = {}\ndef run(x):\n    if x not in memo:\n        memo[x] = 2 if x >= 3000 else run(x + 1)\n    return memo[x]",
+    "memo = {}\ndef run(x):\n    if x not in memo:\n        memo.update({x: 2 if x >= 3000 else run(x + 1)})\n    return memo[x]",
+    "class S:\n    def __init__(self):\n        self.memo = {}\n    def go(self, x):\n        if x not in self.memo:\n            self.memo[x] = 2 if x >= 3000 else self.go(x + 1)\n        return self.memo[x]\ns = S()\ndef run(x):\n    return s.go(x)",
+];
+
+const FILL: &str = "for i in range(2900, 0, -100):\n    run(i)";
 
 /// Lines after a solution that would fail, wait or end the program if they ran.
 const EXAMPLES: &[&str] = &[
@@ -161,6 +179,13 @@ const EXAMPLES: &[&str] = &[
     "for x in 'ab':\n    run(x)",
     "if __name__ == '__main__':\n    run('a')\nelse:\n    run('b')",
     "import sys\nfor line in sys.stdin:\n    print(run(int(line)))",
+    "for _ in range(10 ** 9):\n    run(1)",
+    "import time\nstart = time.time()\nfor _ in range(10 ** 9):\n    run(5)\nprint(time.time() - start)",
+    "import no_such_module",
+    "from no_such_module import *",
+    "import no_such_module as plt\nplt.plot([1], [run(1)])",
+    "import no_such_module\nno_such_module.set_up()\nprint(run(1))",
+    "import no_such_module\nno_such_module.options['a'] = 1\nprint(run(1))",
 ];
 
 /// Runs a program that asserts something of `run`.
@@ -195,7 +220,9 @@ fn what_a_solution_needs_is_kept() {
         .iter()
         .map(|fill| format!("{fill}\n\ndef run(x):\n    return x + T['s']"));
     let whole = WHOLE.iter().map(|whole| (*whole).to_owned());
+    let remembering = REMEMBERING.iter().map(|whole| format!("{whole}\n{FILL}"));
     let all = step.chain(late).chain(table).chain(whole);
+    let all = all.chain(remembering);
     let failed: Vec<_> = all
         .map(|solution| (run(&pool, tested(&solution)), tested(&solution), solution))
         .filter(|(verdict, ..)| !verdict.is_pass())
@@ -229,12 +256,12 @@ fn of_a_chat_answer_the_function_and_what_it_uses_remain() {
                 return x + LIMIT\n\ndef f(x):\n    return helper(x)\n\ndef unused(): pass\n\
                 print(f(1))\nassert f(1) == 5\nn = 7\n```\nDone.";
     let program = function(text, "f", "def f(x):\n").unwrap();
-    let tried = |text| format!("try:\n    exec('''{text}''')\nexcept BaseException:\n    pass");
     assert_eq!(
         program,
         format!(
-            "import math\n\nLIMIT = 3\n\ndef helper(x):\n    return x + LIMIT\n\n\
+            "{}\n\nLIMIT = 3\n\ndef helper(x):\n    return x + LIMIT\n\n\
              def f(x):\n    return helper(x)\n\n{}\n\n{}\n",
+            tried("import math"),
             tried("def unused(): pass"),
             tried("n = 7")
         )
@@ -285,21 +312,89 @@ fn a_truncated_answer_keeps_what_is_whole() {
 
 #[test]
 fn imports_may_have_a_fence_of_their_own() {
-    let future = "from __future__ import annotations\n";
+    let future = "from __future__ import annotations\n\n";
     for (first, before) in [
         ("import math", ""),
         ("import math\nimport os", ""),
+        ("import math, os", ""),
         ("import math", future),
+        ("import math", "'It floors.'\n\n"),
     ] {
-        let code = format!("{before}def f(x):\n    return math.floor(x)");
+        let code = "def f(x):\n    return math.floor(x)";
         let text = format!(
-            "```python\n{first}\n```\nthen\n```python\n{code}\n```\n```python\nimport f\n```"
+            "```python\n{first}\n```\nthen\n```python\n{before}{code}\n```\n```python\nimport f\n```"
         );
         let program = function(&text, "f", "").unwrap();
-        let code = code.replace(future, "");
-        let rest = program.replace("pass\n\n", "");
-        assert_eq!(rest, format!("{before}import math\n\n{code}\n"));
+        let import = tried("import math");
+        assert_eq!(program, format!("{before}{import}\n\n{code}\n"));
     }
+}
+
+/// The first fence of an answer, a solution, and the last fence. Oracle: CPython, which runs the program.
+#[test]
+fn imports_of_other_fences_change_nothing_that_a_solution_has() {
+    let cases = [
+        // Python's own names.
+        (
+            "",
+            "def run(x):\n    return pow(x, 3, 7) + 1",
+            "from math import pow",
+        ),
+        (
+            "",
+            "def run(x):\n    return next(open(0), x) + 1",
+            "from os import open",
+        ),
+        (
+            "from os import open, sep",
+            "def run(x):\n    return len(sep) + next(open(0), x)",
+            "",
+        ),
+        // The first import of a name counts.
+        (
+            "from cmath import sqrt",
+            "def run(x):\n    return sqrt(-x).imag + 1",
+            "from math import sqrt",
+        ),
+        // Parts of one package.
+        (
+            "import xml.dom\nimport xml.etree.ElementTree",
+            "def run(x):\n    return len(xml.etree.ElementTree.fromstring('<a><b/></a>')) + x",
+            "import xml.sax",
+        ),
+        // A module that is not there, for a name that a text has.
+        (
+            "import no_such_module as key",
+            "def run(x):\n    return {'key': x + 1}['key']",
+            "",
+        ),
+        // What must be first stays first.
+        (
+            "from math import floor",
+            "'One.'\nfrom __future__ import annotations\ndef run(x: Later):\n    return floor(x) + len(__doc__) - 3",
+            "",
+        ),
+    ];
+    let pool = pool();
+    for (first, solution, last) in cases {
+        let fences = [first, solution, last].map(|code| format!("```python\n{code}\n```\n"));
+        let program = function(&fences.concat(), "run", "").unwrap();
+        let verdict = run(&pool, format!("{program}\nassert run(1) == 2"));
+        assert!(verdict.is_pass(), "{verdict:?}: {program}");
+    }
+}
+
+/// Oracle: CPython's own list.
+#[test]
+fn the_names_that_python_has_are_known() {
+    let verdict = run(
+        &pool(),
+        format!(
+            "import builtins\nunknown = {{*dir(builtins)}} - {{'_', *{NAMES:?}}}\nassert not unknown, unknown"
+        ),
+    );
+    assert!(verdict.is_pass(), "{verdict:?}");
+    assert!(!is_builtin("math"));
 }
 
 #[test]

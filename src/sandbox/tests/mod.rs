@@ -3,6 +3,7 @@
 mod fixture;
 mod isolation;
 mod memory;
+mod scratch;
 mod time_limits;
 mod verdicts;
 mod workers;

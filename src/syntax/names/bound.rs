@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ruff_python_ast::{
-    Comprehension, ExceptHandler, Expr, ExprContext, Parameters, Pattern, Stmt,
+    Alias, Comprehension, ExceptHandler, Expr, ExprContext, Parameters, Pattern, Stmt,
     visitor::{self, Visitor},
 };
 
@@ -93,13 +93,17 @@ pub(super) fn imported(statement: &Stmt) -> Vec<String> {
         Stmt::ImportFrom(import) => &import.names,
         _ => return Vec::new(),
     };
-    let bound = names.iter().map(|alias| {
-        let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
-        // `import a.b` binds `a`.
-        let first = name.split('.').next().unwrap_or(name);
-        first.to_owned()
-    });
-    bound.filter(|name| name != "*").collect()
+    let bound = names.iter().map(bound_by);
+    bound
+        .filter(|name| *name != "*")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The name that a part of an import binds: `a` for `import a.b`.
+pub(super) fn bound_by(alias: &Alias) -> &str {
+    let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+    name.split('.').next().unwrap_or(name)
 }
 
 /// The name that a pattern binds, without those of its parts.

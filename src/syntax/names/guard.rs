@@ -10,8 +10,8 @@ use ruff_text_size::{Ranged as _, TextRange};
 
 use super::{Statement, StatementKind, stack::with_room, walk, walk::Walk};
 
-/// A statement of `source`; a main guard keeps only its other branches.
-pub(super) fn without_main(statement: &Stmt, source: &str) -> Statement {
+/// Reads a statement of `source`; a main guard keeps only its other branches.
+pub(super) fn read_statement(statement: &Stmt, source: &str) -> Statement {
     let whole = bytes(statement.range());
     let mut text = source.get(whole.clone()).unwrap_or_default().to_owned();
     let guard = statement.as_if_stmt();
@@ -56,7 +56,7 @@ fn kind(statement: &Stmt) -> StatementKind {
         {
             StatementKind::Input
         }
-        Stmt::For(_) if only_calls(statement) => StatementKind::Calls,
+        Stmt::For(_) if only_calls(statement) => StatementKind::LoopOfCalls,
         Stmt::While(part) if is_endless(part) => StatementKind::Endless,
         _ => StatementKind::Other,
     }

@@ -4,6 +4,7 @@
 
 mod bound;
 mod guard;
+mod imports;
 mod parts;
 mod stack;
 mod visit;
@@ -18,6 +19,8 @@ use ruff_python_ast::Expr;
 
 use super::{Grammar, SyntaxFault, parse::with_syntax_tree};
 use parts::Parts;
+
+pub use imports::{Import, imports};
 
 /// A statement at the top level of a module.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ pub enum StatementKind {
     /// `if __name__ == "__main__"` without another branch.
     MainGuard,
     /// A `for` that only calls functions, `print` not among them, and does not use their values.
-    Calls,
+    LoopOfCalls,
     /// A `while` that nothing in it ends.
     Endless,
     /// A text that stands alone.
@@ -96,13 +99,16 @@ pub struct Effects {
     pub changes: BTreeSet<String>,
     /// The calls that it makes.
     pub calls: Vec<Call>,
+    /// Whether an earlier call may change what a later one does, although no name shows it: a function has a
+    /// decorator, such as `lru_cache`, or a default that can change; a class has such a method.
+    pub may_remember: bool,
 }
 
 /// The statements at the top level of a module; a fault if CPython does not parse it.
 pub fn statements(source: &str) -> Result<Vec<Statement>, SyntaxFault> {
     with_syntax_tree(source, Grammar::Python313, |tree| {
         let body = tree.module.body.iter();
-        body.map(|statement| guard::without_main(statement, tree.source))
+        body.map(|statement| guard::read_statement(statement, tree.source))
             .collect()
     })
 }
@@ -277,15 +283,38 @@ mod tests {
     }
 
     #[test]
+    fn a_decorator_or_a_default_that_can_change_may_remember() {
+        for (source, expected) in [
+            ("def f(a): return a", false),
+            ("@cache\ndef f(a): return a", true),
+            ("def f(a, b=1, c=(), *, d=None): return a", false),
+            ("def f(a, b={}): return a", true),
+            ("def f(a, *, b=dict()): return a", true),
+            ("async def f(a, b=[]): return a", true),
+            // It is made at each call.
+            (
+                "def f(a):\n    @cache\n    def g(b): return b\n    return g(a)",
+                false,
+            ),
+            ("class f:\n    def g(self): return 1", false),
+            ("class f:\n    @cache\n    def g(self): return 1", true),
+            ("@cache\nclass f:\n    a = 1", true),
+        ] {
+            let names = only(source);
+            assert_eq!(names.effects["f"].may_remember, expected, "{source}");
+        }
+    }
+
+    #[test]
     fn statements_have_kinds() {
-        use StatementKind::{Calls, Endless, Input, MainGuard, Other, Print, Text};
+        use StatementKind::{Endless, Input, LoopOfCalls, MainGuard, Other, Print, Text};
         for (source, expected) in [
             ("if __name__ == '__main__':\n    a", MainGuard),
             ("if '__main__' == __name__ and a:\n    b", MainGuard),
             ("if __name__ == '__main__' or a:\n    b", Other),
             ("if __name__ != '__main__':\n    a", Other),
             ("if __name__ == 'a':\n    b", Other),
-            ("for a in b:\n    for c in a:\n        d(c)", Calls),
+            ("for a in b:\n    for c in a:\n        d(c)", LoopOfCalls),
             ("for a in b:\n    print(a)", Other),
             ("for a in b:\n    assert c(a)", Other),
             ("while True:\n    a", Endless),

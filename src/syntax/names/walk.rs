@@ -116,7 +116,12 @@ impl Walk {
         let bound = Bound::of(Some(&function.parameters), &function.body);
         let mut body = Self::new(Scope::Function, bound);
         body.visit_body(&function.body);
-        self.define(name, body.names);
+        let mut defaults = function
+            .parameters
+            .iter_non_variadic_params()
+            .filter_map(|parameter| parameter.default.as_deref());
+        let may_remember = !function.decorator_list.is_empty() || defaults.any(can_change);
+        self.define(name, body.names, may_remember);
     }
 
     pub(super) fn class(&mut self, class: &StmtClassDef) {
@@ -138,17 +143,20 @@ impl Walk {
             self.change(&change);
         }
         self.names.calls.append(&mut inner.calls);
-        self.define(name, inner);
+        let may_remember = !class.decorator_list.is_empty()
+            || inner.effects.values().any(|method| method.may_remember);
+        self.define(name, inner, may_remember);
     }
 
     /// Binds a function or a class, and notes what calls of it do.
-    fn define(&mut self, name: &str, inner: Names) {
+    fn define(&mut self, name: &str, inner: Names, may_remember: bool) {
         for need in &inner.needs {
             self.load_later(need);
         }
         let mut effects = Effects {
             changes: inner.binds.into_iter().chain(inner.changes).collect(),
             calls: inner.calls,
+            may_remember,
         };
         for nested in inner.effects.into_values() {
             effects.changes.extend(nested.changes);
@@ -280,6 +288,20 @@ impl Walk {
             self.load_later(&need);
         }
     }
+}
+
+/// Whether a default is an object that a function may change, so that later calls see it.
+fn can_change(default: &Expr) -> bool {
+    matches!(
+        default,
+        Expr::Call(_)
+            | Expr::Dict(_)
+            | Expr::DictComp(_)
+            | Expr::List(_)
+            | Expr::ListComp(_)
+            | Expr::Set(_)
+            | Expr::SetComp(_)
+    )
 }
 
 /// The names that an expression reads.

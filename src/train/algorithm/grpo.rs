@@ -5,6 +5,7 @@ use crate::{
     train::{
         algorithm::AlgorithmSettings,
         loss::{Aggregation, ClipRange, KlEstimator, Surrogate},
+        omitted::{is_one, one},
         rollout::{
             advantage::{AdvantageRule, AdvantageScale, Baseline},
             objective::Objective,
@@ -64,16 +65,6 @@ settings! {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(weight: &f64) -> bool {
     *weight <= 0.0
-}
-
-fn one() -> usize {
-    1
-}
-
-/// As [`is_zero`].
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_one(updates: &usize) -> bool {
-    *updates == one()
 }
 
 impl AlgorithmSettings for GrpoSettings {

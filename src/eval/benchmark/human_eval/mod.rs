@@ -346,6 +346,11 @@ def check(candidate):
                 [false, false],
             ),
             (
+                "def check(candidate):\n    assert candidate([1]) is not None",
+                "class C:\n        def __getattr__(self, name): return 1 // 0\n    return C()",
+                [true, true],
+            ),
+            (
                 "def check(candidate):\n    assert dict(candidate([1])) == {1: 2}",
                 "class C:\n        def keys(self): return []\n        def __iter__(self): return iter([(1, 2)])\n    return C()",
                 [false, false],
