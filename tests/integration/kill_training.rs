@@ -50,7 +50,7 @@ pub(crate) fn prepare(results: &Path, settings: &[&str]) -> PathBuf {
     let around = Surroundings::at(root).unwrap();
     let overrides: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
     let request = Request {
-        file: &root.join("experiments/quickstart.toml"),
+        file: &root.join("tests/fixtures/untrained_and_grpo.toml"),
         overrides: &overrides,
         environment: &[],
         around: &around,

@@ -34,6 +34,7 @@ fn twenty_steps_of_grpo_raise_the_reward() {
         "eval.limit=1",
         "eval.allow_unsandboxed=true",
         "table.cols=[\"mini_general.pass@1\"]",
+        "grid.\"train.algorithm\"=[\"grpo\"]",
         "run.seeds=[1]",
     ];
     let status = Command::new(env!("CARGO_BIN_EXE_recode"))

@@ -22,7 +22,7 @@ use recode::{
 };
 use serde_json::{Value, json};
 
-const SPEC: &str = "experiments/quickstart.toml";
+const SPEC: &str = "tests/fixtures/untrained_and_grpo.toml";
 
 const HOSTILE: &str = "</script><script>window.pwned = 1</script><img src=x onerror=\"window.pwned = 1\">\u{2028}\
                        <b id=\"pwned\">\\";
@@ -57,7 +57,7 @@ const SMALL: Size = Size {
     characters: 40,
 };
 
-/// Makes up the results of all jobs of the quickstart.
+/// Makes up the results of all jobs of the spec.
 fn made_up(results: &Path, size: Size) {
     let store = Store::new(results);
     for (number, job) in plan().jobs.iter().enumerate() {
@@ -207,7 +207,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 fn a_report_has_all_its_files_and_equal_results_give_equal_bytes() {
     let results = tempfile::tempdir().unwrap();
     made_up(results.path(), SMALL);
-    let folder = results.path().join("tables/quickstart");
+    let folder = results.path().join("tables/untrained_and_grpo");
 
     let (out, err) = report(results.path());
     let first = files(&folder);
@@ -234,7 +234,7 @@ fn a_report_has_all_its_files_and_equal_results_give_equal_bytes() {
         "{err}"
     );
     assert!(
-        out.contains("Made from experiments/quickstart.toml (settings "),
+        out.contains("Made from tests/fixtures/untrained_and_grpo.toml (settings "),
         "{out}"
     );
     for name in [
@@ -254,7 +254,7 @@ fn lists_have_a_line_for_each_job_and_for_each_sample() {
     made_up(results.path(), SMALL);
     report(results.path());
     let table = |file: &str| {
-        let path = results.path().join("tables/quickstart").join(file);
+        let path = results.path().join("tables/untrained_and_grpo").join(file);
         let mut reader = csv::Reader::from_path(path).unwrap();
         let names: Vec<String> = reader
             .headers()
@@ -305,7 +305,7 @@ fn a_table_of_other_settings_is_replaced_aloud_and_figures_that_are_no_more_go()
     made_up(results.path(), SMALL);
     let (_, err) = report(results.path());
     assert!(!err.contains("warning"), "{err}");
-    let folder = results.path().join("tables/quickstart");
+    let folder = results.path().join("tables/untrained_and_grpo");
     let path = folder.join("table.json");
     let mut table: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(table["made_by"]["spec"], SPEC);
@@ -351,7 +351,7 @@ fn a_report_in_a_browser() {
 
     let mut command = Command::new("python3");
     command.arg(root().join("tests/report/browse.py"));
-    command.args(["small", "large"].map(|name| folder.path().join(name).join("tables/quickstart")));
+    command.args(["small", "large"].map(|name| folder.path().join(name).join("tables/untrained_and_grpo")));
     command.args(env::var_os("RECODE_PICTURES"));
     let output = command.output().unwrap();
 

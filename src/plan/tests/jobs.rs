@@ -319,7 +319,7 @@ fn every_experiment_of_this_project_can_be_planned() {
     assert_eq!(counts["paper_table2_rewards"], (6, 5));
     // SFT is also the warm start of GRPO.
     assert_eq!(counts["from_scratch"], (3, 2));
-    assert_eq!(counts["quickstart"], (2, 1));
+    assert_eq!(counts["quickstart"], (3, 2));
 }
 
 /// An evaluation of a remote model, with more settings than it needs.

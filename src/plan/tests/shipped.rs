@@ -51,11 +51,11 @@ fn the_quickstart_has_the_jobs_of_its_table() {
     );
 }
 
-/// Oracle: the jobs in `results/tables/tiny_table1/table.json`.
+/// Oracle: the jobs in `results/tables/tiny_table1_own/table.json`.
 #[test]
-fn table_1_of_the_tiny_world_has_the_jobs_of_its_table() {
+fn table_1_in_the_model_s_own_style_has_the_jobs_of_its_table() {
     assert_eq!(
-        evaluations("experiments/tiny/table1.toml"),
+        evaluations("experiments/tiny/table1_own.toml"),
         [
             "eval-0020092d",
             "eval-0becdc04",
