@@ -357,6 +357,7 @@ fn settings(algorithm: Algorithm, batch: usize, steps: usize, most: usize) -> Tr
         keep_checkpoints: 1,
         samples_every: 1,
         curriculum: Curriculum::default(),
+        target_log_prob_rows: 0,
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::Last,
     }

@@ -72,6 +72,7 @@ fn fill_row(
     Row {
         labels: row.labels.clone(),
         is_baseline: row.is_baseline,
+        target_log_prob: mean(row.target_log_probs.values()),
         cells: cells.collect(),
     }
 }
@@ -329,6 +330,11 @@ fn paper(
         difference,
         agrees,
     })
+}
+
+fn mean<'a>(values: impl ExactSizeIterator<Item = &'a f64>) -> Option<f64> {
+    let count = values.len();
+    (count > 0).then(|| values.sum::<f64>() / count as f64)
 }
 
 fn range(means: &[f64]) -> Option<[f64; 2]> {

@@ -19,6 +19,8 @@ use super::{
 
 /// The axis of methods.
 const METHOD_AXIS: &str = "train.algorithm";
+/// The axis of rewards.
+const REWARD_AXIS: &str = "train.reward";
 /// The axis of base models.
 const BASE_AXIS: &str = "model.base";
 const UNTRAINED: &str = "untrained";
@@ -41,7 +43,15 @@ pub(super) fn gather(plan: &Plan, store: &Store) -> Sheet {
                 rows.push(empty_row(cell, labels));
                 rows.len() - 1
             });
+        rows[place]
+            .target_log_probs
+            .extend(target_log_prob(plan, store, cell));
         for (benchmark, job) in &cell.evals {
+            let runs = rows[place].runs.entry(benchmark.clone()).or_default();
+            // Points that need the same work share its jobs.
+            if runs.iter().any(|run| run.job == *job) {
+                continue;
+            }
             let found = find(plan, store, job);
             let run = Run {
                 job: job.clone(),
@@ -49,11 +59,7 @@ pub(super) fn gather(plan: &Plan, store: &Store) -> Sheet {
                 found,
                 warnings: warnings(store, cell, job),
             };
-            rows[place]
-                .runs
-                .entry(benchmark.clone())
-                .or_default()
-                .push(run);
+            runs.push(run);
         }
     }
     connect_baselines(plan, &mut rows);
@@ -78,11 +84,13 @@ fn empty_row(cell: &Cell, labels: Vec<String>) -> SheetRow {
         },
         is_baseline: cell.is_baseline,
         baseline: None,
+        target_log_probs: BTreeMap::new(),
         runs: BTreeMap::new(),
     }
 }
 
-/// The cell's values on the axes of the rows; an untrained model has none on those of training.
+/// The cell's values on the axes of the rows; an untrained model has none on those of training, and a method without
+/// a reward none on that of rewards.
 pub fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
     if axes.is_empty() {
         return vec![cell.method.clone()];
@@ -91,6 +99,8 @@ pub fn labels(cell: &Cell, axes: &[String]) -> Vec<String> {
         .iter()
         .map(|axis| match cell.point.get(axis) {
             Some(_) if axis == METHOD_AXIS => cell.method.clone(),
+            // What the point has there is not read.
+            Some(_) if axis == REWARD_AXIS && cell.reward.is_none() => String::new(),
             // `remote` says where the model is; its name says which one it is.
             Some(Json::String(base)) if axis == BASE_AXIS && base == ModelSettings::REMOTE => {
                 cell.model.clone()
@@ -135,6 +145,14 @@ fn in_words(baseline: &Baseline) -> String {
             settings.collect::<Vec<_>>().join(", ")
         }
     }
+}
+
+/// The last training of a cell, with the mean log-probability of a token of its targets if it has measured that.
+fn target_log_prob(plan: &Plan, store: &Store, cell: &Cell) -> Option<(JobId, f64)> {
+    let job = plan.job(cell.train.as_ref()?)?;
+    let outcome = store.job_dir(&job.id).outcome_of(job).ok()??;
+    let targets = outcome.as_train()?.target_log_prob?;
+    Some((job.id.clone(), targets.mean))
 }
 
 /// What makes the figure of a cell doubtful, with the job that says so.
@@ -219,7 +237,8 @@ mod tests {
         eval::{EvalOutcome, TaskOutcome},
         plan::{Job, tests::fixture::job},
         report::Table,
-        results::Outcome,
+        results::{Outcome, tests::fixture::trained},
+        reward::Variant,
         spec::{Column, Show, TableSettings},
     };
 
@@ -335,6 +354,40 @@ mod tests {
         let labels = labels(&cell, &[BASE_AXIS.to_owned(), METHOD_AXIS.to_owned()]);
 
         assert_eq!(labels, ["qwen2.5-coder-32b-instruct", UNTRAINED]);
+    }
+
+    #[test]
+    fn a_method_without_a_reward_has_no_label_on_the_axis_of_rewards() {
+        let axes = [METHOD_AXIS.to_owned(), REWARD_AXIS.to_owned()];
+        let mut sft = cell(Some("sft"), 1, "eval-sft1", None);
+        sft.point.insert(REWARD_AXIS.to_owned(), Json::from("es"));
+        assert_eq!(labels(&sft, &axes), ["sft", ""]);
+        sft.reward = Some(Mix::from(Variant::Es));
+        assert_eq!(labels(&sft, &axes), ["sft", "es"]);
+    }
+
+    #[test]
+    fn a_row_has_each_job_once_and_what_its_trainings_measured_of_their_targets() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let mut plan = plan(&[METHOD_AXIS]);
+        // The same point twice, as of an axis that the work does not read.
+        plan.cells.push(plan.cells[2].clone());
+        for cell in &mut plan.cells[2..] {
+            cell.train = Some(JobId("train-sft".into()));
+        }
+        let dir = store.job_dir(&JobId("train-sft".into()));
+        dir.prepare(&job("train-sft", &[])).unwrap();
+        dir.write_outcome(&trained()).unwrap();
+
+        let sheet = gather(&plan, &store);
+
+        assert_eq!(sheet.rows[1].runs(BENCHMARK).len(), 2);
+        let table = Table::of(&plan, &store).unwrap();
+        let json: Json = serde_json::from_str(&table.to_json()).unwrap();
+        // Oracle: the fixture's own value, which both seeds share.
+        assert_eq!(json["rows"][1]["target_log_prob"], -0.5);
+        assert_eq!(json["rows"][0].get("target_log_prob"), None);
     }
 
     #[test]

@@ -146,6 +146,7 @@ fn row(benchmark: &str, outcomes: &[EvalOutcome]) -> SheetRow {
         },
         is_baseline: false,
         baseline: None,
+        target_log_probs: BTreeMap::new(),
         runs: BTreeMap::from([(benchmark.to_owned(), runs.collect())]),
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct SheetRow {
     pub(super) is_baseline: bool,
     /// The row that this one is compared with.
     pub(super) baseline: Option<usize>,
+    /// The mean log-probability of a token of the targets, of each training that has measured it.
+    pub(super) target_log_probs: BTreeMap<JobId, f64>,
     /// The evaluations, one a seed, by benchmark.
     pub(super) runs: BTreeMap<String, Vec<Run>>,
 }

@@ -103,6 +103,10 @@ pub(super) struct Row {
     pub(super) labels: Vec<String>,
     /// Whether other rows are compared with this one.
     pub(super) is_baseline: bool,
+    /// The mean log-probability of a token of the targets under the models that the row's trainings start from, in
+    /// nats, as a mean over the seeds that have measured it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target_log_prob: Option<f64>,
     pub(super) cells: Vec<Cell>,
 }
 

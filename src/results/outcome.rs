@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, eval::EvalOutcome};
+use crate::{digest::Digest, eval::EvalOutcome, train::TargetLogProb};
 
 /// The result of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct TrainOutcome {
     pub steps: u64,
     /// The metrics of the last step, by name.
     pub final_metrics: BTreeMap<String, f64>,
+    /// The targets under the model before the first update, if they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_log_prob: Option<TargetLogProb>,
     /// Of the folder `model/`.
     pub model_digest: Digest,
     /// Whether `model/` holds an adapter only, to be put on the base model.

@@ -4,18 +4,7 @@
 //! weight `least + (1 - least) · 4 p (1 - p)`, which is 1 where half of the answers succeed and `least`
 //! where all or none do: there, a group of completions has equal rewards and nothing to learn from.
 
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    digest::Digest,
-    disk::{
-        atomic::{self, Flush},
-        folders,
-    },
-    settings::{COUNT_OR_ZERO, Kind, Range, from_to, settings},
-};
+use crate::settings::{COUNT_OR_ZERO, Kind, Range, from_to, settings};
 
 settings! {
     /// Rows are drawn by how often the untrained model solves them; the table `curriculum` of `[train]`.
@@ -44,18 +33,6 @@ const REWARD: Range = Range {
     is_open_above: false,
 };
 
-/// What the untrained model can do, as it is kept next to the checkpoints.
-#[derive(Debug, Serialize, Deserialize)]
-struct Measured {
-    /// What it was measured for.
-    identity: Digest,
-    /// How often each row was solved.
-    pass_rates: Vec<f64>,
-}
-
-/// The name of the file of pass rates.
-const FILE: &str = "pass_rates.json";
-
 impl Curriculum {
     /// Whether all rows are drawn equally often.
     pub fn is_off(&self) -> bool {
@@ -66,24 +43,6 @@ impl Curriculum {
     pub(super) fn weight(&self, pass_rate: f64) -> f64 {
         self.least + (1.0 - self.least) * 4.0 * pass_rate * (1.0 - pass_rate)
     }
-}
-
-/// The pass rates that an earlier start of the same training has measured, of the first rows or of all.
-pub(super) fn read(folder: &Path, identity: &Digest) -> Option<Vec<f64>> {
-    let bytes = std::fs::read(folder.join(FILE)).ok()?;
-    let measured: Measured = serde_json::from_slice(&bytes).ok()?;
-    (measured.identity == *identity).then_some(measured.pass_rates)
-}
-
-/// Keeps pass rates for the next start of the same training.
-pub(super) fn keep(folder: &Path, identity: &Digest, pass_rates: &[f64]) -> std::io::Result<()> {
-    let measured = Measured {
-        identity: identity.clone(),
-        pass_rates: pass_rates.to_vec(),
-    };
-    folders::create(folder)?;
-    let text = serde_json::to_vec(&measured).map_err(std::io::Error::other)?;
-    atomic::write(&folder.join(FILE), &text, Flush::Now)
 }
 
 #[cfg(test)]
@@ -103,16 +62,5 @@ mod tests {
         for (weight, expected) in weights.iter().zip(expected) {
             assert!((weight - expected).abs() < 1e-15, "{weight} {expected}");
         }
-    }
-
-    #[test]
-    fn pass_rates_are_those_of_the_same_training() {
-        let folder = tempfile::tempdir().unwrap();
-        let (one, other) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
-        assert_eq!(read(folder.path(), &one), None);
-        // 0.1 + 0.2 has 17 digits: what is kept is the same number.
-        keep(folder.path(), &one, &[0.1 + 0.2, 1.0]).unwrap();
-        assert_eq!(read(folder.path(), &one), Some(vec![0.1 + 0.2, 1.0]));
-        assert_eq!(read(folder.path(), &other), None);
     }
 }

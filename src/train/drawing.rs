@@ -5,14 +5,17 @@ use std::path::Path;
 use crate::{digest::Digest, model::LanguageModel, ranks::Ranks};
 
 use super::{
-    curriculum,
     error::TrainError,
+    kept,
     observer::Observer,
     order::Draw,
     rollout::{pass_rates::pass_rates, reward::RewardFn},
     settings::TrainSettings,
     task::Task,
 };
+
+/// The name of the file of pass rates.
+const FILE: &str = "pass_rates.json";
 
 /// Rows that are answered at the same time. What is known of them is kept before the next ones.
 const ROWS: usize = 64;
@@ -72,7 +75,8 @@ impl Drawing<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<f64>>, TrainError> {
         let count = self.task.rows.len();
-        let mut rates = curriculum::read(self.folder, self.identity).unwrap_or_default();
+        let file = self.folder.join(FILE);
+        let mut rates: Vec<f64> = kept::read(&file, self.identity);
         while rates.len() < count {
             let rows = rates.len()..(rates.len() + ROWS).min(count);
             let mut should_stop = || observer.should_stop();
@@ -89,7 +93,7 @@ impl Drawing<'_> {
                 return Ok(None);
             };
             rates.extend(more);
-            curriculum::keep(self.folder, self.identity, &rates)
+            rates = kept::keep(&file, self.identity, rates)
                 .map_err(|source| TrainError::Observe { step: 0, source })?;
         }
         Ok(Some(rates))

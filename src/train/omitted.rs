@@ -8,3 +8,9 @@ pub(super) fn one() -> usize {
 pub(super) fn is_one(number: &usize) -> bool {
     *number == one()
 }
+
+/// Leaves the default out of a job's identity: jobs from before the key are the same jobs.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) fn is_zero(count: &usize) -> bool {
+    *count == 0
+}

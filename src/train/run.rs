@@ -22,6 +22,7 @@ use super::{
     settings::TrainSettings,
     state::{Checkpoint, Progress, Store},
     step::{Method, StepOutput},
+    target_log_prob::{Measuring, TargetLogProb},
     task::{CompletionSource, Row, Task},
 };
 
@@ -54,6 +55,8 @@ pub struct Outcome {
     pub steps: usize,
     /// The step whose weights the model has.
     pub weights: usize,
+    /// The targets under the model before the first update, if they were measured.
+    pub target_log_prob: Option<TargetLogProb>,
     /// Whether all steps are done.
     pub ended: Ended,
 }
@@ -65,6 +68,7 @@ impl Outcome {
             model,
             steps: 0,
             weights: 0,
+            target_log_prob: None,
             ended: Ended::Stopped,
         }
     }
@@ -134,8 +138,23 @@ pub(super) fn train_with(
         settings.micro_batch_tokens,
         settings.gradient_checkpointing,
         inputs.seed,
-    )
-    .shared(inputs.ranks)?;
+    );
+    let mut target_log_prob = None;
+    if settings.target_log_prob_rows > 0 {
+        let measuring = Measuring {
+            settings,
+            rows: inputs.rows,
+            learner: &learner,
+            folder: inputs.checkpoints,
+            identity: &identity,
+            ranks: inputs.ranks,
+        };
+        target_log_prob = measuring.measure(observer)?;
+        if target_log_prob.is_none() {
+            return Ok(Outcome::before_the_first_step(learner.into_model()));
+        }
+    }
+    let learner = learner.shared(inputs.ranks)?;
     let draw = Drawing {
         task: &task,
         settings,
@@ -144,8 +163,7 @@ pub(super) fn train_with(
         identity: &identity,
         ranks: inputs.ranks,
     };
-    let draw = draw.prepare(learner.model(), observer)?;
-    let Some(draw) = draw else {
+    let Some(draw) = draw.prepare(learner.model(), observer)? else {
         return Ok(Outcome::before_the_first_step(learner.into_model()));
     };
     let frozen = Frozen {
@@ -177,6 +195,7 @@ pub(super) fn train_with(
         model: run.learner.into_model(),
         steps: run.progress.step,
         weights,
+        target_log_prob,
         ended,
     })
 }

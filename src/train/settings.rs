@@ -15,7 +15,7 @@ use crate::{
         error::TrainError,
         evaluation::{EvalSchedule, FinalCheckpoint},
         learner::{LearningRate, OptimizerSettings},
-        omitted::{is_one, one},
+        omitted::{is_one, is_zero, one},
     },
 };
 
@@ -90,6 +90,12 @@ settings! {
         #[serde(default, skip_serializing_if = "Curriculum::is_off")]
         #[table(source = "not in the paper")]
         pub curriculum: Curriculum,
+        /// Before the first step, the mean log-probability of a token of the targets under the model that
+        /// training starts from is measured over so many rows, the first of the data, or over all if there
+        /// are fewer; 0 measures none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[key(COUNT_OR_ZERO, default = 0, source = "not in the paper")]
+        pub target_log_prob_rows: usize,
         /// Evaluations of the model during training, on a part of a benchmark.
         #[serde(default, skip_serializing_if = "EvalSchedule::is_off")]
         #[table(source = "ours; the paper's Figure 2 also measures during training")]

@@ -67,6 +67,7 @@ pub(super) fn train_job(
     Ok(Outcome::Train(TrainOutcome {
         steps: outcome.steps as u64,
         final_metrics: final_metrics(dir, outcome.steps, outcome.weights)?,
+        target_log_prob: outcome.target_log_prob,
         model_digest,
         adapter: work.model.adapter.kind != AdapterKind::None,
         warnings,

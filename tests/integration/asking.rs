@@ -109,6 +109,7 @@ fn outcome(job: &Job, (tasks, solved): (usize, usize)) -> Outcome {
         Task::Train { .. } => Outcome::Train(TrainOutcome {
             steps: 20,
             final_metrics: BTreeMap::from([("loss".to_owned(), 0.5)]),
+            target_log_prob: None,
             model_digest: Digest::of_bytes(b""),
             adapter: false,
             warnings: Vec::new(),

@@ -31,7 +31,7 @@ const SAVE_EVERY: usize = 3;
 const KILLS: usize = 20;
 
 /// A small version of the quickstart's training, with everything that draws random numbers:
-/// completions, the order of rows, dropout.
+/// completions, the order of rows, dropout. What is measured before the first step is part of the outcome.
 pub(crate) const SETTINGS: &[&str] = &[
     "model.adapter.kind=\"dora\"",
     "model.adapter.r=4",
@@ -42,6 +42,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "train.group_size=4",
     "train.sampling.max_completion_tokens=48",
     "train.save_every=3",
+    "train.target_log_prob_rows=70",
 ];
 
 /// Prepares the job folder of the quickstart's training in a folder of results.
@@ -132,6 +133,8 @@ static QUIET: LazyLock<Quiet> = LazyLock::new(|| {
     let trace = Trace::of(&job);
     assert_eq!(trace.metrics.len(), STEPS);
     assert_eq!(trace.samples.lines().count(), STEPS * 8);
+    let outcome: Json = serde_json::from_str(&trace.outcome).unwrap();
+    assert_eq!(outcome["train"]["target_log_prob"]["rows"], 70);
     Quiet {
         trace,
         duration: clock.elapsed(),

@@ -98,6 +98,7 @@ fn training(dir: &JobDir) -> Outcome {
     Outcome::Train(TrainOutcome {
         steps: 3,
         final_metrics: BTreeMap::from([("loss".to_owned(), 0.15)]),
+        target_log_prob: None,
         model_digest: Digest::of_bytes(b"model"),
         adapter: false,
         warnings: vec![HOSTILE.to_owned()],

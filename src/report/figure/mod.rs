@@ -1,8 +1,9 @@
-//! Figures of what trainings logged, and of benchmarks by kind of task: the paper's Figures 2 and 5, the evaluations during a training,
-//! and what shows whether a training is sound.
+//! Figures of what trainings logged, of benchmarks by kind of task, and of changes against the distance of the targets:
+//! the paper's Figures 2 and 5, the evaluations during a training, and what shows whether a training is sound.
 
 mod axis;
 mod curves;
+pub(super) mod distance;
 mod kinds;
 mod quantity;
 mod start;
@@ -28,8 +29,8 @@ pub(super) struct Figure {
     pub(super) svg: String,
 }
 
-/// The figures of a plan's finished trainings, and of the benchmarks of its table that have several measures;
-/// a quantity that no training logged has none.
+/// The figures of a plan's finished trainings, of the benchmarks of its table that have several measures, and of the
+/// distance of the targets; a quantity that no training logged has none.
 pub(super) fn figures(
     plan: &Plan,
     store: &Store,
@@ -50,12 +51,17 @@ pub(super) fn figures(
     let mut figures: Vec<Figure> = quantities.filter_map(figure).collect();
     let kinds = kinds::figures(table).into_iter();
     figures.extend(kinds.map(|(file, svg)| Figure { file, svg }));
+    figures.extend(distance::svg(table).map(|svg| Figure {
+        file: distance::FILE.to_owned(),
+        svg,
+    }));
     Ok(figures)
 }
 
 /// The names of all files that this program may write into a folder of figures.
 pub(super) fn files() -> BTreeSet<String> {
     let mut files = kinds::files();
+    files.insert(distance::FILE.to_owned());
     files.extend(QUANTITIES.iter().map(|quantity| file(*quantity)));
     files
 }

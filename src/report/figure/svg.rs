@@ -179,7 +179,8 @@ fn draw(text: &mut String, curve: &Curve, scale: &Scale) {
     }
 }
 
-fn polyline(text: &mut String, places: &str, place: usize) {
+/// A line in the style of a place, through points as `1.0,2.0 3.0,4.0`.
+pub(super) fn polyline(text: &mut String, places: &str, place: usize) {
     let (colour, dashes) = style(place);
     let dashes = if dashes.is_empty() {
         String::new()

@@ -1,4 +1,5 @@
-// A figure: curves against the step, with the values under the pointer. The legend is below the curves.
+// A figure: curves against the step, or points with intervals, with the values under the pointer. The legend is
+// below the curves.
 
 const CHART = { width: 620, height: 300, left: 58, right: 610, top: 12, bottom: 258 };
 
@@ -22,7 +23,7 @@ function chart(figure) {
   const hidden = new Set();
   const picture = svg('svg', {
     class: 'chart', viewBox: `0 0 ${CHART.width} ${CHART.height}`, tabindex: 0, role: 'img',
-    'aria-label': `${figure.title} against the step. The arrow keys show the values.`,
+    'aria-label': `${figure.title}, by ${figure.across}. The arrow keys show the values.`,
   });
   const values = el('div', { class: 'values', role: 'status', hidden: true });
   const legend = el('ul', { class: 'legend' }, figure.curves.map((curve) => {
@@ -49,7 +50,7 @@ function chart(figure) {
     picture.append(svg('line', { class: 'cursor', x1: x, x2: x, y1: CHART.top, y2: CHART.bottom }));
     const visible = figure.curves.filter((curve) => !hidden.has(curve));
     const lines = visible.map((curve) => valueLine(curve, figure, step)).filter(Boolean);
-    values.replaceChildren(el('b', {}, `step ${step}`), el('table', {}, lines));
+    values.replaceChildren(el('b', {}, where(figure, step)), el('table', {}, lines));
     const isRight = x > CHART.width / 2;
     values.style.left = isRight ? '' : `${(100 * (x + 10)) / CHART.width}%`;
     values.style.right = isRight ? `${100 - (100 * (x - 10)) / CHART.width}%` : '';
@@ -85,8 +86,16 @@ function chart(figure) {
   return whole;
 }
 
+// A place on the horizontal axis, and what is there.
+function where(figure, step) {
+  if (!figure.has_points) return `step ${step}`;
+  const names = figure.names.filter(([place]) => place === step).map(([, name]) => name);
+  return [...names, `${inFigures(step)} nats`].join(', ');
+}
+
 function howToRead(figure) {
   const parts = [];
+  if (figure.has_points) parts.push('95 % intervals');
   if (figure.smoothing > 0 && DATA.is_smooth) parts.push(`moving average, ${figure.smoothing}`);
   const seeds = Math.max(...figure.curves.map((curve) => curve.seeds));
   if (seeds > 1) parts.push(`mean of ${seeds} seeds; the band is from the lowest to the highest seed`);
@@ -111,7 +120,7 @@ function valueLine(curve, figure, step) {
   const place = curve.steps.indexOf(step);
   if (place < 0) return null;
   const { mean, lowest, highest } = series(curve, figure);
-  const band = lowest ? `${inFigures(lowest[place])} to ${inFigures(highest[place])}` : '';
+  const band = lowest && lowest[place] < highest[place] ? `${inFigures(lowest[place])} to ${inFigures(highest[place])}` : '';
   return el('tr', {}, el('td', {}, sample(curve)), el('td', {}, curve.label),
     el('td', {}, inFigures(mean[place])), el('td', { class: 'soft' }, band));
 }
@@ -123,7 +132,8 @@ function nearest(steps, step) {
 
 // Draws axes and curves, and returns the scale.
 function paint(picture, figure, curves) {
-  let [low, high, last] = [Infinity, -Infinity, 1];
+  let [low, high] = figure.has_points ? [0, 0] : [Infinity, -Infinity];
+  let [first, last] = figure.has_points ? [Infinity, -Infinity] : [0, 1];
   const steps = new Set();
   for (const curve of curves) {
     const { mean, lowest, highest } = series(curve, figure);
@@ -131,40 +141,54 @@ function paint(picture, figure, curves) {
     for (const value of highest || mean) high = Math.max(high, value);
     for (const step of curve.steps) steps.add(step);
     last = Math.max(last, curve.steps[curve.steps.length - 1]);
+    if (figure.has_points) first = Math.min(first, curve.steps[0]);
   }
+  if (curves.length === 0) [first, last] = [0, 1];
+  else if (figure.has_points) [first, last] = [first - (last - first) * 0.05, last + (last - first) * 0.05];
+  if (first === last) [first, last] = [first - 0.5, last + 0.5];
   const margin = high > low ? (high - low) * 0.05 : Math.max(Math.abs(high) * 0.05, 0.01);
   [low, high] = curves.length ? [low - margin, high + margin] : [0, 1];
   const { left, right, top, bottom } = CHART;
-  const x = (step) => left + ((right - left) * step) / last;
+  const x = (step) => left + ((right - left) * (step - first)) / (last - first);
   const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
   picture.replaceChildren();
   for (const value of marks(low, high, spacing(high - low, 6))) {
     picture.append(svg('line', { class: 'rule', x1: left, x2: right, y1: y(value), y2: y(value) }),
       svg('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, inFigures(value)));
   }
-  for (const step of marks(0, last, Math.max(1, spacing(last, 9)))) {
+  const least = figure.has_points ? 0 : 1;
+  for (const step of marks(first, last, Math.max(least, spacing(last - first, 9)))) {
     picture.append(svg('line', { class: 'axis', x1: x(step), x2: x(step), y1: bottom, y2: bottom + 4 }),
       svg('text', { x: x(step), y: bottom + 18, 'text-anchor': 'middle' }, step));
   }
   const middle = (top + bottom) / 2;
   picture.append(svg('line', { class: 'axis', x1: left, x2: left, y1: top, y2: bottom }),
     svg('line', { class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom }),
-    svg('text', { x: (left + right) / 2, y: bottom + 36, 'text-anchor': 'middle' }, 'step'),
+    svg('text', { x: (left + right) / 2, y: bottom + 36, 'text-anchor': 'middle' }, figure.across),
     svg('text', { x: 12, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 12 ${middle})` }, figure.axis));
   const path = (curve, list) => curve.steps.map((step, place) => `${x(step).toFixed(1)},${y(list[place]).toFixed(1)}`);
-  for (const curve of curves) {
+  for (const [number, curve] of curves.entries()) {
     const { mean, lowest, highest } = series(curve, figure);
-    if (lowest) {
+    if (figure.has_points) {
+      // Points at one place are drawn next to each other, so that no interval hides another.
+      const aside = 4 * (number - (curves.length - 1) / 2);
+      curve.steps.forEach((step, place) => picture.append(
+        svg('line', {
+          class: 'interval', x1: x(step) + aside, x2: x(step) + aside, y1: y(lowest[place]), y2: y(highest[place]),
+          stroke: curve.colour,
+        }),
+        svg('circle', { cx: x(step) + aside, cy: y(mean[place]), r: 4, fill: curve.colour })));
+    } else if (lowest) {
       const band = [...path(curve, highest), ...path(curve, lowest).reverse()].join(' ');
       picture.append(svg('polygon', { points: band, fill: curve.colour, 'fill-opacity': 0.15 }));
     }
     picture.append(svg('polyline', { points: path(curve, mean).join(' '), ...stroke(curve) }));
-    if (curve.steps.length === 1) {
+    if (curve.steps.length === 1 && !figure.has_points) {
       picture.append(svg('circle', { cx: x(curve.steps[0]), cy: y(mean[0]), r: 3, fill: curve.colour }));
     }
   }
   return {
-    x, steps: [...steps].sort((a, b) => a - b), step: (place) => ((place - left) / (right - left)) * last,
+    x, steps: [...steps].sort((a, b) => a - b), step: (place) => first + ((place - left) / (right - left)) * (last - first),
   };
 }
 

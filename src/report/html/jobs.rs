@@ -80,7 +80,11 @@ fn measures(outcome: &Outcome) -> Vec<[String; 2]> {
             let steps = ["steps".to_owned(), outcome.steps.to_string()];
             let last = outcome.final_metrics.iter();
             let last = last.map(|(name, value)| pair(name, value.to_string()));
-            std::iter::once(steps).chain(last).collect()
+            let targets = outcome.target_log_prob.iter().map(|targets| {
+                let text = "log-probability of a target's token, at the start";
+                [text.to_owned(), targets.mean.to_string()]
+            });
+            std::iter::once(steps).chain(targets).chain(last).collect()
         }
         Outcome::Eval(outcome) => {
             let rates = outcome.metrics.iter();

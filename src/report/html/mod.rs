@@ -56,7 +56,7 @@ pub(super) fn write(
         "made_by": tables::made_by(table),
         "tables": tables::tables(table),
         "marks": tables::marks(table),
-        "figures": curves::figures(plan, store)?,
+        "figures": curves::figures(plan, store, table)?,
         "rows": rows,
         "benchmarks": benchmarks,
         "trainings": trainings,

@@ -63,6 +63,14 @@ fn line(results: &Results<'_>, job: &Job) -> BTreeMap<String, String> {
         Some(Outcome::Train(outcome)) => {
             line.insert("result_digest".to_owned(), outcome.model_digest.to_string());
             line.insert("measures.steps".to_owned(), outcome.steps.to_string());
+            if let Some(targets) = outcome.target_log_prob {
+                let measured = [
+                    ("measures.target_log_prob", targets.mean.to_string()),
+                    ("measures.target_log_prob.rows", targets.rows.to_string()),
+                    ("measures.target_log_prob.tokens", targets.tokens.to_string()),
+                ];
+                line.extend(measured.map(|(name, value)| (name.to_owned(), value)));
+            }
             let last = outcome.final_metrics.iter();
             line.extend(
                 last.map(|(name, value)| (format!("measures.last.{name}"), value.to_string())),

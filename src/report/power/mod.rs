@@ -171,7 +171,10 @@ fn rows(plan: &Plan) -> Vec<Row<'_>> {
         if place == rows.len() {
             rows.push(Vec::new());
         }
-        rows[place].push(cell);
+        // Points that need the same work share its jobs.
+        if !rows[place].iter().any(|other| other.evals == cell.evals) {
+            rows[place].push(cell);
+        }
     }
     rows
 }

@@ -50,6 +50,7 @@ pub(in crate::report) fn row(method: &str, found: Vec<Found>) -> SheetRow {
         },
         is_baseline: method == "untrained",
         baseline: (method != "untrained").then_some(0),
+        target_log_probs: BTreeMap::new(),
         runs: BTreeMap::from([("code_update_arena".to_owned(), runs)]),
     }
 }

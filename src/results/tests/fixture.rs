@@ -6,6 +6,7 @@ use crate::{
     digest::Digest,
     eval::{EvalOutcome, TaskOutcome},
     results::{Outcome, TrainOutcome},
+    train::TargetLogProb,
 };
 
 /// What the job of `plan::tests::fixture` might give.
@@ -32,6 +33,11 @@ pub(crate) fn trained() -> Outcome {
     Outcome::Train(TrainOutcome {
         steps: 1,
         final_metrics: BTreeMap::new(),
+        target_log_prob: Some(TargetLogProb {
+            mean: -0.5,
+            rows: 2,
+            tokens: 6,
+        }),
         model_digest: Digest::of_bytes(b""),
         adapter: false,
         warnings: Vec::new(),

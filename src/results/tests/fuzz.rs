@@ -132,9 +132,10 @@ fn put(case: &mut Case<'_>, names: &[String], dir: &JobDir) -> (PathBuf, Vec<u8>
 
 /// Whether all numbers are finite.
 fn is_writable(outcome: &Outcome) -> bool {
-    let numbers = match outcome {
-        Outcome::Train(outcome) => &outcome.final_metrics,
-        Outcome::Eval(outcome) => &outcome.metrics,
+    let (numbers, target) = match outcome {
+        Outcome::Train(outcome) => (&outcome.final_metrics, outcome.target_log_prob),
+        Outcome::Eval(outcome) => (&outcome.metrics, None),
     };
-    numbers.values().all(|number| number.is_finite())
+    let mut numbers = numbers.values().copied().chain(target.map(|one| one.mean));
+    numbers.all(f64::is_finite)
 }

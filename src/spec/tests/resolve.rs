@@ -42,7 +42,7 @@ fn paths(prefix: &str, json: &Json, found: &mut BTreeSet<String>) {
 }
 
 /// Keys that a job leaves out where they have their default.
-const OPTIONAL: [&str; 22] = [
+const OPTIONAL: [&str; 23] = [
     "eval.allow_unsandboxed",
     "eval.evalplus",
     "eval.in_process",
@@ -65,6 +65,7 @@ const OPTIONAL: [&str; 22] = [
     "train.reinforce_plus_plus.kl_estimator",
     "train.rloo.kl_estimator",
     "train.samples_every",
+    "train.target_log_prob_rows",
 ];
 
 /// Keys that the settings of a point leave out unless it asks for them.

@@ -139,6 +139,7 @@ pub(super) fn settings(algorithm: Algorithm) -> TrainSettings {
         keep_checkpoints: 2,
         samples_every: 1,
         curriculum: Curriculum::default(),
+        target_log_prob_rows: 0,
         eval: EvalSchedule::default(),
         checkpoint: FinalCheckpoint::default(),
     }

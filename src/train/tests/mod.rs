@@ -13,3 +13,4 @@ mod on_a_gpu;
 mod ranks;
 mod resuming;
 mod rewards;
+mod target_log_prob;

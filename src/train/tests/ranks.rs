@@ -56,6 +56,7 @@ struct Left {
     records: Vec<crate::train::StepRecord>,
     samples: Vec<crate::train::SampleRecord>,
     notes: Vec<String>,
+    target_log_prob: Option<crate::train::TargetLogProb>,
     checkpoints: Digest,
 }
 
@@ -65,6 +66,7 @@ fn left(outcome: &Outcome, recorder: Recorder, folder: &Path) -> Left {
         records: recorder.records,
         samples: recorder.samples,
         notes: recorder.notes,
+        target_log_prob: outcome.target_log_prob,
         checkpoints: Digest::of_folder(folder).unwrap(),
     }
 }
@@ -85,6 +87,7 @@ fn uninterrupted(model: &LanguageModel, settings: &TrainSettings, count: usize) 
     );
     for (other, _) in all {
         assert_eq!(weights(&other), weights(&first));
+        assert_eq!(other.target_log_prob, first.target_log_prob);
     }
     left(&first, recorder, folder.path())
 }
@@ -119,6 +122,7 @@ fn check(algorithm: Algorithm, adapter: AdapterKind, dropout: f64) {
     let settings = TrainSettings {
         // Some updates have fewer micro-batches than ranks, others more.
         micro_batch_tokens: 12,
+        target_log_prob_rows: 4,
         save_every: 2,
         keep_checkpoints: 9,
         ..settings(algorithm)
@@ -126,6 +130,7 @@ fn check(algorithm: Algorithm, adapter: AdapterKind, dropout: f64) {
     let model = model(adapter, dropout);
     let alone = uninterrupted(&model, &settings, 1);
     assert_ne!(bits(&model.decoder.trainable()), alone.weights);
+    assert_eq!(alone.target_log_prob.map(|one| one.rows), Some(4));
     for count in [2, 3, 5] {
         assert_eq!(uninterrupted(&model, &settings, count), alone, "{count}");
     }

@@ -15,7 +15,8 @@ use crate::{
     seed::Stream,
     train::{
         Ended, EvaluationRecord, FinalCheckpoint, Inputs, NonFiniteRecord, Observer, SampleRecord,
-        StepRecord, TrainError, TrainSettings, checkpoint_folder, inspect_checkpoints, train,
+        StepRecord, TargetLogProb, TrainError, TrainSettings, checkpoint_folder,
+        inspect_checkpoints, train,
     },
     worker::{
         reward_tools::Tools,
@@ -143,6 +144,8 @@ fn take(
     let steps = observer.steps;
     let mut findings = observer.findings(&part.dir.id());
     findings.extend(checkpoint(part, steps.end));
+    let measured = [outcome.target_log_prob, trained.target_log_prob];
+    findings.extend(targets(part, measured, observer.tolerance));
     if trained.ended == Ended::Done {
         let digest = train_job::save(&trained.model, work, &part.scratch.model())?;
         findings.push(if digest == outcome.model_digest {
@@ -163,6 +166,21 @@ fn take(
         });
     }
     Ok(findings)
+}
+
+/// The targets under the model before the first update, as they were measured and measured again.
+fn targets(
+    part: &Part<'_>,
+    [recorded, found]: [Option<TargetLogProb>; 2],
+    tolerance: Tolerance,
+) -> Option<Finding> {
+    recorded?;
+    let id = part.dir.id();
+    let what = "the log-probability of the targets, measured again,";
+    Some(match difference(&recorded, &found, "", tolerance) {
+        None => Finding::same(id, format!("{what} agrees {}", tolerance.in_words())),
+        Some(difference) => Finding::differs(id, format!("{what} differs: {difference}")),
+    })
 }
 
 /// The checkpoint after the replayed steps, if the training has kept one there.
