@@ -276,6 +276,8 @@ mod tests {
     use super::*;
     use crate::{eval::Judgement, sandbox::Verdict};
 
+    type Change = fn(&mut EvalOutcome);
+
     fn samples() -> Vec<SampleRecord> {
         let pass = Judgement::of_tests("tests", &[Verdict::Pass]);
         let late = Judgement::of_tests("tests", &[Verdict::Timeout]);
@@ -341,7 +343,6 @@ mod tests {
         as_they_came.reverse();
         assert_eq!(outcome().contradiction(as_they_came), None);
 
-        type Change = fn(&mut EvalOutcome);
         let changes: [(Change, &str); 8] = [
             (|of| of.tasks[0].passed[1] = true, "the task `arena/0`"),
             (
