@@ -3,11 +3,11 @@
 //! The commit is not part of a job's identity, so that a changed comment makes no job new. What has changed since is
 //! shown, and `--rerun-on code` acts on it.
 
-use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, process::Command};
+use std::{cell::RefCell, collections::BTreeMap, fs, path::Path};
 
 use serde::Serialize;
 
-use crate::results::{Attempt, JobDir};
+use crate::results::{Attempt, JobDir, PROGRAM_FILES, git};
 
 /// When jobs that are done are done again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -15,9 +15,6 @@ pub(super) enum RerunOn {
     /// The program has changed since
     Code,
 }
-
-/// Files of the program, from the root of its repository.
-const SOURCES: [&str; 3] = [":/src", ":/Cargo.toml", ":/Cargo.lock"];
 
 /// How many digits of a commit are shown.
 const DIGITS: usize = 7;
@@ -41,9 +38,9 @@ pub(super) struct Code {
 impl Code {
     /// The program in the current folder.
     pub(super) fn here() -> Self {
-        let root = git(&["rev-parse", "--show-toplevel"]);
-        let manifest = root
-            .and_then(|root| fs::read_to_string(Path::new(root.trim()).join("Cargo.toml")).ok());
+        let root = git(Path::new("."), &["rev-parse", "--show-toplevel"]);
+        let manifest =
+            root.and_then(|root| fs::read_to_string(Path::new(&root).join("Cargo.toml")).ok());
         let name = format!("name = \"{}\"", env!("CARGO_PKG_NAME"));
         Self {
             is_checkout: manifest.is_some_and(|text| text.lines().any(|line| line == name)),
@@ -101,8 +98,8 @@ fn since_commit(commit: &str, until: Until) -> Option<Drift> {
     let mut arguments = vec!["diff", "--name-only", "--no-renames", commit];
     arguments.extend((until == Until::Commit).then_some("HEAD"));
     arguments.push("--");
-    arguments.extend(SOURCES);
-    let Some(files) = git(&arguments) else {
+    arguments.extend(PROGRAM_FILES);
+    let Some(files) = git(Path::new("."), &arguments) else {
         let what = format!("commit {short}, which is not in this repository");
         return Some(Drift { what });
     };
@@ -113,14 +110,4 @@ fn since_commit(commit: &str, until: Until) -> Option<Drift> {
         count => format!("commit {short}: {count} files, such as {first}"),
     };
     Some(Drift { what })
-}
-
-/// The output of git in the current folder, or nothing.
-fn git(arguments: &[&str]) -> Option<String> {
-    // Reading the state of the tree must not lock its index.
-    let mut command = Command::new("git");
-    command.arg("--no-optional-locks").args(arguments);
-    let output = command.output().ok()?;
-    let is_success = output.status.success();
-    is_success.then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -79,11 +79,32 @@ fn wants_plain_text() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Bytes as people read them, in units of 10⁹, 10⁶ or 10³.
+pub(super) fn size(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        1e9.. => format!("{:.1} GB", bytes / 1e9),
+        1e6.. => format!("{:.0} MB", (bytes / 1e6).ceil()),
+        _ => format!("{:.0} kB", (bytes / 1e3).ceil()),
+    }
+}
+
 /// A number and its noun: `1 job`, `2 jobs`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {
         format!("{number} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_the_unit_that_makes_them_short() {
+        let sizes = [0, 1, 999_999, 1_000_000, 2_500_000_000].map(size);
+        assert_eq!(sizes, ["0 kB", "1 kB", "1000 kB", "1 MB", "2.5 GB"]);
     }
 }

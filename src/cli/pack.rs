@@ -21,18 +21,22 @@ use crate::{
     plan::{Job, JobKind, Plan},
     report::Origin,
     results::{JobDir, Pack, PackError, Store},
+    spec::Experiment,
     train::{checkpoint_folder, inspect_checkpoints},
 };
 
 /// The file of a pack with [`Contents`].
 pub(super) const CONTENTS: &str = "experiment.json";
+/// The folder of a pack with the spec and the files that it includes.
+pub(super) const SPECS: &str = "spec";
 /// The files of a table that are packed; the others follow from the jobs.
-const TABLE_FILES: [&str; 5] = [
+const TABLE_FILES: [&str; 6] = [
     "table.json",
     "table.md",
     "table.csv",
     "table.tex",
     "runs.csv",
+    "tasks.csv",
 ];
 /// The files of a job folder that are packed, besides its model and its checkpoints.
 const JOB_FILES: [&str; 8] = [
@@ -117,7 +121,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         cache: Cache::from_environment().folder().to_owned(),
         unfinished: unfinished.iter().map(|job| job.id.0.clone()).collect(),
     };
-    let packed = fill(&contents, &store, &origin, arguments, &around.root, &done);
+    let specs = specs(&origin, &arguments.spec.spec, &experiment, &around.root);
+    let packed = fill(&contents, &store, arguments, &specs, &done);
     let pack = packed.map_err(|error| failure(&error))?;
     let path = arguments.out.clone();
     let path = path.unwrap_or_else(|| PathBuf::from(format!("{}.recode.tar", plan.experiment)));
@@ -140,16 +145,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn fill(
     contents: &Contents,
     store: &Store,
-    origin: &Origin,
     arguments: &Arguments,
-    root: &Path,
+    specs: &BTreeMap<String, PathBuf>,
     done: &[&Job],
 ) -> Result<Pack, PackError> {
     let mut pack = Pack::default();
     let text = serde_json::to_string_pretty(contents).expect("a plan has a JSON form");
     pack.add_text(CONTENTS, text + "\n")?;
-    for spec in specs(origin, &arguments.spec.spec, root) {
-        pack.add_file(&format!("spec/{}", spec.0), &spec.1)?;
+    for (name, path) in specs {
+        pack.add_file(&format!("{SPECS}/{name}"), path)?;
     }
     let experiment = &contents.plan.experiment;
     let folder = store.table_dir(experiment);
@@ -184,15 +188,20 @@ fn newest(dir: &JobDir, most: usize) -> Vec<PathBuf> {
 }
 
 /// The spec and the files that it includes, each with its name below the project's folder.
-fn specs(origin: &Origin, spec: &Path, root: &Path) -> BTreeMap<String, PathBuf> {
+fn specs(
+    origin: &Origin,
+    spec: &Path,
+    experiment: &Experiment,
+    root: &Path,
+) -> BTreeMap<String, PathBuf> {
+    let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let mut files = BTreeMap::from([(origin.spec.clone(), spec.to_owned())]);
-    for place in origin.places.values() {
-        let file = place.split(':').next().unwrap_or_default();
-        let path = root.join(file);
-        let is_plain = Path::new(file).is_relative() && !file.contains("..");
-        let is_toml = path.extension().is_some_and(|ending| ending == "toml");
-        if is_plain && is_toml && path.is_file() {
-            files.insert(file.to_owned(), path);
+    for file in experiment.files() {
+        let Ok(path) = fs::canonicalize(&file) else {
+            continue;
+        };
+        if let Some(name) = path.strip_prefix(&root).ok().and_then(Path::to_str) {
+            files.insert(name.to_owned(), path);
         }
     }
     files

@@ -11,8 +11,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{output::count, plan_steps::Step, progress::duration};
+use super::{
+    output::{count, size},
+    plan_steps::Step,
+    progress::duration,
+};
 use crate::{
+    disk::folders::free_bytes,
     plan::{JobId, Plan},
     results::{Finished, Store},
 };
@@ -52,18 +57,19 @@ pub(super) fn costs(plan: &Plan, steps: &[Step], store: &Store, finished: &Finis
     let planned = plan.identities();
     let alike = |(job, _): &(&crate::plan::Job, &Step)| {
         let leaves = finished.leaves(&job.identity, &planned);
-        let (id, identity) = finished.nearest_alike(&job.identity, &leaves)?;
-        Some((id.clone(), work(&job.identity)? / work(identity)?))
+        finished.alike(&job.identity, &leaves)
     };
-    let alike: Vec<Option<(JobId, f64)>> = open.par_iter().map(alike).collect();
-    let mut measured: HashMap<JobId, Option<Measured>> = HashMap::new();
+    let alike: Vec<Vec<(&JobId, &Json)>> = open.par_iter().map(alike).collect();
+    let mut measured: HashMap<&JobId, Option<Measured>> = HashMap::new();
     let mut costs = Costs::default();
     for ((job, step), alike) in open.iter().zip(alike) {
-        let cost = alike.and_then(|(id, ratio)| {
-            let dir = store.job_dir(&id);
-            let known = measured.entry(id.clone());
+        // The nearest job may have been killed once, so that nobody knows how long it took.
+        let cost = alike.into_iter().find_map(|(id, identity)| {
+            let ratio = work(&job.identity)? / work(identity)?;
+            let dir = store.job_dir(id);
+            let known = measured.entry(id);
             let (seconds, bytes) = (*known.or_insert_with(|| Some((dir.seconds()?, dir.bytes()))))?;
-            costs.from.insert(id);
+            costs.from.insert(id.clone());
             Some(Cost {
                 seconds: seconds as f64 * ratio * (1.0 - step.done),
                 bytes,
@@ -135,33 +141,9 @@ fn in_words(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds.round().max(1.0)).unwrap_or(Duration::MAX))
 }
 
-/// What is free where a folder is or will be.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let here = folder.ancestors().find(|folder| folder.exists());
-    let here = here.unwrap_or(Path::new("."));
-    let found = rustix::fs::statvfs(here).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
-/// Bytes as people read them, in units of 10⁹, 10⁶ or 10³.
-pub(super) fn size(bytes: u64) -> String {
-    let bytes = bytes as f64;
-    match bytes {
-        1e9.. => format!("{:.1} GB", bytes / 1e9),
-        1e6.. => format!("{:.0} MB", (bytes / 1e6).ceil()),
-        _ => format!("{:.0} kB", (bytes / 1e3).ceil()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_the_unit_that_makes_them_short() {
-        let sizes = [0, 1, 999_999, 1_000_000, 2_500_000_000].map(size);
-        assert_eq!(sizes, ["0 kB", "1 kB", "1000 kB", "1 MB", "2.5 GB"]);
-    }
 
     #[test]
     fn sums_name_what_they_are_made_of_and_what_they_leave_out() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::output::size;
 use crate::{
     data::Manifest,
     model::{DecoderConfig, Dtype, Tokenizer},
@@ -37,18 +38,33 @@ impl Estimate<'_> {
     }
 }
 
-/// The estimates of a plan's trainings for this machine, one for all that are equal.
+/// The estimates for this machine of those trainings of a plan that are asked for, one for all that are equal.
 ///
 /// A training is left out if the shape of its model is not known here.
-pub(super) fn estimates<'a>(plan: &'a Plan, manifest: Option<&Manifest>) -> Vec<Estimate<'a>> {
+pub(super) fn estimates<'a>(
+    plan: &'a Plan,
+    manifest: Option<&Manifest>,
+    is_asked: impl Fn(&JobId) -> bool,
+) -> Vec<Estimate<'a>> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut estimates: Vec<Estimate<'a>> = Vec::new();
-    for job in &plan.jobs {
+    // Reading a tokenizer takes longer than planning a job.
+    let mut shapes: Vec<(&Work, Option<DecoderConfig>)> = Vec::new();
+    for job in plan.jobs.iter().filter(|job| is_asked(&job.id)) {
         let work = &job.work;
         let Some(train) = work.as_train() else {
             continue;
         };
-        let Some(config) = shape(work, manifest) else {
+        let is_of = |known: &&(&Work, _)| {
+            known.0.model_path == work.model_path && known.0.model == work.model
+        };
+        let known = shapes.iter().find(is_of).map(|(_, shape)| shape.clone());
+        let config = known.unwrap_or_else(|| {
+            let shape = shape(work, manifest);
+            shapes.push((work, shape.clone()));
+            shape
+        });
+        let Some(config) = config else {
             continue;
         };
         let teacher = teacher(work, train, manifest);
@@ -109,11 +125,11 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
         lines.push(format!(
             "memory of {}, by arithmetic: {} at most",
             one.job,
-            size(memory.peak())
+            size(memory.peak() as u64)
         ));
         let mut row = |name: &str, bytes: usize, note: &str| {
             if bytes > 0 {
-                lines.push(format!("  {name:<34}{:>10}{note}", size(bytes)));
+                lines.push(format!("  {name:<34}{:>10}{note}", size(bytes as u64)));
             }
         };
         row("weights", memory.weights, "");
@@ -140,7 +156,7 @@ pub(super) fn lines(estimates: &[Estimate<'_>], asked: u64) -> Vec<String> {
 /// Whether a training fits what the spec asks for; if not, which settings would fit.
 fn fit(one: &Estimate<'_>, asked: u64) -> Option<String> {
     let asked = usize::try_from(asked).ok().filter(|asked| *asked > 0)?;
-    let room = size(asked);
+    let room = size(asked as u64);
     if one.memory.peak() <= asked {
         return Some(format!("  fits the {room} that the spec asks for"));
     }
@@ -192,16 +208,6 @@ fn less_cache(work: &mut Work, one: &Estimate<'_>, asked: usize) -> String {
     }
     let bound = String::from(work.model.kv_cache);
     format!(" with `model.kv_cache = \"{bound}\"`")
-}
-
-/// Bytes as people read them, in units of 10⁹ or 10⁶.
-pub(super) fn size(bytes: usize) -> String {
-    let bytes = bytes as f64;
-    if bytes >= 1e9 {
-        format!("{:.1} GB", bytes / 1e9)
-    } else {
-        format!("{:.0} MB", (bytes / 1e6).ceil())
-    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,14 @@ impl Step {
             nearest: None,
         }
     }
+
+    /// Says why a job is new, by the finished job that is most like it.
+    pub(super) fn compare(&mut self, nearest: Option<&Nearest>) {
+        if let (Action::Run, Some(nearest)) = (self.action, nearest) {
+            self.why = in_words(nearest);
+            self.nearest = Some(nearest.job.clone());
+        }
+    }
 }
 
 /// What `run` would do with a job.
@@ -114,10 +122,7 @@ pub(super) fn steps(
     let new: Vec<(&Job, &mut Step)> = plan.jobs.iter().zip(&mut steps).filter(is_new).collect();
     new.into_par_iter().take(most).for_each(|(job, step)| {
         let leaves = finished.leaves(&job.identity, &planned);
-        if let Some(nearest) = finished.nearest(&job.id, &leaves) {
-            step.why = in_words(&nearest);
-            step.nearest = Some(nearest.job);
-        }
+        step.compare(finished.nearest(&job.id, &leaves).as_ref());
     });
     steps
 }

@@ -13,10 +13,11 @@ use super::{
     exit::{Exit, Failure},
     output, queue, results_folder,
     spec_arguments::{self, SpecArguments},
+    table_file::{self, TableFile},
     trackers::Mirror,
 };
 use crate::{
-    plan::Plan,
+    plan::{JobId, Plan},
     report::{Origin, ReportError, Table, write_figures, write_lists, write_page},
     results::{Store, in_words},
     spec::{Experiment, Surroundings},
@@ -122,9 +123,11 @@ pub(super) fn write_table(
     warn_of_changed_logs(plan, store);
     let table = table.made_by(origin, plan);
     let folder = store.table_dir(&plan.experiment);
-    let path = folder.join("table.json");
-    let before = fs::read(&path).ok().and_then(|bytes| Content::of(&bytes));
-    let now = Content::of(table.to_json().as_bytes()).unwrap_or_default();
+    let path = folder.join(table_file::NAME);
+    let before = TableFile::read(&path).ok();
+    let before = before.as_ref().map(Content::of);
+    let now = TableFile::of_bytes(table.to_json().into_bytes());
+    let now = now.as_ref().map(Content::of).unwrap_or_default();
     let path = path.display();
     match before.map_or(Change::Fine, |before| before.change(&now)) {
         Change::LosesFigures if replace == Replace::NoBetterOne => {
@@ -196,7 +199,7 @@ fn warn(what: &str, error: &ReportError) {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Content {
     figures: usize,
-    jobs: BTreeSet<String>,
+    jobs: BTreeSet<JobId>,
     /// The digest of the settings, and the spec with what was changed in it.
     maker: Option<[String; 2]>,
 }
@@ -212,22 +215,13 @@ enum Change {
 }
 
 impl Content {
-    /// Reads a table; nothing if it is none.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let table: Value = serde_json::from_slice(bytes).ok()?;
-        let rows = table.get("rows")?.as_array()?;
-        let mut content = Self {
-            maker: table.get("made_by").and_then(maker),
-            ..Self::default()
-        };
-        let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned();
-        for cell in rows.iter().filter_map(|row| list(row, "cells")).flatten() {
-            content.figures += usize::from(cell.get("value").is_some_and(Value::is_object));
-            let sources = list(&cell, "sources").unwrap_or_default();
-            let job = |source: &Value| source.get("job")?.as_str().map(str::to_owned);
-            content.jobs.extend(sources.iter().filter_map(job));
+    fn of(table: &TableFile) -> Self {
+        let cells = table.cells();
+        Self {
+            figures: cells.iter().filter(|cell| cell.has_figure).count(),
+            jobs: table.jobs(),
+            maker: maker(table),
         }
-        Some(content)
     }
 
     fn change(&self, now: &Self) -> Change {
@@ -246,11 +240,11 @@ impl Content {
 }
 
 /// The digest of the settings that made a table, and the rest in words.
-fn maker(made_by: &Value) -> Option<[String; 2]> {
+fn maker(table: &TableFile) -> Option<[String; 2]> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let settings = text(made_by.get("settings")?)?;
-    let mut words = vec![text(made_by.get("spec")?)?];
-    let changes = made_by.get("changes").and_then(Value::as_array);
+    let settings = text(table.maker("settings")?)?;
+    let mut words = vec![text(table.maker("spec")?)?];
+    let changes = table.maker("changes").and_then(Value::as_array);
     words.extend(changes.into_iter().flatten().filter_map(text));
     Some([settings, words.join(", ")])
 }
@@ -287,7 +281,11 @@ mod tests {
     use super::*;
 
     fn content(cells: &[(&str, bool)]) -> Content {
-        Content::of(table(cells).to_string().as_bytes()).unwrap()
+        of(&table(cells))
+    }
+
+    fn of(table: &Value) -> Content {
+        Content::of(&TableFile::of_bytes(table.to_string().into_bytes()).unwrap())
     }
 
     fn table(cells: &[(&str, bool)]) -> Value {
@@ -312,7 +310,6 @@ mod tests {
         assert_eq!(whole.change(&holes), Change::LosesFigures);
         assert_eq!(whole.change(&other), Change::OtherJobs);
         assert_eq!(content(&[("eval-1", false)]).change(&other), Change::Fine);
-        assert_eq!(Content::of(b"{}"), None);
     }
     #[test]
     fn a_table_of_other_settings_is_not_replaced_in_silence() {
@@ -320,7 +317,7 @@ mod tests {
             let mut table = table(&[("eval-1", true)]);
             table["made_by"] =
                 json!({"spec": spec, "changes": ["--set a=1"], "settings": settings});
-            Content::of(table.to_string().as_bytes()).unwrap()
+            of(&table)
         };
         let first = made_from("x.toml", "12");
 

@@ -3,7 +3,7 @@
 //! Results belong to a project, whatever the current folder is: the same spec finds the same results.
 //! `RECODE_RESULTS` names another folder.
 
-use std::{env, path::Path};
+use std::{env, fs, path::Path};
 
 use crate::{disk::lock, results::Store, spec::Surroundings};
 
@@ -23,6 +23,18 @@ pub(super) fn of_spec(spec: &Path) -> Store {
 /// The results of the project that contains the current folder.
 pub(super) fn of_current_folder() -> Store {
     of_spec(Path::new("."))
+}
+
+/// The results that a table is among: those of `results` for `results/tables/x/table.json`, or else those of the
+/// current project.
+pub(super) fn of_table(table: &Path) -> Store {
+    let table = fs::canonicalize(table).unwrap_or_else(|_| table.to_owned());
+    let tables = table.parent().and_then(Path::parent);
+    let tables = tables.filter(|folder| folder.ends_with("tables"));
+    match tables.and_then(Path::parent) {
+        Some(root) if root.join("jobs").is_dir() => Store::new(root),
+        _ => of_current_folder(),
+    }
 }
 
 /// What to know about the locks of files in a folder, if they do not hold.

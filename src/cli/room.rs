@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use super::plan_memory::{Estimate, size};
+use super::{output::size, plan_memory::Estimate};
 use crate::{device::Backend, spec::RunSettings};
 
 /// Warnings about trainings that do not fit, as far as that is known before they start.
@@ -35,7 +35,6 @@ fn does_not_fit(
     if u64::try_from(needs).is_ok_and(|needs| needs <= room) {
         return None;
     }
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
     let of = if processes > 1 {
         format!(" for {processes} processes")
     } else {
@@ -44,7 +43,7 @@ fn does_not_fit(
     Some(format!(
         "warning: {} needs {} by arithmetic{of}, and {name} has {}; `recode plan` shows what for",
         one.job,
-        size(needs),
+        size(needs as u64),
         size(room),
     ))
 }
@@ -115,7 +114,7 @@ mod tests {
         assert_eq!(machine(2 * needs), None);
         let warning = machine(2 * needs - 1).unwrap();
 
-        let [job, all] = [one.job.to_string(), size(2 * needs)];
+        let [job, all] = [one.job.to_string(), size(2 * needs as u64)];
         let start = format!(
             "warning: {job} needs {all} by arithmetic for 2 processes, and this machine has "
         );

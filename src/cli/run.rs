@@ -1,6 +1,6 @@
 //! `recode run`: runs the jobs of an experiment that have no result, then prints its table.
 
-use std::{io, path::PathBuf};
+use std::{collections::BTreeSet, io, path::PathBuf};
 
 use clap::Args;
 use signal_hook::{
@@ -13,8 +13,7 @@ use super::{
     exit::{Exit, Failure},
     first_steps,
     output::{self, count},
-    plan_memory::{self, Estimate},
-    plan_steps,
+    plan_memory, plan_steps,
     progress::{Display, Kind},
     queue,
     report::{Replace, origin, write_table},
@@ -27,7 +26,7 @@ use crate::{
     device::{Backend, Unavailable},
     engine::slurm::quoted,
     launch::Process,
-    plan::{Job, Missing, Plan},
+    plan::{Job, JobId, Missing, Plan},
     results::{Outcome, Store, Thrown, Trash},
     schedule::{End, Scheduler, Settings, Summary},
     spec::EngineName,
@@ -117,18 +116,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(on) => on == On::Slurm,
         None => experiment.run.engine == EngineName::Slurm,
     };
+    let mut outdated = BTreeSet::new();
     if arguments.rerun_on == Some(RerunOn::Code) {
-        throw_away_outdated(&plan, &part, &store)?;
+        outdated = plan_steps::outdated(&plan, &store);
     }
-    check_what_is_here(&part, &store, &spec, is_in_queue)?;
+    let is_open = |id: &JobId| outdated.contains(id) || store.job_dir(id).outcome().is_none();
+    check_what_is_here(&part, is_open, &spec, is_in_queue)?;
+    let estimates = plan_memory::estimates(&part, around.manifest.as_ref(), is_open);
+    // No result is moved before all checks have passed.
+    throw_away(&outdated, &part, &store)?;
     if is_in_queue {
         return queue::submit(&part, &store, &experiment.run, arguments.retries, &spec);
     }
 
-    let estimates = plan_memory::estimates(&plan, around.manifest.as_ref());
-    let is_open = |one: &Estimate<'_>| store.job_dir(one.job).outcome().is_none();
-    let open: Vec<Estimate<'_>> = estimates.into_iter().filter(is_open).collect();
-    for warning in room::warnings(&open, &experiment.run) {
+    for warning in room::warnings(&estimates, &experiment.run) {
         output::error_line(&warning);
     }
     let origin = origin(&spec, &experiment, &around);
@@ -159,12 +160,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         });
         mirror.finish();
     }
-    Ok(conclude(&summary, &spec, has_failed))
+    Ok(conclude(&summary, &spec, &arguments.only, has_failed))
 }
 
 /// Moves the results of jobs to the trash that the program as it was has done.
-fn throw_away_outdated(plan: &Plan, part: &Plan, store: &Store) -> Result<(), Failure> {
-    let outdated = plan_steps::outdated(plan, store);
+fn throw_away(outdated: &BTreeSet<JobId>, part: &Plan, store: &Store) -> Result<(), Failure> {
     let trash = Trash::of(store);
     for job in part.jobs.iter().filter(|job| outdated.contains(&job.id)) {
         let thrown = trash.take(&store.job_dir(&job.id));
@@ -225,12 +225,11 @@ pub(super) fn schedule(
 /// Refuses to start what would fail: says at once what the jobs would find missing one by one.
 fn check_what_is_here(
     plan: &Plan,
-    store: &Store,
+    is_open: impl Fn(&JobId) -> bool,
     spec: &SpecArguments,
     is_in_queue: bool,
 ) -> Result<(), Failure> {
-    let is_open = |job: &&Job| store.job_dir(&job.id).outcome().is_none();
-    let open: Vec<&Job> = plan.jobs.iter().filter(is_open).collect();
+    let open: Vec<&Job> = plan.jobs.iter().filter(|job| is_open(&job.id)).collect();
     let mut shortfalls = shortfalls(plan, &open);
     // A login node has no GPU, and perhaps no Python; the nodes do.
     let is_of_this_machine = |shortfall: &Shortfall<'_>| match shortfall {
@@ -260,14 +259,14 @@ fn check_what_is_here(
 }
 
 /// Says what is left to do, and how to go on with it.
-fn conclude(summary: &Summary, spec: &SpecArguments, has_failed: bool) -> Exit {
+fn conclude(summary: &Summary, spec: &SpecArguments, only: &[String], has_failed: bool) -> Exit {
     let done = summary
         .ends
         .values()
         .filter(|end| End::is_done(end))
         .count();
     let of = count(summary.ends.len(), "job");
-    let again = command_line(spec);
+    let again = command_line(spec, only);
     if summary.is_stopped() && !has_failed {
         output::error_line(&format!("stopped: {done} of {of} done; to go on: {again}"));
         Exit::Stopped
@@ -282,13 +281,16 @@ fn conclude(summary: &Summary, spec: &SpecArguments, has_failed: bool) -> Exit {
 }
 
 /// The command that goes on with the same jobs.
-fn command_line(spec: &SpecArguments) -> String {
+fn command_line(spec: &SpecArguments, only: &[String]) -> String {
     let mut words = vec![
         "recode run".to_owned(),
         quoted(&spec.spec.display().to_string()),
     ];
     for setting in &spec.overrides {
         words.extend(["--set".to_owned(), quoted(setting)]);
+    }
+    for what in only {
+        words.extend(["--only".to_owned(), quoted(what)]);
     }
     words.join(" ")
 }
@@ -307,9 +309,15 @@ mod tests {
             overrides,
         };
 
+        let only = ["failed", "train.reward=a b"].map(String::from);
         assert_eq!(
-            command_line(&spec),
-            r"recode run experiments/x.toml --set run.slots=2 --set 'run.seeds=[1, 2]' --set 'name=it'\''s'"
+            command_line(&spec, &only),
+            [
+                "recode run experiments/x.toml",
+                r"--set run.slots=2 --set 'run.seeds=[1, 2]' --set 'name=it'\''s'",
+                "--only failed --only 'train.reward=a b'",
+            ]
+            .join(" ")
         );
     }
 }

@@ -1,15 +1,19 @@
 //! The part of a plan that `--only` names.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde_json::Value as Json;
 
 use super::{
     exit::{Exit, Failure},
     planned_job,
+    upstream::with_upstream,
 };
 use crate::{
-    plan::{JobId, Plan},
+    plan::{Job, JobId, Plan},
     results::{JobState, Store},
 };
 
@@ -23,16 +27,13 @@ pub(super) fn part(
     only: &[String],
     spec: &Path,
 ) -> Result<Plan, Failure> {
-    let mut wanted: BTreeSet<JobId> = BTreeSet::new();
+    let mut wanted = Vec::new();
     for word in only {
         wanted.extend(named(word, plan, store, spec)?);
     }
-    // A job comes after those that it needs.
-    for job in plan.jobs.iter().rev() {
-        if wanted.contains(&job.id) {
-            wanted.extend(job.after.iter().cloned());
-        }
-    }
+    let jobs: BTreeMap<&JobId, &Job> = plan.jobs.iter().map(|job| (&job.id, job)).collect();
+    let after = |id: &JobId| jobs.get(id).map_or_else(Vec::new, |job| job.after.clone());
+    let wanted = with_upstream(wanted, after);
     let mut part = plan.clone();
     part.jobs.retain(|job| wanted.contains(&job.id));
     Ok(part)

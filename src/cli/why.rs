@@ -5,10 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
-use serde::Serialize;
-use serde_json::Value as Json;
-
 use super::{
     code_drift::{Code, Drift},
     exit::{Exit, Failure},
@@ -20,8 +16,10 @@ use super::{
 };
 use crate::{
     plan::{Difference, JobId, Plan, labels},
-    results::{Finished, Store},
+    results::{Finished, Nearest, Store},
 };
+use clap::Args;
+use serde::Serialize;
 
 /// Arguments of `recode why`.
 #[derive(Debug, Args)]
@@ -101,9 +99,11 @@ fn of_job(name: &str) -> Result<Answer, Failure> {
     };
     let what = dir.job().ok().flatten().map(|job| job.what());
     let finished = Finished::read(&store);
+    let leaves = finished.leaves(&identity, &BTreeMap::new());
+    let nearest = finished.nearest(&dir.id(), &leaves);
     Ok(Answer {
         what: what.unwrap_or_default(),
-        ..answer(dir.id(), &identity, &BTreeMap::new(), &finished, &store)
+        ..answer(dir.id(), nearest, &store)
     })
 }
 
@@ -147,23 +147,20 @@ fn answers(
         None => step.action != plan_steps::Action::Reuse,
     };
     jobs.filter(|((job, step), _)| is_asked(&job.id, step))
-        .map(|((job, step), what)| Answer {
-            what,
-            step: Some(step),
-            ..answer(job.id.clone(), &job.identity, &planned, finished, store)
+        .map(|((job, mut step), what)| {
+            let leaves = finished.leaves(&job.identity, &planned);
+            let nearest = finished.nearest(&job.id, &leaves);
+            step.compare(nearest.as_ref());
+            Answer {
+                what,
+                step: Some(step),
+                ..answer(job.id.clone(), nearest, store)
+            }
         })
         .collect()
 }
 
-fn answer(
-    job: JobId,
-    identity: &Json,
-    planned: &BTreeMap<&JobId, &Json>,
-    finished: &Finished,
-    store: &Store,
-) -> Answer {
-    let leaves = finished.leaves(identity, planned);
-    let nearest = finished.nearest(&job, &leaves);
+fn answer(job: JobId, nearest: Option<Nearest>, store: &Store) -> Answer {
     let (nearest, differences) = match nearest {
         Some(nearest) => (Some(nearest.job), nearest.differences),
         None => (None, Vec::new()),

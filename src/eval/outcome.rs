@@ -65,21 +65,22 @@ impl EvalOutcome {
             .map(|task| task.id.as_str())
             .zip(0..)
             .collect();
-        let judged: Vec<_> = samples
-            .iter()
-            .filter_map(|sample| {
-                let place = *places.get(sample.task_id.as_str())?;
-                Some((place, sample.judgement.as_ref()))
-            })
-            .collect();
-        let tally = Tally::new(benchmark.tasks().len(), &judged);
+        let tally = tally(benchmark.tasks().len(), &places, samples);
         let timeouts = samples
             .iter()
             .filter(|sample| sample.verdict() == TIMEOUT)
             .count();
+        let mut tasks = tasks(benchmark.name(), samples);
+        for task in &mut tasks {
+            let place = places.get(task.task_id.as_str());
+            if let Some(known) = place.and_then(|place| benchmark.tasks().get(*place)) {
+                task.group.clone_from(&known.group);
+                task.kind.clone_from(&known.kind);
+            }
+        }
         Self {
             benchmark: benchmark.name().to_owned(),
-            tasks: tasks(benchmark, &places, samples),
+            tasks,
             counts: counts(&tally, samples),
             metrics: metrics(tally),
             samples_digest: digest(samples),
@@ -91,10 +92,100 @@ impl EvalOutcome {
 
     /// Whether it was made of these samples, which are in the order of a log.
     pub fn is_of(&self, mut samples: Vec<SampleRecord>) -> bool {
-        // The completions of a remote model are logged as they come.
-        samples.sort_by_key(|sample| sample.chunk);
+        samples.sort_by_key(in_order);
         digest(&samples) == self.samples_digest
     }
+
+    /// What of it does not follow from these samples, which are in the order of a log; nothing if all of it does.
+    ///
+    /// The groups and kinds of the tasks are those of the benchmark's files, which are not read here.
+    pub fn contradiction(&self, mut samples: Vec<SampleRecord>) -> Option<String> {
+        samples.sort_by_key(in_order);
+        if digest(&samples) != self.samples_digest {
+            let what = "`samples.jsonl` has other samples than the outcome was made of";
+            return Some(what.to_owned());
+        }
+        if let Some(sample) = samples.iter().find(|sample| !sample.is_consistent()) {
+            return Some(format!(
+                "sample {} of `{}` has the verdict `{}`, and is {}",
+                sample.index,
+                sample.task_id,
+                sample.verdict(),
+                if sample.has_passed() {
+                    "counted as passed"
+                } else {
+                    "not counted as passed"
+                }
+            ));
+        }
+        let again = tasks(&self.benchmark, &samples);
+        if again.len() != self.tasks.len() {
+            return Some(format!(
+                "the outcome has {} tasks, and its samples are of {}",
+                self.tasks.len(),
+                again.len()
+            ));
+        }
+        let mut pairs = self.tasks.iter().zip(&again);
+        if let Some((task, _)) = pairs.find(|(task, again)| !task.has_results_of(again)) {
+            return Some(format!(
+                "the results of the task `{}` do not follow from its samples",
+                task.task_id
+            ));
+        }
+        let places: BTreeMap<&str, usize> = again
+            .iter()
+            .map(|task| task.task_id.as_str())
+            .zip(0..)
+            .collect();
+        let tally = tally(again.len(), &places, &samples);
+        if counts(&tally, &samples) != self.counts {
+            return Some("its counts do not follow from its samples".to_owned());
+        }
+        let metrics = metrics(tally);
+        let is_other = |name: &&String| metrics.get(*name) != self.metrics.get(*name);
+        let mut names = metrics.keys().chain(self.metrics.keys());
+        let name = names.find(is_other)?;
+        Some(format!("its `{name}` does not follow from its samples"))
+    }
+}
+
+impl TaskOutcome {
+    /// Whether another outcome of the task has the same results, whatever its group and kind.
+    fn has_results_of(&self, other: &Self) -> bool {
+        let Self {
+            task_id,
+            group: _,
+            kind: _,
+            passed,
+            verdicts,
+            measures,
+        } = self;
+        (task_id, passed, verdicts, measures)
+            == (
+                &other.task_id,
+                &other.passed,
+                &other.verdicts,
+                &other.measures,
+            )
+    }
+}
+
+/// The place of a sample in the order of the tasks: the completions of a remote model are logged as they come.
+fn in_order(sample: &SampleRecord) -> usize {
+    sample.chunk
+}
+
+/// Counts the samples whose tasks have these places among so many.
+fn tally(tasks: usize, places: &BTreeMap<&str, usize>, samples: &[SampleRecord]) -> Tally {
+    let judged: Vec<_> = samples
+        .iter()
+        .filter_map(|sample| {
+            let place = *places.get(sample.task_id.as_str())?;
+            Some((place, sample.judgement.as_ref()))
+        })
+        .collect();
+    Tally::new(tasks, &judged)
 }
 
 /// A warning if so many samples ran into the time limit that it may be too short here. A few loops without
@@ -105,22 +196,17 @@ fn timeout_warning(timeouts: usize, samples: usize) -> Option<String> {
         .then(|| format!("the tests of {timeouts} of {samples} samples ran into the time limit"))
 }
 
-fn tasks(
-    benchmark: &dyn Benchmark,
-    places: &BTreeMap<&str, usize>,
-    samples: &[SampleRecord],
-) -> Vec<TaskOutcome> {
-    let measures = benchmark::find(benchmark.name()).map_or(&[][..], |known| known.measures);
+/// The tasks of samples, without what only the benchmark's files say of them.
+fn tasks(benchmark: &str, samples: &[SampleRecord]) -> Vec<TaskOutcome> {
+    let measures = benchmark::find(benchmark).map_or(&[][..], |known| known.measures);
     let mut tasks: Vec<TaskOutcome> = Vec::new();
     for sample in samples {
         let last = tasks.last();
         if last.is_none_or(|task| task.task_id != sample.task_id) {
-            let place = places.get(sample.task_id.as_str());
-            let task = place.and_then(|place| benchmark.tasks().get(*place));
             tasks.push(TaskOutcome {
                 task_id: sample.task_id.clone(),
-                group: task.and_then(|task| task.group.clone()),
-                kind: task.and_then(|task| task.kind.clone()),
+                group: None,
+                kind: None,
                 passed: Vec::new(),
                 verdicts: Vec::new(),
                 measures: BTreeMap::new(),
@@ -188,6 +274,138 @@ fn digest(samples: &[SampleRecord]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{eval::Judgement, sandbox::Verdict};
+
+    type Change = fn(&mut EvalOutcome);
+
+    fn samples() -> Vec<SampleRecord> {
+        let pass = Judgement::of_tests("tests", &[Verdict::Pass]);
+        let late = Judgement::of_tests("tests", &[Verdict::Timeout]);
+        let judgements = [&pass, &late, &pass, &pass];
+        let sample = |(place, judgement): (usize, &&Judgement)| SampleRecord {
+            chunk: place,
+            task_id: format!("arena/{}", place / 2),
+            index: place % 2,
+            completion: format!("text {place}"),
+            tokens: 1,
+            prompt_tokens: None,
+            is_truncated: place == 3,
+            judgement: Some((*judgement).clone()),
+            error: None,
+        };
+        judgements.iter().enumerate().map(sample).collect()
+    }
+
+    /// By hand: one of two samples of the first task passed, both of the second.
+    fn outcome() -> EvalOutcome {
+        let task = |name: &str, passed: [bool; 2]| TaskOutcome {
+            task_id: name.to_owned(),
+            group: Some("of the benchmark".to_owned()),
+            kind: None,
+            passed: passed.to_vec(),
+            verdicts: passed
+                .map(|passed| if passed { "pass" } else { "timeout" }.to_owned())
+                .to_vec(),
+            measures: BTreeMap::new(),
+        };
+        let counts = [
+            ("pass", 3),
+            ("timeout", 1),
+            ("samples", 4),
+            ("unjudged", 0),
+            ("truncated", 1),
+        ];
+        let metrics = [("pass@1", 0.75), ("pass@2", 1.0)];
+        EvalOutcome {
+            benchmark: "mini_arena".to_owned(),
+            tasks: vec![
+                task("arena/0", [true, false]),
+                task("arena/1", [true, true]),
+            ],
+            metrics: metrics
+                .map(|(name, rate)| (name.to_owned(), rate))
+                .into_iter()
+                .collect(),
+            counts: counts
+                .map(|(name, count)| (name.to_owned(), count))
+                .into_iter()
+                .collect(),
+            samples_digest: digest(&samples()),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_does_not_follow_from_the_samples_is_named() {
+        assert_eq!(outcome().contradiction(samples()), None);
+        // As the completions of a remote model are logged.
+        let mut as_they_came = samples();
+        as_they_came.reverse();
+        assert_eq!(outcome().contradiction(as_they_came), None);
+
+        let changes: [(Change, &str); 8] = [
+            (|of| of.tasks[0].passed[1] = true, "the task `arena/0`"),
+            (
+                |of| of.tasks[1].verdicts[0] = "timeout".to_owned(),
+                "the task `arena/1`",
+            ),
+            (
+                |of| of.tasks[1].task_id = "arena/2".to_owned(),
+                "the task `arena/2`",
+            ),
+            (
+                |of| {
+                    let _ = of.tasks.pop();
+                },
+                "1 tasks, and its samples are of 2",
+            ),
+            (
+                |of| {
+                    let _ = of.counts.insert("pass".to_owned(), 4);
+                },
+                "its counts",
+            ),
+            (
+                |of| {
+                    let _ = of.metrics.insert("pass@1".to_owned(), 0.875);
+                },
+                "its `pass@1`",
+            ),
+            (
+                |of| {
+                    let _ = of.metrics.insert("pass@3".to_owned(), 1.0);
+                },
+                "its `pass@3`",
+            ),
+            (
+                |of| {
+                    let _ = of.metrics.remove("pass@2");
+                },
+                "its `pass@2`",
+            ),
+        ];
+        for (change, words) in changes {
+            let mut changed = outcome();
+            change(&mut changed);
+            let found = changed.contradiction(samples()).unwrap_or_default();
+            assert!(found.contains(words), "no {words}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_sample_that_counts_as_passed_without_a_pass_is_named() {
+        let mut changed = samples();
+        // The verdict stays, so that the digest does.
+        changed[1].judgement.as_mut().unwrap().passed = true;
+        let mut outcome = outcome();
+        outcome.tasks[0].passed[1] = true;
+        outcome.metrics.insert("pass@1".to_owned(), 1.0);
+
+        assert_eq!(
+            outcome.contradiction(changed).unwrap(),
+            "sample 1 of `arena/0` has the verdict `timeout`, and is counted as passed"
+        );
+    }
 
     #[test]
     fn many_timeouts_are_worth_a_warning_and_a_few_are_not() {

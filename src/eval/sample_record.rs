@@ -50,6 +50,12 @@ impl SampleRecord {
         judgement.is_some_and(|judgement| judgement.passed)
     }
 
+    /// Whether it counts as passed exactly if its verdict is a pass, as every benchmark judges.
+    pub(super) fn is_consistent(&self) -> bool {
+        let judgement = self.judgement.as_ref();
+        judgement.is_none_or(|judgement| judgement.passed == judgement.verdict.is_pass())
+    }
+
     /// Whether a measure of the benchmark holds.
     pub(super) fn has(&self, measure: &str) -> bool {
         let judgement = self.judgement.as_ref();

@@ -123,6 +123,12 @@ impl<'a> ProjectInputs<'a> {
     fn read(&self, path: &Path, of: fn(&Path) -> io::Result<Digest>) -> Result<Input, PlanError> {
         let known = self.known.borrow().get(path).cloned();
         let hash = || -> io::Result<(Digest, Content)> {
+            if path.exists() && !path.is_file() && !path.is_dir() {
+                // A device or a pipe may have no end.
+                return Err(io::Error::other(
+                    "it is neither a regular file nor a folder",
+                ));
+            }
             // The stamp first: a change while the bytes are read must show later.
             let stamp = path.is_dir().then(|| Digest::stamp_of_folder(path));
             let stamp = stamp.transpose()?;
@@ -183,6 +189,16 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_device_is_refused_before_its_bytes_are_read() {
+        let inputs = ProjectInputs::new(None, Cache::at("/"));
+        let error = inputs.file(Path::new("/dev/zero")).unwrap_err();
+        let PlanError::Digest { source, .. } = error else {
+            panic!("{error}")
+        };
+        assert!(source.to_string().contains("regular file"), "{source}");
+    }
 
     #[test]
     fn content_that_was_written_since_is_found_and_the_same_bytes_are_not() {

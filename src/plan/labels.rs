@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde_json::Value as Json;
 
 use super::{Job, JobId, difference::leaves_of};
@@ -37,7 +38,7 @@ fn differences(jobs: &[&Job], words: &[String]) -> Vec<String> {
     }
     for places in groups.values().filter(|places| places.len() > 1) {
         let settings: Vec<BTreeMap<String, String>> = places
-            .iter()
+            .par_iter()
             .map(|place| {
                 let leaves = leaves_of(&jobs[*place].identity, &|_| None);
                 let leaves = leaves.into_iter();

@@ -106,11 +106,18 @@ pub fn write_lists(
     store: &Store,
     folder: &Path,
 ) -> Result<Vec<&'static str>, ReportError> {
-    let results = list::Results::read(plan, store);
-    for (file, text) in list::ALL {
-        write(&folder.join(file), &text(&results))?;
+    let lists = lists(plan, store);
+    for (file, text) in &lists {
+        write(&folder.join(file), text)?;
     }
-    Ok(list::ALL.iter().map(|(file, _)| *file).collect())
+    Ok(lists.into_iter().map(|(file, _)| file).collect())
+}
+
+/// The lists of jobs and of samples, each with the name of its file.
+pub fn lists(plan: &Plan, store: &Store) -> Vec<(&'static str, String)> {
+    let results = list::Results::read(plan, store);
+    let list = |(file, text): &list::List| (*file, text(&results));
+    list::ALL.iter().map(list).collect()
 }
 
 impl Table {
@@ -150,9 +157,15 @@ impl Table {
             path: folder.to_owned(),
             source,
         })?;
-        for (ending, text) in format::ALL {
-            write(&folder.join(format!("table.{ending}")), &text(self))?;
+        for (file, text) in self.files() {
+            write(&folder.join(file), &text)?;
         }
         Ok(format::ALL.iter().map(|(ending, _)| *ending).collect())
+    }
+
+    /// The table in every format, each with the name of its file.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let file = |(ending, text): &format::Format| (format!("table.{ending}"), text(self));
+        format::ALL.iter().map(file).collect()
     }
 }

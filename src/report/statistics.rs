@@ -68,7 +68,11 @@ pub(super) fn estimate(values: &[(&str, f64)], of: Of) -> Option<Estimate> {
     }
     let count = groups.len() as f64;
     let squares: f64 = groups.values().map(|sum| sum * sum).sum();
-    let is_known = groups.len() > 1 && squares > 0.0;
+    let are_alike = values
+        .windows(2)
+        .all(|pair| pair[0].1.total_cmp(&pair[1].1).is_eq());
+    // The mean of equal values is rounded, so that their distances from it need not be 0.
+    let is_known = groups.len() > 1 && !are_alike && squares > 0.0;
     let standard_error = is_known.then(|| (count / (count - 1.0) * squares).sqrt() / n as f64);
     let freedom = groups.len().saturating_sub(1);
     let half_width = standard_error.map(|error| error * t_quantile(freedom));
@@ -92,9 +96,7 @@ pub(super) fn estimate(values: &[(&str, f64)], of: Of) -> Option<Estimate> {
         p_value: t
             .filter(|_| of == Of::Changes)
             .map(|t| two_sided(t, freedom)),
-        are_alike: values
-            .windows(2)
-            .all(|pair| pair[0].1.total_cmp(&pair[1].1).is_eq()),
+        are_alike,
     })
 }
 
@@ -212,6 +214,12 @@ mod tests {
         assert_eq!(of(&alone(&[1.0])).standard_error, None);
         assert_eq!(of(&alone(&[1.0, 1.0])).half_width, None);
         assert_eq!(estimate(&[], Of::Shares), None);
+        // The sum of these is not 8 · 0.2 in float64.
+        let alike = of(&alone(&[0.2; 8]));
+        let mean = [0.2_f64; 8].iter().sum::<f64>() / 8.0;
+        assert_ne!(mean.to_bits(), 0.2_f64.to_bits(), "rounding");
+        assert_eq!((alike.standard_error, alike.half_width), (None, None));
+        assert!(alike.are_alike && alike.interval.is_none());
     }
 
     /// Oracle: statsmodels 0.15.0, `GLM(y, 1, Binomial()).fit(cov_type="cluster", use_correction=True)` and scipy

@@ -141,17 +141,17 @@ impl Finished {
         })
     }
 
-    /// The nearest finished job that takes about the same time and room: it does the same with the same model on
-    /// the same backend.
-    pub fn nearest_alike(
-        &self,
-        identity: &Json,
-        leaves: &BTreeMap<String, Json>,
-    ) -> Option<(&JobId, &Json)> {
-        let places = self.classes.get(&class(identity)?)?.iter();
-        let alike = places.filter_map(|place| self.done.get(*place));
-        let id = &closest(alike, leaves)?.id;
-        Some((id, self.identities.get(id)?))
+    /// Finished jobs that take about the same time and room, the nearest first: they do the same with the same model
+    /// on the same backend.
+    pub fn alike(&self, identity: &Json, leaves: &BTreeMap<String, Json>) -> Vec<(&JobId, &Json)> {
+        let places = class(identity).and_then(|class| self.classes.get(&class));
+        let alike = places.into_iter().flatten();
+        let mut alike: Vec<&Known> = alike.filter_map(|place| self.done.get(*place)).collect();
+        let wanted = hashes(leaves);
+        alike.sort_by_cached_key(|known| distance(&known.leaves, &wanted));
+        let alike = alike.into_iter();
+        let found = alike.filter_map(|known| Some((&known.id, self.identities.get(&known.id)?)));
+        found.collect()
     }
 }
 
@@ -353,9 +353,8 @@ mod tests {
         let finished = Finished::read(&store);
         let alike = |identity: &Json| {
             let leaves = finished.leaves(identity, &BTreeMap::new());
-            finished
-                .nearest_alike(identity, &leaves)
-                .map(|(id, _)| id.0.clone())
+            let alike = finished.alike(identity, &leaves);
+            alike.first().map(|(id, _)| id.0.clone())
         };
 
         assert_eq!(alike(&eval("one", 2)).as_deref(), Some("eval-1"));

@@ -29,7 +29,7 @@ pub use finished::{Finished, Nearest, bytes_below};
 pub use job_dir::{ChangedLog, JobDir};
 pub use outcome::{Outcome, TrainOutcome};
 pub use pack::{Manifest, Pack, PackError, Packed, is_pack};
-pub use provenance::{Attempt, OperationFallback, Provenance};
+pub use provenance::{Attempt, OperationFallback, PROGRAM_FILES, Provenance, git};
 pub use state::{JobState, Note, Progress, Status};
 pub use store::Store;
 pub use trash::{Thrown, Trash};

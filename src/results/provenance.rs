@@ -31,7 +31,7 @@ pub struct Attempt {
     pub version: String,
     /// The commit of the folder that it ran in, if git knows one.
     pub commit: Option<String>,
-    /// Whether that folder had changes that were not committed.
+    /// Whether files of the program there had changes that were not committed.
     pub dirty: Option<bool>,
     /// Digest of `Cargo.lock` at the time of the build.
     pub lock_file: Digest,
@@ -93,7 +93,7 @@ impl Attempt {
             owner: Owner::this_process(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: git(folder, &["rev-parse", "HEAD"]),
-            dirty: git(folder, &["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+            dirty: is_dirty(folder),
             lock_file: LOCK_DIGEST.clone(),
             device: if is_remote {
                 "remote".to_owned()
@@ -128,8 +128,18 @@ impl Attempt {
     }
 }
 
+/// The files that the program is made of, from the root of its repository, as git names them.
+pub const PROGRAM_FILES: [&str; 3] = [":/src", ":/Cargo.toml", ":/Cargo.lock"];
+
+/// Whether files of the program have changes that are not committed; a document changes no program.
+fn is_dirty(folder: &Path) -> Option<bool> {
+    let arguments = ["status", "--porcelain", "--"].into_iter();
+    let arguments: Vec<&str> = arguments.chain(PROGRAM_FILES).collect();
+    git(folder, &arguments).map(|changes| !changes.is_empty())
+}
+
 /// The output of git, or nothing without git or without a repository.
-fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+pub fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
     // Reading the state of the tree must not lock its index.
     command
@@ -153,5 +163,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
 
         assert_eq!(git(folder.path(), &["rev-parse", "HEAD"]), None);
+        assert_eq!(is_dirty(folder.path()), None);
+    }
+
+    #[test]
+    fn only_files_that_can_change_the_program_make_it_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let files = ["src/a.rs", "Cargo.toml", "Cargo.lock", "docs/a.md"];
+        for name in files {
+            write(name, "before");
+        }
+        for arguments in [
+            &["init", "--quiet"][..],
+            &["add", "."],
+            &[
+                "-c",
+                "user.name=x",
+                "-c",
+                "user.email=x@example.com",
+                "commit",
+                "--quiet",
+                "--message=x",
+            ],
+        ] {
+            git(folder.path(), arguments).unwrap();
+        }
+        assert_eq!(is_dirty(folder.path()), Some(false));
+        for (name, expected) in files.into_iter().zip([true, true, true, false]) {
+            write(name, "after");
+            // The files of the program count from every folder of it.
+            assert_eq!(
+                is_dirty(&folder.path().join("docs")),
+                Some(expected),
+                "{name}"
+            );
+            write(name, "before");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What one spec declares, after layering: points with final settings, and the table they fill.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     settings::{Point, ReportSettings, RunSettings},
@@ -29,4 +29,11 @@ pub struct Experiment {
     pub origins: BTreeMap<String, String>,
     /// What somebody has written, for warnings.
     pub(super) written: Written,
+}
+
+impl Experiment {
+    /// The spec, and all files that it includes.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.written.sources.files().map(PathBuf::from).collect()
+    }
 }

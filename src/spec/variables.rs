@@ -21,7 +21,8 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "RECODE_PYTHON",
-        meaning: "the Python that runs generated code, in place of the one that is found",
+        meaning: "the Python that runs generated code and, without `report.python`, the clients of trackers, in place of \
+                  the one that is found",
     },
     Variable {
         name: "RUST_LOG",

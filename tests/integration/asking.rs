@@ -314,6 +314,41 @@ fn a_plan_says_why_a_job_is_new_and_how_long_it_takes() {
 }
 
 #[test]
+fn a_job_that_was_killed_once_does_not_hide_how_long_others_took() {
+    let folder = project();
+    finish_all(folder.path(), &[], 2);
+    // The nearest one has an attempt without an end.
+    let nearest = finish_all(
+        folder.path(),
+        &["train.max_steps=20", "train.lr.peak=2e-4"],
+        2,
+    );
+    let store = Store::new(folder.path().join("results"));
+    let training = job_of(&nearest, "train");
+    let killed = Attempt {
+        ended: None,
+        ..attempt(training, 1)
+    };
+    store.job_dir(&training.id).write_attempt(&killed).unwrap();
+
+    let plan = [
+        "plan",
+        "experiments/small.toml",
+        "--set",
+        "train.max_steps=10",
+        "--set",
+        "train.lr.peak=2e-4",
+    ];
+    let text = printed(folder.path(), &plan);
+
+    // By hand: the other training took 100 s for 20 steps, so that 10 steps take 50; its evaluation took 100 s.
+    assert!(
+        text.contains("time: 2m30s of jobs, by 2 finished jobs"),
+        "{text}"
+    );
+}
+
+#[test]
 fn why_names_the_nearest_finished_job_and_exactly_what_differs() {
     let folder = project();
     let before = finish_all(folder.path(), &[], 4);
@@ -337,6 +372,12 @@ fn why_names_the_nearest_finished_job_and_exactly_what_differs() {
         ],
     );
     let nearest = &job_of(&before, "train").id;
+    assert!(
+        answer.contains(&format!(
+            "\n  run: new: train.lr.peak 0.0001 -> 0.0002 (from {nearest})\n"
+        )),
+        "{answer}"
+    );
     assert!(
         answer.contains(&format!(
             "  nearest finished job: {nearest}, with 1 difference\n    train.lr.peak 0.0001 -> 0.0002\n"
@@ -426,6 +467,14 @@ fn changes_of_the_code_are_shown_and_acted_on_if_asked() {
         again.contains("to run 3 ") && again.contains("  again "),
         "{again}"
     );
+
+    // Without a Python nothing can run, and so no result is moved.
+    let mut run = command(folder.path(), &["run", spec, "--rerun-on", "code"]);
+    let output = run.env("RECODE_PYTHON", "/nothing").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let is_done = |job: &Job| store.job_dir(&job.id).outcome().is_some();
+    assert!(plan.jobs.iter().all(is_done), "{}", text(&output.stderr));
+    assert!(!folder.path().join("results/.trash").exists());
 
     // There is nothing to train on, so that the new training fails; the old one is in the trash.
     let run = ["run", spec, "--rerun-on", "code", "--only", "train"];
@@ -552,20 +601,104 @@ fn clean_moves_only_what_no_table_no_spec_and_no_process_needs() {
 }
 
 #[test]
-fn a_table_that_cannot_be_read_keeps_clean_from_moving_anything() {
+fn what_cannot_be_read_keeps_clean_from_moving_anything() {
     let folder = project();
-    finish_all(folder.path(), &["train.max_steps=50"], 6);
-    let table = folder.path().join("results/tables/x/table.json");
-    fs::create_dir_all(table.parent().unwrap()).unwrap();
-    fs::write(&table, "{").unwrap();
+    let plan = finish_all(folder.path(), &["train.max_steps=50"], 6);
+    printed(folder.path(), &["clean"]);
+    let path = |name: &str| folder.path().join(name);
+    let identity = format!("results/jobs/{}/identity.json", job_of(&plan, "train").id);
+    let eval = plan.jobs.iter().find(|job| !job.after.is_empty()).unwrap();
+    let table = json!({"rows": [{"cells": [{"sources": [{"job": eval.id}]}]}]});
+    fs::create_dir_all(path("results/tables/x")).unwrap();
+    fs::write(path("results/tables/x/table.json"), table.to_string()).unwrap();
+    for (name, words) in [
+        ("results/tables/x/table.json", "results/tables/x/table.json"),
+        ("experiments/bad.toml", "experiments/bad.toml are not known"),
+        (identity.as_str(), "builds on is not known"),
+    ] {
+        let before = fs::read(path(name)).ok();
+        fs::write(path(name), "{").unwrap();
 
-    let output = command(folder.path(), &["clean", "--move"])
-        .output()
-        .unwrap();
+        let output = command(folder.path(), &["clean", "--move"])
+            .output()
+            .unwrap();
+        let errors = text(&output.stderr);
 
-    assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output.stderr).contains("nothing was moved"));
-    assert!(!folder.path().join("results/.trash").exists());
+        assert_eq!(output.status.code(), Some(3), "{errors}");
+        assert!(
+            errors.contains("nothing was moved") && errors.contains(words),
+            "no {words}: {errors}"
+        );
+        assert!(!path("results/.trash").exists());
+        // It lists all the same.
+        assert!(printed(folder.path(), &["clean"]).contains(&eval.id.0));
+        match before {
+            Some(bytes) => fs::write(path(name), bytes).unwrap(),
+            None => fs::remove_file(path(name)).unwrap(),
+        }
+    }
+    // A link to itself cannot be followed.
+    std::os::unix::fs::symlink("circle", path("experiments/circle")).unwrap();
+    let output = command(folder.path(), &["clean", "--move"]).output();
+    let errors = text(&output.unwrap().stderr);
+    assert!(errors.contains("nothing was moved"), "{errors}");
+    fs::remove_file(path("experiments/circle")).unwrap();
+
+    // A file that is no spec, and that a spec includes.
+    fs::write(
+        path("experiments/part.toml"),
+        "[table]\nrows = \"train.lr.peak\"\n",
+    )
+    .unwrap();
+    let including = format!(
+        "include = [\"part.toml\"]\n{}[grid]\n\"train.lr.peak\" = [1e-4, 2e-4]\n",
+        SPEC.replace("lr.peak = 1e-4\n", "")
+    );
+    fs::write(path("experiments/whole.toml"), including).unwrap();
+    let moved = printed(folder.path(), &["clean", "--move"]);
+    assert!(moved.contains("moved 0 folders"), "{moved}");
+}
+
+#[test]
+fn the_command_that_gets_a_folder_back_can_be_pasted_into_a_shell() {
+    let folder = project();
+    // A name that a shell would take apart.
+    let results = folder.path().join("it's here; $HOME");
+    let store = Store::new(&results);
+    let plan = plan(folder.path(), "experiments/small.toml", &[]);
+    let training = job_of(&plan, "train");
+    finish(&store, training, (0, 0), 100);
+    let checkpoint = store
+        .job_dir(&training.id)
+        .checkpoints()
+        .join("step_000001");
+    fs::create_dir_all(&checkpoint).unwrap();
+    fs::write(checkpoint.join("weights"), "x").unwrap();
+    let clean = |arguments: &[&str]| {
+        let mut clean = command(folder.path(), arguments);
+        let output = clean.env("RECODE_RESULTS", &results).output().unwrap();
+        text(&output.stdout)
+    };
+    let paste = |shown: &str| {
+        let start = format!("to get {} back: ", training.id);
+        let line = shown.lines().find_map(|line| line.strip_prefix(&start));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line.unwrap()]).current_dir(folder.path());
+        assert!(shell.status().unwrap().success(), "{shown}");
+    };
+
+    let shown = clean(&["clean", "--move", "--checkpoints"]);
+    assert!(!checkpoint.exists(), "{shown}");
+    paste(&shown);
+    assert!(checkpoint.join("weights").is_file());
+
+    // Now no spec needs it.
+    fs::remove_file(folder.path().join("experiments/small.toml")).unwrap();
+    let shown = clean(&["clean", "--move"]);
+    assert!(!store.job_dir(&training.id).path().exists(), "{shown}");
+    paste(&shown);
+    assert!(checkpoint.join("weights").is_file());
+    assert!(store.job_dir(&training.id).outcome().is_some());
 }
 
 #[test]
@@ -668,6 +801,38 @@ fn all_variables_are_in_the_help_and_on_the_page() {
         let row = format!("| `{}` | {} |", variable.name, variable.meaning);
         assert!(page.contains(&row), "{row}");
     }
+}
+
+#[test]
+fn the_page_on_grids_shows_what_the_program_prints() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(project.join("docs/running_a_grid.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(project.join("datasets"), folder.path().join("datasets")).unwrap();
+    printed(folder.path(), &["init", "my.toml"]);
+
+    let spec = fs::read_to_string(folder.path().join("my.toml")).unwrap();
+    let axis = "\"train.lr.peak\" = [1e-4, 2e-4]";
+    assert!(spec.contains(axis) && page.contains(axis));
+    let arguments = [
+        "config",
+        "my.toml",
+        "--set",
+        "train.max_steps=30",
+        "--origin",
+    ];
+    let config = printed(folder.path(), &arguments);
+    let line = |text: &str| {
+        let mut lines = text.lines();
+        let line = lines
+            .find(|line| line.starts_with("train.max_steps = 30 "))
+            .unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // The line of the defaults changes with each new setting.
+        let words = words.join(" ");
+        words.split_once("defaults.toml):").unwrap().0.to_owned()
+    };
+    assert_eq!(line(&page), line(&config));
 }
 
 /// A grid of a thousand points, and a spec whose jobs are all done among ten thousand.

@@ -9,6 +9,7 @@ use std::{
     sync::LazyLock,
 };
 
+use recode::results::{JobDir, Outcome, Pack, Packed};
 use serde_json::Value as Json;
 
 use crate::kill::{SMALLER, finish};
@@ -194,6 +195,89 @@ fn a_flipped_byte_of_a_job_folder_or_of_the_table_is_found() {
 }
 
 #[test]
+fn an_outcome_that_somebody_has_changed_and_sealed_again_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    let results = folder.path();
+    let path = file(results, "eval-", "outcome.json");
+    let dir = JobDir::new(path.parent().unwrap());
+    let Some(Outcome::Eval(mut outcome)) = dir.outcome() else {
+        panic!("it is an evaluation")
+    };
+    let task = &mut outcome.tasks[0];
+    task.passed[0] = !task.passed[0];
+    // Sealed as by its job, and the table made again from it.
+    dir.write_outcome(&Outcome::Eval(outcome)).unwrap();
+    let settings = SMALLER.iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["report", SPEC].into_iter().chain(settings).collect();
+    assert!(recode(results, &arguments).status.success());
+
+    let (code, text) = verify(&table(results), &["--cells", "0"]);
+
+    let is_named = |line: &str| line.starts_with("DIFFERS") && line.contains("do not follow");
+    assert_eq!(code, Some(1), "{text}");
+    assert_eq!(
+        text.lines().filter(|line| is_named(line)).count(),
+        1,
+        "{text}"
+    );
+    assert!(text.contains(" 1 differ\n"), "{text}");
+}
+
+#[test]
+fn a_changed_file_next_to_the_table_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    for name in [
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "runs.csv",
+        "tasks.csv",
+    ] {
+        let path = table(folder.path()).with_file_name(name);
+        let bytes = fs::read(&path).unwrap();
+        flip(&path, bytes.len() / 2);
+        let (code, text) = verify(&table(folder.path()), &["--cells", "0"]);
+        fs::write(&path, bytes).unwrap();
+        let words = format!("`{name}` is not what its jobs give");
+        assert!(code == Some(1) && text.contains(&words), "{text}");
+    }
+}
+
+#[test]
+fn a_cell_that_differs_is_found_although_the_outcome_of_another_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    let results = folder.path();
+    let text = fs::read_to_string(table(results)).unwrap();
+    let json: Json = serde_json::from_str(&text).unwrap();
+    let job = |row: usize| {
+        json["rows"][row]["cells"][0]["sources"][0]["job"]
+            .as_str()
+            .unwrap()
+    };
+    fs::remove_file(results.join("jobs").join(job(1)).join("outcome.json")).unwrap();
+
+    let (code, found) = verify(&table(results), &["--cells", "0"]);
+    assert_eq!(code, Some(3), "{found}");
+    assert!(
+        found.contains("only the cells whose jobs are here"),
+        "{found}"
+    );
+
+    // The first figure is that of the first row.
+    let place = text.find("\"mean\": 0.").unwrap() + 10;
+    flip(&table(results), place);
+    let (code, found) = verify(&table(results), &["--cells", "0"]);
+    assert_eq!(code, Some(1), "{found}");
+    assert!(
+        found.contains("the cell `mini_arena` of `untrained`"),
+        "{found}"
+    );
+}
+
+#[test]
 fn what_is_gone_is_reported_as_not_checked() {
     let folder = tempfile::tempdir().unwrap();
     copied(folder.path());
@@ -249,6 +333,131 @@ fn a_pack_is_verified_without_the_folder_of_results_and_every_flip_is_found() {
         // A damaged header of the first file makes it no pack.
         assert!(matches!(code, Some(1 | 2)), "{part}: {code:?}\n{text}");
     }
+}
+
+/// A pack whose files were changed, and whose manifest says so, as whoever wants to deceive would make it.
+fn forged(pack: &Path, to: &Path, change: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    Packed::read(pack, folder.path()).unwrap();
+    change(folder.path());
+    let mut again = Pack::default();
+    for entry in walkdir::WalkDir::new(folder.path()) {
+        let entry = entry.unwrap();
+        let name = entry.path().strip_prefix(folder.path()).unwrap();
+        if entry.file_type().is_file() {
+            again
+                .add_file(name.to_str().unwrap(), entry.path())
+                .unwrap();
+        }
+    }
+    again.write(to).unwrap();
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut Json)) {
+    let mut json: Json = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    change(&mut json);
+    fs::write(path, serde_json::to_string_pretty(&json).unwrap() + "\n").unwrap();
+}
+
+#[test]
+fn a_pack_whose_plan_is_not_that_of_its_spec_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("a.tar"), folder.path().join("b.tar"));
+    pack(
+        RESULTS.path(),
+        &path,
+        &["--without-models", "--checkpoints", "0"],
+    );
+    let plan = |change: fn(&mut Json)| {
+        forged(&path, &other, |folder| {
+            edit(&folder.join("experiment.json"), |contents| change(contents));
+        });
+        verify(&other, &["--cells", "0"])
+    };
+
+    let (code, text) = plan(|_| ());
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("its plan is the one that its spec gives"),
+        "{text}"
+    );
+    // A row that says something else is left out.
+    let (code, text) = plan(|contents| {
+        contents["plan"]["cells"].as_array_mut().unwrap().pop();
+    });
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("its plan is not the one that its spec gives"),
+        "{text}"
+    );
+    // What this machine cannot make is no success either.
+    for (change, words) in [
+        (
+            (|contents| contents["version"] = "0.0.0".into()) as fn(&mut Json),
+            "its plan is the one that its spec gives",
+        ),
+        (
+            |contents| contents["changes"] = Json::Array(vec!["RECODE_TRAIN__SEED".into()]),
+            "variables of the environment have changed its spec",
+        ),
+        (
+            |contents| contents["spec"] = "../x.toml".into(),
+            "its spec has a name that is none",
+        ),
+    ] {
+        let (_, text) = plan(change);
+        assert!(text.contains(words), "no {words}: {text}");
+    }
+    let (_, text) = {
+        forged(&path, &other, |folder| {
+            fs::remove_dir_all(folder.join("spec")).unwrap()
+        });
+        verify(&other, &["--cells", "0"])
+    };
+    assert!(text.contains("it lacks its spec"), "{text}");
+}
+
+#[test]
+fn an_unfinished_job_of_a_pack_hides_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("a.tar"), folder.path().join("b.tar"));
+    pack(
+        RESULTS.path(),
+        &path,
+        &["--without-models", "--checkpoints", "0"],
+    );
+    let unfinished = |unpacked: &Path| {
+        let table = fs::read(unpacked.join("tables/from_scratch/table.json")).unwrap();
+        let table: Json = serde_json::from_slice(&table).unwrap();
+        let job = table["rows"][1]["cells"][0]["sources"][0]["job"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        fs::remove_dir_all(unpacked.join("jobs").join(&job)).unwrap();
+        edit(&unpacked.join("experiment.json"), |contents| {
+            contents["unfinished"] = Json::Array(vec![job.into()]);
+        });
+    };
+    forged(&path, &other, unfinished);
+    let (code, text) = verify(&other, &["--cells", "0"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("it was not done when the pack was made"),
+        "{text}"
+    );
+
+    forged(&path, &other, |unpacked| {
+        unfinished(unpacked);
+        let table = unpacked.join("tables/from_scratch/table.json");
+        let text = fs::read_to_string(&table).unwrap();
+        flip(&table, text.find("\"mean\": 0.").unwrap() + 10);
+    });
+    let (code, text) = verify(&other, &["--cells", "0"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("the cell `mini_arena` of `untrained`"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod uses;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -13,11 +13,11 @@ use serde::Serialize;
 use super::{
     exit::{Exit, Failure},
     named_job,
-    output::{self, count},
-    plan_costs::size,
+    output::{self, count, size},
     results_folder,
 };
 use crate::{
+    engine::slurm::quoted,
     plan::JobId,
     results::{Holder, JobDir, JobState, Store, Thrown, Trash, bytes_below},
     settings::TimeLength,
@@ -98,7 +98,22 @@ struct Report<'a> {
     trash: &'a [String],
     trash_bytes: u64,
     /// The jobs that were moved.
-    moved: &'a [JobId],
+    moved: Vec<&'a JobId>,
+}
+
+/// A folder that was moved to the trash.
+struct Moved {
+    job: JobId,
+    from: PathBuf,
+    to: PathBuf,
+}
+
+impl Moved {
+    /// The command of a shell that moves it back.
+    fn undo(&self) -> String {
+        let [from, to] = [&self.to, &self.from].map(|path| quoted(&path.display().to_string()));
+        format!("mv {from} {to}")
+    }
 }
 
 /// Runs `recode clean`.
@@ -116,7 +131,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         ));
         return Ok(Exit::Done);
     }
-    let items = items(arguments, &store)?;
+    let uses = uses::uses(&store)?;
+    for unknown in &uses.unknown {
+        output::error_line(&format!("warning: {unknown}"));
+    }
+    if arguments.moves && !uses.unknown.is_empty() {
+        let text = "some uses of jobs are not known; nothing was moved";
+        return Err(
+            Failure::text(Exit::Missing, text).hint("mend or remove what the warnings name")
+        );
+    }
+    let items = items(arguments, &store, &uses)?;
     let mut moved = Vec::new();
     if arguments.moves {
         for item in &items {
@@ -127,7 +152,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 Part::All => trash.take(&dir),
             };
             match thrown.map_err(failure)? {
-                Thrown::Moved(_) => moved.push(item.job.clone()),
+                Thrown::Moved(to) => moved.push(Moved {
+                    job: item.job.clone(),
+                    from: match item.unused {
+                        Part::Checkpoints => dir.checkpoints(),
+                        Part::Nothing | Part::All => dir.path().to_owned(),
+                    },
+                    to,
+                }),
                 Thrown::Running => {
                     output::error_line(&format!(
                         "warning: {} has begun to run, and stays",
@@ -144,7 +176,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             jobs: &items,
             trash: &names,
             trash_bytes: bytes,
-            moved: &moved,
+            moved: moved.iter().map(|one| &one.job).collect(),
         };
         let text = serde_json::to_string_pretty(&report);
         output::result(&text.map_err(|error| Failure::new(Exit::Bug, &error))?);
@@ -162,8 +194,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// The jobs that are asked for, the largest first.
-fn items(arguments: &Arguments, store: &Store) -> Result<Vec<Item>, Failure> {
-    let uses = uses::uses(store)?;
+fn items(arguments: &Arguments, store: &Store, uses: &Uses) -> Result<Vec<Item>, Failure> {
     let dirs = if arguments.jobs.is_empty() {
         store.jobs()
     } else {
@@ -179,7 +210,7 @@ fn items(arguments: &Arguments, store: &Store) -> Result<Vec<Item>, Failure> {
     };
     let mut items = Vec::new();
     for dir in dirs.iter().filter(|dir| is_old(dir)) {
-        items.push(item(dir, &uses, arguments.checkpoints)?);
+        items.push(item(dir, uses, arguments.checkpoints)?);
     }
     items.sort_by(|one, other| (other.bytes, &one.job).cmp(&(one.bytes, &other.job)));
     Ok(items)
@@ -189,7 +220,7 @@ fn item(dir: &JobDir, uses: &Uses, with_checkpoints: bool) -> Result<Item, Failu
     let failure = |error| Failure::new(Exit::Missing, &error);
     let state = dir.state().map_err(failure)?;
     let is_running = dir.holder().map_err(failure)? != Holder::Nobody;
-    let used_by = uses.get(&dir.id()).cloned().unwrap_or_default();
+    let used_by = uses.of(&dir.id());
     let checkpoints = bytes_below(&dir.checkpoints());
     let is_done = state == JobState::Done;
     let unused = if is_running {
@@ -267,7 +298,7 @@ fn text(items: &[Item], most: usize) -> Vec<String> {
 }
 
 /// The sums, and what to do.
-fn ends(arguments: &Arguments, items: &[Item], moved: &[JobId], trash: &Trash) -> Vec<String> {
+fn ends(arguments: &Arguments, items: &[Item], moved: &[Moved], trash: &Trash) -> Vec<String> {
     let bytes = |item: &Item| match item.unused {
         Part::Nothing => 0,
         Part::Checkpoints => item.checkpoints,
@@ -286,7 +317,9 @@ fn ends(arguments: &Arguments, items: &[Item], moved: &[JobId], trash: &Trash) -
             "moved {} to `{path}`",
             count(moved.len(), "folder")
         ));
-        lines.push(format!("to get one back: mv {path}/NAME {path}/../jobs/"));
+        if let Some(first) = moved.first() {
+            lines.push(format!("to get {} back: {}", first.job, first.undo()));
+        }
     } else if unused == 0 {
         lines.push("all of it is used".to_owned());
     } else {

@@ -11,48 +11,81 @@ use serde_json::Value as Json;
 use crate::{
     cli::{
         exit::{Exit, Failure},
-        output,
         spec_arguments::{self, load_file},
+        table_file::{self, TableFile},
+        upstream::with_upstream,
     },
     engine::slurm::Ticket,
     plan::JobId,
-    results::{Holder, JobDir, Store},
+    results::{Holder, JobDir, Store, in_words},
     spec::Surroundings,
 };
 
-/// Of each job, what needs it.
-pub(super) type Uses = BTreeMap<JobId, BTreeSet<String>>;
+/// What needs each job.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    of: BTreeMap<JobId, BTreeSet<String>>,
+    /// What could not be read, so that some uses are not known, in words.
+    pub(super) unknown: Vec<String>,
+}
+
+impl Uses {
+    /// What needs a job.
+    pub(super) fn of(&self, job: &JobId) -> BTreeSet<String> {
+        self.of.get(job).cloned().unwrap_or_default()
+    }
+
+    /// A use of jobs, and so of those that they build on.
+    fn add(&mut self, jobs: impl IntoIterator<Item = JobId>, user: &str, store: &Store) {
+        let Self { of, unknown } = self;
+        let jobs = with_upstream(jobs, |id| match start_of(&store.job_dir(id)) {
+            Ok(start) => start,
+            Err(why) => {
+                let why = format!("what {id} builds on is not known: {why}");
+                if !unknown.contains(&why) {
+                    unknown.push(why);
+                }
+                None
+            }
+        });
+        for id in jobs {
+            of.entry(id).or_default().insert(user.to_owned());
+        }
+    }
+}
 
 /// What needs each job: every table in the folder of results, every spec of the project, every job that runs or
 /// waits in a queue, and the jobs that build on it and are needed themselves.
 pub(super) fn uses(store: &Store) -> Result<Uses, Failure> {
-    let mut uses = Uses::new();
-    for path in files(&store.root().join("tables"), "table.json") {
+    let mut uses = Uses::default();
+    for path in files(&store.root().join("tables"), &mut uses.unknown) {
+        if path.file_name().is_none_or(|name| name != table_file::NAME) {
+            continue;
+        }
         let table = path.parent().and_then(Path::file_name).unwrap_or_default();
         let name = format!("table {}", table.to_string_lossy());
-        let text = fs::read_to_string(&path);
-        let json = text
-            .ok()
-            .and_then(|text| serde_json::from_str::<Json>(&text).ok());
-        let Some(json) = json else {
-            let text = format!(
-                "`{}` cannot be read, so that the jobs of that table are not known",
+        match TableFile::read(&path) {
+            Ok(table) => uses.add(table.jobs(), &name, store),
+            Err(why) => uses.unknown.push(format!(
+                "the jobs of the table `{}` are not known: {why}",
                 path.display()
-            );
-            return Err(
-                Failure::text(Exit::Missing, text).hint("mend or remove it; nothing was moved")
-            );
-        };
-        let mut jobs = BTreeSet::new();
-        jobs_in(&json, &mut jobs);
-        for job in jobs {
-            for id in with_upstream(store, job) {
-                uses.entry(id).or_default().insert(name.clone());
-            }
+            )),
         }
     }
+    of_specs(&mut uses, store);
+    for (dir, reason) in busy(store)? {
+        let reason = format!("{reason} {}", dir.id());
+        uses.add([dir.id()], &reason, store);
+    }
+    Ok(uses)
+}
+
+/// The uses by all specs of the project. A file that other specs include need not be a spec itself.
+fn of_specs(uses: &mut Uses, store: &Store) {
     let root = Surroundings::root_of(Path::new("."));
-    for path in files(&root.join("experiments"), "") {
+    let mut included = BTreeSet::new();
+    let mut mistaken = Vec::new();
+    for path in files(&root.join("experiments"), &mut uses.unknown) {
         if path.extension().is_none_or(|ending| ending != "toml") {
             continue;
         }
@@ -61,75 +94,55 @@ pub(super) fn uses(store: &Store) -> Result<Uses, Failure> {
             .unwrap_or(&path)
             .display()
             .to_string();
-        for id in jobs_of_spec(&path, &shown)? {
-            uses.entry(id).or_default().insert(shown.clone());
+        let jobs = jobs_of_spec(&path, &mut included);
+        match jobs {
+            Ok(jobs) => uses.add(jobs, &shown, store),
+            Err(why) => mistaken.push((path, format!("the jobs of {shown} are not known: {why}"))),
         }
     }
-    for (dir, reason) in busy(store)? {
-        for id in with_upstream(store, dir.id()) {
-            let reason = format!("{reason} {}", dir.id());
-            uses.entry(id).or_default().insert(reason);
-        }
+    let is_spec = |path: &Path| !included.contains(&canonical(path));
+    let unknown = mistaken.into_iter().filter(|(path, _)| is_spec(path));
+    uses.unknown.extend(unknown.map(|(_, why)| why));
+}
+
+/// The jobs of a spec; the files that it includes are added to others.
+fn jobs_of_spec(path: &Path, included: &mut BTreeSet<PathBuf>) -> Result<Vec<JobId>, String> {
+    let loaded = load_file(path, &[]).map_err(Failure::into_message)?;
+    let (experiment, around) = loaded.map_err(|_| "it has mistakes, which `recode check` lists")?;
+    let files = experiment.files().into_iter().skip(1);
+    included.extend(files.map(|file| canonical(&file)));
+    let plan = spec_arguments::plan(&experiment, &around).map_err(Failure::into_message)?;
+    Ok(plan.jobs.into_iter().map(|job| job.id).collect())
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The job that a job builds on. A folder that is not there builds on none.
+fn start_of(dir: &JobDir) -> Result<Option<JobId>, String> {
+    let identity = dir.identity().map_err(|error| in_words(&error))?;
+    let start = |identity: Json| Some(identity.get("start")?.get("job")?.as_str()?.to_owned());
+    Ok(identity.and_then(start).map(JobId))
+}
+
+/// The files below a folder; what cannot be read is noted.
+fn files(folder: &Path, unknown: &mut Vec<String>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    if folder.symlink_metadata().is_err() {
+        return files;
     }
-    Ok(uses)
-}
-
-/// The jobs of a spec; none of a file that is only included by others.
-fn jobs_of_spec(path: &Path, shown: &str) -> Result<Vec<JobId>, Failure> {
-    let loaded = load_file(path, &[])?;
-    let planned = match loaded {
-        Ok((experiment, around)) => spec_arguments::plan(&experiment, &around),
-        Err(mistakes) => {
-            output::error_line(&format!(
-                "warning: {shown}: {}; what its jobs are is not known",
-                mistakes.summary()
-            ));
-            return Ok(Vec::new());
-        }
-    };
-    let jobs = planned?.jobs.into_iter();
-    Ok(jobs.map(|job| job.id).collect())
-}
-
-/// The job, and those that it builds on.
-fn with_upstream(store: &Store, job: JobId) -> Vec<JobId> {
-    let mut jobs = vec![job];
-    let mut place = 0;
-    while let Some(id) = jobs.get(place) {
-        let identity = store.job_dir(id).identity().ok().flatten();
-        let start =
-            identity.and_then(|json| Some(json.get("start")?.get("job")?.as_str()?.to_owned()));
-        let start = start.map(JobId).filter(|id| !jobs.contains(id));
-        jobs.extend(start);
-        place += 1;
-    }
-    jobs
-}
-
-/// The names of all jobs in a table.
-fn jobs_in(json: &Json, into: &mut BTreeSet<JobId>) {
-    match json {
-        Json::Object(members) => {
-            if let Some(Json::String(job)) = members.get("job") {
-                into.insert(JobId(job.clone()));
-            }
-            members.values().for_each(|value| jobs_in(value, into));
-        }
-        Json::Array(items) => items.iter().for_each(|value| jobs_in(value, into)),
-        _ => {}
-    }
-}
-
-/// The files below a folder, of one name if that is not empty.
-fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(folder)
+    for entry in walkdir::WalkDir::new(folder)
+        .follow_links(true)
         .sort_by_file_name()
-        .into_iter();
-    let is_wanted = |entry: &walkdir::DirEntry| {
-        entry.file_type().is_file() && (name.is_empty() || entry.file_name() == name)
-    };
-    let files = entries.flatten().filter(is_wanted);
-    files.map(walkdir::DirEntry::into_path).collect()
+    {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(_) => {}
+            Err(error) => unknown.push(format!("`{}` is not known: {error}", folder.display())),
+        }
+    }
+    files
 }
 
 /// The jobs that run, and those that wait in a queue.

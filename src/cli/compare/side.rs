@@ -1,12 +1,7 @@
 //! What is compared: the rows of a spec or of a table, or a job.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
@@ -14,6 +9,7 @@ use crate::{
         exit::{Exit, Failure},
         named_job, results_folder,
         spec_arguments::{self, SpecArguments},
+        table_file::TableFile,
     },
     eval::EvalOutcome,
     plan::{JobId, JobKind, leaves_of},
@@ -35,34 +31,6 @@ pub(super) struct Row {
     pub(super) labels: Vec<String>,
     /// The jobs, one a seed, by benchmark; a training is a job without one.
     pub(super) jobs: BTreeMap<String, Vec<JobId>>,
-}
-
-/// What is read of a `table.json`.
-#[derive(Deserialize)]
-struct Table {
-    columns: Vec<Column>,
-    rows: Vec<TableRow>,
-}
-
-#[derive(Deserialize)]
-struct Column {
-    benchmark: String,
-}
-
-#[derive(Deserialize)]
-struct TableRow {
-    labels: Vec<String>,
-    cells: Vec<Cell>,
-}
-
-#[derive(Deserialize)]
-struct Cell {
-    sources: Vec<Source>,
-}
-
-#[derive(Deserialize)]
-struct Source {
-    job: JobId,
 }
 
 impl Side {
@@ -107,20 +75,15 @@ impl Side {
             let text = format!("cannot read `{}`: {reason}", path.display());
             Failure::text(Exit::Usage, text).hint("name a `table.json` of `results/tables/`")
         };
-        let text = fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
-        let table: Table =
-            serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+        let table = TableFile::read(path).map_err(failure)?;
         let mut rows: Vec<Row> = Vec::new();
-        for row in table.rows {
-            for (column, cell) in table.columns.iter().zip(row.cells) {
-                let jobs: Vec<JobId> = cell.sources.into_iter().map(|one| one.job).collect();
-                let jobs = jobs.iter().map(|job| (column.benchmark.as_str(), job));
-                add(&mut rows, row.labels.clone(), jobs);
-            }
+        for cell in table.cells() {
+            let jobs = cell.jobs.iter().map(|job| (cell.benchmark, job));
+            add(&mut rows, cell.labels, jobs);
         }
         Ok(Self {
             rows,
-            store: store_of_table(path),
+            store: results_folder::of_table(path),
             planned: BTreeMap::new(),
         })
     }
@@ -197,16 +160,5 @@ fn add<'a>(
         if !known.contains(job) {
             known.push(job.clone());
         }
-    }
-}
-
-/// The results that a table is among: those of `results` for `results/tables/x/table.json`.
-fn store_of_table(path: &Path) -> Store {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let tables = path.parent().and_then(Path::parent);
-    let root = tables.filter(|tables| tables.ends_with("tables"));
-    match root.and_then(Path::parent).map(PathBuf::from) {
-        Some(root) if root.join("jobs").is_dir() => Store::new(root),
-        _ => results_folder::of_current_folder(),
     }
 }

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     data::Cache,
     device::Backend,
+    disk::folders::free_bytes,
     eval::benchmark::all_libraries,
     model::gpu_libraries,
     sandbox::{
@@ -229,12 +230,6 @@ fn disk() -> Vec<Disk> {
             folder,
         })
         .collect()
-}
-
-/// The free space of the disk that has a folder, or will have it.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let system = rustix::fs::statvfs(&existing(folder)?).ok()?;
-    Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 impl Python {

@@ -1,17 +1,17 @@
 """Mirrors the jobs of an experiment into a tracker, in a process of its own.
 
-The first line of its standard input is the name of a file, as JSON, which has the tracker, the experiment and its jobs.
-While the input is open, it reads new lines of the jobs' logs every few seconds. A second line has the files of the table; then, or at the end of the
-input, it sends what is left and ends. Keys and addresses are those of the environment, which the tracker's own client
-reads; this program never sees them.
+Its argument is a file of JSON, which has the tracker, the experiment and its jobs. While its standard input is open, it
+reads new lines of the jobs' logs every few seconds. At the end of the input, on which nothing is written, it sends what
+is left, and the files of the table if there is a list of them, and ends. Keys and addresses are those of the
+environment, which the tracker's own client reads; this program never sees them.
 """
 
 import contextlib
 import csv
+import fcntl
 import json
 import os
 import select
-import signal
 import sys
 import time
 
@@ -72,7 +72,13 @@ class Log:
         return records
 
 
-class MlflowTracker:
+class Tracker:
+    def evaluation(self, key, values, step):
+        """Logs an evaluation after a step, which may come after the metrics of later steps."""
+        self.log(key, values, step)
+
+
+class MlflowTracker(Tracker):
     def __init__(self, experiment, folder):
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         if "MLFLOW_TRACKING_URI" not in os.environ:
@@ -114,7 +120,7 @@ class MlflowTracker:
         self.client.set_terminated(self.runs.pop(key))
 
 
-class WandbTracker:
+class WandbTracker(Tracker):
     def __init__(self, experiment, folder):
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
@@ -136,6 +142,8 @@ class WandbTracker:
             reinit="create_new",
             settings=self.settings,
         )
+        # The steps of a run only go up, and those of evaluations may come later than those of metrics.
+        self.runs[key].define_metric("eval.*", step_metric="eval.step")
         return self.runs[key].id
 
     def log(self, key, values, step):
@@ -143,6 +151,10 @@ class WandbTracker:
             self.runs[key].summary.update(values)
         else:
             self.runs[key].log(values, step=step)
+
+    def evaluation(self, key, values, step):
+        run = self.runs[key]
+        run.log(values | {"eval.step": step}, step=max(step, run.step))
 
     def files(self, key, files):
         artifact = self.wandb.Artifact(f"{self.experiment}-table", type="table")
@@ -160,7 +172,7 @@ class WandbTracker:
         self.runs.pop(key).finish()
 
 
-class TrackioTracker:
+class TrackioTracker(Tracker):
     def __init__(self, experiment, folder):
         if not {"TRACKIO_DIR", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"} & set(os.environ):
             os.environ["TRACKIO_DIR"] = folder
@@ -203,8 +215,17 @@ class Job:
     def __init__(self, about):
         self.key, self.name, self.settings = about["id"], about["name"], about["settings"]
         self.metrics, self.evaluations = Log(about["metrics"]), Log(about["evaluations"])
-        self.outcome = about["outcome"]
+        self.outcome, self.provenance = about["outcome"], about["provenance"]
         self.is_open, self.is_done = False, False
+
+    def first_attempt(self):
+        """What distinguishes the first start of the job from that of another folder of its name."""
+        try:
+            with open(self.provenance, encoding="utf-8") as file:
+                first = json.load(file)["attempts"][0]
+            return f"{first['started']} {first['owner']['pid']}"
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
 
     def result(self):
         try:
@@ -229,52 +250,88 @@ class Mirror:
             self.state = {}
 
     def of(self, key):
-        return self.state.setdefault(key, {"run": None, "step": 0, "done": False})
+        # An evaluation of the model that a training starts with is of step 0.
+        new = {"run": None, "number": 1, "first": None, "metrics_step": -1, "evaluations_step": -1, "done": False}
+        return self.state.setdefault(key, new)
+
+    def of_job(self, job):
+        """What is known of a job; nothing, if it was begun again from nothing: that is another run."""
+        known, first = self.of(job.key), job.first_attempt()
+        if first and known["first"] and known["first"] != first:
+            del self.state[job.key]
+            number, known = known["number"] + 1, self.of(job.key)
+            known["number"] = number
+        known["first"] = first or known["first"]
+        return known
+
+    def run(self, key):
+        """The name of a run: that of its job, and a number if the job was begun again."""
+        number = self.of(key)["number"]
+        return key if number == 1 else f"{key}-{number}"
 
     def open(self, key, name, settings):
         known = self.of(key)
-        known["run"] = self.tracker.open(key, name, settings, known["run"])
+        known["run"] = self.tracker.open(self.run(key), name, settings, known["run"])
 
     def send(self, job):
         """Sends what is new of a job."""
-        known = self.of(job.key)
-        if job.is_done or known["done"]:
+        if job.is_done:
             return
-        steps = {}
-        for record in job.metrics.new():
-            steps.setdefault(record.get("step", 0), {}).update(numbers(record))
-        for record in job.evaluations.new():
-            values = {f"eval.{name}": value for name, value in numbers(record).items() if name != "step"}
-            steps.setdefault(record.get("step", 0), {}).update(values)
-        new = sorted(step for step in steps if step > known["step"])
+        known = self.of_job(job)
+        if known["done"]:
+            job.is_done = True
+            return
+        # The metrics first: an evaluation is written before the metrics of the next step.
+        metrics = self.new(job.metrics, known["metrics_step"])
+        evaluations = self.new(job.evaluations, known["evaluations_step"])
         result = job.result()
-        if not new and result is None:
+        if not metrics and not evaluations and result is None:
             return
         if not job.is_open:
             self.open(job.key, job.name, dict(flat(job.settings)))
             job.is_open = True
-        for step in new:
-            values = steps[step]
-            values.pop("step", None)
-            self.tracker.log(job.key, values, step)
-            known["step"] = step
+        run = self.run(job.key)
+        for step in sorted(metrics.keys() | evaluations.keys()):
+            if step in metrics:
+                self.tracker.log(run, metrics[step], step)
+                known["metrics_step"] = step
+            if step in evaluations:
+                values = {f"eval.{name}": value for name, value in evaluations[step].items()}
+                self.tracker.evaluation(run, values, step)
+                known["evaluations_step"] = step
         if result is not None:
-            self.tracker.log(job.key, {f"result.{name}": value for name, value in result.items()}, None)
-            self.tracker.close(job.key)
+            self.tracker.log(run, {f"result.{name}": value for name, value in result.items()}, None)
+            self.tracker.close(run)
             job.is_done = known["done"] = True
         elif hasattr(self.tracker, "flush"):
-            self.tracker.flush(job.key)
+            self.tracker.flush(run)
         self.save()
+
+    def new(self, log, last):
+        """The numbers of a log's new records by their step, of the steps after the last one that was sent."""
+        steps = {}
+        for record in log.new():
+            step = record.get("step", 0)
+            if step > last:
+                steps.setdefault(step, {}).update(numbers(record))
+        for values in steps.values():
+            values.pop("step", None)
+        return steps
 
     def save(self):
         replace(self.about["state"], json.dumps(self.state, indent=1, sort_keys=True) + "\n")
 
-    def finish(self, files):
+    def finish(self):
         for job in self.jobs:
             self.send(job)
         for job in self.jobs:
             if job.is_open and not job.is_done:
-                self.tracker.close(job.key)
+                self.tracker.close(self.run(job.key))
+        try:
+            with open(self.about["files"], encoding="utf-8") as file:
+                files = json.load(file)
+        except FileNotFoundError:
+            return
         if files:
             self.open("table", f"table of {self.about['experiment']}", {})
             self.tracker.files("table", files)
@@ -283,19 +340,19 @@ class Mirror:
 
 
 def main():
-    # The keyboard's interrupt is for the program that has started this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with open(json.loads(sys.stdin.readline()), encoding="utf-8") as file:
+    with open(sys.argv[1], encoding="utf-8") as file:
         about = json.load(file)
-    mirror = Mirror(about)
-    while True:
-        ready, _, _ = select.select([sys.stdin], [], [], PAUSE_SECONDS)
-        if ready:
-            break
-        for job in mirror.jobs:
-            mirror.send(job)
-    line = sys.stdin.readline()
-    mirror.finish(json.loads(line)["files"] if line.strip() else [])
+    with open(about["state"] + ".lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another process sends this experiment")
+            return
+        mirror = Mirror(about)
+        while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
+            for job in mirror.jobs:
+                mirror.send(job)
+        mirror.finish()
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
 //! Mirrors an experiment into trackers: a process of Python for each, with the tracker's own client.
 //!
 //! The process reads the folders of jobs, and nothing depends on it: if it fails, or a tracker does not answer, there
-//! is a warning. Keys are in the environment, which it inherits; no key is read, passed or written here.
+//! is a warning. It reads files only, so that nobody waits for it to read a pipe, and it is in a process group of its
+//! own, so that Ctrl-C is for the jobs. Keys are in the environment, which it inherits; no key is read, passed or
+//! written here.
 
 use std::{
     env, fs,
     fs::File,
-    io::{self, Write as _},
+    io,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use super::output;
@@ -47,6 +51,8 @@ struct Tracker {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    /// The list of the table's files, which it reads at the end of its input.
+    files: PathBuf,
 }
 
 impl Mirror {
@@ -79,12 +85,16 @@ impl Mirror {
     }
 
     fn finish_within(mut self, patience: Duration) {
-        let line = json!({ "files": files(&self.table) }).to_string() + "\n";
+        let list = json!(files(&self.table)).to_string();
         for tracker in &mut self.processes {
-            if let Some(mut input) = tracker.child.stdin.take() {
-                // A process that has ended says why in its log.
-                let _ = input.write_all(line.as_bytes());
+            if let Err(error) = fs::write(&tracker.files, &list) {
+                output::error_line(&format!(
+                    "warning: the tracker {} gets no table: cannot write `{}`: {error}",
+                    tracker.name,
+                    tracker.files.display()
+                ));
             }
+            drop(tracker.child.stdin.take());
         }
         let end = Instant::now() + patience;
         for mut tracker in self.processes.drain(..) {
@@ -121,26 +131,36 @@ impl Tracker {
         let folder = fs::canonicalize(store.root())?.join("trackers").join(name);
         fs::create_dir_all(&folder)?;
         let log = folder.join(format!("{experiment}.log"));
+        let files = folder.join(format!("{experiment}.files.json"));
+        // The list of an earlier table.
+        match fs::remove_file(&files) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let about = json!({
             "tracker": name,
             "experiment": experiment,
             "folder": folder,
             "state": folder.join(format!("{experiment}.json")),
+            "files": files,
             "jobs": plan.jobs.iter().map(|job| described(job, store)).collect::<Vec<_>>(),
         });
         let path = folder.join(format!("{experiment}.jobs.json"));
         fs::write(&path, about.to_string())?;
-        let mut child = Command::new(interpreter(settings))
+        let child = Command::new(interpreter(settings))
             .args(["-c", PROGRAM])
+            .arg(&path)
             .stdin(Stdio::piped())
             .stdout(File::create(&log)?)
             .stderr(File::options().append(true).open(&log)?)
+            .process_group(0)
             .spawn()?;
-        if let Some(input) = &mut child.stdin {
-            // As in `finish`. It is short enough for a pipe that nobody reads.
-            let _ = input.write_all(format!("{}\n", json!(path)).as_bytes());
-        }
-        Ok(Self { name, child, log })
+        Ok(Self {
+            name,
+            child,
+            log,
+            files,
+        })
     }
 
     /// Waits until the process ends, or that time; returns what went wrong.
@@ -151,8 +171,11 @@ impl Tracker {
                 Ok(Some(_)) => return Some(last_line(&self.log)),
                 Ok(None) if Instant::now() < end => thread::sleep(PAUSE),
                 Ok(None) => {
-                    // It may have ended since.
-                    let _ = self.child.kill();
+                    // With what it has started. It may have ended since.
+                    if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+                    {
+                        let _ = kill_process_group(group, Signal::KILL);
+                    }
                     let _ = self.child.wait();
                     return Some("it has not ended in time".to_owned());
                 }
@@ -182,6 +205,7 @@ fn described(job: &Job, store: &Store) -> Value {
         "metrics": whole(&dir.metrics()),
         "evaluations": whole(&dir.evaluations()),
         "outcome": whole(&dir.outcome_path()),
+        "provenance": whole(&dir.provenance_path()),
     })
 }
 
@@ -212,68 +236,4 @@ fn last_line(log: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::plan::tests::fixture::plan_of;
-
-    fn settings(python: &Path) -> ReportSettings {
-        ReportSettings {
-            trackers: Some(vec![TrackerName::Wandb]),
-            python: Some(python.to_str().unwrap().to_owned()),
-        }
-    }
-
-    fn script(folder: &Path, text: &str) -> PathBuf {
-        let path = folder.join("python");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
-
-    #[test]
-    fn a_tracker_that_fails_hangs_or_is_not_there_is_only_worth_a_warning() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().join("results"));
-        let plan = plan_of("name = \"t\"\n");
-        let log = folder.path().join("results/trackers/wandb/t.log");
-        let begin = Instant::now();
-
-        let python = script(folder.path(), "echo no key >&2; exit 1");
-        Mirror::start(&settings(&python), &plan, &store).finish();
-        assert_eq!(last_line(&log), "no key");
-        let python = script(folder.path(), "exec sleep 1000");
-        let hangs = Mirror::start(&settings(&python), &plan, &store);
-        hangs.finish_within(Duration::from_millis(200));
-        Mirror::start(&settings(&folder.path().join("nothing")), &plan, &store).finish();
-
-        assert!(begin.elapsed() < Duration::from_mins(1));
-    }
-
-    #[test]
-    fn a_process_gets_the_jobs_and_then_the_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().join("results"));
-        let plan = plan_of("name = \"t\"\n");
-        let seen = folder.path().join("seen");
-        let python = script(folder.path(), &format!("cat > {}", seen.display()));
-        let table = store.table_dir("t");
-        fs::create_dir_all(table.join("figures")).unwrap();
-        fs::write(table.join("table.md"), "| a |").unwrap();
-        fs::write(table.join("figures/loss.svg"), "<svg/>").unwrap();
-
-        Mirror::start(&settings(&python), &plan, &store).finish();
-
-        let text = fs::read_to_string(seen).unwrap();
-        let lines: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let about = fs::read(lines[0].as_str().unwrap()).unwrap();
-        let about: Value = serde_json::from_slice(&about).unwrap();
-        assert_eq!(about["tracker"], "wandb");
-        assert_eq!(about["jobs"].as_array().unwrap().len(), plan.jobs.len());
-        assert_eq!(lines[1]["files"].as_array().unwrap().len(), 2);
-    }
-}
+mod tests;

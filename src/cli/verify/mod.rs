@@ -1,5 +1,7 @@
 //! `recode verify`: whether a table or a pack is what its jobs have computed.
 
+mod made_again;
+mod of_pack;
 mod subject;
 
 use std::{collections::BTreeSet, path::PathBuf};
@@ -12,7 +14,6 @@ use super::{
     output::{self, count},
 };
 use crate::{
-    plan::JobId,
     results::{Agreement, Finding, JobDir},
     seed,
     train::inspect_checkpoints,
@@ -190,16 +191,4 @@ fn replays(subject: &Subject, arguments: &Arguments) -> Result<Vec<Finding>, Fai
         findings.push(Finding::unchecked("table", what));
     }
     Ok(findings)
-}
-
-/// The jobs of a list and all that they build on.
-fn with_upstream(ids: Vec<JobId>, after: impl Fn(&JobId) -> Vec<JobId>) -> Vec<JobId> {
-    let mut found = BTreeSet::new();
-    let mut open = ids;
-    while let Some(id) = open.pop() {
-        if found.insert(id.clone()) {
-            open.extend(after(&id));
-        }
-    }
-    found.into_iter().collect()
 }

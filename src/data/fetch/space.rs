@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{error::FetchError, listing::Listing};
+use crate::disk::folders::free_bytes;
 
 /// Refuses a download into `folder` that the host announces as larger than what is free there.
 ///
@@ -17,10 +18,9 @@ pub(super) fn check(listing: &Listing, folder: &Path) -> Result<(), FetchError> 
         .map(|(name, file)| missing((name, file.bytes)))
         .fold(0, u64::saturating_add);
     // If the file system does not say, the download is tried: writing fails soon enough.
-    let Ok(found) = rustix::fs::statvfs(folder) else {
+    let Some(free) = free_bytes(folder) else {
         return Ok(());
     };
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
     if needed > free {
         let folder = folder.to_path_buf();
         return Err(FetchError::NoRoom {

@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn the_parts_of_a_finished_comparison_are_its_standard_error() {
         let (weak, good) = (outcome_of(&WEAK), outcome_of(&GOOD));
-        let variance = of_pair(&[good], &[weak], 1).unwrap();
+        let variance = of_pair(&[good], &[weak], &column(1)).unwrap();
         let design = Design {
             tasks: 8,
             groups: 4,
@@ -315,6 +315,31 @@ mod tests {
         // By hand, two samples: p (1 - p) / (2 - 1) is 1/4 for each task of which one passed, 3 of each row; their sum
         // over 8² is 0.0234, more than the whole, which is the most that it can be.
         assert!((within - expected.powi(2)).abs() < 1e-12);
+    }
+
+    /// Oracle: the variance of the same rows, whose measure has the results of their tests.
+    #[test]
+    fn the_variance_of_a_measure_is_that_of_the_measure() {
+        let expected = of_pair(&[outcome_of(&GOOD)], &[outcome_of(&WEAK)], &column(1));
+        let measured = |passed: &[usize]| {
+            let mut outcome = outcome_of(passed);
+            for task in &mut outcome.tasks {
+                let results = std::mem::replace(&mut task.passed, vec![true; 2]);
+                task.measures.insert("follows".to_owned(), results);
+            }
+            outcome
+        };
+        let column = Column {
+            measure: Some("follows".to_owned()),
+            ..column(1)
+        };
+        let found = of_pair(&[measured(&GOOD)], &[measured(&WEAK)], &column);
+        assert!(expected.is_some() && found == expected, "{found:?}");
+        // What has no such measure says nothing of it.
+        assert_eq!(
+            of_pair(&[outcome_of(&GOOD)], &[outcome_of(&WEAK)], &column),
+            None
+        );
     }
 
     #[test]

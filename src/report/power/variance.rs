@@ -67,22 +67,29 @@ struct Seeds {
     samples: usize,
 }
 
-fn chances(outcomes: &[EvalOutcome], pass_at: usize) -> Chances {
+fn chances(outcomes: &[EvalOutcome], column: &Column) -> Chances {
     let mut found: BTreeMap<String, Seeds> = BTreeMap::new();
     for task in outcomes.iter().flat_map(|outcome| &outcome.tasks) {
-        let correct = task.passed.iter().filter(|passed| **passed).count();
-        let Some(chance) = pass_at_k(task.passed.len(), correct, pass_at) else {
+        let counted = match &column.measure {
+            Some(measure) => task.measures.get(measure),
+            None => Some(&task.passed),
+        };
+        let Some(counted) = counted else {
+            continue;
+        };
+        let correct = counted.iter().filter(|holds| **holds).count();
+        let Some(chance) = pass_at_k(counted.len(), correct, column.pass_at) else {
             continue;
         };
         let group = task.group.clone().unwrap_or_else(|| task.task_id.clone());
         let seeds = found.entry(task.task_id.clone()).or_default();
         seeds.group = group;
         seeds.chances.push(chance);
-        seeds.samples = task.passed.len();
+        seeds.samples = counted.len();
     }
     let chance = |(task, seeds): (String, Seeds)| {
         let mean = seeds.chances.iter().sum::<f64>() / seeds.chances.len() as f64;
-        let error = seeds.error(mean, pass_at);
+        let error = seeds.error(mean, column.pass_at);
         (task, (seeds.group, mean, error))
     };
     found.into_iter().map(chance).collect()
@@ -131,11 +138,11 @@ pub(super) fn variance(
         for found in [&one, &two].into_iter().flatten() {
             seen = seen.or_else(|| found.first().cloned());
             if alone.len() < MOST_READ {
-                alone.extend(of_row(found, column.pass_at));
+                alone.extend(of_row(found, column));
             }
         }
         if let (Some(one), Some(two)) = (one, two) {
-            compared.extend(of_pair(&one, &two, column.pass_at));
+            compared.extend(of_pair(&one, &two, column));
         }
         if compared.len() >= MOST_READ {
             break;
@@ -175,28 +182,29 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{end}")
 }
 
-fn of_row(outcomes: &[EvalOutcome], pass_at: usize) -> Option<Variance> {
-    let chances = chances(outcomes, pass_at);
+fn of_row(outcomes: &[EvalOutcome], column: &Column) -> Option<Variance> {
+    let chances = chances(outcomes, column);
     let values: Vec<(&str, f64)> = chances
         .values()
         .map(|(group, chance, _)| (group.as_str(), *chance))
         .collect();
     let errors = chances.values().map(|(_, _, error)| *error).sum();
-    parts_of(&values, errors, draws(outcomes, pass_at), Of::Shares)
+    parts_of(&values, errors, draws(outcomes, column.pass_at), Of::Shares)
 }
 
 pub(super) fn of_pair(
     one: &[EvalOutcome],
     two: &[EvalOutcome],
-    pass_at: usize,
+    column: &Column,
 ) -> Option<Variance> {
-    let (first, second) = (chances(one, pass_at), chances(two, pass_at));
+    let (first, second) = (chances(one, column), chances(two, column));
     let both = first.iter().filter_map(|(task, (group, chance, error))| {
         let (_, other, other_error) = second.get(task)?;
         let error = error.and_then(|error| Some(error + (*other_error)?));
         Some(((group.as_str(), chance - other), error))
     });
     let (values, errors): (Vec<(&str, f64)>, Vec<Option<f64>>) = both.unzip();
+    let pass_at = column.pass_at;
     let draws = draws(one, pass_at).min(draws(two, pass_at));
     parts_of(&values, errors.into_iter().sum(), draws, Of::Changes)
 }

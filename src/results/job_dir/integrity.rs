@@ -117,7 +117,7 @@ impl JobDir {
         changed.iter().map(log).collect()
     }
 
-    /// The samples against the outcome that was made of them.
+    /// The outcome against the judged samples that it was made of.
     fn samples_integrity(&self, outcome: &EvalOutcome) -> Finding {
         let (id, path) = (self.id(), self.samples());
         if !path.exists() {
@@ -127,13 +127,12 @@ impl JobDir {
             Err(error) => Finding::differs(&id, in_words(&error)),
             Ok(samples) => {
                 let count = samples.len();
-                if outcome.is_of(samples) {
-                    Finding::same(&id, format!("{count} samples are those of the outcome"))
-                } else {
-                    Finding::differs(
+                match outcome.contradiction(samples) {
+                    None => Finding::same(
                         &id,
-                        "`samples.jsonl` has other samples than the outcome was made of",
-                    )
+                        format!("its results follow from its {count} judged samples"),
+                    ),
+                    Some(what) => Finding::differs(&id, what),
                 }
             }
         }

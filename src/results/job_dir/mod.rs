@@ -115,7 +115,8 @@ impl JobDir {
         self.path.join("state.json")
     }
 
-    fn provenance_path(&self) -> PathBuf {
+    /// The history of the job: its attempts.
+    pub fn provenance_path(&self) -> PathBuf {
         self.path.join("provenance.json")
     }
 

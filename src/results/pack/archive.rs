@@ -21,7 +21,9 @@ const LARGEST_OCTAL: u64 = 0o777_7777_7777;
 
 /// The bytes that a file takes in an archive.
 pub(super) fn length_of(size: u64) -> u64 {
-    BLOCK + size.div_ceil(BLOCK).saturating_mul(BLOCK)
+    // Sizes are those that an archive of somebody else says.
+    let blocks = size.div_ceil(BLOCK).saturating_mul(BLOCK);
+    blocks.saturating_add(BLOCK)
 }
 
 /// The bytes at the end of an archive.
@@ -158,6 +160,13 @@ mod tests {
         ));
         let deep = format!("{}/b", "a".repeat(160));
         assert!(matches!(split(&deep), Err(PackError::LongName(_))));
+    }
+
+    #[test]
+    fn the_length_of_a_size_that_no_file_has_is_the_longest_one() {
+        assert_eq!(length_of(0), 512);
+        assert_eq!(length_of(513), 1536);
+        assert_eq!(length_of(u64::MAX), u64::MAX);
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl Grid {
                 Some(set) => layered.with(layer_of(set.entries(), set.place)),
                 None => layered,
             };
-            let layered = hits.into_iter().fold(point.layered.clone(), changed);
+            let layered = hits.into_iter().fold(point.layered, changed);
             Candidate {
                 layered,
                 place: point.place,

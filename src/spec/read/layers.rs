@@ -144,7 +144,7 @@ impl Layers {
                 .push(problem.help("remove one of these includes"));
             return;
         }
-        match read(&path) {
+        match read_included(&path) {
             Ok(text) => {
                 let name = path.display().to_string();
                 let kind = Kind::File {
@@ -280,6 +280,15 @@ enum Unreadable {
     Nothing(String),
     /// It is there.
     Fault { reason: String, help: &'static str },
+}
+
+/// The text of an included file. A device or a pipe may have no end, and somebody else may have written the spec.
+fn read_included(file: &Path) -> Result<String, Unreadable> {
+    if file.exists() && !file.is_file() && !file.is_dir() {
+        let (reason, help) = ("it is no regular file".to_owned(), "copy it to a file");
+        return Err(Unreadable::Fault { reason, help });
+    }
+    read(file)
 }
 
 /// The text of a file.

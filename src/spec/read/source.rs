@@ -63,6 +63,12 @@ impl Sources {
         &self.0[source]
     }
 
+    /// The names of the files, the spec first; those that were included have the name by which they were read.
+    pub(in crate::spec) fn files(&self) -> impl Iterator<Item = &str> {
+        let files = self.0.iter().filter(|source| source.is_file());
+        files.map(|source| source.name.as_str())
+    }
+
     /// The text at a place; empty if the place is not within the text.
     pub(in crate::spec) fn text(&self, place: Place) -> &str {
         self.get(place.source)

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{WorkerError, compare_inputs};
 use crate::{
-    plan::{Job, RECIPE_VERSION, Task, Work},
+    plan::{Job, RECIPE_VERSION, Task},
     results::{Finding, JobDir, in_words},
     seed::Stream,
 };
@@ -35,6 +35,9 @@ impl Elsewhere {
     fn job(&self, job: &Job) -> Result<Job, String> {
         let mut value = serde_json::to_value(job).map_err(|error| error.to_string())?;
         self.replace(&mut value);
+        if let Some(path) = odd_input(&value).filter(|_| self.is_foreign) {
+            return Err(format!("`{}` is no file", path.display()));
+        }
         let moved: Result<Job, _> = serde_json::from_value(value);
         let mut moved = moved.map_err(|error| error.to_string())?;
         moved.identity = job.identity.clone();
@@ -62,12 +65,8 @@ impl Elsewhere {
     }
 }
 
-/// Takes from a job of somebody else what could do harm: no process of theirs is run, no safeguard given up, and no
-/// device read that has no end.
+/// Takes from a job of somebody else what could do harm: no process of theirs is run, and no safeguard given up.
 fn disarm(job: &mut Job) -> Result<(), String> {
-    if let Some(path) = odd_input(&job.work) {
-        return Err(format!("`{}` is no file", path.display()));
-    }
     match &mut job.work.task {
         Task::Train { train, .. } => {
             if train.reward_settings.custom.is_some() {
@@ -86,12 +85,16 @@ fn disarm(job: &mut Job) -> Result<(), String> {
     Ok(())
 }
 
-/// The first input that is neither a file nor a folder.
-fn odd_input(work: &Work) -> Option<&Path> {
-    let contents = work.contents.values().map(|content| content.path.as_path());
-    let others = [work.data.as_path()].into_iter();
-    let mut paths = contents.chain(others).chain(work.model_path.as_deref());
-    paths.find(|path| path.exists() && !path.is_file() && !path.is_dir())
+/// The first text of a job that is the path of something that is neither a file nor a folder, whatever the text is
+/// for: a new setting that names a file is checked, too.
+fn odd_input(value: &Value) -> Option<&Path> {
+    let is_odd = |path: &Path| path.exists() && !path.is_file() && !path.is_dir();
+    match value {
+        Value::String(text) => Some(Path::new(text.as_str())).filter(|path| is_odd(path)),
+        Value::Array(values) => values.iter().find_map(odd_input),
+        Value::Object(values) => values.values().find_map(odd_input),
+        _ => None,
+    }
 }
 
 /// A part of a job that is done again.
@@ -146,6 +149,8 @@ fn replay(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::plan::tests::fixture::job;
 
@@ -173,5 +178,31 @@ mod tests {
         assert_eq!(here.work.data, Path::new("/here/datasets/a.jsonl"));
         assert_eq!(here.work.model_path, there.work.model_path);
         assert_eq!(here.id, there.id);
+    }
+
+    #[test]
+    fn no_device_is_read_for_a_job_of_somebody_else() {
+        let from = Elsewhere {
+            moved: Vec::new(),
+            is_foreign: true,
+        };
+        assert!(from.job(&job("eval-1", &[])).is_ok());
+        let set: [fn(&mut Job, PathBuf); 5] = [
+            |job, path| job.work.data = path,
+            |job, path| job.work.model_path = Some(path),
+            |job, path| job.work.teacher_path = Some(path),
+            |job, path| job.work.model.scratch.tokenizer = path,
+            |job, path| job.work.prompts.migration = path,
+        ];
+        for (number, set) in set.into_iter().enumerate() {
+            let mut there = job("eval-1", &[]);
+            // A model from scratch says all of its settings.
+            "scratch".clone_into(&mut there.work.model.base);
+            set(&mut there, PathBuf::from("/dev/zero"));
+            let refused = from.job(&there).unwrap_err();
+            assert_eq!(refused, "`/dev/zero` is no file", "{number}");
+            let own = Elsewhere::default();
+            assert!(own.job(&there).is_ok(), "{number}");
+        }
     }
 }

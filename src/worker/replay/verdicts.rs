@@ -76,10 +76,13 @@ fn of_samples(
     if again == *outcome {
         Finding::same(
             id,
-            format!("its figures follow from its {} samples", samples.len()),
+            "its tasks, groups and figures are those of the benchmark and the samples",
         )
     } else {
-        Finding::differs(id, "its figures do not follow from its samples")
+        Finding::differs(
+            id,
+            "its tasks, groups or figures are not those of the benchmark and the samples",
+        )
     }
 }
 
