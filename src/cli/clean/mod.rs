@@ -142,33 +142,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         );
     }
     let items = items(arguments, &store, &uses)?;
-    let mut moved = Vec::new();
-    if arguments.moves {
-        for item in &items {
-            let dir = store.job_dir(&item.job);
-            let thrown = match item.unused {
-                Part::Nothing => continue,
-                Part::Checkpoints => trash.take_checkpoints(&dir),
-                Part::All => trash.take(&dir),
-            };
-            match thrown.map_err(failure)? {
-                Thrown::Moved(to) => moved.push(Moved {
-                    job: item.job.clone(),
-                    from: match item.unused {
-                        Part::Checkpoints => dir.checkpoints(),
-                        Part::Nothing | Part::All => dir.path().to_owned(),
-                    },
-                    to,
-                }),
-                Thrown::Running => {
-                    output::error_line(&format!(
-                        "warning: {} has begun to run, and stays",
-                        item.job
-                    ));
-                }
-            }
-        }
-    }
+    let moved = if arguments.moves {
+        thrown_away(&items, &store, &trash)?
+    } else {
+        Vec::new()
+    };
     let (names, bytes) = (trash.names(), trash.bytes());
     if arguments.json {
         let report = Report {
@@ -191,6 +169,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     lines.extend(ends(arguments, &items, &moved, &trash));
     output::result(&lines.join("\n"));
     Ok(Exit::Done)
+}
+
+/// Moves what of the jobs is not used to the trash.
+fn thrown_away(items: &[Item], store: &Store, trash: &Trash) -> Result<Vec<Moved>, Failure> {
+    let mut moved = Vec::new();
+    for item in items {
+        let dir = store.job_dir(&item.job);
+        let thrown = match item.unused {
+            Part::Nothing => continue,
+            Part::Checkpoints => trash.take_checkpoints(&dir),
+            Part::All => trash.take(&dir),
+        };
+        match thrown.map_err(|error| Failure::new(Exit::Missing, &error))? {
+            Thrown::Moved(to) => moved.push(Moved {
+                job: item.job.clone(),
+                from: match item.unused {
+                    Part::Checkpoints => dir.checkpoints(),
+                    Part::Nothing | Part::All => dir.path().to_owned(),
+                },
+                to,
+            }),
+            Thrown::Running => {
+                output::error_line(&format!(
+                    "warning: {} has begun to run, and stays",
+                    item.job
+                ));
+            }
+        }
+    }
+    Ok(moved)
 }
 
 /// The jobs that are asked for, the largest first.

@@ -107,6 +107,19 @@ fn begin_at(dir: &JobDir, time: &str) {
     fs::write(dir.provenance_path(), attempts.to_string()).unwrap();
 }
 
+/// A Python whose trackers write their calls to a file of the folder.
+fn with_fakes(folder: &Path) -> PathBuf {
+    fs::write(folder.join("fake_tracker.py"), FAKE).unwrap();
+    for name in ["mlflow", "wandb", "trackio"] {
+        let module =
+            format!("from fake_tracker import {name} as fake\nglobals().update(vars(fake))\n");
+        fs::write(folder.join(format!("{name}.py")), module).unwrap();
+    }
+    let here = folder.display();
+    let text = format!("FAKE_CALLS={here}/calls PYTHONPATH={here} exec python3 \"$@\"");
+    script(folder, &text)
+}
+
 /// Oracle: the calls, by hand, in the form of `fake_tracker.py`.
 #[test]
 fn each_step_and_each_evaluation_is_sent_once_and_a_job_begun_again_is_another_run() {
@@ -125,15 +138,7 @@ fn each_step_and_each_evaluation_is_sent_once_and_a_job_begun_again_is_another_r
             .find(|job| job.id.0.starts_with("train"))
             .unwrap();
         let dir = store.job_dir(&job.id);
-        fs::write(folder.path().join("fake_tracker.py"), FAKE).unwrap();
-        for name in ["mlflow", "wandb", "trackio"] {
-            let module =
-                format!("from fake_tracker import {name} as fake\nglobals().update(vars(fake))\n");
-            fs::write(folder.path().join(format!("{name}.py")), module).unwrap();
-        }
-        let here = folder.path().display();
-        let text = format!("FAKE_CALLS={here}/calls PYTHONPATH={here} exec python3 \"$@\"");
-        let python = script(folder.path(), &text);
+        let python = with_fakes(folder.path());
         let log = folder
             .path()
             .join(format!("results/trackers/{}/t.log", tracker.name()));
@@ -179,10 +184,7 @@ fn each_step_and_each_evaluation_is_sent_once_and_a_job_begun_again_is_another_r
         fs::remove_dir_all(dir.path()).unwrap();
         write_log(&dir, &[1], &[]);
         begin_at(&dir, "2026-01-02");
-        assert_eq!(
-            send(),
-            [sent(&format!("{run}-2"), &loss, "1")],
-            "{tracker:?}"
-        );
+        let again = sent(&format!("{run}-2"), &loss, "1");
+        assert_eq!(send(), [again], "{tracker:?}");
     }
 }

@@ -104,7 +104,7 @@ fn of_spec(contents: &Contents, folder: &Path) -> Result<Plan, String> {
     let experiment = load(&request);
     let experiment = experiment.map_err(|_| "its spec has mistakes on this machine")?;
     let plan = spec_arguments::plan(&experiment, &around);
-    plan.map_err(|failure| failure.into_message())
+    plan.map_err(Failure::into_message)
 }
 
 /// What of a plan is the same on every machine. The names of jobs stand for all of their settings.

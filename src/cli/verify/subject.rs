@@ -135,16 +135,9 @@ impl Subject {
                 findings.push(Finding::unchecked("table", what));
             }
         }
-        let mut cells: Vec<Vec<JobId>> = Vec::new();
-        for id in plan.cells.iter().flat_map(|cell| cell.evals.values()) {
-            let jobs = vec![id.clone()];
-            if !cells.contains(&jobs) {
-                cells.push(jobs);
-            }
-        }
         Ok(Self {
             store,
-            cells,
+            cells: each_evaluation(&plan),
             elsewhere,
             findings,
             _unpacked: Some(folder),
@@ -169,6 +162,18 @@ impl Subject {
         let after = job.map(|job| job.after).unwrap_or_default();
         after.into_iter().filter(is_name).collect()
     }
+}
+
+/// The evaluations of a plan, each once.
+fn each_evaluation(plan: &Plan) -> Vec<Vec<JobId>> {
+    let mut cells: Vec<Vec<JobId>> = Vec::new();
+    for id in plan.cells.iter().flat_map(|cell| cell.evals.values()) {
+        let jobs = vec![id.clone()];
+        if !cells.contains(&jobs) {
+            cells.push(jobs);
+        }
+    }
+    cells
 }
 
 /// The digest of a pack against the one that was published, if that is given.

@@ -67,7 +67,10 @@ fn line(results: &Results<'_>, job: &Job) -> BTreeMap<String, String> {
                 let measured = [
                     ("measures.target_log_prob", targets.mean.to_string()),
                     ("measures.target_log_prob.rows", targets.rows.to_string()),
-                    ("measures.target_log_prob.tokens", targets.tokens.to_string()),
+                    (
+                        "measures.target_log_prob.tokens",
+                        targets.tokens.to_string(),
+                    ),
                 ];
                 line.extend(measured.map(|(name, value)| (name.to_owned(), value)));
             }
