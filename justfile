@@ -189,7 +189,7 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table), and accept changed snapshots in tests
+# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, the list of shipped files, ARCHITECTURE.md's import table), and accept changed snapshots in tests
 snapshots:
     #!/usr/bin/env bash
     set -euo pipefail
