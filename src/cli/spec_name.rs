@@ -17,7 +17,7 @@ pub(super) fn parser() -> ValueParser {
 pub(super) fn named(written: PathBuf) -> PathBuf {
     let mut parts = written.components();
     let is_name = parts.all(|part| matches!(part, Component::Normal(_)));
-    if written.exists() || !is_name {
+    if written.is_file() || !is_name {
         return written;
     }
     let root = Surroundings::root_of(Path::new("."));

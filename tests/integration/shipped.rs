@@ -16,7 +16,7 @@ fn recode(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_recode"));
     command.args(arguments).current_dir(folder).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap());
-    command.env("HOME", folder.join("home"));
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.output().unwrap()
 }
 
