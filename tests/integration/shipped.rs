@@ -72,7 +72,7 @@ fn the_first_run_lays_out_the_experiments_and_their_jobs_are_those_of_the_checko
         &[
             "run",
             "quickstart",
-            "--set",
+            "--only",
             "train.algorithm=none",
             "--set",
             "eval.benchmarks=[\"mini_general\"]",
