@@ -135,6 +135,38 @@ gpu-bench *arguments:
 gpu-pack:
     benches/gpu_build.sh .gpu --pack
 
+# Make a wheel with the program in it, in dist/: just wheel [--glibc 2.28], which links again for that version of glibc
+wheel *arguments: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    program=${CARGO_TARGET_DIR:-target}/release/recode
+    options=()
+    if [ "${1:-}" = --glibc ]; then
+        options=(--newest-glibc "$2")
+        if [ -z "${RECODE_ZIG:-}" ]; then
+            # Zig comes with the symbols of all versions of glibc.
+            tools=$PWD/.just/zig
+            [ -d "$tools/ziglang" ] || PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet \
+                --disable-pip-version-check --target "$tools" ziglang==0.17.1
+            export RECODE_ZIG="$tools/ziglang/zig"
+        fi
+        # Only the last step of the build is done again.
+        RECODE_GLIBC=$2 cargo rustc --release --locked --quiet --bin recode -- -C "linker=$PWD/packaging/zig_cc"
+    fi
+    packaging/wheel.py "$program" dist "${options[@]}"
+
+# Install the wheel into a fresh environment and run the quickstart there: just test-wheel [--glibc 2.28]
+test-wheel *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tests/wheel/run.py "$({{ just_executable() }} wheel "$@" | tail -1)"
+
+# Make the files of a release in dist/: wheel, source archive, changes and checksums. Nothing is published: just release [--draft]
+release *arguments:
+    rm -rf dist
+    @{{ just_executable() }} wheel --glibc 2.28
+    packaging/release.py dist "$@"
+
 # Make the virtual environment that judges CodeUpdateArena: [--torch] [--newest]
 python-setup *arguments: build
     @cargo run --release --locked --quiet -- python --setup "$@"
@@ -157,7 +189,7 @@ python-lock:
 tiny-world *arguments:
     @cargo run --release --locked --quiet --example tiny_world -- "$@"
 
-# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, ARCHITECTURE.md's import table), and accept changed snapshots in tests
+# Rewrite generated files (defaults.toml, docs/settings.md, docs/spec.schema.json, the list of shipped files, ARCHITECTURE.md's import table), and accept changed snapshots in tests
 snapshots:
     #!/usr/bin/env bash
     set -euo pipefail

@@ -27,6 +27,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod seed;
 pub mod settings;
+pub mod shipped;
 pub mod spec;
 pub mod syntax;
 pub mod train;

@@ -14,7 +14,7 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The specs, such as `experiments/*.toml`
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = super::spec_name::parser())]
     specs: Vec<PathBuf>,
     /// Change a setting, as in `--set train.max_steps=100`; may be repeated, the last one wins
     #[arg(long = "set", value_name = "KEY=VALUE")]

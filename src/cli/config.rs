@@ -23,7 +23,8 @@ const MOST_CHARACTERS: usize = 60;
 /// Arguments of `recode config`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The spec, such as `experiments/quickstart.toml`
+    /// The spec, such as `experiments/quickstart.toml`, or its name: `quickstart`
+    #[arg(value_parser = super::spec_name::parser())]
     spec: std::path::PathBuf,
 
     /// A job of its plan, or the beginning of its name: print the values of that point of the grid

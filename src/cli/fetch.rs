@@ -9,6 +9,7 @@ use super::{
     output,
     progress::DownloadProgress,
     spec_arguments::{failure, load_file},
+    spec_name,
 };
 use crate::{
     data::{Cache, Endpoints, Entry, FetchError, Fetcher, Kind, Manifest, Resolved},
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Surroundings::find(Path::new(".")).map_err(|error| Failure::new(Exit::Missing, &error))?;
     let manifest = around.manifest.ok_or_else(|| {
         Failure::text(Exit::Missing, "there is no `datasets/manifest.toml` here")
-            .hint("run this in the folder of the project")
+            .hint("run this in the folder of a project; `recode init` makes one here")
     })?;
     let cache = Cache::from_environment();
     if arguments.list {
@@ -53,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         if manifest.get(what).is_some() {
             names.insert(what.clone());
         } else {
-            let experiment = load_file(Path::new(what), &arguments.overrides)?
+            let experiment = load_file(&spec_name::named(what.into()), &arguments.overrides)?
                 .map_err(|mistakes| failure(&mistakes))?;
             names.extend(names_of(&experiment.0));
         }

@@ -5,20 +5,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{exit::Exit, output};
-use crate::spec::Surroundings;
+use super::{
+    exit::Exit,
+    output,
+    spec_name::{is_in_project, named, shown},
+};
+use crate::{shipped, spec::Surroundings};
 
-/// The spec to begin with.
-const QUICKSTART: &str = "experiments/quickstart.toml";
+/// The name of the spec to begin with.
+const QUICKSTART: &str = "quickstart";
+
+/// The command that shows a first table.
+pub(super) fn first_command() -> String {
+    // Outside of a project, the first run lays out the specs that come with the program.
+    let is_here = !is_in_project() || named(QUICKSTART.into()).is_file();
+    let spec = if is_here { QUICKSTART } else { "SPEC" };
+    format!("recode run {spec}")
+}
 
 /// Prints what `recode` alone prints: five commands.
 pub(super) fn print() {
-    let root = Surroundings::root_of(Path::new("."));
-    let first = if root.join(QUICKSTART).is_file() {
-        format!("recode run {}", shown(&root.join(QUICKSTART)))
-    } else {
-        "recode run SPEC".to_owned()
-    };
+    let first = first_command();
     let rows = [
         (
             first.as_str(),
@@ -41,10 +48,15 @@ pub(super) fn print() {
     output::result(&lines.join("\n"));
 }
 
-/// Lists the specs of the project, as the arguments that a command lacks.
+/// Lists the specs of the project, or those that come with the program, as the arguments that a command lacks.
 pub(super) fn list_specs(command: &str) -> Exit {
     let root = Surroundings::root_of(Path::new("."));
-    let specs = specs(&root);
+    let mut specs = specs(&root);
+    let mut head = "these are here";
+    if specs.is_empty() && !is_in_project() {
+        specs = shipped_specs();
+        head = "these come with the program";
+    }
     if specs.is_empty() {
         let folder = root.join("experiments");
         output::error_line(&format!(
@@ -54,10 +66,10 @@ pub(super) fn list_specs(command: &str) -> Exit {
         output::error_line("help: to write one: recode init my.toml");
         return Exit::Usage;
     }
-    output::error_line("error: name a spec; these are here:");
+    output::error_line(&format!("error: name a spec; {head}:"));
     let commands: Vec<String> = specs
         .iter()
-        .map(|(path, _)| format!("{command} {}", shown(path)))
+        .map(|(spec, _)| format!("{command} {spec}"))
         .collect();
     let width = commands.iter().map(String::len).max().unwrap_or(0);
     for (command, (_, description)) in commands.iter().zip(&specs) {
@@ -67,8 +79,8 @@ pub(super) fn list_specs(command: &str) -> Exit {
     Exit::Usage
 }
 
-/// The specs below `experiments/` that have a name, with what they are to show.
-fn specs(root: &Path) -> Vec<(PathBuf, String)> {
+/// The specs below `experiments/`, with what they are to show.
+fn specs(root: &Path) -> Vec<(String, String)> {
     let folder = root.join("experiments");
     let entries = walkdir::WalkDir::new(folder)
         .sort_by_file_name()
@@ -78,23 +90,28 @@ fn specs(root: &Path) -> Vec<(PathBuf, String)> {
         let is_spec = path.extension().is_some_and(|ending| ending == "toml");
         // What is not TOML is a spec all the same: `recode check` reports its mistakes.
         let text = fs::read_to_string(&path).ok().filter(|_| is_spec)?;
-        let table: toml::Table = text.parse().unwrap_or_default();
-        let of = |key: &str| {
-            table
-                .get(key)
-                .and_then(toml::Value::as_str)
-                .map(str::to_owned)
-        };
-        Some((path, of("description").unwrap_or_default()))
+        Some((shown(&path).display().to_string(), description(&text)))
     };
     paths.filter_map(described).collect()
 }
 
-/// A path as a user types it in the current folder.
-fn shown(path: &Path) -> String {
-    let current = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(current)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+/// The names of the specs that come with the program, with what they are to show; not those that only others include.
+fn shipped_specs() -> Vec<(String, String)> {
+    let named = |(path, text): (&str, &str)| {
+        let name = path
+            .trim_start_matches("experiments/")
+            .trim_end_matches(".toml");
+        (name.to_owned(), description(text))
+    };
+    let specs = shipped::experiment_texts().map(named);
+    specs
+        .filter(|(name, _)| !name.starts_with("presets/"))
+        .collect()
+}
+
+/// The description of a spec.
+fn description(text: &str) -> String {
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let description = table.get("description").and_then(toml::Value::as_str);
+    description.unwrap_or_default().to_owned()
 }

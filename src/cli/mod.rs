@@ -22,6 +22,7 @@ mod job;
 mod judge;
 mod log_probs;
 mod logs;
+mod man;
 mod merge;
 mod model_arguments;
 mod named_job;
@@ -48,6 +49,7 @@ mod score;
 mod shortfalls;
 mod slurm_task;
 mod spec_arguments;
+mod spec_name;
 mod spelled_values;
 mod status;
 mod table_file;
@@ -93,8 +95,8 @@ Variables of the environment (docs/running_a_grid.md):
 
 const AFTER_HELP: &str = "\
 Start here:
-  recode run experiments/quickstart.toml     train and evaluate a tiny model, in minutes
-  recode plan experiments/paper/table1.toml  list the jobs of the paper's Table 1; runs nothing
+  recode run quickstart     train and evaluate a tiny model, in minutes (experiments/quickstart.toml)
+  recode plan paper/table1  list the jobs of the paper's Table 1; runs nothing
   recode score completions.jsonl --reward es_star --json
   recode judge --benchmark humaneval --data HumanEval.jsonl.gz --samples samples.jsonl --out verdicts.json
 
@@ -104,7 +106,7 @@ Exit codes: 0 done, 1 a job failed or a check found a difference, 2 the spec or 
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a commented spec to start from
+    /// Lay out the experiments and data that come with the program, or write a commented spec to start from
     Init(init::Arguments),
     /// Run the jobs of an experiment that have no result yet, then print its table
     Run(run::Arguments),
@@ -124,6 +126,8 @@ enum Command {
     Schema,
     /// Print the completions of a shell
     Completions(completions::Arguments),
+    /// Write the manual pages into a folder
+    Man(man::Arguments),
     /// Print an experiment's table from the results so far; runs nothing
     Report(report::Arguments),
     /// Check that a table or a pack is what its jobs have computed: digests, and parts done again
@@ -208,6 +212,7 @@ impl Command {
         match self {
             Self::Init(arguments) => init::run(&arguments),
             Self::Completions(arguments) => Ok(completions::run(&arguments)),
+            Self::Man(arguments) => man::run(&arguments),
             Self::Run(arguments) => run::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),

@@ -160,10 +160,15 @@ pub(super) fn named(name: &str) -> Result<PathBuf, Failure> {
     });
     let Some(entry) = entry else {
         let text = format!("there is no model `{name}` here");
-        return Err(Failure::text(Exit::Missing, text).hint(
-            "expected a folder in the Hugging Face layout, a name of `datasets/manifest.toml` \
-             (`recode fetch --list`), or a finished training, such as `train-7c1e9a02`",
-        ));
+        let of_manifest = if around.manifest.is_some() {
+            "a name of `datasets/manifest.toml` (`recode fetch --list`)"
+        } else {
+            "a name of `datasets/manifest.toml` (`recode init` makes one here)"
+        };
+        return Err(Failure::text(Exit::Missing, text).hint(format!(
+            "expected a folder in the Hugging Face layout, {of_manifest}, or a finished training, such as \
+             `train-7c1e9a02`"
+        )));
     };
     match Cache::from_environment().resolve(entry) {
         Resolved::Here(path) => Ok(path),

@@ -11,7 +11,7 @@ use signal_hook::{
 use super::{
     code_drift::RerunOn,
     exit::{Exit, Failure},
-    first_steps,
+    first_steps, init,
     output::{self, count},
     plan_memory, plan_steps,
     progress::{Display, Kind},
@@ -20,6 +20,7 @@ use super::{
     results_folder, room, run_only,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
+    spec_name,
     trackers::Mirror,
 };
 use crate::{
@@ -35,7 +36,9 @@ use crate::{
 /// Arguments of `recode run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The spec, such as `experiments/quickstart.toml` [without one, the specs of the project are listed]
+    /// The spec, such as `experiments/quickstart.toml`, or its name: `quickstart` [without one, the specs of the
+    /// project are listed]
+    #[arg(value_parser = spec_name::parser())]
     spec: Option<PathBuf>,
     /// Change a setting, as in `--set train.max_steps=100`; may be repeated, the last one wins
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "spec")]
@@ -92,6 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(file) = &arguments.spec else {
         return Ok(first_steps::list_specs("recode run"));
     };
+    init::lay_out_for(file)?;
     let spec = SpecArguments {
         spec: file.clone(),
         overrides: arguments.overrides.clone(),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     exit::{Exit, Failure},
-    output,
+    output, spec_name,
 };
 use crate::{
     data::Cache,
@@ -17,7 +17,8 @@ use crate::{
 /// A spec, and what the command line changes in it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SpecArguments {
-    /// The spec, such as `experiments/quickstart.toml`
+    /// The spec, such as `experiments/quickstart.toml`, or its name: `quickstart`
+    #[arg(value_parser = spec_name::parser())]
     pub(super) spec: PathBuf,
     /// Change a setting, as in `--set train.max_steps=100`; may be repeated, the last one wins
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -58,6 +59,9 @@ pub(super) fn load_file(
     spec: &Path,
     overrides: &[String],
 ) -> Result<Result<(Experiment, Surroundings), Box<Mistakes>>, Failure> {
+    if spec_name::is_only_shipped(spec) {
+        return Err(spec_name::not_laid_out(spec));
+    }
     let around = Surroundings::find(spec).map_err(|error| Failure::new(Exit::Missing, &error))?;
     // A variable that is not UTF-8 cannot be a setting.
     let environment: Vec<(String, String)> = std::env::vars_os()

@@ -21,6 +21,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Print only the jobs of this spec [default: all jobs]
+    #[arg(value_parser = super::spec_name::parser())]
     spec: Option<PathBuf>,
 
     /// Change a setting of the spec, as for `run`

@@ -25,7 +25,7 @@ use serde::Serialize;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A job with a folder in the results, or a spec
-    #[arg(value_name = "JOB|SPEC")]
+    #[arg(value_name = "JOB|SPEC", value_parser = super::spec_name::parser())]
     what: PathBuf,
 
     /// A job of the spec's plan, or the beginning of its name [default: all that are not done]

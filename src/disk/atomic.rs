@@ -82,6 +82,21 @@ pub fn write(path: &Path, bytes: &[u8], flush: Flush) -> io::Result<()> {
     write_with(path, flush, |file| file.write_all(bytes))
 }
 
+/// Writes a file where there is none; false if something has its name, which is then left as it is.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    // Most files are there or not; what appears meanwhile is found below.
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
+    let mut new = temporary_file(path)?;
+    new.write_all(bytes)?;
+    match new.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.error),
+    }
+}
+
 /// Replaces a file by what `fill` writes; if `fill` fails, the old file stays.
 pub fn write_with(
     path: &Path,
@@ -319,6 +334,23 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_file_takes_no_name_that_is_taken() {
+        let folder = folder();
+        let [new, old, link] = ["new", "old", "link"].map(|name| folder.path().join(name));
+        fs::write(&old, "old").unwrap();
+        symlink("nowhere", &link).unwrap();
+
+        assert!(write_new(&new, b"text").unwrap());
+        assert!(!write_new(&old, b"text").unwrap());
+        assert!(!write_new(&link, b"text").unwrap());
+
+        assert_eq!(fs::read(&new).unwrap(), b"text");
+        assert_eq!(mode(&new), usual_mode(folder.path()));
+        assert_eq!(fs::read(&old).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["link", "new", "old"]);
     }
 
     /// The mode that the system gives to a new file here.

@@ -71,7 +71,7 @@ codes! {
     E115: "A `--set` is not of the form `key=value`.",
         "Write for instance `--set train.max_steps=100`.";
     E116: "Neither the spec nor the current folder is in a project, so that names and paths of data mean nothing.",
-        "Run the command in a checkout of this project, put the spec into one, or write whole paths of files.";
+        "Run the command in a checkout of this project or in a folder that `recode init` has filled, put the spec into one, or write whole paths of files.";
     E117: "The key `include` is set outside of a file.",
         "Write the `include` into the spec, or change single settings with `--set`.";
     E120: "An axis of the grid is not a setting, or not one that may differ from point to point.",

@@ -274,7 +274,7 @@ impl Loading<'_> {
         let label =
             format!("`{written}` is looked for in {current}, which has no folder `datasets`");
         let problem = Problem::new(Code::E116, self.top, title, label).help(
-            "run the command in a checkout of this project, or put the spec into one; \
+            "run the command in a checkout of this project, or in a folder that `recode init` has filled; \
              paths that begin with `./` start in the folder of the spec",
         );
         self.problems.retain(|problem| !is_of_project(problem));

@@ -11,6 +11,7 @@ const FOLDERS: &[&str] = &[
     "docs/",
     "examples/",
     "experiments/",
+    "packaging/",
     "src/",
     "tests/",
 ];

@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("digest", &[]),
     ("disk", &["fuzz"]),
+    ("shipped", &["disk"]),
     ("settings", &[]),
     ("device", &[]),
     ("allocator", &[]),

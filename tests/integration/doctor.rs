@@ -209,6 +209,8 @@ fn a_missing_safeguard_is_reported_in_words_and_by_the_exit_code() {
         ]
     );
     assert!(text.contains("judging: no, `files` is off"), "{text}");
+    let next = "\nnext: permit `files` on this machine, or judge on another\n";
+    assert!(text.ends_with(next), "{text}");
     assert_eq!(json.status.code(), Some(3));
     let findings: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(findings["is_judging"], false);
@@ -218,8 +220,11 @@ fn a_missing_safeguard_is_reported_in_words_and_by_the_exit_code() {
 fn a_machine_with_all_safeguards_judges() {
     let python = Interpreter::find(&Settings::default_interpreter()).unwrap();
 
+    let words = doctor(&python.path, &[]);
     let output = doctor(&python.path, &["--json"]);
 
+    let text = String::from_utf8(words.stdout).unwrap();
+    assert!(text.ends_with("\nnext: recode run quickstart\n"), "{text}");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(findings["is_judging"], true);
@@ -233,9 +238,7 @@ fn without_python_the_doctor_says_so() {
 
     assert_eq!(output.status.code(), Some(3));
     let text = String::from_utf8(output.stdout).unwrap();
-    let last = text.lines().last().unwrap();
-    assert_eq!(
-        last,
-        "judging: no, cannot run Python as `/no/python`: No such file or directory (os error 2)"
-    );
+    let end = "judging: no, cannot run Python as `/no/python`: No such file or directory (os error 2)\n\
+               next: install Python 3.9 or later, or name one in RECODE_PYTHON\n";
+    assert!(text.ends_with(end), "{text}");
 }

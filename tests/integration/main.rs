@@ -23,6 +23,7 @@ mod remote;
 mod report;
 mod rewards_page;
 mod score;
+mod shipped;
 mod specs;
 mod stdout;
 mod tensorboard;

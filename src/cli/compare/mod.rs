@@ -24,9 +24,11 @@ const MOST_TASKS: usize = 20;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A spec, a `table.json`, or a job
+    #[arg(value_parser = super::spec_name::parser())]
     first: PathBuf,
 
     /// What it is compared with: changes lead from the first to the second
+    #[arg(value_parser = super::spec_name::parser())]
     second: PathBuf,
 
     /// List the tasks that one solves more often than the other

@@ -18,7 +18,7 @@ use gpu::Gpu;
 
 use super::{
     exit::{Exit, Failure},
-    output, results_folder, room,
+    first_steps, output, results_folder, room,
 };
 use crate::{
     data::Cache,
@@ -301,7 +301,20 @@ impl Findings {
             let _ = writeln!(text, "  {:<16}{free}, {}", disk.what, disk.folder.display());
         }
         text.push_str(&self.conclusion());
+        let _ = writeln!(text, "next: {}", self.next());
         text
+    }
+
+    /// The one thing to do next.
+    fn next(&self) -> String {
+        let Some(python) = &self.python else {
+            return "install Python 3.9 or later, or name one in RECODE_PYTHON".to_owned();
+        };
+        match python.safeguards.missing().next() {
+            Some(off) => format!("permit `{}` on this machine, or judge on another", off.name),
+            None if self.is_judging => first_steps::first_command(),
+            None => "report the check above that says NO, which is a bug".to_owned(),
+        }
     }
 
     fn conclusion(&self) -> String {

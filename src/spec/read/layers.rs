@@ -347,7 +347,7 @@ fn cannot_read(file: &Path, top: Place, error: Unreadable) -> Problem {
             file.with_file_name(name).display()
         )),
         None => {
-            problem(reason).help("give the path of a spec, such as `experiments/quickstart.toml`")
+            problem(reason).help("give the path of a spec, such as `experiments/quickstart.toml`, or a name; `recode run` alone lists them")
         }
     }
 }

@@ -21,7 +21,7 @@ fn a_spec_that_is_not_there() {
     error[E113]: the spec `x.toml` cannot be read
     --> x.toml
      = note: No such file or directory (os error 2)
-     = help: give the path of a spec, such as `experiments/quickstart.toml`
+     = help: give the path of a spec, such as `experiments/quickstart.toml`, or a name; `recode run` alone lists them
 
     x.toml: 1 problem
     ");
