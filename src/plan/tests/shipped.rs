@@ -41,12 +41,15 @@ fn the_quickstart_has_the_jobs_of_its_table() {
     assert_eq!(
         evaluations("experiments/quickstart.toml"),
         [
-            "eval-0ce599fd",
+            "eval-381e4a92",
+            "eval-394e29bd",
+            "eval-5a778b21",
             "eval-61da4b3d",
+            "eval-8e6d37c0",
             "eval-a43ba4b4",
-            "eval-aeb306f1",
-            "eval-cfc0b914",
-            "eval-da934aea"
+            "eval-a8b72df3",
+            "eval-b52350f0",
+            "eval-cfc0b914"
         ]
     );
 }
@@ -93,6 +96,52 @@ fn table_1_in_the_model_s_own_style_has_the_jobs_of_its_table() {
             "eval-f03fd203",
             "eval-f30065fc",
             "eval-fa6f4f06"
+        ]
+    );
+}
+
+/// Oracle: the jobs in `results/tables/tiny_table1/table.json`.
+#[test]
+fn table_1_of_the_tiny_world_has_the_jobs_of_its_table() {
+    assert_eq!(
+        evaluations("experiments/tiny/table1.toml"),
+        [
+            "eval-0becdc04",
+            "eval-16cf5a46",
+            "eval-172b0315",
+            "eval-17d80ffd",
+            "eval-29d842cb",
+            "eval-2dd28698",
+            "eval-381e4a92",
+            "eval-394e29bd",
+            "eval-4e7bdbef",
+            "eval-5a778b21",
+            "eval-609e5916",
+            "eval-61da4b3d",
+            "eval-645ef31b",
+            "eval-68412741",
+            "eval-753301e6",
+            "eval-763f20d9",
+            "eval-8e6d37c0",
+            "eval-96eb9270",
+            "eval-9768dca1",
+            "eval-986750d0",
+            "eval-98763fc5",
+            "eval-a1323ef0",
+            "eval-a31fc2b0",
+            "eval-a43ba4b4",
+            "eval-a705c979",
+            "eval-a8b72df3",
+            "eval-aada1e7f",
+            "eval-ae49054a",
+            "eval-aef95067",
+            "eval-b25ffb73",
+            "eval-b52350f0",
+            "eval-cda80ca7",
+            "eval-cfc0b914",
+            "eval-d75de320",
+            "eval-e30edc90",
+            "eval-ea302cd0"
         ]
     );
 }
