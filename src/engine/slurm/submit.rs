@@ -72,7 +72,8 @@ impl Slurm<'_> {
         for job in &jobs {
             self.store.job_dir(&job.id).prepare(job)?;
         }
-        for array in arrays(&jobs, &queued, (self.needs, self.ranks), facts.array_limit) {
+        let shared = (self.needs, [self.ranks, self.nodes]);
+        for array in arrays(&jobs, &queued, shared, facts.array_limit) {
             let place = submission.arrays.len();
             let number = self.submit_array(&array, &submission.arrays, &folder, &key)?;
             submission.arrays.push(number);
@@ -134,15 +135,14 @@ impl Slurm<'_> {
         );
         options.push(format!("--array={}", ranges(array.tasks.keys().copied())));
         options.extend(dependency(&array.wait, numbers));
-        let program = [
+        let mut program = vec![
             self.program.display().to_string(),
             "slurm-task".to_owned(),
             list.display().to_string(),
             "--retries".to_owned(),
             self.retries.to_string(),
-            "--ranks".to_owned(),
-            self.ranks.to_string(),
         ];
+        program.extend(self.sharing.iter().cloned());
         let script = script::script(self.settings, Some(self.needs.cpus), &program);
         let number = self.client.submit(&options, &script)?;
         for (task, job) in &array.tasks {
