@@ -75,7 +75,7 @@ fn a_training_over_several_nodes_ends_with_the_bytes_of_one() {
     let results = tempfile::tempdir().unwrap();
     let job = prepare(results.path(), SETTINGS);
     let dir = Store::new(results.path()).jobs().remove(0);
-    let [short, long] = ["10", "600"];
+    let [short, long] = ["30", "600"];
 
     // The process on another machine is stopped, and keeps its connections.
     let mut all = start(&job, "1", "3", 3, short);
@@ -86,7 +86,7 @@ fn a_training_over_several_nodes_ends_with_the_bytes_of_one() {
     let (code, text) = end(all);
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains("rank 2 has given no sign of life for 10 s"),
+        text.contains("rank 2 has given no sign of life for 30 s"),
         "{text}"
     );
     assert!(matches!(dir.state().unwrap(), JobState::Failed { .. }));
@@ -120,7 +120,7 @@ fn a_training_over_several_nodes_ends_with_the_bytes_of_one() {
 fn a_helper_on_this_machine_that_hangs_is_not_waited_for() {
     let results = tempfile::tempdir().unwrap();
     let job = prepare(results.path(), SETTINGS);
-    let arguments = ["--attempt", "1", "--ranks", "2", "--rank-timeout", "10"];
+    let arguments = ["--attempt", "1", "--ranks", "2", "--rank-timeout", "30"];
     let mut worker = recode(&job, &arguments);
     wait(&mut worker, || steps(&job) >= 2);
     let helper = helpers(worker.id())[0];
@@ -131,7 +131,7 @@ fn a_helper_on_this_machine_that_hangs_is_not_waited_for() {
     let text = errors(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
-        text.contains("rank 1 has given no sign of life for 10 s")
+        text.contains("rank 1 has given no sign of life for 30 s")
             && text.contains("run the job again to go on from its last checkpoint"),
         "{text}"
     );
