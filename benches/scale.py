@@ -24,7 +24,7 @@ CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
 
 # A training, its evaluation and that of the base for each seed.
 SPEC = """
-include = ["{root}/experiments/quickstart.toml"]
+include = ["{root}/tests/fixtures/untrained_and_grpo.toml"]
 name = "many"
 [train]
 max_steps = 100000

@@ -85,7 +85,7 @@ pub enum RankError {
         seconds: f64,
     },
     /// Some ranks have not joined.
-    #[error("of the ranks, {} did not join within {seconds:.0} s", in_words(ranks))]
+    #[error("these ranks did not join within {seconds:.0} s: {}", in_words(ranks))]
     Missing {
         /// These.
         ranks: Vec<usize>,

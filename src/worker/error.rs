@@ -153,7 +153,9 @@ pub enum WorkerError {
     #[error("{0}; run the job again to go on from its last checkpoint")]
     RankHangs(RankError),
     /// Some of them have not come.
-    #[error("{source}; on each of the other machines, {command} starts them")]
+    #[error(
+        "the ranks of other machines are missing; on each of those machines, {command} starts them"
+    )]
     RanksMissing {
         /// Which.
         source: RankError,

@@ -149,6 +149,9 @@ fn machines_that_do_not_come_are_named_with_the_command_that_starts_them() {
 
     let text = errors(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("of the ranks, 1 did not join"), "{text}");
+    assert!(
+        text.contains("these ranks did not join within 1 s: 1"),
+        "{text}"
+    );
     assert!(text.contains("--node 1"), "{text}");
 }

@@ -22,7 +22,7 @@ ROOT = HERE.parent.parent
 
 # Two trainings of seconds, and an evaluation of each and of the base.
 SMALL = """
-include = ["{root}/experiments/quickstart.toml"]
+include = ["{root}/tests/fixtures/untrained_and_grpo.toml"]
 name = "small"
 [train]
 max_steps = {steps}
