@@ -65,7 +65,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "data", "device", "digest", "eval", "model", "remote", "reward", "spec", "train",
         ],
     ),
-    ("results", &["digest", "disk", "eval", "fuzz", "plan", "train"]),
+    (
+        "results",
+        &["digest", "disk", "eval", "fuzz", "plan", "train"],
+    ),
     (
         "report",
         &[

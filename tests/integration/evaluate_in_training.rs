@@ -89,5 +89,9 @@ fn a_training_that_is_measured_learns_the_same_and_comes_to_the_same_after_kills
     let last = found.last().unwrap().pass_at_1;
     assert_eq!(metrics["eval.pass@1"].as_f64(), Some(last));
     let kept = fs::read_dir(killed.join("checkpoints")).unwrap();
-    assert!(kept.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count() <= 3);
+    assert!(
+        kept.filter(|entry| entry.as_ref().unwrap().path().is_dir())
+            .count()
+            <= 3
+    );
 }

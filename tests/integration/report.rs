@@ -352,7 +352,9 @@ fn a_report_in_a_browser() {
 
     let mut command = Command::new("python3");
     command.arg(root().join("tests/report/browse.py"));
-    command.args(["small", "large"].map(|name| folder.path().join(name).join("tables/untrained_and_grpo")));
+    command.args(
+        ["small", "large"].map(|name| folder.path().join(name).join("tables/untrained_and_grpo")),
+    );
     command.args(env::var_os("RECODE_PICTURES"));
     let output = command.output().unwrap();
 
