@@ -122,6 +122,10 @@ bench-judging *arguments: build
 bench-model *arguments:
     cargo bench --locked --bench model -- "$@"
 
+# Time 1,000 jobs submitted to Slurm, the scheduler of 10,000, and a training of one process against two: [submit] [scheduler] [ranks]
+bench-scale *arguments: build
+    ${RECODE_PYTHON:-python3} benches/scale.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"
+
 # Measure the peak memory of loading and of training a model: [load] [train]
 bench-memory *arguments: build
     ${RECODE_PYTHON:-python3} benches/memory.py "${CARGO_TARGET_DIR:-target}/release/recode" "$@"

@@ -1,14 +1,17 @@
 //! `recode job`: runs one job in its folder.
 
-use std::path::PathBuf;
+use std::{env, path::PathBuf};
 
 use clap::Args;
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    sharing,
+};
 use crate::{
     eval::EvalError,
     launch::Ended,
-    worker::{self, Origin, WorkerError},
+    worker::{self, Origin, Way, WorkerError},
 };
 
 /// Arguments of `recode job`.
@@ -25,13 +28,24 @@ pub(super) struct Arguments {
     #[arg(long)]
     parent: Option<u32>,
 
-    /// How many processes share the job
-    #[arg(long, default_value_t = 1)]
-    ranks: usize,
+    #[command(flatten)]
+    sharing: sharing::Arguments,
 
-    /// Help this process, which runs the job; standard input is a socket to it
+    /// Help this process, which runs the job or has the invitation; without one, standard input is a socket to it
     #[arg(long, value_name = "PID", hide = true)]
     help_process: Option<u32>,
+
+    /// Help the process that runs the job on another machine, and has written this invitation
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ranks", "nodes", "attempt", "parent"])]
+    join: Option<PathBuf>,
+
+    /// Which of the machines this is, from 1; by default the one that Slurm says
+    #[arg(long, requires = "join")]
+    node: Option<usize>,
+
+    /// Which of the processes this is
+    #[arg(long, requires = "join", hide = true)]
+    rank: Option<usize>,
 }
 
 /// Runs `recode job`.
@@ -39,10 +53,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let origin = Origin {
         attempt: arguments.attempt,
         parent: arguments.parent,
-        ranks: arguments.ranks,
+        sharing: arguments.sharing.sharing(),
     };
-    let ended = match arguments.help_process {
-        Some(worker) => worker::help(&arguments.folder, worker),
+    let parent = arguments.help_process;
+    let way = match (&arguments.join, arguments.rank) {
+        (Some(file), Some(rank)) => Some(Way::Rank(file, rank)),
+        (Some(file), None) => Some(Way::Node(file, node(arguments.node)?)),
+        (None, _) => parent.map(|_| Way::Socket(arguments.sharing.patience())),
+    };
+    let ended = match way {
+        Some(way) => worker::help(&arguments.folder, parent, way),
         None => worker::run(&arguments.folder, origin),
     };
     ended
@@ -50,12 +70,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(exit_of(&error), &error))
 }
 
+/// Which machine this is: the one that the user says, or the task of a step that leaves the first node out.
+fn node(said: Option<usize>) -> Result<usize, Failure> {
+    let task = || env::var("SLURM_PROCID").ok()?.parse::<usize>().ok();
+    let node = said.or_else(|| Some(task()? + 1));
+    node.ok_or_else(|| Failure::text(Exit::Usage, "`--join` needs `--node` outside of Slurm"))
+}
+
 fn exit_of(error: &WorkerError) -> Exit {
     match error {
         WorkerError::Stopped | WorkerError::Orphaned { .. } => Exit::Stopped,
         WorkerError::Held { .. } => Exit::Held,
         WorkerError::UpstreamNotFinished { .. } => Exit::UpstreamNotFinished,
-        WorkerError::NoJob { .. } | WorkerError::OpenFolder { .. } => Exit::Usage,
+        WorkerError::NoJob { .. }
+        | WorkerError::OpenFolder { .. }
+        | WorkerError::UnknownNode { .. } => Exit::Usage,
         WorkerError::Device(_) | WorkerError::Key(_) => Exit::Missing,
         WorkerError::InputChanged { .. }
         | WorkerError::ModelChanged { .. }

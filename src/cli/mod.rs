@@ -46,6 +46,7 @@ mod run;
 mod run_only;
 mod schema;
 mod score;
+mod sharing;
 mod shortfalls;
 mod slurm_task;
 mod spec_arguments;

@@ -97,8 +97,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     lines.extend(drifts(&plan, &steps));
     let ranks = experiment.run.ranks;
     if ranks > 1 {
+        let nodes = match experiment.run.nodes {
+            1 => String::new(),
+            nodes => format!(" on {nodes} nodes (`run.nodes`)"),
+        };
         lines.push(format!(
-            "each job is shared by {ranks} processes (`run.ranks`)"
+            "each job is shared by {ranks} processes (`run.ranks`){nodes}"
         ));
     }
     let points = experiment.points.iter();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     exit::{Exit, Failure},
     output::{self, count},
+    sharing,
     spec_arguments::SpecArguments,
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(super) fn submit(
         settings: &run.slurm,
         retries,
         ranks: run.ranks,
+        nodes: run.nodes,
+        sharing: sharing::of_settings(run).arguments(),
         report,
     };
     let carried_out = slurm.carry_out(plan);

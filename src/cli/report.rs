@@ -52,7 +52,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Keys that change how jobs run, and nothing that a table shows.
-const NOT_IN_TABLES: [&str; 4] = ["run.slots", "run.ranks", "run.needs", "report."];
+const NOT_IN_TABLES: [&str; 8] = [
+    "run.slots",
+    "run.rank",
+    "run.nodes",
+    "run.network",
+    "run.needs",
+    "run.engine",
+    "run.slurm",
+    "report.",
+];
 
 /// Where the settings of a table come from. Its spec is named from the project's folder, so that the table
 /// is the same wherever that folder is.
@@ -335,5 +344,7 @@ mod tests {
     fn what_only_changes_how_jobs_run_is_not_in_a_table() {
         assert!(matters("--set train.max_steps=3") && matters("RECODE_TRAIN__MAX_STEPS=3"));
         assert!(!matters("--set run.slots=2") && !matters("RECODE_RUN__SLOTS=2"));
+        assert!(!matters("--set run.rank_timeout=2h") && !matters("RECODE_RUN__SLURM__QOS=x"));
+        assert!(matters("--set run.seeds=[1]"));
     }
 }

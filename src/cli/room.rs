@@ -1,6 +1,6 @@
 //! The memory of this machine and of its GPUs, compared with what trainings need by arithmetic.
 
-use std::{fs, process::Command};
+use std::{env, fs, process::Command};
 
 use super::{output::size, plan_memory::Estimate};
 use crate::{device::Backend, spec::RunSettings};
@@ -10,18 +10,26 @@ pub(super) fn warnings(estimates: &[Estimate<'_>], run: &RunSettings) -> Vec<Str
     let machine = || of_machine(&fs::read_to_string("/proc/meminfo").ok()?);
     let (machine, gpu) = (machine(), of_gpu());
     let warning = |one: &Estimate<'_>| {
-        let ranks = one.work.ranks(run.ranks);
+        let ranks = one.work.ranks(run.ranks).div_ceil(run.nodes);
         let (room, name, processes) = match one.work.backend {
             Backend::Cpu => (machine?, "this machine", ranks),
             Backend::Cuda => {
-                let gpus = one.work.gpus(run.needs.gpus, run.ranks);
+                let gpus = one.work.gpus(run.needs.gpus, ranks);
                 (gpu?, "a GPU here", ranks.div_ceil(gpus.max(1)))
             }
             Backend::Wgpu => return None,
         };
         does_not_fit(one, ranks, processes, (room, name))
     };
-    estimates.iter().filter_map(warning).collect()
+    let elsewhere = (run.nodes > 1 && env::var_os("SLURM_JOB_ID").is_none()).then(|| {
+        let others = run.nodes - 1;
+        format!(
+            "warning: each job waits for its processes on {others} other machines (`run.nodes`); its log \
+             (`recode logs JOB`) has the command that starts them"
+        )
+    });
+    let warnings = estimates.iter().filter_map(warning);
+    elsewhere.into_iter().chain(warnings).collect()
 }
 
 /// The warning about a training of `ranks` processes of which `processes` share a memory.

@@ -17,7 +17,7 @@ use super::{
     progress::{Display, Kind},
     queue,
     report::{Replace, origin, write_table},
-    results_folder, room, run_only,
+    results_folder, room, run_only, sharing,
     shortfalls::{Shortfall, shortfalls},
     spec_arguments::{self, SpecArguments},
     spec_name,
@@ -141,7 +141,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let slots = arguments.jobs.map_or(experiment.run.slots, usize::from);
     let settings = Settings {
         slots,
-        ranks: experiment.run.ranks,
+        sharing: sharing::of_settings(&experiment.run),
         gpus: experiment.run.needs.gpus,
         retries: arguments.retries,
         fail_fast: arguments.fail_fast,

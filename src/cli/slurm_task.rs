@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     exit::{Exit, Failure},
     progress::Kind,
-    run,
+    run, sharing,
 };
 use crate::{
     engine::slurm::{Allocation, Client, task_of},
@@ -25,9 +25,8 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 0)]
     retries: u32,
 
-    /// How many processes share a job
-    #[arg(long, default_value_t = 1)]
-    ranks: usize,
+    #[command(flatten)]
+    sharing: sharing::Arguments,
 }
 
 /// Runs `recode slurm-task`.
@@ -49,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let settings = Settings {
         retries: arguments.retries,
-        ranks: arguments.ranks,
+        sharing: arguments.sharing.sharing(),
         // Slurm has chosen the devices that this process sees.
         gpus: Some(0),
         ..Settings::default()

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     data::Cache,
     plan::{Plan, ProjectInputs},
-    spec::{Experiment, Mistakes, Request, Surroundings, load},
+    spec::{Experiment, Mistakes, Request, Surroundings, environment, load},
 };
 
 /// A spec, and what the command line changes in it.
@@ -63,10 +63,7 @@ pub(super) fn load_file(
         return Err(spec_name::not_laid_out(spec));
     }
     let around = Surroundings::find(spec).map_err(|error| Failure::new(Exit::Missing, &error))?;
-    // A variable that is not UTF-8 cannot be a setting.
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = environment();
     let request = Request {
         file: spec,
         overrides,

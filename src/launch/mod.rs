@@ -6,6 +6,7 @@
 
 mod helpers;
 mod process;
+mod sharing;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -16,6 +17,7 @@ use std::{
 
 pub use helpers::{Helpers, ask_to_stop, threads_of_a_rank};
 pub use process::Process;
+pub use sharing::Sharing;
 
 /// What is to be started.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +28,8 @@ pub struct Order<'a> {
     pub attempt: u32,
     /// The folder for `stdout.log` and `stderr.log`.
     pub logs: &'a Path,
-    /// How many processes share the job.
-    pub ranks: usize,
+    /// How processes share the job.
+    pub sharing: Sharing,
     /// The GPUs that the job may use; if there are none, it sees what this process sees.
     pub devices: &'a [String],
 }
@@ -88,6 +90,16 @@ fn signal_name(signal: i32) -> Option<&'static str> {
         15 => "SIGTERM",
         _ => return None,
     })
+}
+
+impl LaunchError {
+    /// What a command's error is that did not start.
+    fn start(program: &Path) -> impl Fn(io::Error) -> Self {
+        |source| Self::Start {
+            program: program.to_owned(),
+            source,
+        }
+    }
 }
 
 /// Why a worker could not be started or watched.

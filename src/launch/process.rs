@@ -63,7 +63,7 @@ impl Launcher for Process {
             .args(["--attempt", &order.attempt.to_string()])
             // The worker compares: if this process dies first, the worker has another parent.
             .args(["--parent", &std::process::id().to_string()])
-            .args(["--ranks", &order.ranks.to_string()])
+            .args(order.sharing.arguments())
             .stdin(Stdio::null())
             .stdout(create_log(&order.logs.join("stdout.log"))?)
             .stderr(create_log(&order.logs.join("stderr.log"))?)
@@ -71,12 +71,8 @@ impl Launcher for Process {
         if !order.devices.is_empty() {
             command.env(DEVICES, order.devices.join(","));
         }
-        let start = |source| LaunchError::Start {
-            program: self.program.clone(),
-            source,
-        };
         Ok(Box::new(Worker {
-            child: command.spawn().map_err(start)?,
+            child: command.spawn().map_err(LaunchError::start(&self.program))?,
             ended: None,
         }))
     }
@@ -150,6 +146,7 @@ mod tests {
     use std::{fs, thread, time::Duration};
 
     use super::*;
+    use crate::launch::Sharing;
 
     /// Starts a shell script as a worker; `$@` are the worker's arguments.
     fn start(script: &str, folder: &Path) -> Box<dyn Started> {
@@ -162,7 +159,7 @@ mod tests {
                 folder,
                 attempt: 3,
                 logs: folder,
-                ranks: 2,
+                sharing: Sharing::among(2),
                 devices: &["3".to_owned(), "5".to_owned()],
             })
             .unwrap()
@@ -253,7 +250,7 @@ mod tests {
             folder: folder.path(),
             attempt: 1,
             logs: folder.path(),
-            ranks: 1,
+            sharing: Sharing::default(),
             devices: &[],
         };
 

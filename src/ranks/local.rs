@@ -5,85 +5,69 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Write as _},
+    io,
     os::{
         fd::{AsRawFd as _, OwnedFd},
         unix::{fs::FileExt as _, net::UnixStream},
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{MemfdFlags, memfd_create};
-use serde::{Deserialize, Serialize};
 
-use super::{Exchange, RankError};
-
-/// The longest message on a socket; it has no more than a few numbers for each rank, or a reason.
-const LONGEST_MESSAGE: usize = 1 << 20;
+use super::{
+    Exchange, RankError,
+    link::{Limits, Link, Links, Socket},
+    message::Message,
+};
 
 /// Ranks that are processes, or threads, of one machine.
 #[derive(Debug)]
 pub struct Local {
     rank: usize,
     /// Those of the first rank lead to all others in their order; those of another, to the first alone.
-    links: Vec<UnixStream>,
+    links: Links,
     /// The two files of each rank.
     files: Vec<[File; 2]>,
     round: usize,
 }
 
-/// What goes over a socket.
-#[derive(Debug, Serialize, Deserialize)]
-enum Message {
-    /// The files of a rank.
-    Files([PathBuf; 2]),
-    /// The number of the rank that reads this, and the files of all ranks.
-    Group {
-        rank: usize,
-        files: Vec<[PathBuf; 2]>,
-    },
-    /// The pieces of a rank are written; they have these lengths.
-    Written(Vec<usize>),
-    /// The pieces of all ranks are.
-    AllWritten(Vec<Vec<usize>>),
-    /// The rank cannot go on.
-    GivesUp(String),
-}
-
 impl Local {
-    /// The first rank, which has a socket to each of the others.
-    pub fn lead(links: Vec<UnixStream>) -> Result<Self, RankError> {
+    /// The first rank, which has a socket to each of the others. A rank that lives is waited for as long as `patience`.
+    pub fn lead(sockets: Vec<UnixStream>, patience: Duration) -> Result<Self, RankError> {
+        let links = connect(sockets, 1, patience)?;
         let own = files()?;
         let mut paths = vec![own.each_ref().map(path)];
-        for (index, link) in links.iter().enumerate() {
-            match receive(link, index + 1)? {
+        for link in links.iter() {
+            match Message::receive(link)? {
                 Message::Files(files) => paths.push(files),
-                other => return Err(unexpected(other, index + 1)),
+                other => return Err(other.unexpected(link.to())),
             }
         }
-        for (index, link) in links.iter().enumerate() {
-            let rank = index + 1;
-            let files = paths.clone();
-            send(link, &Message::Group { rank, files }, rank)?;
+        for link in links.iter() {
+            let (rank, files) = (link.to(), paths.clone());
+            Message::Group { rank, files }.send(link)?;
         }
         Self::new(0, links, own, paths)
     }
 
     /// Another rank, which has a socket to the first.
-    pub fn follow(link: UnixStream) -> Result<Self, RankError> {
+    pub fn follow(socket: UnixStream, patience: Duration) -> Result<Self, RankError> {
+        let links = connect(vec![socket], 0, patience)?;
         let own = files()?;
-        send(&link, &Message::Files(own.each_ref().map(path)), 0)?;
-        match receive(&link, 0)? {
+        Message::Files(own.each_ref().map(path)).send(&links[0])?;
+        match Message::receive(&links[0])? {
             Message::Group { rank, files } if (1..files.len()).contains(&rank) => {
-                Self::new(rank, vec![link], own, files)
+                Self::new(rank, links, own, files)
             }
-            other => Err(unexpected(other, 0)),
+            other => Err(other.unexpected(0)),
         }
     }
 
     fn new(
         rank: usize,
-        links: Vec<UnixStream>,
+        links: Links,
         own: [File; 2],
         paths: Vec<[PathBuf; 2]>,
     ) -> Result<Self, RankError> {
@@ -109,22 +93,22 @@ impl Local {
         let count = self.files.len();
         let table = if self.rank == 0 {
             let mut table = vec![own];
-            for (index, link) in self.links.iter().enumerate() {
-                match receive(link, index + 1)? {
+            for link in self.links.iter() {
+                match Message::receive(link)? {
                     Message::Written(lengths) => table.push(lengths),
-                    other => return Err(unexpected(other, index + 1)),
+                    other => return Err(other.unexpected(link.to())),
                 }
             }
             let message = Message::AllWritten(table.clone());
-            for (index, link) in self.links.iter().enumerate() {
-                send(link, &message, index + 1)?;
+            for link in self.links.iter() {
+                message.send(link)?;
             }
             table
         } else {
-            send(&self.links[0], &Message::Written(own), 0)?;
-            match receive(&self.links[0], 0)? {
+            Message::Written(own).send(&self.links[0])?;
+            match Message::receive(&self.links[0])? {
                 Message::AllWritten(table) => table,
-                other => return Err(unexpected(other, 0)),
+                other => return Err(other.unexpected(0)),
             }
         };
         let is_whole = table.len() == count && table.iter().all(|row| row.len() == count);
@@ -172,12 +156,19 @@ impl Exchange for Local {
     }
 
     fn give_up(&mut self, reason: &str) {
-        let reason: String = reason.chars().take(LONGEST_MESSAGE / 16).collect();
-        for link in &self.links {
+        for link in self.links.iter() {
             // Whoever has ended needs no reason.
-            let _ = send(link, &Message::GivesUp(reason.clone()), 0);
+            let _ = Message::gives_up(reason).send(link);
         }
     }
+}
+
+/// Sockets to ranks that follow one another, from `first` on.
+fn connect(sockets: Vec<UnixStream>, first: usize, patience: Duration) -> Result<Links, RankError> {
+    let limits = Limits::new(patience);
+    let link = |(index, socket)| Link::new(first + index, Socket::Unix(socket), limits);
+    let links = sockets.into_iter().enumerate().map(link);
+    Ok(Links::new(links.collect::<Result<_, _>>()?, limits))
 }
 
 /// The two files in memory of a rank.
@@ -200,46 +191,4 @@ fn open(path: &Path, rank: usize) -> Result<File, RankError> {
         io::ErrorKind::NotFound => RankError::Lost { rank },
         _ => RankError::Exchange(error),
     })
-}
-
-fn send(mut link: &UnixStream, message: &Message, to: usize) -> Result<(), RankError> {
-    let text = serde_json::to_vec(message).map_err(io::Error::from)?;
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(text);
-    link.write_all(&bytes).map_err(|error| lost(error, to))
-}
-
-fn receive(mut link: &UnixStream, from: usize) -> Result<Message, RankError> {
-    let garbled = |what| RankError::Garbled { rank: from, what };
-    let mut length = [0; 8];
-    link.read_exact(&mut length)
-        .map_err(|error| lost(error, from))?;
-    let length = usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX);
-    if length > LONGEST_MESSAGE {
-        return Err(garbled("a message that is too long"));
-    }
-    let mut text = vec![0; length];
-    link.read_exact(&mut text)
-        .map_err(|error| lost(error, from))?;
-    serde_json::from_slice(&text).map_err(|_| garbled("an unknown message"))
-}
-
-/// A socket whose other end is closed means that the process is gone.
-fn lost(error: io::Error, rank: usize) -> RankError {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::ConnectionReset => RankError::Lost { rank },
-        _ => RankError::Exchange(error),
-    }
-}
-
-fn unexpected(message: Message, rank: usize) -> RankError {
-    match message {
-        Message::GivesUp(reason) => RankError::Failed { rank, reason },
-        _ => RankError::Garbled {
-            rank,
-            what: "a message out of turn",
-        },
-    }
 }

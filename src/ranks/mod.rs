@@ -1,23 +1,33 @@
 //! Processes that work on one job together. Each is a rank: the first, rank 0, leads and writes; the others help.
 //!
 //! All ranks make the same calls in the same order, and each call waits for the others. Whoever waits for a rank whose
-//! process has ended gets an error, so that nobody waits for ever. [`Local`] connects ranks on one machine; ranks on
-//! several nodes would be one more [`Exchange`].
+//! process has ended, hangs or is out of reach gets an error, so that nobody waits for ever. [`Local`] connects ranks
+//! on one machine, [`Nodes`] those on several, which meet by an [`Invitation`].
 
+mod address;
+mod handshake;
+mod link;
 mod local;
+mod meeting;
+mod message;
+mod nodes;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::{
     fmt::Debug,
     io,
+    net::SocketAddr,
     ops::Range,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use local::Local;
+pub use meeting::{Invitation, Meeting};
+pub use nodes::Nodes;
 
 /// A way to send bytes between ranks.
 pub trait Exchange: Debug + Send {
@@ -26,6 +36,11 @@ pub trait Exchange: Debug + Send {
 
     /// How many ranks there are.
     fn count(&self) -> usize;
+
+    /// How many ranks, this one included, share this machine.
+    fn count_here(&self) -> usize {
+        self.count()
+    }
 
     /// Sends a piece to each rank, this one included, and returns the piece that each rank has sent to this one.
     fn trade(&mut self, pieces: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, RankError>;
@@ -47,6 +62,58 @@ pub enum RankError {
         /// The rank.
         rank: usize,
     },
+    /// The process of a rank hangs, or is out of reach.
+    #[error(
+        "rank {rank} has given no sign of life for {seconds:.0} s: its process is stopped, or its node or the network is \
+         down"
+    )]
+    Silent {
+        /// The rank.
+        rank: usize,
+        /// For how long.
+        seconds: f64,
+    },
+    /// The process of a rank lives, but does not do its part.
+    #[error(
+        "rank {rank} was waited for during {seconds:.0} s and has not done its part (`run.rank_timeout`): its work hangs, \
+         or it takes longer than that"
+    )]
+    Late {
+        /// The rank.
+        rank: usize,
+        /// For how long.
+        seconds: f64,
+    },
+    /// Some ranks have not joined.
+    #[error("these ranks did not join within {seconds:.0} s: {}", in_words(ranks))]
+    Missing {
+        /// These.
+        ranks: Vec<usize>,
+        /// For how long they were waited for.
+        seconds: f64,
+    },
+    /// Another rank is not reached, or has another key.
+    #[error("cannot join the rank at {address}")]
+    Refused {
+        /// Its address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The invitation cannot be written or read.
+    #[error("cannot write or read the invitation `{path}` of the ranks")]
+    Invitation {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Other nodes cannot reach this one by its name.
+    #[error(
+        "the name of this node has no address that other nodes reach; set `run.network` to an address in the network of \
+         the nodes"
+    )]
+    NoAddress,
     /// A rank cannot go on.
     #[error("rank {rank} failed: {reason}")]
     Failed {
@@ -93,6 +160,13 @@ impl Ranks {
     /// How many ranks there are.
     pub fn count(&self) -> usize {
         self.0.as_ref().map_or(1, |exchange| lock(exchange).count())
+    }
+
+    /// How many ranks share this machine, and so its processors.
+    pub fn count_here(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(1, |exchange| lock(exchange).count_here())
     }
 
     /// Whether this rank leads and writes.
@@ -172,6 +246,11 @@ impl Ranks {
 /// The part of `0..of` that belongs to rank `rank` of `count`.
 pub fn share(of: usize, rank: usize, count: usize) -> Range<usize> {
     of * rank / count..of * (rank + 1) / count
+}
+
+fn in_words(ranks: &[usize]) -> String {
+    let words: Vec<String> = ranks.iter().map(ToString::to_string).collect();
+    words.join(", ")
 }
 
 fn lock(exchange: &Mutex<Box<dyn Exchange>>) -> std::sync::MutexGuard<'_, Box<dyn Exchange>> {

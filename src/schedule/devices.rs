@@ -40,7 +40,7 @@ impl<'a> Free<'a> {
         job: &Job,
         settings: &Settings,
     ) -> Result<Option<Vec<String>>, String> {
-        let count = job.work.gpus(settings.gpus, settings.ranks);
+        let count = job.work.gpus(settings.gpus, settings.sharing.ranks_here());
         if count == 0 || self.all.is_empty() {
             return Ok(Some(Vec::new()));
         }

@@ -19,15 +19,19 @@ pub use cause::Cause;
 pub use end::{End, Summary};
 pub use event::{Event, Listener};
 
-use crate::{launch::Launcher, plan::JobId, results::Store};
+use crate::{
+    launch::{Launcher, Sharing},
+    plan::JobId,
+    results::Store,
+};
 
 /// How jobs are run; none of it changes results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many jobs run at once.
     pub slots: usize,
-    /// How many processes share each job.
-    pub ranks: usize,
+    /// How processes share each job.
+    pub sharing: Sharing,
     /// The GPUs that each job on a GPU backend gets; without a number, one for each of its processes.
     pub gpus: Option<u32>,
     /// How often a failed job is started again.
@@ -46,7 +50,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             slots: 1,
-            ranks: 1,
+            sharing: Sharing::default(),
             gpus: None,
             retries: 0,
             pause: Duration::from_secs(2),

@@ -9,7 +9,7 @@ use super::{
     upstream::{do_again_for_their_models, restore_upstream},
 };
 use crate::{
-    launch::{Ended, Order},
+    launch::{Ended, Order, Sharing},
     plan::{Job, JobId},
     results::{Holder, JobState, exit_code, in_words},
 };
@@ -236,11 +236,15 @@ impl Scheduler<'_> {
             Err(error) => return self.fail(track, in_words(&error), false),
         };
         let logs = track.dir.attempt(attempt);
+        let sharing = match track.job.work.ranks(self.settings.sharing.ranks) {
+            1 => Sharing::among(1),
+            _ => self.settings.sharing,
+        };
         let order = Order {
             folder: track.dir.path(),
             attempt,
             logs: &logs,
-            ranks: track.job.work.ranks(self.settings.ranks),
+            sharing,
             devices: &devices,
         };
         match self.launcher.start(&order) {

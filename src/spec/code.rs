@@ -74,6 +74,8 @@ codes! {
         "Run the command in a checkout of this project or in a folder that `recode init` has filled, put the spec into one, or write whole paths of files.";
     E117: "The key `include` is set outside of a file.",
         "Write the `include` into the spec, or change single settings with `--set`.";
+    E118: "The file of a site sets something else than how jobs run.",
+        "Set it in the spec; the file that RECODE_SITE names may set keys of [run], but not `run.seeds` and `run.backend`.";
     E120: "An axis of the grid is not a setting, or not one that may differ from point to point.",
         "Name the whole path of a setting in quotes; `recode explain KEY` says whether it may be an axis.";
     E121: "An axis, another list or a table of the grid is empty.",

@@ -36,7 +36,7 @@ pub use settings::{
 };
 pub use suggest::nearest;
 pub use table::settings::{Baseline, Column, Show, TableSettings};
-pub use variables::{VARIABLES, Variable};
+pub use variables::{VARIABLES, Variable, environment};
 pub use warn::{
     finding::Finding,
     written::{Comparison, WrittenSetting},

@@ -1,6 +1,6 @@
 //! The settings of one point of the grid.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -67,6 +67,19 @@ settings! {
         /// How many processes share each job: they have the same result as one, and a GPU each on a GPU backend.
         #[key(whole(1, 1024), default = 1, source = "ours")]
         pub ranks: usize,
+        /// On how many machines those processes are, as many on each. With `run.engine = "slurm"` a job gets so many nodes;
+        /// on this machine the worker waits for those of the others, which its log says how to start.
+        #[key(whole(1, 1024), default = 1, source = "ours")]
+        pub nodes: usize,
+        /// An address in the network over which the processes of several machines talk, such as `10.1.0.1`. Without it,
+        /// each listens at the address of its node's name.
+        #[serde(default)]
+        #[key(Kind::Text)]
+        pub network: Option<String>,
+        /// How long a process that lives is waited for until it has done its part, at most; then the job fails, and can go
+        /// on from its last checkpoint. One that gives no sign of life is not waited for longer than a minute.
+        #[key(Kind::TimeLength, default = "1h", source = "ours")]
+        pub rank_timeout: TimeLength,
         /// What each job needs.
         #[table]
         pub needs: Needs,
@@ -87,15 +100,15 @@ settings! {
         /// own estimate.
         #[key(Kind::Memory(0), default = "0GiB")]
         pub gpu_mem: String,
-        /// The GPUs of a job, which no other job has at the same time; without it, one for each process of jobs on a GPU
+        /// The GPUs of a job on each of its nodes, which no other job has at the same time; without it, one for each process of jobs on a GPU
         /// backend. With 0 a job shares all GPUs with others.
         #[serde(default)]
         #[key(whole(0, 64))]
         pub gpus: Option<u32>,
-        /// The processors of a job in a queue.
+        /// The processors of a job in a queue, on each of its nodes.
         #[key(whole(1, 1024), default = 1, source = "Slurm")]
         pub cpus: u32,
-        /// The main memory of a job in a queue, such as `64GiB`; without it, the queue's default.
+        /// The main memory of a job in a queue on each of its nodes, such as `64GiB`; without it, the queue's default.
         #[serde(default)]
         #[key(Kind::Memory(1))]
         pub memory: Option<MemorySize>,
@@ -104,6 +117,13 @@ settings! {
         #[serde(default)]
         #[key(Kind::TimeLength)]
         pub time: Option<TimeLength>,
+    }
+}
+
+impl RunSettings {
+    /// The address of `network`, if it is one.
+    pub fn network_address(&self) -> Option<IpAddr> {
+        self.network.as_ref()?.parse().ok()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The variables of the environment: the one list of them, for specs, `--help` and the documents.
 
+use std::{env, path::Path};
+
 /// A variable that the program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -7,6 +9,25 @@ pub struct Variable {
     pub name: &'static str,
     /// What it does.
     pub meaning: &'static str,
+}
+
+/// The variable that names the file of the site.
+pub(super) const SITE: &str = "RECODE_SITE";
+
+/// The file of the site, if no variable names another one.
+const SITE_FILE: &str = "/etc/recode/site.toml";
+
+/// The variables of this process, and the file of the site if there is one. A variable that is not UTF-8 cannot be a
+/// setting.
+pub fn environment() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let is_named = all.iter().any(|(name, _)| name == SITE);
+    if !is_named && Path::new(SITE_FILE).is_file() {
+        all.push((SITE.to_owned(), SITE_FILE.to_owned()));
+    }
+    all
 }
 
 /// The variables that users may set, besides those that set keys of a spec.
@@ -23,6 +44,10 @@ pub const VARIABLES: &[Variable] = &[
         name: "RECODE_PYTHON",
         meaning: "the Python that runs generated code and, without `report.python`, the clients of trackers, in place of \
                   the one that is found",
+    },
+    Variable {
+        name: SITE,
+        meaning: "a file with keys of `[run]` for all specs of a site, in place of `/etc/recode/site.toml`",
     },
     Variable {
         name: "RUST_LOG",

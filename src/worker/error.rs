@@ -149,6 +149,34 @@ pub enum WorkerError {
         /// How it ended, if that is known.
         ended: Option<Ended>,
     },
+    /// One of them hangs, or is out of reach.
+    #[error("{0}; run the job again to go on from its last checkpoint")]
+    RankHangs(RankError),
+    /// Some of them have not come.
+    #[error(
+        "the ranks of other machines are missing; on each of those machines, {command} starts them"
+    )]
+    RanksMissing {
+        /// Which.
+        source: RankError,
+        /// What starts those of a machine.
+        command: String,
+    },
+    /// What has started the ranks on other nodes has ended too early.
+    #[error(
+        "the ranks on the other nodes did not start: `srun` {0}; its reason is in the log of this attempt"
+    )]
+    RanksNotStarted(Ended),
+    /// There is no such node.
+    #[error(
+        "there is no node {node} to be: the job is shared by {nodes} nodes, and the worker is on node 0"
+    )]
+    UnknownNode {
+        /// The node.
+        node: usize,
+        /// How many there are.
+        nodes: usize,
+    },
     /// This process was asked to help with what nobody helps with.
     #[error(
         "the model of job `{0}` is remote, so that there is nothing to share between processes"

@@ -34,8 +34,8 @@ pub(super) fn eval_job(
     let descriptor = settings.descriptor()?;
     let benchmark = descriptor.open(&work.data, &settings.options())?;
     let template = PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?;
-    let mut leader = Leader::start(context.dir, context.ranks, &context.stop)?;
-    let pool = start_pool(settings, leader.ranks().count())?;
+    let mut leader = Leader::start(context.dir, &context.sharing, &context.stop)?;
+    let pool = start_pool(settings, leader.ranks().count_here())?;
     context.attempt.judge = judge(settings, &pool)?;
     context.dir.write_attempt(context.attempt)?;
     let ranks = leader.ranks().clone();
@@ -73,7 +73,7 @@ pub(super) fn help(
     let descriptor = settings.descriptor()?;
     let benchmark = descriptor.open(&work.data, &settings.options())?;
     let template = PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?;
-    let pool = start_pool(settings, ranks.count())?;
+    let pool = start_pool(settings, ranks.count_here())?;
     let inputs = Inputs {
         settings,
         template: &template,

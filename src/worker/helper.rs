@@ -4,30 +4,65 @@ use std::{
     io,
     os::{fd::AsFd as _, unix::net::UnixStream},
     path::Path,
+    time::Duration,
 };
 
 use rustix::process::Signal;
 
 use super::{
-    StopFlag, WorkerError, die_with, eval_job, train_eval::Evaluation, train_job::Prepared,
+    StopFlag, WorkerError, die_with, eval_job, leader::use_threads, train_eval::Evaluation,
+    train_job::Prepared,
 };
 use crate::{
     eval::{EvalError, SampleRecord as EvalSample},
+    launch::Helpers,
     model::LanguageModel,
     plan::Task,
-    ranks::{Local, RankError, Ranks},
+    ranks::{Invitation, Local, RankError, Ranks},
     results::{JobDir, in_words},
     train::{EvaluationRecord, NonFiniteRecord, Observer, SampleRecord, StepRecord, TrainError},
 };
 
-/// Helps the worker of a job, to which standard input is a socket, until its training ends.
-pub fn help(folder: &Path, worker: u32) -> Result<(), WorkerError> {
-    // A helper has nothing to save.
-    die_with(worker, Signal::KILL)?;
+/// How a helper reaches the worker that it helps.
+#[derive(Clone, Copy, Debug)]
+pub enum Way<'a> {
+    /// Standard input is a socket to it. A rank that lives is waited for so long.
+    Socket(Duration),
+    /// By an invitation, as one of the ranks.
+    Rank(&'a Path, usize),
+    /// By an invitation, as all ranks of one of the nodes, from 1.
+    Node(&'a Path, usize),
+}
+
+/// Helps the worker of a job until its training ends. The process `parent` has started this one, which does not
+/// outlive it.
+pub fn help(folder: &Path, parent: Option<u32>, way: Way<'_>) -> Result<(), WorkerError> {
+    if let Some(parent) = parent {
+        // A helper has nothing to save.
+        die_with(parent, Signal::KILL)?;
+    }
     let stop = StopFlag::on_signals().map_err(WorkerError::ListenForSignals)?;
-    let link = io::stdin().as_fd().try_clone_to_owned();
-    let link = UnixStream::from(link.map_err(RankError::from)?);
-    let ranks = Ranks::new(Local::follow(link)?);
+    // The other ranks of this node, if this process starts them, end with it.
+    let (ranks, _others) = match way {
+        Way::Socket(patience) => {
+            let link = io::stdin().as_fd().try_clone_to_owned();
+            let link = UnixStream::from(link.map_err(RankError::from)?);
+            (Ranks::new(Local::follow(link, patience)?), None)
+        }
+        Way::Rank(file, rank) => (Ranks::new(Invitation::read(file)?.join(rank)?), None),
+        Way::Node(file, node) => {
+            let invitation = Invitation::read(file)?;
+            let here = invitation.ranks_here();
+            if !(1..invitation.nodes).contains(&node) {
+                let nodes = invitation.nodes;
+                return Err(WorkerError::UnknownNode { node, nodes });
+            }
+            let threads = use_threads(here);
+            let first = node * here;
+            let others = Helpers::join(folder, file, first + 1..first + here, threads)?;
+            (Ranks::new(invitation.join(first)?), Some(others))
+        }
+    };
     let ended = help_with(folder, &ranks, stop);
     match ended {
         Err(error) if is_over(&error) => {
@@ -66,7 +101,7 @@ fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerE
                 None => None,
             };
             let mut observer = Silent { stop, evaluation };
-            let prepared = Prepared::load(work, train, &dir, [ranks.rank(), ranks.count()])?;
+            let prepared = Prepared::load(work, train, &dir, ranks)?;
             prepared.train(work, train, &dir, ranks, &mut observer)?;
             Ok(())
         }

@@ -23,7 +23,7 @@ mod train_log;
 use std::{fs, path::Path, sync::Arc};
 
 pub use error::WorkerError;
-pub use helper::help;
+pub use helper::{Way, help};
 pub use model::trained as trained_model;
 pub use replay::{Elsewhere, replay_training, replay_verdicts};
 pub use reporter::Reporter;
@@ -31,6 +31,7 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 pub use stop::StopFlag;
 
 use crate::{
+    launch::Sharing,
     model::fallbacks,
     plan::{Job, Task, Work},
     results::{Attempt, Claim, JobDir, Note, OperationFallback, Outcome, Owner, Status, Timestamp},
@@ -43,8 +44,8 @@ pub struct Origin {
     pub attempt: Option<u32>,
     /// The parent process, with which this one must end.
     pub parent: Option<u32>,
-    /// How many processes share the job, this one included; 0 is 1.
-    pub ranks: usize,
+    /// How processes, this one included, share the job.
+    pub sharing: Sharing,
 }
 
 /// What a job needs while it runs.
@@ -56,8 +57,8 @@ pub struct Context<'a> {
     pub dir: &'a JobDir,
     /// The record of this attempt in the provenance.
     pub attempt: &'a mut Attempt,
-    /// How many processes share the job.
-    pub ranks: usize,
+    /// How processes share the job.
+    pub sharing: Sharing,
     /// Reports the progress.
     pub progress: &'a mut Reporter,
     /// Checked between steps; if it is set, the job saves its state and returns
@@ -139,9 +140,13 @@ fn run_with(
     }
     let number = origin.attempt.unwrap_or_else(|| dir.last_attempt().max(1));
     let mut attempt = Attempt::begin(&job, number);
-    attempt.ranks = job.work.ranks(origin.ranks);
+    let sharing = match job.work.ranks(origin.sharing.ranks) {
+        1 => Sharing::among(1),
+        _ => origin.sharing,
+    };
+    attempt.ranks = sharing.ranks;
     let devices = job.work.backend.devices();
-    let devices = &devices[..devices.len().min(attempt.ranks)];
+    let devices = &devices[..devices.len().min(sharing.ranks_here())];
     if job.work.remote().is_none() && !devices.is_empty() {
         attempt.device = format!("{} {}", attempt.device, devices.join(","));
     }
@@ -152,7 +157,7 @@ fn run_with(
     let came = act(Context {
         job: &job,
         dir: &dir,
-        ranks: attempt.ranks,
+        sharing,
         attempt: &mut attempt,
         progress: &mut progress,
         stop,
@@ -207,7 +212,7 @@ mod tests {
     const ORIGIN: Origin = Origin {
         attempt: Some(1),
         parent: None,
-        ranks: 1,
+        sharing: Sharing::among(1),
     };
 
     fn folder(after: &[&str]) -> (tempfile::TempDir, JobDir) {
@@ -415,7 +420,7 @@ mod tests {
             let origin = Origin {
                 attempt: Some(attempt),
                 parent: None,
-                ranks: 1,
+                sharing: Sharing::default(),
             };
             let _ = run_with(dir.path(), origin, StopFlag::default(), |_| {
                 Err(WorkerError::Stopped)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGTERM, SIGUSR1},
     flag,
 };
 
@@ -18,10 +18,11 @@ use signal_hook::{
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// A flag that SIGTERM and SIGINT set, instead of ending the process.
+    /// A flag that SIGTERM, SIGINT and SIGUSR1 set, instead of ending the process. Slurm sends the last one to all
+    /// processes of a job before the end of its time.
     pub fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
-        for signal in [SIGTERM, SIGINT] {
+        for signal in [SIGTERM, SIGINT, SIGUSR1] {
             flag::register(signal, Arc::clone(&stop.0))?;
         }
         Ok(stop)

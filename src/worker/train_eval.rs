@@ -43,7 +43,7 @@ impl<'a> Evaluation<'a> {
             planned,
             benchmark: descriptor.open(&planned.data, &eval.options())?,
             template: PromptTemplate::load(work.prompts.of_tasks(descriptor.format))?,
-            pool: start_pool(eval, ranks.count())?,
+            pool: start_pool(eval, ranks.count_here())?,
             // The same seed at every step, so that only the model differs. It is not the seed of
             // the final evaluation, or a checkpoint picked by luck would be scored on the same
             // luck.

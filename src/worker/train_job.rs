@@ -30,7 +30,7 @@ pub(super) fn train_job(
     evaluation: Option<&TrainEval>,
 ) -> Result<Outcome, WorkerError> {
     let (dir, work) = (context.dir, &context.job.work);
-    let mut leader = Leader::start(dir, context.ranks, &context.stop)?;
+    let mut leader = Leader::start(dir, &context.sharing, &context.stop)?;
     let evaluation = match evaluation {
         Some(planned) => {
             let stop = context.stop.clone();
@@ -40,7 +40,7 @@ pub(super) fn train_job(
         }
         None => None,
     };
-    let prepared = Prepared::load(work, settings, dir, [0, leader.ranks().count()])?;
+    let prepared = Prepared::load(work, settings, dir, leader.ranks())?;
     let versions = prepared.tools.versions();
     context.attempt.judge.extend(versions);
     dir.write_attempt(context.attempt)?;
@@ -90,15 +90,15 @@ pub(super) struct Loaded {
 }
 
 impl Prepared {
-    /// Loads it on the device of a rank of so many, as each rank does.
+    /// Loads it on the device of a rank, as each rank does.
     pub(super) fn load(
         work: &Work,
         settings: &TrainSettings,
         dir: &JobDir,
-        [rank, ranks]: [usize; 2],
+        ranks: &Ranks,
     ) -> Result<Self, WorkerError> {
-        let loaded = start(work, settings, dir, rank)?;
-        let tools = Tools::start(settings, ranks)?;
+        let loaded = start(work, settings, dir, ranks.rank())?;
+        let tools = Tools::start(settings, ranks.count_here())?;
         Ok(Self { loaded, tools })
     }
 

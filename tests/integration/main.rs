@@ -16,6 +16,7 @@ mod learning;
 mod looking_on;
 mod migrations;
 mod multi_update;
+mod nodes;
 mod non_finite;
 mod proof;
 mod ranks;

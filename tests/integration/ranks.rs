@@ -31,7 +31,7 @@ fn start(job: &Path, attempt: usize, ranks: usize) -> Child {
 }
 
 /// The processes that help a worker.
-fn helpers(worker: u32) -> Vec<u32> {
+pub(crate) fn helpers(worker: u32) -> Vec<u32> {
     let option = format!("--help-process\0{worker}\0");
     let pids = fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -42,7 +42,7 @@ fn helpers(worker: u32) -> Vec<u32> {
     pids.filter(is_one).collect()
 }
 
-fn kill(pid: u32, signal: Signal) {
+pub(crate) fn kill(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }

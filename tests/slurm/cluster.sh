@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A Slurm cluster of one node with fake GPUs, for tests: no systemd, no cgroups.
+# A Slurm cluster for tests, on one machine: no systemd, no cgroups. The partitions `main` and `urgent` have one node
+# with fake GPUs, the partition `pair` has two more nodes.
 #   cluster.sh up FOLDER     starts it; prints the line that a shell needs to talk to it
 #   cluster.sh down FOLDER   ends it, with all of its jobs
-#   cluster.sh slurmd FOLDER starts the node's daemon again
+#   cluster.sh slurmd FOLDER starts the daemon of the node of `main` again
 # Exit code 77: this machine cannot have one; the last line says why.
 # Set-up line, on Debian and Ubuntu as root:
 #   apt-get install --no-install-recommends slurmctld slurmd slurm-client slurmdbd mariadb-server munge
@@ -45,7 +46,6 @@ configure() {
 ClusterName=test
 SlurmctldHost=$node(127.0.0.1)
 SlurmctldPort=$port
-SlurmdPort=$((port + 1))
 SlurmUser=$user
 SlurmdUser=$user
 AuthType=auth/munge
@@ -74,16 +74,19 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort=$((port + 2))
 AccountingStoragePass=$folder/munge.socket
 StateSaveLocation=$folder/state
-SlurmdSpoolDir=$folder/spool
+SlurmdSpoolDir=$folder/spool.%n
 SlurmctldPidFile=$folder/slurmctld.pid
-SlurmdPidFile=$folder/slurmd.pid
+SlurmdPidFile=$folder/slurmd.%n.pid
 SlurmctldLogFile=$folder/slurmctld.log
-SlurmdLogFile=$folder/slurmd.log
+SlurmdLogFile=$folder/slurmd.%n.log
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName=$node NodeAddr=127.0.0.1 CPUs=8 RealMemory=$memory Gres=gpu:2 State=UNKNOWN
+NodeName=$node NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=8 RealMemory=$memory Gres=gpu:2 State=UNKNOWN
+NodeName=pair1 NodeHostname=$node NodeAddr=127.0.0.1 Port=$((port + 3)) CPUs=2 RealMemory=$memory State=UNKNOWN
+NodeName=pair2 NodeHostname=$node NodeAddr=127.0.0.1 Port=$((port + 4)) CPUs=2 RealMemory=$memory State=UNKNOWN
 PartitionName=main Nodes=$node Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=$node MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
+PartitionName=pair Nodes=pair1,pair2 MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 END
     # Any device of characters can be a GPU here.
     printf 'AutoDetect=off\nNodeName=%s Name=gpu File=/dev/null\nNodeName=%s Name=gpu File=/dev/zero\n' "$node" "$node" >"$folder/gres.conf"
@@ -106,7 +109,7 @@ END
 
 up() {
     install
-    mkdir -p "$folder"/{state,spool,db}
+    mkdir -p "$folder"/{state,db}
     chmod 755 "$folder"
     [ -s "$folder/munge.key" ] || (umask 077; head -c 1024 /dev/urandom >"$folder/munge.key")
     munged --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
@@ -126,8 +129,8 @@ up() {
     sacctmgr -i add user "$user" Account=test >/dev/null 2>&1 || true
     slurmctld -i
     wait_for scontrol ping
-    slurmd
-    wait_for bash -c '[ "$(sinfo -h -p main -o %T)" = idle ]'
+    for name in "$node" pair1 pair2; do slurmd -N "$name"; done
+    wait_for bash -c '[ "$(sinfo -h -p main,pair -o %T | sort -u)" = idle ]'
     echo "export SLURM_CONF=$SLURM_CONF"
 }
 
@@ -135,11 +138,11 @@ down() {
     if lives "$folder/slurmctld.pid"; then
         timeout 5 scancel --user="$user" || true
         # Jobs that ignore requests outlive their daemon.
-        for pid in $(timeout 5 scontrol listpids 2>/dev/null | awk 'NR > 1 && $1 > 1 {print $1}'); do
+        for pid in $(for name in "$node" pair1 pair2; do timeout 5 scontrol listpids '*' "$name"; done 2>/dev/null | awk 'NR > 1 && $1 > 1 {print $1}'); do
             kill -9 "$pid" 2>/dev/null || true
         done
     fi
-    for daemon in slurmd slurmctld slurmdbd mariadbd munged; do
+    for daemon in "slurmd.$node" slurmd.pair1 slurmd.pair2 slurmctld slurmdbd mariadbd munged; do
         lives "$folder/$daemon.pid" && kill -9 "$(cat "$folder/$daemon.pid")" || true
     done
     rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }
@@ -148,6 +151,6 @@ down() {
 case $command in
     up) up ;;
     down) down ;;
-    slurmd) slurmd ;;
+    slurmd) slurmd -N "$node" ;;
     *) skip "no such command: $command" ;;
 esac

@@ -22,7 +22,7 @@ ROOT = HERE.parent.parent
 
 # Two trainings of seconds, and an evaluation of each and of the base.
 SMALL = """
-include = ["{root}/experiments/quickstart.toml"]
+include = ["{root}/tests/fixtures/untrained_and_grpo.toml"]
 name = "small"
 [train]
 max_steps = {steps}
@@ -36,11 +36,13 @@ samples = {{ mini_arena = 1 }}
 limit = 16
 [run]
 seeds = [1, 2]
+{run}
 [run.needs]
 memory = "3GiB"
 time = "{time}"
 [run.slurm]
 stop_before = "1m"
+{slurm}
 [table]
 cols = ["mini_arena.pass@1"]
 """
@@ -49,11 +51,11 @@ cols = ["mini_arena.pass@1"]
 class Place:
     """A folder of results, and a spec."""
 
-    def __init__(self, folder, program, steps=6, time_limit="10m"):
+    def __init__(self, folder, program, steps=6, time_limit="10m", run="", slurm=""):
         self.folder, self.program = folder, program
         self.results = folder / "results"
         self.spec = folder / "small.toml"
-        self.spec.write_text(SMALL.format(root=ROOT, steps=steps, time=time_limit))
+        self.spec.write_text(SMALL.format(root=ROOT, steps=steps, time=time_limit, run=run, slurm=slurm))
         self.table = self.results / "tables" / "small"
 
     def recode(self, *arguments, results=None, check=True):
@@ -86,11 +88,15 @@ class Place:
     def wait_until_done(self):
         self.wait("all jobs are done", lambda: all(row["state"] == "done" for row in self.states().values()))
 
-    def compare_with_a_run_here(self):
-        """The report job has written the table, and it has the bytes of a run on this machine."""
+    def wait_for_the_table(self):
+        """The report job has written the table."""
         self.wait("the table", lambda: (self.table / "table.json").is_file() and not running())
+
+    def compare_with_a_run_here(self, *more):
+        """The table has the bytes of a run on this machine."""
+        self.wait_for_the_table()
         here = self.folder / "here"
-        self.recode("run", str(self.spec), "--on", "local", "--jobs", "2", results=here)
+        self.recode("run", str(self.spec), "--on", "local", "--jobs", "2", *more, results=here)
         for name in ["table.md", "table.csv"]:
             same = filecmp.cmp(self.table / name, here / "tables" / self.table.name / name, shallow=False)
             assert same, f"{name} differs from that of a run here"
@@ -111,6 +117,32 @@ def test_a_grid_gives_the_table_of_a_local_run(place):
     assert "nothing is missing" in again, again
     place.wait_until_done()
     place.compare_with_a_run_here()
+
+
+def test_the_quickstart_gives_the_table_that_is_kept_in_git(place):
+    place.spec = ROOT / "experiments" / "quickstart.toml"
+    place.table = place.results / "tables" / "quickstart"
+    place.submit()
+    place.wait("all jobs are done", lambda: all(row["state"] == "done" for row in place.states().values()), seconds=1800)
+    place.wait_for_the_table()
+    kept = subprocess.run(["git", "ls-files", "results/tables/quickstart"], cwd=ROOT, text=True, capture_output=True, check=True)
+    kept = kept.stdout.split()
+    assert "results/tables/quickstart/table.md" in kept, kept
+    for name in kept:
+        same = filecmp.cmp(ROOT / name, place.results.parent / name, shallow=False)
+        assert same, f"{name} differs from the one in git"
+
+
+def test_a_training_over_two_nodes_gives_the_table_of_one_process(place):
+    place.submit()
+    place.wait_until_done()
+    for folder in place.results.glob("jobs/train-*"):
+        attempts = json.loads((folder / "provenance.json").read_text())["attempts"]
+        assert [one["ranks"] for one in attempts] == [4], attempts
+        assert not list(folder.glob("ranks-*")), "the key lies in the folder"
+    nodes = slurm("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,NodeList").splitlines()
+    assert any(line.endswith("|pair[1-2]") for line in nodes), nodes
+    place.compare_with_a_run_here("--set", "run.nodes=1", "--set", "run.ranks=1")
 
 
 def test_an_evaluation_waits_for_its_own_training_alone(place):
@@ -198,8 +230,9 @@ def test_a_dead_node_gives_its_job_back(place):
     place.submit()
     place.wait("a training runs", lambda: any(row["state"] == "running" for row in place.of_kind("train").values()))
     cluster = pathlib.Path(os.environ["SLURM_CONF"]).parent
-    pid = int((cluster / "slurmd.pid").read_text())
-    for victim in slurm("scontrol", "listpids").splitlines()[1:]:
+    node = os.uname().nodename.split(".")[0]
+    pid = int((cluster / f"slurmd.{node}.pid").read_text())
+    for victim in slurm("scontrol", "listpids", "*", node).splitlines()[1:]:
         number = int(victim.split()[0])
         if number > 1:
             try:
@@ -210,16 +243,20 @@ def test_a_dead_node_gives_its_job_back(place):
     time.sleep(3)
     subprocess.run([HERE / "cluster.sh", "slurmd", cluster], check=True)
     # It refuses where the node has come back by itself.
-    node = f"NodeName={os.uname().nodename.split('.')[0]}"
-    subprocess.run(["scontrol", "update", node, "State=RESUME"], capture_output=True)
+    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], capture_output=True)
     place.wait("the queue is empty", lambda: not running())
     place.submit()
     place.wait_until_done()
     place.compare_with_a_run_here()
 
 
-# The scenarios whose spec differs: steps, and the time limit.
+# The scenarios whose spec differs: steps, the time limit, further lines.
 SPECS = {
+    # Two processes on each of two nodes, which are this machine.
+    "test_a_training_over_two_nodes_gives_the_table_of_one_process": {
+        "run": 'ranks = 4\nnodes = 2\nnetwork = "127.0.0.1"',
+        "slurm": 'partition = "pair"',
+    },
     "test_a_preempted_training_goes_on_where_it_was": {"steps": 60},
     "test_cancelled_jobs_are_submitted_once_more": {"steps": 40},
     "test_a_dead_node_gives_its_job_back": {"steps": 40},

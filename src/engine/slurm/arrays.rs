@@ -11,7 +11,9 @@ use crate::{
 /// What a task asks a node for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
-    /// The GPUs.
+    /// The nodes.
+    pub(super) nodes: usize,
+    /// The GPUs of each node.
     pub(super) gpus: usize,
 }
 
@@ -44,7 +46,7 @@ pub(super) struct Array<'a> {
 pub(super) fn arrays<'a>(
     jobs: &[&'a Job],
     queued: &BTreeMap<JobId, TaskId>,
-    (needs, ranks): (&Needs, usize),
+    (needs, [ranks, nodes]): (&Needs, [usize; 2]),
     limit: u32,
 ) -> Vec<Array<'a>> {
     let mut arrays: Vec<Array<'a>> = Vec::new();
@@ -67,8 +69,11 @@ pub(super) fn arrays<'a>(
             ([], [(number, index)]) => (Wait::Before(*number), Some(*index)),
             _ => (Wait::Tasks(here, before), Some(0)),
         };
+        let ranks = job.work.ranks(ranks);
+        let nodes = nodes.clamp(1, ranks);
         let shape = Shape {
-            gpus: job.work.gpus(needs.gpus, ranks),
+            nodes,
+            gpus: job.work.gpus(needs.gpus, ranks / nodes),
         };
         let fits = |array: &Array<'_>| {
             let is_free = match index {
@@ -151,7 +156,7 @@ mod tests {
         let jobs: Vec<&Job> = jobs.iter().collect();
 
         assert_eq!(
-            in_words(&arrays(&jobs, &BTreeMap::new(), (&needs(), 1), 1001)),
+            in_words(&arrays(&jobs, &BTreeMap::new(), (&needs(), [1, 1]), 1001)),
             [
                 "Nothing: 0=train-a 1=train-b 2=eval-base",
                 "Array(0): 0=eval-a1 1=eval-b1",
@@ -172,7 +177,7 @@ mod tests {
         let queued = BTreeMap::from([(JobId("train-a".to_owned()), (77, 5))]);
 
         assert_eq!(
-            in_words(&arrays(&jobs, &queued, (&needs(), 1), 1001)),
+            in_words(&arrays(&jobs, &queued, (&needs(), [1, 1]), 1001)),
             [
                 "Before(77): 5=eval-a",
                 "Nothing: 0=eval-done",
@@ -186,7 +191,7 @@ mod tests {
     fn an_array_is_no_longer_than_the_cluster_allows() {
         let jobs: Vec<Job> = (0..5).map(|n| job(&format!("eval-{n}"), &[])).collect();
         let jobs: Vec<&Job> = jobs.iter().collect();
-        let arrays = arrays(&jobs, &BTreeMap::new(), (&needs(), 1), 2);
+        let arrays = arrays(&jobs, &BTreeMap::new(), (&needs(), [1, 1]), 2);
 
         let sizes: Vec<usize> = arrays.iter().map(|array| array.tasks.len()).collect();
         assert_eq!(sizes, [2, 2, 1]);

@@ -53,6 +53,10 @@ pub struct Slurm<'a> {
     pub retries: u32,
     /// How many processes share each job.
     pub ranks: usize,
+    /// On how many nodes they are.
+    pub nodes: usize,
+    /// The arguments of `recode slurm-task` that say so.
+    pub sharing: Vec<String>,
     /// The arguments of this program that print the table, for the job at the end.
     pub report: Vec<String>,
 }

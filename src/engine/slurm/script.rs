@@ -13,14 +13,16 @@ pub(super) fn options(
     comment: &str,
     log: &Path,
 ) -> Vec<String> {
+    let nodes = shape.map_or(1, |shape| shape.nodes);
     let mut options = vec![
         format!("--job-name={JOB_NAME}"),
         format!("--comment={comment}"),
         format!("--output={}", log.display()),
         // A task that goes back into the queue keeps what it has said before.
         "--open-mode=append".to_owned(),
-        "--nodes=1".to_owned(),
-        "--ntasks=1".to_owned(),
+        format!("--nodes={nodes}"),
+        format!("--ntasks={nodes}"),
+        "--ntasks-per-node=1".to_owned(),
         // A task whose training failed would wait for ever.
         "--kill-on-invalid-dep=yes".to_owned(),
     ];
@@ -58,13 +60,16 @@ pub(super) fn options(
 /// A script that prepares a node and then becomes a program.
 ///
 /// `srun` makes a step of the program, because a job that is preempted or cancelled has its steps asked to end at
-/// once, and its script at the very end. A step does not inherit the processors of its job in all versions.
+/// once, and its script at the very end. A step does not inherit the processors of its job in all versions. It runs on
+/// the first node of the job; a program that needs the others starts steps there.
 pub(super) fn script(settings: &SlurmSettings, cpus: Option<u32>, program: &[String]) -> String {
     let mut lines = vec!["#!/bin/bash".to_owned(), "set -e".to_owned()];
     lines.extend(settings.setup.iter().flatten().cloned());
     let words: Vec<String> = program.iter().map(|word| quoted(word)).collect();
     let srun = cpus.map_or_else(String::new, |cpus| {
-        format!("srun --ntasks=1 --cpus-per-task={cpus} --kill-on-bad-exit=0 ")
+        format!(
+            "srun --nodes=1 --ntasks=1 --relative=0 --cpus-per-task={cpus} --kill-on-bad-exit=0 "
+        )
     });
     lines.push(format!("exec {srun}{}", words.join(" ")));
     lines.push(String::new());

@@ -1,6 +1,12 @@
 //! Submitting the jobs of a plan that are not done and not in the queue.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    panic::resume_unwind,
+    path::Path,
+    thread,
+};
 
 use super::{
     Slurm, SlurmError, Survey, Ticket,
@@ -18,8 +24,11 @@ use crate::{
     },
     engine::EngineError,
     plan::{Job, JobId, Plan},
-    results::{Claim, JobDir, Owner},
+    results::{Claim, JobDir, Owner, ResultsError},
 };
+
+/// How many folders are written at the same time.
+const WRITERS: usize = 16;
 
 /// What was submitted, and where all jobs stand after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +78,9 @@ impl Slurm<'_> {
         let key = key();
         let folder = folder.join(&key);
         fs::create_dir_all(&folder).map_err(DiskError::write(&folder))?;
-        for job in &jobs {
-            self.store.job_dir(&job.id).prepare(job)?;
-        }
-        for array in arrays(&jobs, &queued, (self.needs, self.ranks), facts.array_limit) {
+        self.prepare(&jobs)?;
+        let shared = (self.needs, [self.ranks, self.nodes]);
+        for array in arrays(&jobs, &queued, shared, facts.array_limit) {
             let place = submission.arrays.len();
             let number = self.submit_array(&array, &submission.arrays, &folder, &key)?;
             submission.arrays.push(number);
@@ -85,13 +93,27 @@ impl Slurm<'_> {
         Ok(submission)
     }
 
+    /// Writes the folders of the jobs. A disk flushes many files at once in the time of one.
+    fn prepare(&self, jobs: &[&Job]) -> Result<(), ResultsError> {
+        let part = jobs.len().div_ceil(WRITERS).max(1);
+        let prepare = |job: &&Job| self.store.job_dir(&job.id).prepare(job);
+        thread::scope(|scope| {
+            let start = |part| scope.spawn(move || <[&Job]>::iter(part).try_for_each(prepare));
+            let threads: Vec<_> = jobs.chunks(part).map(start).collect();
+            threads
+                .into_iter()
+                .try_for_each(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    }
+
     /// The jobs to submit. A training whose model was removed is done again if a job needs it.
     fn open_jobs<'a>(&self, plan: &'a Plan, survey: &Survey) -> Vec<&'a Job> {
         let mut open: Vec<&Job> = Vec::new();
+        let mut needed: BTreeSet<&JobId> = BTreeSet::new();
         for job in plan.jobs.iter().rev() {
-            let is_needed = open.iter().any(|other| other.after.contains(&job.id));
             let lacks_model = || self.store.job_dir(&job.id).lacks_model();
-            if survey.is_open(&job.id) || (is_needed && lacks_model()) {
+            if survey.is_open(&job.id) || (needed.contains(&job.id) && lacks_model()) {
+                needed.extend(&job.after);
                 open.push(job);
             }
         }
@@ -134,15 +156,14 @@ impl Slurm<'_> {
         );
         options.push(format!("--array={}", ranges(array.tasks.keys().copied())));
         options.extend(dependency(&array.wait, numbers));
-        let program = [
+        let mut program = vec![
             self.program.display().to_string(),
             "slurm-task".to_owned(),
             list.display().to_string(),
             "--retries".to_owned(),
             self.retries.to_string(),
-            "--ranks".to_owned(),
-            self.ranks.to_string(),
         ];
+        program.extend(self.sharing.iter().cloned());
         let script = script::script(self.settings, Some(self.needs.cpus), &program);
         let number = self.client.submit(&options, &script)?;
         for (task, job) in &array.tasks {

@@ -117,7 +117,9 @@ for word; do echo \"$word\"; done > {place}/arguments.$n; cat > {place}/script.$
             needs: &needs,
             settings: &settings,
             retries: 1,
-            ranks: 1,
+            ranks: 4,
+            nodes: 2,
+            sharing: ["--ranks", "4", "--nodes", "2"].map(String::from).to_vec(),
             report: ["report", "a spec.toml"].map(String::from).to_vec(),
         };
         slurm.submit(&plan())
@@ -163,6 +165,9 @@ fn a_plan_becomes_arrays_and_a_report() {
         "--requeue",
         "--signal=USR1@300",
         "--gres=gpu:2",
+        "--nodes=2",
+        "--ntasks=2",
+        "--ntasks-per-node=1",
         "--cpus-per-task=4",
         "--mem=65536M",
         "--time=1440",
@@ -195,9 +200,12 @@ fn a_plan_becomes_arrays_and_a_report() {
         .find(|word| word.ends_with("0.tasks"))
         .unwrap();
     assert!(
-        script.contains("exec srun --ntasks=1 --cpus-per-task=4"),
+        script.contains("exec srun --nodes=1 --ntasks=1 --relative=0 --cpus-per-task=4"),
         "{script}"
     );
+    assert!(script.ends_with("--ranks 4 --nodes 2\n"), "{script}");
+    let report = cluster.file("arguments.103");
+    assert!(report.contains("--nodes=1\n"), "{report}");
     assert_eq!(task_of(Path::new(list), 1).unwrap().0, "eval-base");
     assert!(task_of(Path::new(list), 2).is_err());
 }

@@ -828,13 +828,13 @@ fn no_two_jobs_get_the_same_gpu_and_none_overtakes_one_that_waits_for_more() {
 #[test]
 fn a_job_with_more_processes_than_gpus_says_so_and_others_go_on() {
     let mut bench = Bench::new(&[("train-1", &[]), ("eval-2", &[])]);
-    bench.settings.ranks = 4;
+    bench.settings.sharing.ranks = 4;
     let text = "name = \"t\"\nrun.backend = \"cuda\"";
     bench.jobs[0].work.backend = plan_of(text).jobs[0].work.backend;
     bench.devices = vec!["0".to_owned(), "1".to_owned()];
 
     let summary = bench.run(|order| {
-        assert_eq!((order.ranks, order.devices), (4, &[][..]));
+        assert_eq!((order.sharing.ranks, order.devices), (4, &[][..]));
         succeeds(order, 0)
     });
 

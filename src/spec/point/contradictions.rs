@@ -16,6 +16,30 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &Settings) {
     if settings.model.base == "scratch" {
         scratch(report, settings);
     }
+    nodes(report, settings);
+}
+
+/// Each node has as many ranks, and they reach each other.
+fn nodes(report: &mut PointReport<'_>, settings: &Settings) {
+    let run = &settings.run;
+    let (ranks, nodes) = (run.ranks, run.nodes);
+    if nodes == 0 || ranks % nodes != 0 {
+        let least = ranks.next_multiple_of(nodes.max(1));
+        report.contradict(
+            format!("{ranks} processes cannot be spread evenly over {nodes} nodes"),
+            (report.layered.get("run.nodes"), "must divide `run.ranks`"),
+            (report.layered.get("run.ranks"), "the processes"),
+            &format!("set `run.ranks` to {least}, or change `run.nodes`"),
+        );
+    }
+    let is_address = run
+        .network_address()
+        .is_some_and(|address| !address.is_unspecified());
+    if let Some(network) = run.network.as_ref().filter(|_| !is_address) {
+        let title = format!("`{network}` is no address in a network");
+        let label = "an address of four numbers, or of IPv6";
+        report.contradiction("run.network", title, label);
+    }
 }
 
 fn training(report: &mut PointReport<'_>, train: &TrainSettings) {

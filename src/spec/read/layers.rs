@@ -64,6 +64,7 @@ impl Layers {
             end: 0,
         };
         layers.defaults();
+        layers.site(environment);
         match read(file) {
             Ok(text) => layers.file(spec, file, text),
             Err(error) => {
@@ -100,7 +101,8 @@ impl Layers {
         }
     }
 
-    fn file(&mut self, source: usize, path: &Path, text: String) {
+    /// Adds the layers of a file: those that it includes, and then its own.
+    pub(super) fn file(&mut self, source: usize, path: &Path, text: String) {
         self.sources.set_text(source, text);
         let before = self.trees.len();
         self.parse(source);
@@ -275,7 +277,7 @@ fn unknown_variable(name: &str, path: &str, place: Place) -> Problem {
 }
 
 /// Why a file cannot be read.
-enum Unreadable {
+pub(super) enum Unreadable {
     /// There is none.
     Nothing(String),
     /// It is there.
@@ -292,7 +294,7 @@ fn read_included(file: &Path) -> Result<String, Unreadable> {
 }
 
 /// The text of a file.
-fn read(file: &Path) -> Result<String, Unreadable> {
+pub(super) fn read(file: &Path) -> Result<String, Unreadable> {
     let fault = |reason: String, help| Unreadable::Fault { reason, help };
     if file.is_dir() {
         let help = "name a file in it";

@@ -3,5 +3,6 @@
 pub(in crate::spec) mod layered;
 pub(in crate::spec) mod layers;
 pub(in crate::spec) mod node;
+mod site;
 pub(in crate::spec) mod source;
 pub(in crate::spec) mod surroundings;

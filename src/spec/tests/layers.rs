@@ -185,3 +185,47 @@ fn an_axis_of_an_included_file_is_replaced() {
 
     assert_eq!(load_in(folder.path(), &[], &[]).unwrap().points.len(), 1);
 }
+
+/// The file of a site is weaker than the spec and than what the spec includes.
+#[test]
+fn a_site_says_how_jobs_run_and_nothing_else() {
+    let folder = project();
+    write(folder.path(), "x.toml", "name = \"x\"\n[run]\nslots = 3\n");
+    let site = folder.path().join("site.toml");
+    let named = [("RECODE_SITE", site.to_str().unwrap())];
+    let text =
+        "[run]\nslots = 5\n[run.slurm]\npartition = \"gpu\"\nsetup = [\"module load cuda\"]\n";
+    write(folder.path(), "site.toml", text);
+
+    let experiment = load_in(folder.path(), &named, &[]).unwrap();
+
+    assert_eq!(experiment.run.slots, 3);
+    assert_eq!(experiment.run.slurm.partition.as_deref(), Some("gpu"));
+    let origin = &experiment.origins["run.slurm.partition"];
+    assert_eq!(*origin, format!("{}:4:13", site.display()));
+    let flag = "run.slurm.partition=\"debug\"";
+    let flagged = load_in(folder.path(), &named, &[flag]).unwrap();
+    assert_eq!(flagged.run.slurm.partition.as_deref(), Some("debug"));
+
+    let text = "[run]\nseeds = [1]\nbackend = \"cpu\"\n[train]\nmax_steps = 3\n";
+    write(folder.path(), "site.toml", text);
+    let mistakes = load_in(folder.path(), &named, &[]).unwrap_err();
+    for expected in [
+        "cannot set `run.seeds`",
+        "cannot set `run.backend`",
+        "cannot set `train`",
+    ] {
+        assert!(mistakes.contains(expected), "{mistakes}");
+    }
+    assert!(
+        mistakes.contains("error[E118]") && mistakes.contains("RECODE_SITE"),
+        "{mistakes}"
+    );
+
+    std::fs::remove_file(&site).unwrap();
+    let mistakes = load_in(folder.path(), &named, &[]).unwrap_err();
+    assert!(
+        mistakes.contains("of the site") && mistakes.contains("cannot be read"),
+        "{mistakes}"
+    );
+}

@@ -63,3 +63,20 @@ needs = { gpu = 1, gpu_mem = \"70\", time = \"20\" }
     x.toml: 6 problems
     "#);
 }
+
+#[test]
+fn nodes_have_as_many_processes_each_and_a_network_that_is_one() {
+    let text = "name = \"x\"\n[run]\nranks = 5\nnodes = 2\n";
+    let found = mistakes(text);
+    assert!(
+        found.contains("5 processes cannot be spread evenly over 2 nodes")
+            && found.contains("set `run.ranks` to 6"),
+        "{found}"
+    );
+    for network in ["10.1.0", "0.0.0.0", "ib0"] {
+        let text = format!("name = \"x\"\n[run]\nnetwork = \"{network}\"\n");
+        let found = mistakes(&text);
+        let expected = format!("`{network}` is no address in a network");
+        assert_eq!(found.matches(&expected).count(), 1, "{found}");
+    }
+}

@@ -1,8 +1,13 @@
 //! Ranks as threads of one process.
 
-use std::{os::unix::net::UnixStream, thread};
+mod nodes;
+
+use std::{os::unix::net::UnixStream, sync::mpsc, thread, time::Duration};
 
 use super::{Local, RankError, Ranks, share};
+
+/// Longer than any of these tests.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Runs `act` as each of `count` ranks at the same time; the results are in the order of ranks.
 pub(crate) fn on_ranks<T: Send>(count: usize, act: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
@@ -12,9 +17,11 @@ pub(crate) fn on_ranks<T: Send>(count: usize, act: impl Fn(Ranks) -> T + Sync) -
     let (links, others): (Vec<_>, Vec<_>) = (1..count).map(|_| UnixStream::pair().unwrap()).unzip();
     let act = &act;
     thread::scope(|scope| {
-        let mut threads = vec![scope.spawn(move || act(Ranks::new(Local::lead(links).unwrap())))];
+        let lead = move || act(Ranks::new(Local::lead(links, PATIENCE).unwrap()));
+        let mut threads = vec![scope.spawn(lead)];
         for link in others {
-            threads.push(scope.spawn(move || act(Ranks::new(Local::follow(link).unwrap()))));
+            let follow = move || act(Ranks::new(Local::follow(link, PATIENCE).unwrap()));
+            threads.push(scope.spawn(follow));
         }
         threads.into_iter().map(|one| one.join().unwrap()).collect()
     })
@@ -105,4 +112,34 @@ fn shares_follow_one_another() {
         [0..2, 2..4, 4..7]
     );
     assert_eq!([share(1, 0, 2), share(1, 1, 2)], [0..0, 0..1]);
+}
+
+#[test]
+fn a_rank_that_gives_no_sign_of_life_is_not_waited_for() {
+    let (link, _silent) = UnixStream::pair().unwrap();
+
+    let error = Local::lead(vec![link], Duration::from_millis(60)).unwrap_err();
+
+    assert!(
+        matches!(error, RankError::Silent { rank: 1, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_rank_that_lives_and_does_not_do_its_part_is_waited_for_so_long() {
+    let (link, other) = UnixStream::pair().unwrap();
+    let patience = Duration::from_millis(1200);
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _lives = Local::follow(other, patience).unwrap();
+            // It does nothing until the first rank has given up.
+            let _ = is_done.recv();
+        });
+        let mut first = Local::lead(vec![link], patience).unwrap();
+        let error = super::Exchange::trade(&mut first, vec![vec![], vec![]]).unwrap_err();
+        drop(done);
+        assert!(matches!(error, RankError::Late { rank: 1, .. }), "{error}");
+    });
 }
