@@ -25,7 +25,7 @@ const TEMPLATE: &str = include_str!("init.toml");
 
 const AFTER_HELP: &str = "\
 Without FILE, the experiments, prompts and data that come with the program are written into the current folder:
-`experiments/`, `datasets/` and `docs/spec.schema.json`, about 9 MB. With FILE they are, too, unless the current
+`experiments/`, `datasets/` and `docs/spec.schema.json`, about 10 MB. With FILE they are, too, unless the current
 folder is in a project. Files that are there are never changed.";
 
 /// Arguments of `recode init`.

@@ -87,7 +87,8 @@ fn experiments() -> impl Iterator<Item = &'static str> {
 }
 
 fn is_experiment(path: &str) -> bool {
-    path.starts_with(EXPERIMENTS) && path.ends_with(".toml")
+    let ending = Path::new(path).extension();
+    path.starts_with(EXPERIMENTS) && ending.is_some_and(|ending| ending == "toml")
 }
 
 #[cfg(test)]
@@ -137,10 +138,11 @@ mod tests {
         if env::var("INSTA_UPDATE").is_ok_and(|update| update == "always")
             && !wanted.iter().eq(&listed)
         {
-            let rows: String = wanted
+            let rows: Vec<String> = wanted
                 .iter()
                 .map(|path| format!("    {path:?},\n"))
                 .collect();
+            let rows = rows.concat();
             let file = root().join("src/shipped/list.rs");
             let text = fs::read_to_string(&file).unwrap();
             let (head, _) = text.split_once("files![\n").unwrap();
