@@ -11,7 +11,8 @@ use super::{
 use crate::{
     eval::EvalError,
     launch::Ended,
-    worker::{self, Origin, Way, WorkerError},
+    train::TrainError,
+    worker::{self, Origin, TeacherError, Way, WorkerError},
 };
 
 /// Arguments of `recode job`.
@@ -90,6 +91,9 @@ fn exit_of(error: &WorkerError) -> Exit {
         | WorkerError::ModelChanged { .. }
         | WorkerError::TextsHaveNoTarget
         | WorkerError::NoModel(_)
+        | WorkerError::Teacher(
+            TeacherError::OtherModel { .. } | TeacherError::OtherVocabulary { .. },
+        )
         | WorkerError::Eval(
             EvalError::Tasks { .. } | EvalError::UnknownTask { .. } | EvalError::Prompt { .. },
         ) => Exit::WrongInput,
@@ -99,6 +103,8 @@ fn exit_of(error: &WorkerError) -> Exit {
             ..
         }
         | WorkerError::Disk(_)
+        | WorkerError::Teacher(TeacherError::Remote(_))
+        | WorkerError::Train(TrainError::Teacher { .. })
         | WorkerError::Eval(EvalError::Remote { .. } | EvalError::Keep(_)) => Exit::Shortage,
         _ => Exit::JobFailed,
     }

@@ -81,19 +81,16 @@ pub(super) fn shortfalls_with<'a>(
 }
 
 fn keys<'a>(jobs: &[&Job]) -> Vec<Shortfall<'a>> {
-    let mut keys: Vec<(NoKey, &str)> = Vec::new();
-    for remote in jobs.iter().filter_map(|job| job.work.remote()) {
+    let mut keys: Vec<(NoKey, String)> = Vec::new();
+    for remote in jobs.iter().flat_map(|job| job.work.endpoints()) {
         if let Some(no_key) = remote.missing()
             && keys.iter().all(|(known, _)| *known != no_key)
         {
-            keys.push((no_key, remote.address()));
+            keys.push((no_key, remote.address().to_owned()));
         }
     }
     keys.into_iter()
-        .map(|(no_key, address)| Shortfall::Key {
-            no_key,
-            address: address.to_owned(),
-        })
+        .map(|(no_key, address)| Shortfall::Key { no_key, address })
         .collect()
 }
 

@@ -149,12 +149,13 @@ impl<'a> Builder<'a> {
         }
         let algorithm = &train.algorithm;
         let teacher_path = match algorithm.teacher() {
-            Some(teacher) => {
+            Some(teacher) if algorithm.remote_teacher().is_none() => {
                 let role = format!("train.{}.teacher", algorithm.name());
                 let teacher = self.inputs.model(&teacher)?;
                 Some(self.take(&role, teacher, &mut digests))
             }
-            None => None,
+            // A server does not show its weights: its address and the model's name are in the identity.
+            _ => None,
         };
         let evaluation = match eval {
             Some(eval) => Some(Box::new(TrainEval {

@@ -67,7 +67,7 @@ fn train_identity(work: &Work, settings: &TrainSettings, evaluation: Option<&Tra
         );
     }
     without_reward_paths(&mut train, &work.digests);
-    without_teacher(&mut train);
+    without_teacher(&mut train, settings.algorithm.remote_teacher().as_ref());
     let mut model = model_identity(&work.model);
     let adapter = &work.model.adapter;
     let adapter = if adapter.kind == AdapterKind::None {
@@ -182,12 +182,17 @@ fn without_reward_paths(train: &mut Map<String, Json>, digests: &BTreeMap<String
     }
 }
 
-/// Removes the name or the folder of a teacher, whose digest is in the identity.
-fn without_teacher(train: &mut Map<String, Json>) {
+/// Removes the name or the folder of a teacher, whose digest is in the identity. A remote one is known by its
+/// address and its name alone.
+fn without_teacher(train: &mut Map<String, Json>, remote: Option<&RemoteSettings>) {
     let algorithm = train.get_mut("algorithm").and_then(Json::as_object_mut);
     for settings in algorithm.into_iter().flatten() {
         if let Json::Object(settings) = settings.1 {
             settings.remove("teacher");
+            if let Some(remote) = remote {
+                let who = json!({ "base_url": remote.address(), "model": remote.model });
+                settings.insert("remote".to_owned(), who);
+            }
         }
     }
 }

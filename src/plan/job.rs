@@ -232,6 +232,14 @@ impl Work {
         }
     }
 
+    /// All endpoints that this work sends requests to: that of its model, and that of its teacher.
+    pub fn endpoints(&self) -> Vec<RemoteSettings> {
+        let teacher = self
+            .as_train()
+            .and_then(|train| train.algorithm.remote_teacher());
+        self.remote().cloned().into_iter().chain(teacher).collect()
+    }
+
     /// The endpoint that this work sends requests to, if its model is at one.
     pub fn remote(&self) -> Option<&RemoteSettings> {
         match (&self.task, &self.start) {

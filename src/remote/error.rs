@@ -25,10 +25,12 @@ pub enum RemoteError {
         complaint: String,
     },
     /// The answer does not have the format of an OpenAI-compatible server.
-    #[error("the answer of `{url}` is not a chat completion: {reason}")]
+    #[error("the answer of `{url}` is not {expected}: {reason}")]
     Answer {
         /// The address.
         url: String,
+        /// What was expected.
+        expected: &'static str,
         /// What is wrong with it.
         reason: String,
     },

@@ -1,6 +1,7 @@
 //! Texts from a model behind an OpenAI-compatible endpoint.
 //!
-//! A [`Remote`] sends a conversation and returns the answer. It retries requests whose failure may be
+//! A [`Remote`] sends a conversation and returns the answer, or sends tokens and returns how likely they
+//! were. It retries requests whose failure may be
 //! temporary (no connection, too many requests, a failing server) with growing pauses. The API key stays
 //! secret: neither `Debug` output nor an error contains it, even if the server repeats it.
 
@@ -8,6 +9,7 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod pace;
+mod scored;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -25,12 +27,13 @@ use ureq::{Agent, Body, http::Response};
 
 pub use error::RemoteError;
 use pace::Pace;
+pub use scored::Scored;
 pub use settings::{NoKey, RemoteSettings};
 
 /// The address and the name of a model, and the key for it.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// The address before `/chat/completions`, such as `http://localhost:8000/v1`.
+    /// The address before `/chat/completions` and `/completions`, such as `http://localhost:8000/v1`.
     pub base_url: String,
     /// The model's name there.
     pub model: String,
@@ -154,10 +157,20 @@ impl Remote {
 
     /// Requests an answer, and retries as often as `Patience` allows.
     pub fn ask(&self, chat: &Chat) -> Result<Answer, RemoteError> {
+        self.call(&Call {
+            path: "chat/completions",
+            expected: "a chat completion",
+            body: chat,
+            read: &answer,
+        })
+    }
+
+    /// Sends a request, and retries as often as `Patience` allows.
+    fn call<T>(&self, call: &Call<'_, impl Serialize, T>) -> Result<T, RemoteError> {
         let mut attempt = 1;
         loop {
             let begun = Instant::now();
-            let (error, asked_pause) = match self.attempt(chat) {
+            let (error, asked_pause) = match self.attempt(call) {
                 Ok(answer) => return Ok(answer),
                 Err(refusal) => refusal,
             };
@@ -185,19 +198,22 @@ impl Remote {
     }
 
     /// Sends one request; an error comes with the pause that the server asks for.
-    fn attempt(&self, chat: &Chat) -> Result<Answer, (RemoteError, Option<Duration>)> {
+    fn attempt<T>(
+        &self,
+        call: &Call<'_, impl Serialize, T>,
+    ) -> Result<T, (RemoteError, Option<Duration>)> {
         if let Some(pace) = &self.pace {
             pace.wait();
         }
         let base_url = self.endpoint.base_url.trim_end_matches('/');
-        let url = format!("{base_url}/chat/completions");
+        let url = format!("{base_url}/{}", call.path);
         let mut request = self.agent.post(&url);
         if let Some(key) = &self.endpoint.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
         let body = Request {
             model: &self.endpoint.model,
-            chat,
+            body: call.body,
         };
         let response = request.send_json(&body).map_err(|source| {
             let source = Box::new(source);
@@ -220,9 +236,15 @@ impl Remote {
             let url = url.clone();
             (RemoteError::Unreachable { url, source }, None)
         })?;
-        answer(&text).map_err(|reason| {
+        (call.read)(&text).map_err(|reason| {
             let reason = self.redacted(&reason);
-            (RemoteError::Answer { url, reason }, None)
+            let expected = call.expected;
+            let error = RemoteError::Answer {
+                url,
+                expected,
+                reason,
+            };
+            (error, None)
         })
     }
 
@@ -241,6 +263,16 @@ impl Remote {
             _ => text.to_owned(),
         }
     }
+}
+
+/// A request, and how its answer is read.
+struct Call<'a, B, T> {
+    /// The end of the address.
+    path: &'static str,
+    /// What the answer is, for errors.
+    expected: &'static str,
+    body: &'a B,
+    read: &'a dyn Fn(&str) -> Result<T, String>,
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
@@ -266,10 +298,10 @@ fn answer(text: &str) -> Result<Answer, String> {
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct Request<'a, B> {
     model: &'a str,
     #[serde(flatten)]
-    chat: &'a Chat,
+    body: &'a B,
 }
 
 #[derive(Deserialize)]

@@ -8,10 +8,10 @@ use super::{Endpoint, Patience, Remote};
 use crate::settings::{Kind, from_to, settings, whole};
 
 settings! {
-    /// The table `model.remote`: a model behind an OpenAI-compatible endpoint.
+    /// A model behind an OpenAI-compatible endpoint.
     pub struct RemoteSettings {
-        /// The address of an OpenAI-compatible endpoint before `/chat/completions`, such as
-        /// `http://localhost:8000/v1`; it is written to files, so it must hold no secret.
+        /// The address of an OpenAI-compatible endpoint before `/chat/completions` or `/completions`,
+        /// such as `http://localhost:8000/v1`; it is written to files, so it must hold no secret.
         #[serde(default)]
         #[key(Kind::Text)]
         pub base_url: String,
@@ -65,6 +65,23 @@ impl RemoteSettings {
     /// The address without a slash at its end, as it enters a job's identity.
     pub fn address(&self) -> &str {
         self.base_url.trim_end_matches('/')
+    }
+
+    /// The endpoint and the model alone, without how they are asked: what a result depends on.
+    #[must_use]
+    pub fn who(&self) -> Self {
+        Self {
+            base_url: self.address().to_owned(),
+            model: self.model.clone(),
+            key_variable: String::new(),
+            concurrency: 0,
+            requests_per_minute: 0,
+            attempts: 0,
+            longest_pause_seconds: 0,
+            timeout_seconds: 0,
+            dollars_per_million_prompt_tokens: 0.0,
+            dollars_per_million_completion_tokens: 0.0,
+        }
     }
 
     /// The API key that the environment lacks, if the model needs one.

@@ -228,3 +228,91 @@ fn pauses_double_up_to_the_longest_and_follow_the_server() {
         (3, 4)
     );
 }
+
+/// The answer about the tokens 7, 8 and 9, of which the last two have these log-probabilities.
+fn echo(log_probs: &Value) -> String {
+    let logprobs = json!({"tokens": ["a", " b", " c", "!"], "token_logprobs": log_probs});
+    let usage = json!({"prompt_tokens": 3, "completion_tokens": 1});
+    let choice = json!({"text": "a b c!", "logprobs": logprobs});
+    json!({"model": "m-1", "choices": [choice], "usage": usage}).to_string()
+}
+
+#[test]
+fn tokens_are_sent_as_numbers_and_come_back_with_their_log_probabilities() {
+    let (address, requests) = serve(vec![(200, "", echo(&json!([null, -0.5, -0.1, -3.0])))]);
+
+    let scored = remote(&address).score(&[7, 8, 9]).unwrap();
+
+    // The drawn token is left out.
+    assert_eq!(scored.log_probs, [-0.5, -0.1]);
+    assert_eq!(scored.texts, ["a", " b", " c"]);
+    assert_eq!(scored.model.as_deref(), Some("m-1"));
+    assert_eq!((scored.prompt_tokens, scored.completion_tokens), (3, 1));
+    let (head, body) = requests.recv().unwrap();
+    assert!(head.starts_with("post /v1/completions http/1.1"), "{head}");
+    assert_eq!(
+        body,
+        json!({"model": "m", "prompt": [7, 8, 9], "echo": true, "logprobs": 1, "max_tokens": 1, "temperature": 1.0})
+    );
+}
+
+#[test]
+fn every_float_survives_its_way_as_text() {
+    let values = [-0.1_f32, -1.0e-7, -13.559_899, -f32::MIN_POSITIVE];
+    let given = json!([null, values[0], values[1], values[2], values[3]]);
+    let text = json!({"choices": [{"logprobs": {"token_logprobs": given}}]}).to_string();
+
+    assert_eq!(scored::read(&text, &[1; 5]).unwrap().log_probs, values);
+}
+
+#[test]
+fn an_answer_without_the_log_probability_of_each_token_is_refused() {
+    let refused = |text: String| scored::read(&text, &[7, 8, 9]).unwrap_err();
+    let holes = [
+        (
+            json!([null, null, -0.1]),
+            "token 2 of 3 (number 8) is `null`",
+        ),
+        (
+            json!([null, -0.1, -9999.0]),
+            "token 3 of 3 (number 9) is `-9999`",
+        ),
+        (json!([null, -0.1, 0.5]), "token 3 of 3 (number 9) is `0.5`"),
+        // One token that was drawn, as from a server that does not know `echo`.
+        (
+            json!([-0.1]),
+            "1 log-probabilities for 3 tokens that were read, but 3 were sent",
+        ),
+        (json!([null, -0.1, -0.1, -0.1, -0.1]), "5 log-probabilities"),
+    ];
+    for (log_probs, expected) in holes {
+        let error = refused(echo(&log_probs));
+        assert!(error.contains(expected), "{error}");
+    }
+    let longer = echo(&json!([null, -0.1, -0.1, -0.1]))
+        .replace("\"prompt_tokens\":3", "\"prompt_tokens\":4");
+    assert!(refused(longer).contains("for 4 tokens that were read, but 3 were sent"));
+    let silent = json!({"choices": [{"text": "a", "logprobs": null}]}).to_string();
+    assert!(refused(silent).contains("no `logprobs.token_logprobs`"));
+    // Python writes this, and no JSON has it.
+    let nan = echo(&json!([null, -0.1, -0.5])).replace("-0.5", "NaN");
+    assert!(refused(nan).contains("expected value"));
+}
+
+/// Oracle: an answer of vLLM 0.16, as quoted in pull request 15189 of llama.cpp, without its alternatives.
+#[test]
+fn an_answer_of_vllm_is_read() {
+    let text = r#"{"id":"cmpl-8c16f81d43846721","object":"text_completion","created":1772367069,
+        "model":"Intel/Qwen3-Coder-Next-int4-AutoRound","choices":[{"index":0,
+        "text":"The step of boiling water is: 1","logprobs":{"text_offset":[0,3,8,11,19,25,28,29,30],
+        "token_logprobs":[null,-8.818763732910156,-1.552642822265625,-13.55989933013916,-2.0115487575531006,
+        -2.2331151962280273,-8.53701114654541,-1.2870503664016724,-0.41059786081314087],
+        "tokens":["The"," step"," of"," boiling"," water"," is",":"," ","1"],
+        "top_logprobs":[null,{" step":-8.818763732910156}]}}]}"#;
+
+    let scored = scored::read(text, &[1; 8]).unwrap();
+
+    assert_eq!(scored.log_probs.len(), 7);
+    assert_eq!(scored.log_probs[0].to_bits(), (-8.818_764_f32).to_bits());
+    assert_eq!(scored.texts.join(""), "The step of boiling water is: ");
+}

@@ -46,6 +46,17 @@ pub enum TrainError {
         /// The cause.
         source: RewardError,
     },
+    /// A remote teacher does not say how likely the completions of a step are. The state before the step is
+    /// saved.
+    #[error(
+        "the teacher does not judge the completions of step {step}; the same command repeats this step and goes on"
+    )]
+    Teacher {
+        /// The step.
+        step: usize,
+        /// The cause.
+        source: io::Error,
+    },
     /// The observer could not write a record.
     #[error("cannot record step {step}")]
     Observe {

@@ -11,6 +11,7 @@ use super::{
     step::Method,
     supervised::SupervisedStep,
     task::Task,
+    teacher::Teacher,
 };
 
 /// The models of a training that never change.
@@ -18,7 +19,7 @@ pub(super) struct Frozen<'a> {
     /// The model before its first update.
     pub(super) start: Decoder,
     /// The model that is imitated.
-    pub(super) teacher: Option<&'a Decoder>,
+    pub(super) teacher: Option<Teacher<'a>>,
 }
 
 /// The method of an algorithm; `draw` says which rows a rollout has.
@@ -49,6 +50,19 @@ pub(super) fn method<'a>(
             "`{}` needs a teacher",
             settings.algorithm.name()
         )));
+    }
+    if let Some(Teacher::Remote(_)) = teacher {
+        let wrong = |text: &str| Err(TrainError::Settings(text.to_owned()));
+        if !objective.samples_teacher {
+            return wrong(
+                "a remote teacher judges only the tokens that were drawn: set `estimator` to `sampled`",
+            );
+        }
+        if (settings.sampling.temperature - 1.0).abs() > f64::EPSILON {
+            return wrong(
+                "a remote teacher answers at a temperature of 1: set `sampling.temperature` to `1.0`",
+            );
+        }
     }
     Ok(Box::new(RolloutStep {
         reference: objective.needs_reference().then_some(frozen.start),

@@ -29,6 +29,7 @@ mod step;
 mod supervised;
 mod target_log_prob;
 mod task;
+mod teacher;
 #[cfg(test)]
 mod tests;
 
@@ -50,3 +51,4 @@ pub use settings::TrainSettings;
 pub use state::{checkpoint_folder, inspect_checkpoints};
 pub use target_log_prob::TargetLogProb;
 pub use task::Row;
+pub use teacher::{RemoteTeacher, Teacher, TeacherQuestion};

@@ -2,11 +2,7 @@
 
 use std::{path::Path, time::Instant};
 
-use crate::{
-    digest::Digest,
-    model::{Decoder, LanguageModel},
-    ranks::Ranks,
-};
+use crate::{digest::Digest, model::LanguageModel, ranks::Ranks};
 
 use super::{
     context::StepContext,
@@ -24,6 +20,7 @@ use super::{
     step::{Method, StepOutput},
     target_log_prob::{Measuring, TargetLogProb},
     task::{CompletionSource, Row, Task},
+    teacher::Teacher,
 };
 
 /// Everything that a training reads, except the model.
@@ -42,8 +39,8 @@ pub struct Inputs<'a> {
     /// The processes that share the training. All of them call [`train`] with the same inputs; the first writes
     /// checkpoints, and its evaluations count.
     pub ranks: &'a Ranks,
-    /// The model that is imitated, frozen; none if the algorithm imitates none.
-    pub teacher: Option<&'a Decoder>,
+    /// The model that is imitated; none if the algorithm imitates none.
+    pub teacher: Option<Teacher<'a>>,
 }
 
 /// The result of a training.
@@ -284,7 +281,12 @@ impl Run<'_> {
             let output = if self.ranks.any(observer.should_stop())? {
                 None
             } else {
-                method.step(&mut self.learner, context, &mut || observer.should_stop())?
+                let taken = method.step(&mut self.learner, context, &mut || observer.should_stop());
+                if let Err(TrainError::Teacher { .. }) = &taken {
+                    // No update was made, so that nothing of the steps before is lost.
+                    self.save(observer)?;
+                }
+                taken?
             };
             let Some(output) = output else {
                 self.save(observer)?;

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use super::remote_teacher::TeacherError;
 use crate::{
     data::DataError,
     device::Unavailable,
@@ -66,6 +67,9 @@ pub enum WorkerError {
         /// The numbers of tokens of teacher and model.
         sizes: [usize; 2],
     },
+    /// A remote teacher cannot be asked, or is another model than the settings say.
+    #[error(transparent)]
+    Teacher(#[from] TeacherError),
     /// A trained model is not what its training has written.
     #[error(
         "`{path}` has changed since its training ended: it has another digest than `outcome.json` says; \

@@ -100,8 +100,8 @@ fn help_with(folder: &Path, ranks: &Ranks, stop: StopFlag) -> Result<(), WorkerE
                 Some(planned) => Some(Evaluation::start(work, planned, ranks, stop.clone())?),
                 None => None,
             };
+            let prepared = Prepared::load(work, train, &dir, ranks, &stop)?;
             let mut observer = Silent { stop, evaluation };
-            let prepared = Prepared::load(work, train, &dir, ranks)?;
             prepared.train(work, train, &dir, ranks, &mut observer)?;
             Ok(())
         }

@@ -1,10 +1,10 @@
 //! A training as a job.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    Context, WorkerError, leader::Leader, lost, model, reward_tools::Tools, train_eval::Evaluation,
-    train_log::TrainLog,
+    Context, StopFlag, WorkerError, leader::Leader, lost, model, remote_teacher::AskedTeacher,
+    reward_tools::Tools, train_eval::Evaluation, train_log::TrainLog,
 };
 use crate::{
     data::{NoteKind, PromptTemplate, TrainingRow, read_training_rows, target_text},
@@ -18,7 +18,7 @@ use crate::{
     reward::UnitTests,
     seed,
     train::{
-        self, Ended, EvaluationRecord, Inputs, Observer, Row, StepRecord, TrainError,
+        self, Ended, EvaluationRecord, Inputs, Observer, Row, StepRecord, Teacher, TrainError,
         TrainSettings, train,
     },
 };
@@ -40,13 +40,23 @@ pub(super) fn train_job(
         }
         None => None,
     };
-    let prepared = Prepared::load(work, settings, dir, leader.ranks())?;
+    let prepared = Prepared::load(work, settings, dir, leader.ranks(), &context.stop)?;
+    let teacher = prepared.teacher.clone();
+    if let Some(teacher) = &teacher {
+        context.attempt.remote = teacher.facts();
+    }
     let versions = prepared.tools.versions();
     context.attempt.judge.extend(versions);
     dir.write_attempt(context.attempt)?;
     lost::drop_last_checkpoint_without_metrics(dir, settings.max_steps)?;
     let is_evaluated = evaluation.is_some();
-    let mut log = TrainLog::new(context, evaluation, settings.max_steps);
+    let watched = (context.progress, context.stop);
+    let mut log = TrainLog::new(
+        (dir, context.attempt.attempt),
+        watched,
+        evaluation,
+        settings.max_steps,
+    );
     let ended = prepared.train(work, settings, dir, leader.ranks(), &mut log);
     let outcome = ended.map_err(|error| match error {
         TrainError::Diverged { .. } => WorkerError::Diverged {
@@ -62,6 +72,10 @@ pub(super) fn train_job(
     log.check_folder()?;
     let model_digest = save(&outcome.model, work, &dir.model())?;
     let mut warnings = log.warnings;
+    if let Some(teacher) = &teacher {
+        context.attempt.remote = teacher.facts();
+        warnings.push(teacher.warning());
+    }
     warnings.extend(no_update(dir)?);
     warnings.extend(lost::warnings(dir, outcome.steps, is_evaluated)?);
     Ok(Outcome::Train(TrainOutcome {
@@ -78,6 +92,8 @@ pub(super) fn train_job(
 pub(super) struct Prepared {
     loaded: Loaded,
     tools: Tools,
+    /// The model that it imitates, if that is behind an endpoint.
+    teacher: Option<Arc<AskedTeacher>>,
 }
 
 /// The models and rows of a training.
@@ -85,7 +101,7 @@ pub(super) struct Loaded {
     /// The model that it begins with, adapter included.
     pub(super) model: LanguageModel,
     pub(super) rows: Vec<Row>,
-    /// The model that it imitates.
+    /// The model that it imitates, if that is on this machine.
     pub(super) teacher: Option<Decoder>,
 }
 
@@ -96,10 +112,21 @@ impl Prepared {
         settings: &TrainSettings,
         dir: &JobDir,
         ranks: &Ranks,
+        stop: &StopFlag,
     ) -> Result<Self, WorkerError> {
+        let remote = settings.algorithm.remote_teacher();
+        let teacher = remote.map(|remote| AskedTeacher::new(remote, stop.clone()));
+        let mut teacher = teacher.transpose()?;
         let loaded = start(work, settings, dir, ranks.rank())?;
+        if let Some(teacher) = teacher.as_mut().filter(|_| ranks.is_first()) {
+            teacher.compare(&loaded.model.tokenizer)?;
+        }
         let tools = Tools::start(settings, ranks.count_here())?;
-        Ok(Self { loaded, tools })
+        Ok(Self {
+            loaded,
+            tools,
+            teacher: teacher.map(Arc::new),
+        })
     }
 
     /// Trains as one of `ranks`.
@@ -118,7 +145,10 @@ impl Prepared {
             checkpoints: &dir.checkpoints(),
             tools: self.tools.as_reward_tools(),
             ranks,
-            teacher: self.loaded.teacher.as_ref(),
+            teacher: match (&self.teacher, &self.loaded.teacher) {
+                (Some(teacher), _) => Some(Teacher::Remote(&**teacher)),
+                (None, teacher) => teacher.as_ref().map(Teacher::Local),
+            },
         };
         train(self.loaded.model, &inputs, observer)
     }

@@ -4,9 +4,7 @@ use std::{io, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::{
-    Context, Reporter, StopFlag, WorkerError, tensorboard::EventFile, train_eval::Evaluation,
-};
+use super::{Reporter, StopFlag, WorkerError, tensorboard::EventFile, train_eval::Evaluation};
 use crate::{
     disk::{DiskError, JsonLines},
     model::LanguageModel,
@@ -50,22 +48,23 @@ pub(super) struct TrainLog<'a> {
 }
 
 impl<'a> TrainLog<'a> {
-    /// The log of a training of `steps` steps.
+    /// The log of an attempt at a training of `steps` steps.
     pub(super) fn new(
-        context: Context<'a>,
+        (dir, attempt): (&'a JobDir, u32),
+        (progress, stop): (&'a mut Reporter, StopFlag),
         evaluation: Option<Evaluation<'a>>,
         steps: usize,
     ) -> Self {
         Self {
-            dir: context.dir,
-            attempt: context.attempt.attempt,
+            dir,
+            attempt,
             lines: None,
             events: None,
             evaluation,
             evaluated: None,
             steps,
-            progress: context.progress,
-            stop: context.stop,
+            progress,
+            stop,
             warnings: Vec::new(),
         }
     }

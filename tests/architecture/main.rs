@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "train",
         &[
-            "digest", "disk", "model", "ranks", "reward", "seed", "settings",
+            "digest", "disk", "model", "ranks", "remote", "reward", "seed", "settings",
         ],
     ),
     (

@@ -27,6 +27,7 @@ mod score;
 mod shipped;
 mod specs;
 mod stdout;
+mod taught;
 mod tensorboard;
 mod tiny_world;
 mod trackers;

@@ -30,7 +30,7 @@ enum Reply {
 }
 
 /// A request: its head in lower case, and its body.
-type Request = (String, Value);
+pub(crate) type Request = (String, Value);
 
 /// Starts an endpoint; `reply` gets the number of earlier requests.
 fn endpoint(reply: fn(usize) -> Reply) -> (String, Arc<Mutex<Vec<Request>>>) {
@@ -72,7 +72,7 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, reply: fn(usize) ->
     let _ = stream.write_all(text.as_bytes());
 }
 
-fn read(stream: &mut TcpStream) -> Option<Request> {
+pub(crate) fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     loop {
         let mut buffer = [0; 4096];
@@ -134,13 +134,13 @@ fn recode(folder: &Path, key: Option<&str>, arguments: &[&str]) -> Command {
     command
 }
 
-fn texts(output: &Output) -> (String, String) {
+pub(crate) fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
 
 /// The files below a folder, with their bytes.
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = walkdir::WalkDir::new(folder).into_iter().flatten();
     entries
         .filter(|entry| entry.file_type().is_file())
@@ -151,7 +151,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|window| window == text.as_bytes())

@@ -61,6 +61,11 @@ fn a_setting_that_no_job_reads_is_named_with_its_reason() {
             "warning[W201]: `model.remote.concurrency` changes nothing: it is read only if `model.base` is \"remote\"",
         ),
         (
+            "train.algorithm = \"distill\"\ntrain.distill.teacher = \"large\"\n\
+             train.distill.remote.model = \"larger\"",
+            "warning[W201]: `train.distill.remote.model` changes nothing: it is read only if `train.distill.teacher` is \"remote\"",
+        ),
+        (
             "train.eval.limit = 3",
             "warning[W201]: `train.eval.limit` changes nothing: there are no evaluations during training: `train.eval.every` is 0",
         ),

@@ -441,3 +441,37 @@ fn a_teacher_is_known_by_its_bytes_and_not_by_its_name() {
         job.work
     );
 }
+
+#[test]
+fn a_remote_teacher_is_known_by_its_address_and_its_name() {
+    let taught = |more: &str| {
+        let text = format!(
+            "train.algorithm = \"distill\"\ntrain.distill.teacher = \"remote\"\n\
+             train.distill.estimator = \"sampled\"\ntrain.distill.remote.model = \"large\"\n{more}"
+        );
+        first_training(&text)
+    };
+    let address = "train.distill.remote.base_url = \"http://localhost:8000/v1\"\n";
+    let job = taught(address);
+
+    assert_eq!(
+        job.identity["train"]["algorithm"],
+        serde_json::json!({"distill": {
+            "estimator": "sampled",
+            "remote": {"base_url": "http://localhost:8000/v1", "model": "large"},
+        }})
+    );
+    assert_eq!(job.work.teacher_path, None);
+    assert_eq!(job.work.endpoints().len(), 1);
+    let same = format!(
+        "{address}train.distill.remote.concurrency = 2\ntrain.distill.remote.attempts = 9\n"
+    );
+    assert_eq!(taught(&same).id, job.id);
+    let other = "train.distill.remote.base_url = \"http://localhost:8001/v1\"\n";
+    assert_ne!(taught(other).id, job.id);
+    let text = serde_json::to_string(&job.work).unwrap();
+    assert_eq!(
+        serde_json::from_str::<crate::plan::Work>(&text).unwrap(),
+        job.work
+    );
+}

@@ -34,7 +34,8 @@ pub(super) fn check(report: &mut PointReport<'_>, settings: &mut Settings) {
                 reward_files(report, custom);
             }
             let key = format!("train.{}.teacher", stage.algorithm.name());
-            if let Some(teacher) = stage.algorithm.teacher_mut() {
+            let teacher = stage.algorithm.teacher_mut();
+            if let Some(teacher) = teacher.filter(|name| name.as_str() != ModelSettings::REMOTE) {
                 *teacher = model(report, &key, teacher);
             }
         }
@@ -126,10 +127,10 @@ fn model(report: &mut PointReport<'_>, key: &str, base: &str) -> String {
         return whole.to_string_lossy().into_owned();
     }
     let names = names.unwrap_or_default();
-    // A teacher has weights on this machine.
+    // A teacher has been trained.
     let others: &[&str] = match key {
         "model.base" => &["scratch", ModelSettings::REMOTE],
-        _ => &[],
+        _ => &[ModelSettings::REMOTE],
     };
     let title = match base {
         "" => format!("`{key}` names no model"),
@@ -146,8 +147,8 @@ fn model(report: &mut PointReport<'_>, key: &str, base: &str) -> String {
         None => problem.help(format!(
             "write {}, the path of a folder in the Hugging Face layout{}",
             one_of(&names),
-            if others.is_empty() {
-                ""
+            if others.len() == 1 {
+                " or `remote`"
             } else {
                 ", `scratch` or `remote`"
             }

@@ -17,5 +17,8 @@ pub(in crate::spec) fn check(report: &mut PointReport<'_>, settings: &mut Settin
     if let Some(remote) = &settings.model.remote {
         remote::check(report, remote, settings);
     }
+    for stage in &settings.stages {
+        remote::teacher(report, stage);
+    }
     files::check(report, settings);
 }

@@ -75,6 +75,7 @@ fn training(point: &Layered, algorithm: &str) -> Result<TrainSettings, String> {
     );
     let mut train: TrainSettings = read(&format!("train.{algorithm}"), train)?;
     train.reward_settings = train.reward.of_settings(train.reward_settings);
+    train.algorithm = train.algorithm.of_its_teacher();
     if train.eval.is_off() {
         // Without evaluations, their settings make no difference.
         train.eval = EvalSchedule::default();

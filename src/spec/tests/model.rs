@@ -221,7 +221,7 @@ sampling = { top_k = 20 }
      --> x.toml:2:14
       |
     2 | model.base = "remote"
-      |              ^^^^^^^^ expected no user and no password: the key comes from `model.remote.key_variable`
+      |              ^^^^^^^^ expected no user and no password: the key comes from `key_variable`
 
     error[E105]: the key `model.remote.model` is missing
      --> x.toml:2:14
@@ -312,4 +312,55 @@ fn a_remote_model_is_a_point_like_any_other() {
     assert_eq!(models, [(local, 0), (local, 1), ("large", 0)]);
     // What the others do not read is no part of their jobs.
     assert_eq!(loaded.points[0].settings.model.remote, None);
+}
+
+#[test]
+fn a_remote_teacher_needs_an_address_an_estimate_and_a_temperature_of_1() {
+    insta::assert_snapshot!(mistakes("\
+name = \"x\"
+train.algorithm = \"distill\"
+[train.distill]
+teacher = \"remote\"
+sampling.temperature = 0.8
+estimator = \"exact\"
+[train.distill.remote]
+base_url = \"localhost:8000/v1\"
+"), @r#"
+    error[E105]: the key `train.distill.remote.model` is missing
+     --> x.toml:4:11
+      |
+    4 | teacher = "remote"
+      |           ^^^^^^^^ a remote teacher needs it
+      |
+      = help: write below [train.distill.remote]: model = "qwen2.5-coder-32b-instruct"
+
+    error[E112]: a remote teacher answers at a temperature of 1
+     --> x.toml:5:24
+      |
+    4 | teacher = "remote"
+      |           -------- the teacher is remote
+    5 | sampling.temperature = 0.8
+      |                        ^^^ samples at another temperature
+      |
+      = help: set `train.distill.sampling.temperature` to 1.0
+
+    error[E112]: a remote teacher judges only the tokens that were drawn
+     --> x.toml:6:13
+      |
+    4 | teacher = "remote"
+      |           -------- the teacher is remote
+    5 | sampling.temperature = 0.8
+    6 | estimator = "exact"
+      |             ^^^^^^^ needs the whole vocabulary
+      |
+      = help: set `train.distill.estimator` to "sampled"
+
+    error[E104]: `train.distill.remote.base_url` is not the address of an endpoint
+     --> x.toml:8:12
+      |
+    8 | base_url = "localhost:8000/v1"
+      |            ^^^^^^^^^^^^^^^^^^^ expected `https://` or `http://`, a host and a path
+
+    x.toml: 4 problems
+    "#);
 }

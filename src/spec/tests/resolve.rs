@@ -77,6 +77,14 @@ fn keys_that_a_plain_point_lacks() -> BTreeSet<String> {
         &serde_json::to_value(remote.model).unwrap(),
         &mut keys,
     );
+    let taught = "train.algorithm = \"distill\"\ntrain.distill.teacher = \"remote\"\n\
+                  train.distill.estimator = \"sampled\"";
+    let taught = settings(&with(&[taught])).unwrap();
+    paths(
+        "train",
+        &serde_json::to_value(&taught.stages[0].algorithm).unwrap(),
+        &mut keys,
+    );
     let sum = "train.reward = { tests = 1, custom = 1 }\n\
                reward.custom = { command = [\"a\"], files = [\"b\"] }";
     let rewarded = settings(&with(&[sum])).unwrap();

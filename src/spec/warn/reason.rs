@@ -46,6 +46,9 @@ pub(super) fn reason(path: &str, points: &[Point], axes: &[String]) -> String {
             return format!("it is read only if `model.base` is \"{base}\"");
         }
     }
+    if rest_below(path, "train.distill.remote").is_some() && !is_remotely_taught(&points) {
+        return "it is read only if `train.distill.teacher` is \"remote\"".to_owned();
+    }
     if let Some(rest) = rest_below(path, "train") {
         return in_training(rest, &points);
     }
@@ -81,6 +84,12 @@ pub(super) fn reason(path: &str, points: &[Point], axes: &[String]) -> String {
         return format!("{} does not read it", one_of(&names));
     }
     "no job reads it".to_owned()
+}
+
+/// Whether a training has a teacher behind an endpoint.
+fn is_remotely_taught(points: &[&Settings]) -> bool {
+    let mut stages = points.iter().flat_map(|point| &point.stages);
+    stages.any(|stage| stage.algorithm.remote_teacher().is_some())
 }
 
 /// Why a setting below `[train]` changes nothing.

@@ -19,6 +19,8 @@ use std::iter;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    model::ModelSettings,
+    remote::RemoteSettings,
     settings::{Field, Kind, Preset, Settings, keys},
     train::rollout::objective::Objective,
 };
@@ -39,6 +41,11 @@ pub(in crate::train) trait AlgorithmSettings: Settings {
 
     /// The name of the model that it imitates, if it has one.
     fn teacher(&mut self) -> Option<&mut String> {
+        None
+    }
+
+    /// Where that model is, if it is behind an endpoint.
+    fn remote_teacher(&mut self) -> Option<&mut RemoteSettings> {
         None
     }
 }
@@ -102,9 +109,16 @@ macro_rules! algorithms {
             pub fn teacher_mut(&mut self) -> Option<&mut String> {
                 match self { $(Self::$variant(settings) => settings.teacher()),* }
             }
+
+            /// The endpoint of that model, if it is behind one.
+            pub fn remote_teacher_mut(&mut self) -> Option<&mut RemoteSettings> {
+                match self { $(Self::$variant(settings) => settings.remote_teacher()),* }
+            }
         }
     };
 }
+
+pub use distill::DistillEstimator;
 
 algorithms! {
     /// Supervised fine-tuning on completions.
@@ -157,6 +171,22 @@ impl Algorithm {
     /// say.
     pub fn teacher(&self) -> Option<String> {
         self.clone().teacher_mut().cloned()
+    }
+
+    /// The endpoint of the model that it imitates, if that is behind one.
+    pub fn remote_teacher(&self) -> Option<RemoteSettings> {
+        self.clone().remote_teacher_mut().cloned()
+    }
+
+    /// The settings without those that its teacher does not read: they are no part of its jobs.
+    #[must_use]
+    pub fn of_its_teacher(mut self) -> Self {
+        if let Self::Distill(settings) = &mut self
+            && settings.teacher != ModelSettings::REMOTE
+        {
+            settings.remote = None;
+        }
+        self
     }
 
     /// Whether the loss compares the policy with the frozen model at the start.

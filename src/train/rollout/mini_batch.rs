@@ -26,6 +26,8 @@ pub(super) struct MiniBatch<'a> {
     /// The log-probabilities before the first update of the step. With a single update they are
     /// those of the update itself.
     pub(super) old_log_probs: Option<&'a [Vec<f32>]>,
+    /// The log-probabilities under the teacher, if the objective estimates the divergence from them.
+    pub(super) teacher_log_probs: Option<&'a [Vec<f32>]>,
     /// The weight of each token of each completion.
     pub(super) weights: Vec<Vec<f32>>,
     pub(super) temperature: f64,
@@ -62,6 +64,10 @@ impl MiniBatch<'_> {
                 .log_probs(tokens, self.temperature, None)
                 .log_probs
         });
+        let teacher = self.teacher_log_probs.map(|teacher| {
+            let rows = rows.iter().map(|row| teacher[*row].as_slice());
+            rectangle(rows, width, &self.device)
+        });
         let mut diagnostics = Diagnostics::default();
         if self.old_log_probs.is_none() {
             let sampled = samples.iter().map(|sample| sample.log_probs.as_slice());
@@ -78,6 +84,7 @@ impl MiniBatch<'_> {
             reference,
             entropy: self.objective.learns_entropy().then_some(scores.entropy),
             divergence: scores.divergence,
+            teacher,
         });
         diagnostics.kl = kl.map(Tensor::sum);
         diagnostics.tokens = tokens.completion_lengths().iter().sum();

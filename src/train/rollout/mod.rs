@@ -2,7 +2,7 @@
 //!
 //! `collect` samples completions, `reward` scores each `answer`, perhaps by `row_tests`, `beside` the
 //! sampling, `advantage` compares them within their
-//! group, `gap` watches held-out tests, `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
+//! group, `gap` watches held-out tests, `imitated` is what a remote teacher says, `objective` defines the loss of an algorithm, and `step` makes the updates, each from one
 //! `mini_batch`.
 
 pub(super) mod advantage;
@@ -11,6 +11,7 @@ pub(super) mod beside;
 pub(super) mod collect;
 mod exchange;
 pub(super) mod gap;
+mod imitated;
 mod mini_batch;
 pub(super) mod objective;
 pub(super) mod pass_rates;

@@ -32,9 +32,10 @@ pub(in crate::train) struct Objective {
     pub(in crate::train) kl_estimator: KlEstimator,
     /// The weight of the entropy of each token, which is subtracted from the loss.
     pub(in crate::train) entropy_weight: f64,
-    /// The weight of the divergence from a teacher, over the whole vocabulary; with 0 there is no
-    /// teacher.
+    /// The weight of the divergence from a teacher; with 0 there is no teacher.
     pub(in crate::train) teacher_weight: f64,
+    /// Estimates that divergence from the tokens that were drawn, in place of the sum over the vocabulary.
+    pub(in crate::train) samples_teacher: bool,
     /// Learns from the best and the worst completion of each group, in place of all.
     pub(in crate::train) preference: Option<Preference>,
 }
@@ -53,8 +54,10 @@ pub(in crate::train) struct TokenScores {
     pub(in crate::train) reference: Option<Tensor<2>>,
     /// With a gradient, if it has a weight.
     pub(in crate::train) entropy: Option<Tensor<2>>,
-    /// The divergence from the teacher, if there is one.
+    /// The divergence from the teacher over the vocabulary, if the objective needs it.
     pub(in crate::train) divergence: Option<Tensor<2>>,
+    /// The log-probability under the teacher, if the objective estimates the divergence from it.
+    pub(in crate::train) teacher: Option<Tensor<2>>,
 }
 
 /// A penalty that grows with length shortly before the limit (DAPO, eq. 13; the paper's eq. 7).
@@ -100,6 +103,7 @@ impl Objective {
             kl_estimator: KlEstimator::K3,
             entropy_weight: 0.0,
             teacher_weight: 0.0,
+            samples_teacher: false,
             preference: None,
         }
     }
@@ -132,19 +136,30 @@ impl Objective {
             reference,
             entropy,
             divergence,
+            teacher,
         } = scores;
         let mut loss = self
             .surrogate
             .token_loss(log_prob.clone(), old_log_prob, advantage, mask);
         let mut observed = None;
         if let Some(reference) = reference {
-            let divergence = self.kl_estimator.estimate(log_prob, reference);
+            let divergence = self.kl_estimator.estimate(log_prob.clone(), reference);
             observed = Some(divergence.clone().inner());
             loss = loss + divergence * self.kl_weight;
         }
         if let Some(divergence) = divergence {
             observed = Some(divergence.clone().inner());
             loss = loss + divergence * self.teacher_weight;
+        }
+        if let Some(teacher) = teacher {
+            let estimate = KlEstimator::K1.estimate(log_prob.clone(), teacher);
+            let estimate = estimate.detach();
+            observed = Some(estimate.clone().inner());
+            // The mean of the estimate is the divergence, but that of its own gradient is 0. This is the gradient
+            // of REINFORCE, with the estimate as the cost of each token; the change has a value of 0.
+            let change = log_prob.clone() - log_prob.detach();
+            let estimate = estimate.clone() + change * estimate;
+            loss = loss + estimate * self.teacher_weight;
         }
         if let Some(entropy) = entropy.filter(|_| self.learns_entropy()) {
             loss = loss - entropy * self.entropy_weight;

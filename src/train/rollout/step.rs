@@ -14,6 +14,7 @@ use crate::{
         loss::sequence_weights,
         observer::{GamingRecord, RewardRecord, RolloutRecord},
         step::{Method, ShouldStop, SkippedSample, SkippedUpdate, StepOutput},
+        teacher::Teacher,
     },
 };
 
@@ -21,6 +22,7 @@ use super::{
     advantage::{deviation, has_spread, mean},
     collect::{Collector, Rollout, Sample},
     gap::GapWatch,
+    imitated,
     mini_batch::MiniBatch,
     objective::Objective,
     reward::mean_reward,
@@ -32,7 +34,7 @@ pub(in crate::train) struct RolloutStep<'a> {
     /// The frozen start of the training, if the objective needs a reference.
     pub(in crate::train) reference: Option<Decoder>,
     /// The model that is imitated, if the objective needs one.
-    pub(in crate::train) teacher: Option<&'a Decoder>,
+    pub(in crate::train) teacher: Option<Teacher<'a>>,
     /// Watches the tests that are rewarded and those that are held out.
     pub(in crate::train) gap: GapWatch,
 }
@@ -56,7 +58,9 @@ impl Method for RolloutStep<'_> {
             .iter()
             .filter(|sample| sample.advantage.is_some())
             .collect();
-        let learned = self.learn(learner, context, &kept)?;
+        let Some(learned) = self.learn(learner, context, &kept)? else {
+            return Ok(None);
+        };
         let tokens = kept.iter().map(|sample| sample.sequence.len()).sum();
         let kept_groups = kept.len() / self.completions_of_a_group();
         let record = self.record(&rollout, kept_groups, &learned.measured);
@@ -111,7 +115,7 @@ impl RolloutStep<'_> {
         }
     }
 
-    /// Makes the updates of a step, each from its own prompts, in each pass.
+    /// Makes the updates of a step, each from its own prompts, in each pass; `None` if the training has to stop.
     #[expect(
         clippy::too_many_lines,
         reason = "the steps of an update, in their order"
@@ -121,11 +125,15 @@ impl RolloutStep<'_> {
         learner: &mut Learner,
         context: StepContext,
         kept: &[&Sample],
-    ) -> Result<Learned, TrainError> {
+    ) -> Result<Option<Learned>, TrainError> {
         let sequences: Vec<Sequence> = kept.iter().map(|one| one.sequence.clone()).collect();
         let size = self.objective().mini_batch_size.max(1) * self.completions_of_a_group();
         let passes = self.objective().passes.max(1);
         let temperature = self.collector.sampling.temperature;
+        // Asked before the first update, so that a teacher that does not answer leaves nothing half done.
+        let Some(said) = self.teacher_says(learner, context, kept, &sequences)? else {
+            return Ok(None);
+        };
         let mut learned = Learned::default();
         // With a single update the old policy is the one that learns.
         let is_single = passes == 1 && sequences.len() <= size;
@@ -158,13 +166,22 @@ impl RolloutStep<'_> {
                         .collect(),
                 },
                 old_log_probs: old.as_ref().map(|old| &old[range.clone()]),
+                teacher_log_probs: self
+                    .objective()
+                    .samples_teacher
+                    .then(|| &said[range.clone()]),
                 weights: self.weights(samples),
                 temperature,
                 device: learner.device(),
             };
             let wanted = Wanted {
                 entropy_gradient: self.objective().learns_entropy(),
-                teacher: self.teacher,
+                teacher: match self.teacher {
+                    Some(Teacher::Local(teacher)) if !self.objective().samples_teacher => {
+                        Some(teacher)
+                    }
+                    _ => None,
+                },
             };
             let loss = |scores: MicroBatchScores<'_>| batch.loss(scores);
             let (mut made, measured) =
@@ -183,7 +200,34 @@ impl RolloutStep<'_> {
                 break;
             }
         }
-        Ok(learned)
+        Ok(Some(learned))
+    }
+
+    /// The log-probability of each token under the teacher, if the objective needs it, or nothing; `None` if the
+    /// training has to stop.
+    fn teacher_says(
+        &self,
+        learner: &Learner,
+        context: StepContext,
+        kept: &[&Sample],
+        sequences: &[Sequence],
+    ) -> Result<Option<Vec<Vec<f32>>>, TrainError> {
+        let Collector {
+            task,
+            ranks,
+            sampling,
+            ..
+        } = &self.collector;
+        match self.teacher.filter(|_| self.objective().samples_teacher) {
+            Some(Teacher::Local(teacher)) => {
+                let said = learner.log_probs_under(teacher, sequences, sampling.temperature)?;
+                Ok(Some(said))
+            }
+            Some(Teacher::Remote(teacher)) => {
+                imitated::log_probs(teacher, ranks, task.rows, kept, context.step)
+            }
+            None => Ok(Some(Vec::new())),
+        }
     }
 
     /// The pairs of an update at the current weights, if the objective learns from pairs.

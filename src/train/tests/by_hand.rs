@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor, activation::log_sigmoid};
 use crate::{
     model::{AdapterKind, Decoder, LanguageModel, TokenBatch},
     train::{
-        Algorithm, DistillSettings, DpoSettings, GrpoSettings, SampleRecord, Schedule, StepRecord,
-        TrainSettings,
+        Algorithm, DistillEstimator, DistillSettings, DpoSettings, GrpoSettings, SampleRecord,
+        Schedule, StepRecord, Teacher, TrainSettings,
     },
 };
 
@@ -21,10 +21,10 @@ use super::fixture::{
 const TEMPERATURE: f64 = 0.9;
 
 /// A reward that differs within most groups.
-const REWARD: ByText = ByText(|text| (text.len() % 3) as f64);
+pub(super) const REWARD: ByText = ByText(|text| (text.len() % 3) as f64);
 
 /// One step at a constant rate.
-fn one_step(algorithm: Algorithm) -> TrainSettings {
+pub(super) fn one_step(algorithm: Algorithm) -> TrainSettings {
     let mut settings = TrainSettings {
         max_steps: 1,
         ..settings(algorithm)
@@ -33,7 +33,7 @@ fn one_step(algorithm: Algorithm) -> TrainSettings {
     settings
 }
 
-fn start() -> LanguageModel {
+pub(super) fn start() -> LanguageModel {
     model(AdapterKind::None, 0.0)
 }
 
@@ -54,17 +54,17 @@ fn tokens(sample: &SampleRecord) -> (Vec<u32>, Vec<u32>) {
 }
 
 /// The log-probability of each token of a completion alone, `[1, tokens]`.
-fn log_probs(decoder: &Decoder, sample: &SampleRecord) -> Tensor<2> {
+pub(super) fn log_probs(decoder: &Decoder, sample: &SampleRecord) -> Tensor<2> {
     let (prompt, completion) = tokens(sample);
     let batch = TokenBatch::new(&[prompt], &[completion]);
     decoder.log_probs(&batch, TEMPERATURE, None).log_probs
 }
 
-fn numbers(tensor: Tensor<2>) -> Vec<f64> {
+pub(super) fn numbers(tensor: Tensor<2>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-fn close(found: f64, expected: f64) {
+pub(super) fn close(found: f64, expected: f64) {
     // 5e-5: 32 bits, sums of some sixty log-probabilities.
     let tolerance = 5e-5 * expected.abs().max(1.0);
     assert!((found - expected).abs() < tolerance, "{found} {expected}");
@@ -193,9 +193,11 @@ fn a_step_without_pairs_makes_no_update() {
     assert_eq!(recorder.notes.len(), 1, "{:?}", recorder.notes);
 }
 
-fn distillation() -> TrainSettings {
+pub(super) fn distillation() -> TrainSettings {
     one_step(Algorithm::Distill(DistillSettings {
         teacher: String::new(),
+        estimator: DistillEstimator::Exact,
+        remote: None,
     }))
 }
 
@@ -210,7 +212,7 @@ fn distribution(decoder: &Decoder, before: &[u32]) -> Vec<f64> {
 }
 
 /// Another model, which prefers other words.
-fn teacher() -> Decoder {
+pub(super) fn teacher() -> Decoder {
     let moved = start().decoder.map_trainable(|_, value| {
         let shape = value.dims();
         let count = shape[0] * shape[1];
@@ -229,7 +231,7 @@ fn distillation_has_the_mean_divergence_of_the_tokens_that_were_drawn() {
         &rows(),
         student.clone(),
         &distillation(),
-        Some(&teacher),
+        Some(Teacher::Local(&teacher)),
         &REWARD,
     );
     outcome.unwrap();
@@ -263,7 +265,13 @@ fn distillation_ends_at_the_teacher_and_stays_there() {
         ..distillation()
     };
     settings.learning_rate.peak = 0.01;
-    let (_, recorder) = train_with_teacher(&rows(), start(), &settings, Some(&teacher), &REWARD);
+    let (_, recorder) = train_with_teacher(
+        &rows(),
+        start(),
+        &settings,
+        Some(Teacher::Local(&teacher)),
+        &REWARD,
+    );
     let losses: Vec<f64> = recorder
         .records
         .iter()
@@ -279,7 +287,13 @@ fn distillation_ends_at_the_teacher_and_stays_there() {
     // A model is at no distance from itself, and has no gradient there.
     let student = start();
     let same = student.decoder.frozen();
-    let (_, recorder) = train_with_teacher(&rows(), student, &distillation(), Some(&same), &REWARD);
+    let (_, recorder) = train_with_teacher(
+        &rows(),
+        student,
+        &distillation(),
+        Some(Teacher::Local(&same)),
+        &REWARD,
+    );
     close(recorder.records[0].loss.unwrap(), 0.0);
     close(recorder.records[0].gradient_norm.unwrap(), 0.0);
 

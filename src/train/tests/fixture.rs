@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{
     model::{
-        AdapterKind, AdapterSettings, Decoder, Dtype, LanguageModel, SamplingSettings,
-        ScratchSettings, Targets,
+        AdapterKind, AdapterSettings, Dtype, LanguageModel, SamplingSettings, ScratchSettings,
+        Targets,
     },
     ranks::Ranks,
     reward::{Mix, Normalizer, RewardError, RewardSettings, Variant},
@@ -17,8 +17,8 @@ use crate::{
         AdvantageScale, Aggregation, Algorithm, AlgorithmInfo, CispoSettings, Curriculum,
         DapoSettings, EvalSchedule, EvaluationRecord, FinalCheckpoint, GrpoSettings, GspoSettings,
         Inputs, KlEstimator, LearningRate, NonFiniteRecord, Observer, OptimizerSettings, Outcome,
-        RewardRecord, RewardTools, Row, SampleRecord, Schedule, StepRecord, Timing, TrainError,
-        TrainSettings,
+        RewardRecord, RewardTools, Row, SampleRecord, Schedule, StepRecord, Teacher, Timing,
+        TrainError, TrainSettings,
         context::{StepContext, UpdateContext},
         learner::Named,
         loss::sequence_weights,
@@ -261,6 +261,7 @@ pub(in crate::train) fn loss_and_gradient(
         reference: batch.reference.map(rows),
         entropy: None,
         divergence: None,
+        teacher: None,
     });
     let loss = (loss * repeated(&weights)).sum();
     let gradient = new.grad(&loss.backward()).unwrap().into_data();
@@ -409,7 +410,7 @@ pub(super) fn train_with_teacher(
     rows: &[Row],
     model: LanguageModel,
     settings: &TrainSettings,
-    teacher: Option<&Decoder>,
+    teacher: Option<Teacher<'_>>,
     reward: &ByText,
 ) -> (Result<Outcome, TrainError>, Recorder) {
     let folder = tempfile::tempdir().unwrap();

@@ -211,6 +211,7 @@ fn ours(case: &Case, form: &Form, rows: &[usize], dtype: DType) -> (f64, Vec<Vec
         reference,
         entropy: None,
         divergence: None,
+        teacher: None,
     });
     let loss = (token_loss * weight).sum();
     let gradient = log_prob.grad(&loss.backward()).unwrap();

@@ -6,6 +6,7 @@ mod dapo;
 mod diverging;
 mod evaluating;
 pub(super) mod fixture;
+mod imitating;
 mod learning;
 mod loss_golden;
 mod micro_batches;

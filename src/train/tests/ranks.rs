@@ -7,9 +7,9 @@ use crate::{
     model::{AdapterKind, LanguageModel},
     ranks::{Ranks, tests::on_ranks},
     train::{
-        Algorithm, Curriculum, DistillSettings, DpoSettings, Ended, GrpoSettings, Inputs,
-        KlEstimator, Outcome, RewardTools, RowOrder, SftSettings, TrainError, TrainSettings,
-        run::train_with,
+        Algorithm, Curriculum, DistillEstimator, DistillSettings, DpoSettings, Ended, GrpoSettings,
+        Inputs, KlEstimator, Outcome, RewardTools, RowOrder, SftSettings, Teacher, TrainError,
+        TrainSettings, run::train_with,
     },
 };
 
@@ -37,7 +37,7 @@ fn run(
         seed: 11,
         checkpoints: folder,
         tools: RewardTools::default(),
-        teacher: teacher.as_ref(),
+        teacher: teacher.as_ref().map(Teacher::Local),
         ranks,
     };
     let is_last = ranks.rank() + 1 == ranks.count();
@@ -179,6 +179,8 @@ fn pairs_and_teachers_on_several_ranks_are_those_on_one() {
     check(Algorithm::Dpo(dpo), AdapterKind::None, 0.0);
     let distill = DistillSettings {
         teacher: "a path".to_owned(),
+        estimator: DistillEstimator::Exact,
+        remote: None,
     };
     check(Algorithm::Distill(distill), AdapterKind::None, 0.0);
 }
@@ -209,6 +211,8 @@ fn a_teacher_that_has_moved_is_the_same_teacher() {
     let resumed = ["there/teacher", "here/teacher"].map(|teacher| {
         let settings = settings(Algorithm::Distill(DistillSettings {
             teacher: teacher.to_owned(),
+            estimator: DistillEstimator::Exact,
+            remote: None,
         }));
         let (recorder, alone) = (Recorder::default(), Ranks::alone());
         let (ended, recorder) = run(&model, &settings, folder.path(), &alone, recorder, Some(2));

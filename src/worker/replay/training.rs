@@ -15,7 +15,7 @@ use crate::{
     seed::Stream,
     train::{
         Ended, EvaluationRecord, FinalCheckpoint, Inputs, NonFiniteRecord, Observer, SampleRecord,
-        StepRecord, TargetLogProb, TrainError, TrainSettings, checkpoint_folder,
+        StepRecord, TargetLogProb, Teacher, TrainError, TrainSettings, checkpoint_folder,
         inspect_checkpoints, train,
     },
     worker::{
@@ -46,6 +46,14 @@ fn again(part: &mut Part<'_>, steps: usize) -> Result<Vec<Finding>, WorkerError>
     let Some(outcome) = outcome.as_ref().and_then(|outcome| outcome.as_train()) else {
         return unchecked("it is not done".to_owned());
     };
+    if let Some(teacher) = settings.algorithm.remote_teacher() {
+        // Nor is a server asked that somebody else has named, with a key of this machine.
+        return unchecked(format!(
+            "no step is replayed: its teacher `{}` is at `{}`, and what that server said then is not kept",
+            teacher.model,
+            teacher.address()
+        ));
+    }
     let mut last = settings.max_steps;
     if settings.checkpoint == FinalCheckpoint::Best && settings.eval.every > 0 {
         // The model is that of another step, which may be before the first one that is replayed.
@@ -138,7 +146,7 @@ fn take(
         tools: tools.as_reward_tools(),
         // However many there were: their number changes no digit.
         ranks: &Ranks::alone(),
-        teacher: teacher.as_ref(),
+        teacher: teacher.as_ref().map(Teacher::Local),
     };
     let trained = train(model, &inputs, &mut observer)?;
     let steps = observer.steps;
