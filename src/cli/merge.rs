@@ -9,7 +9,7 @@ use super::{
     model_arguments::{DTYPES, Place, dtype, named, open_backend, unreadable},
     output,
 };
-use crate::model::DecoderConfig;
+use crate::model::{config_of_model, is_gguf, is_model};
 
 /// Arguments of `recode merge`.
 #[derive(Debug, Args)]
@@ -53,14 +53,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(base) => Place::Adapter(PathBuf::from(&arguments.adapter), folder(base)?),
         None => Place::find(&arguments.adapter, "name it with `--base`")?,
     };
-    if let Place::Folder(path) = &place {
+    if let Place::Folder(path) = &place
+        && (arguments.adapter_only || !is_only_gguf(path))
+    {
         let text = format!("`{}` has no adapter to merge", path.display());
         return Err(Failure::text(Exit::Usage, text));
     }
     let stored = match place.base() {
-        Some(base) => DecoderConfig::from_file(&base.join("config.json"))
-            .map_err(unreadable)?
-            .dtype(),
+        Some(base) => config_of_model(base).map_err(unreadable)?.dtype(),
         None => None,
     };
     let dtype = arguments.dtype.as_deref().and_then(dtype).or(stored);
@@ -78,9 +78,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A folder, or the folder of a name.
+/// Whether a model is a GGUF file or a folder with one, of which a plain folder can be made.
+fn is_only_gguf(path: &Path) -> bool {
+    is_gguf(path) || !path.join("config.json").is_file()
+}
+
+/// A folder or a GGUF file, or the folder of a name.
 fn folder(base: &str) -> Result<PathBuf, Failure> {
-    if Path::new(base).is_dir() {
+    if is_model(Path::new(base)) {
         Ok(PathBuf::from(base))
     } else {
         named(base)

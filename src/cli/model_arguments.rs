@@ -17,7 +17,7 @@ use super::{
 use crate::{
     data::{Cache, Resolved},
     device::Backend,
-    model::{Dtype, LanguageModel, ModelError},
+    model::{Dtype, LanguageModel, ModelError, is_gguf, is_model},
     plan::JobId,
     results::JobDir,
     spec::Surroundings,
@@ -27,7 +27,7 @@ use crate::{
 /// A model, and how to compute with it.
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
-    /// A folder in the Hugging Face layout, a folder with a PEFT adapter, a name of
+    /// A folder in the Hugging Face layout, a GGUF file, a folder with a PEFT adapter, a name of
     /// `datasets/manifest.toml`, or a finished training, such as `train-7c1e9a02`
     model: String,
     /// A folder with a PEFT adapter to put on the model
@@ -67,7 +67,7 @@ impl ModelArguments {
 
 /// Where a model is.
 pub(super) enum Place {
-    /// In a folder of the Hugging Face layout.
+    /// In a folder of the Hugging Face layout, or in a GGUF file.
     Folder(PathBuf),
     /// In a folder with an adapter, and the folder of its base.
     Adapter(PathBuf, PathBuf),
@@ -88,7 +88,7 @@ impl Place {
             let base = base_of(path, hint)?;
             return Ok(Self::Adapter(path.to_owned(), base));
         }
-        if path.is_dir() {
+        if is_model(path) {
             return Ok(Self::Folder(path.to_owned()));
         }
         let store = results_folder::of_current_folder();
@@ -139,8 +139,8 @@ fn base_of(adapter: &Path, hint: &str) -> Result<PathBuf, Failure> {
         let text = format!("`{}` does not name its base model", path.display());
         return Err(Failure::text(Exit::Missing, text).hint(hint));
     };
-    let is_folder = Path::new(base).join("config.json").is_file();
-    if is_folder {
+    let path = Path::new(base);
+    if path.join("config.json").is_file() || is_gguf(path) {
         Ok(PathBuf::from(base))
     } else {
         named(base)
@@ -166,8 +166,8 @@ pub(super) fn named(name: &str) -> Result<PathBuf, Failure> {
             "a name of `datasets/manifest.toml` (`recode init` makes one here)"
         };
         return Err(Failure::text(Exit::Missing, text).hint(format!(
-            "expected a folder in the Hugging Face layout, {of_manifest}, or a finished training, such as \
-             `train-7c1e9a02`"
+            "expected a folder in the Hugging Face layout, a GGUF file, {of_manifest}, or a finished training, \
+             such as `train-7c1e9a02`"
         )));
     };
     match Cache::from_environment().resolve(entry) {

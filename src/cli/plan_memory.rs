@@ -5,7 +5,7 @@ use std::path::Path;
 use super::output::size;
 use crate::{
     data::Manifest,
-    model::{DecoderConfig, Dtype, Tokenizer},
+    model::{DecoderConfig, Dtype, Tokenizer, config_of_model, is_model},
     plan::{JobId, Memory, Plan, Work},
     train::TrainSettings,
 };
@@ -97,11 +97,11 @@ fn shape(work: &Work, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
     shape_of(folder, &work.model.base, manifest)
 }
 
-/// The shape of a model by its folder or, if that is not here, by its name.
-fn shape_of(folder: &Path, name: &str, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
-    let file = folder.join("config.json");
-    if file.exists() {
-        return DecoderConfig::from_file(&file).ok();
+/// The shape of a model by its folder or file or, if that is not here, by its name. The weights of a GGUF file
+/// count as they are in memory, dequantised.
+fn shape_of(path: &Path, name: &str, manifest: Option<&Manifest>) -> Option<DecoderConfig> {
+    if is_model(path) {
+        return config_of_model(path).ok();
     }
     let shape = manifest?.get(name)?.shape()?;
     DecoderConfig::from_json(shape.clone()).ok()

@@ -18,7 +18,7 @@ pub struct Cache {
 /// Where the content of an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
-    /// On this machine: a folder for a model, a file for data.
+    /// On this machine: a folder or a GGUF file for a model, a file for data.
     Here(PathBuf),
     /// Not on this machine.
     Missing {
@@ -105,7 +105,10 @@ impl Cache {
             .map(wanted)
             .collect::<Option<Vec<_>>>()?;
         match entry.kind() {
-            Kind::Model => Some(folder),
+            Kind::Model => Some(match first.as_slice() {
+                [only] if only.ends_with(".gguf") => folder.join(only),
+                _ => folder,
+            }),
             Kind::Migrations | Kind::Benchmark => first.first().map(|name| folder.join(name)),
         }
     }

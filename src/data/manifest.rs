@@ -31,7 +31,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A folder in the Hugging Face layout.
+    /// A folder in the Hugging Face layout, or a GGUF file.
     Model,
     /// A file of migrations to train on.
     Migrations,
@@ -68,6 +68,9 @@ pub(super) struct Remote {
     pub(super) files: Vec<String>,
     pub(super) optional: Vec<String>,
     pub(super) sha256: BTreeMap<String, String>,
+    /// The archive that has the files, if they are not downloaded one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) archive: Option<String>,
 }
 
 /// A kind of place to download from.
@@ -82,6 +85,8 @@ pub(super) enum Host {
     Github,
     /// A file attached to a release of a GitHub repository.
     GithubRelease,
+    /// A wheel of the Python package index, which has the files.
+    Pypi,
 }
 
 /// What people see before they download.
@@ -228,6 +233,7 @@ struct Written {
     optional: Vec<String>,
     #[serde(default)]
     sha256: BTreeMap<String, String>,
+    archive: Option<String>,
 }
 
 impl Written {
@@ -242,6 +248,9 @@ impl Written {
                 if !sha256.values().all(digits) {
                     return Err("`sha256` is not 64 hexadecimal digits".to_owned());
                 }
+                if (host == Host::Pypi) != self.archive.is_some() {
+                    return Err("`archive` is the wheel of `host = \"pypi\"`".to_owned());
+                }
                 Source::Remote(Remote {
                     host,
                     repository,
@@ -249,6 +258,7 @@ impl Written {
                     files,
                     optional,
                     sha256,
+                    archive: self.archive,
                 })
             }
             _ => {
@@ -296,6 +306,7 @@ impl Remote {
             Host::GithubRelease => {
                 format!("https://github.com/{repository}/releases/tag/{revision}")
             }
+            Host::Pypi => format!("https://pypi.org/project/{repository}/{revision}/"),
         }
     }
 }

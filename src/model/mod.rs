@@ -24,7 +24,9 @@ mod tokenizer_config;
 // The shape of a decoder, and the files of its weights.
 mod config;
 mod family;
+mod gguf;
 mod parameter;
+mod stored;
 mod weights;
 
 // Operations, and what is asked about their engine.
@@ -60,6 +62,7 @@ pub use family::{AttentionBias, Features};
 pub use generate::{
     Completion, Finish, Room, TextStream, fit_prompt, generate, generate_watched, stream,
 };
+pub use gguf::is_gguf;
 pub use kv_cache::KvCache;
 pub use language_model::LanguageModel;
 pub use log_prob::LogProbs;
@@ -73,6 +76,7 @@ pub use settings::{
     AdapterKind, AdapterSettings, ChatFormat, Dtype, ModelSettings, SamplingSettings,
     ScratchSettings, Targets,
 };
+pub use stored::{config_of_model, is_model};
 #[cfg(test)]
 pub(crate) use tests::fixture;
 pub use token_batch::TokenBatch;

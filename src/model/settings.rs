@@ -16,9 +16,9 @@ use crate::{
 settings! {
     /// The model, and which of its parameters are trained.
     pub struct ModelSettings {
-        /// A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, `scratch` for
-        /// random weights in the shape of `[model.scratch]`, or `remote` for the model behind the
-        /// endpoint of `[model.remote]`.
+        /// A model of `datasets/manifest.toml`, a folder in the Hugging Face layout, a GGUF file,
+        /// `scratch` for random weights in the shape of `[model.scratch]`, or `remote` for the model
+        /// behind the endpoint of `[model.remote]`.
         #[key(
             Kind::Model,
             default = "qwen2.5-coder-7b-instruct",

@@ -10,7 +10,7 @@ use std::{
 
 use tokenizers::ModelWrapper;
 
-use super::error::ModelError;
+use super::{error::ModelError, files::SmallFiles};
 
 /// The longest token of a Unigram model, in bytes; those of real ones are ten times shorter.
 const LONGEST_TOKEN: usize = 2_000;
@@ -41,12 +41,14 @@ const OLDER: [&str; 4] = [
 pub(super) const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
 
 impl Tokenizer {
-    /// Reads the `tokenizer.json` of a model's folder.
-    pub(super) fn from_folder(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join(FILE);
-        let older = OLDER.into_iter().find(|name| folder.join(name).is_file());
-        match older {
-            Some(older) if !path.exists() => Err(ModelError::Tokenizer {
+    /// Reads the `tokenizer.json` of a model.
+    pub(super) fn from_model(files: &SmallFiles) -> Result<Self, ModelError> {
+        let path = files.path(FILE);
+        if let Some(bytes) = files.bytes(FILE)? {
+            return Self::from_bytes(bytes, path);
+        }
+        match OLDER.into_iter().find(|name| files.has(name)) {
+            Some(older) => Err(ModelError::Tokenizer {
                 problem: format!(
                     "there is only `{older}`; convert it, for example with `save_pretrained` of \
                      transformers' `AutoTokenizer`"

@@ -3,16 +3,13 @@
 //! This program reads `tokenizer.json` alone. transformers 5 takes from it, too, what begins and ends a
 //! raw text, but adds the special tokens that only the other files have.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::{
     error::ModelError,
-    files::read_object,
+    files::SmallFiles,
     tokenizer::{TAGS, Tokenizer},
 };
 
@@ -31,17 +28,17 @@ const ENDS: [(&str, &str, &str); 2] = [
     ("add_eos_token", "eos_token", "ends"),
 ];
 
-/// The warnings about a model's folder.
+/// The warnings about the files of a model.
 pub(super) fn disagreements(
     tokenizer: &Tokenizer,
-    folder: &Path,
+    files: &SmallFiles,
 ) -> Result<Vec<String>, ModelError> {
-    let config = read_object(&folder.join(CONFIG))?;
+    let config = files.object(CONFIG)?;
     // As in transformers 5: the older file counts where the newer one does not list the tokens.
     let older = if config.contains_key(ADDED) {
         Map::new()
     } else {
-        read_object(&folder.join(SPECIAL))?
+        files.object(SPECIAL)?
     };
     let mut warnings = ends(tokenizer, &config, &older)?;
     warnings.extend(tokens(tokenizer, &[&older, &config]));
@@ -205,7 +202,8 @@ mod tests {
         for (name, value) in [(CONFIG, config), (SPECIAL, special)] {
             fs::write(folder.path().join(name), value.to_string()).unwrap();
         }
-        disagreements(&tokenizer, folder.path()).unwrap().join("\n")
+        let files = SmallFiles::of_folder(folder.path());
+        disagreements(&tokenizer, &files).unwrap().join("\n")
     }
 
     #[test]

@@ -11,19 +11,25 @@ use crate::digest::Digest;
 pub struct Content {
     /// Where it is.
     pub path: PathBuf,
-    /// Of a folder, what shows without reading it that it is unchanged.
+    /// Of a model, what shows without reading it that it is unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<Digest>,
 }
 
 impl Content {
-    /// Whether the bytes still have this digest. A folder of weights is read again only if one of its
-    /// files was written since.
+    /// Whether the bytes still have this digest. Weights are read again only if one of their files was
+    /// written since.
     pub fn has_digest(&self, digest: &Digest) -> io::Result<bool> {
-        if !self.path.is_dir() {
-            return Ok(Digest::of_file(&self.path)? == *digest);
+        if let Some(stamp) = &self.stamp
+            && Digest::stamp_of_folder(&self.path)? == *stamp
+        {
+            return Ok(true);
         }
-        let stamp = Digest::stamp_of_folder(&self.path)?;
-        Ok(self.stamp.as_ref() == Some(&stamp) || Digest::of_folder(&self.path)? == *digest)
+        let found = if self.path.is_dir() {
+            Digest::of_folder(&self.path)?
+        } else {
+            Digest::of_file(&self.path)?
+        };
+        Ok(found == *digest)
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     data::{Cache, Entry, Manifest, Resolved},
     digest::Digest,
+    model::{is_gguf, is_model},
 };
 
 use super::{Content, JobId, PlanError};
@@ -130,7 +131,7 @@ impl<'a> ProjectInputs<'a> {
                 ));
             }
             // The stamp first: a change while the bytes are read must show later.
-            let stamp = path.is_dir().then(|| Digest::stamp_of_folder(path));
+            let stamp = is_model(path).then(|| Digest::stamp_of_folder(path));
             let stamp = stamp.transpose()?;
             let path = path.to_owned();
             Ok((of(&path)?, Content { path, stamp }))
@@ -162,6 +163,7 @@ impl Inputs for ProjectInputs<'_> {
     fn model(&self, base: &str) -> Result<Input, PlanError> {
         match self.entry(base) {
             Some(entry) => self.named(entry),
+            None if is_gguf(Path::new(base)) => self.file(Path::new(base)),
             None => self.read(Path::new(base), Digest::of_folder),
         }
     }
@@ -204,9 +206,11 @@ mod tests {
     fn content_that_was_written_since_is_found_and_the_same_bytes_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let (file, model) = (folder.path().join("a.jinja"), folder.path().join("model"));
+        let gguf = folder.path().join("model.gguf");
         fs::create_dir(&model).unwrap();
         let write = |text: &str| {
             fs::write(&file, text).unwrap();
+            fs::write(&gguf, text).unwrap();
             fs::write(model.join("weights"), text).unwrap();
         };
         write("before");
@@ -214,18 +218,21 @@ mod tests {
         let planned = [
             inputs.file(&file).unwrap(),
             inputs.model(model.to_str().unwrap()).unwrap(),
+            inputs.model(gguf.to_str().unwrap()).unwrap(),
         ];
+        // The digest of a GGUF file is that of its bytes, wherever it is.
+        assert_eq!(planned[2].digest, Digest::of_bytes(b"before"));
         let are_same = || {
             planned
                 .clone()
                 .map(|input| input.content.unwrap().has_digest(&input.digest).unwrap())
         };
 
-        assert_eq!(are_same(), [true, true]);
+        assert_eq!(are_same(), [true, true, true]);
         write("after ");
-        assert_eq!(are_same(), [false, false]);
-        // The folder has another stamp now, so that its bytes decide.
+        assert_eq!(are_same(), [false, false, false]);
+        // The models have other stamps now, so that its bytes decide.
         write("before");
-        assert_eq!(are_same(), [true, true]);
+        assert_eq!(are_same(), [true, true, true]);
     }
 }

@@ -22,7 +22,7 @@ pub enum Kind {
     Number(Range),
     /// A file.
     File,
-    /// A name of the manifest, a folder, `scratch` or `remote`.
+    /// A name of the manifest, a folder, a GGUF file, `scratch` or `remote`.
     Model,
     /// A name of the manifest, or a file.
     DataSet,
@@ -165,7 +165,8 @@ impl Kind {
             Self::Number(range) => describe_range(range),
             Self::File => "the path of a file in quotes".into(),
             Self::Model => {
-                "a name of datasets/manifest.toml, a folder, \"scratch\" or \"remote\"".into()
+                "a name of datasets/manifest.toml, a folder, a GGUF file, \"scratch\" or \"remote\""
+                    .into()
             }
             Self::DataSet => "a name of datasets/manifest.toml, or a file".into(),
             Self::Benchmark => "the name of a benchmark".into(),

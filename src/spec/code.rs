@@ -52,8 +52,8 @@ codes! {
         "Add the key where the message says.";
     E106: "A file that a setting names does not exist.",
         "Correct the path. Paths start in the folder that has `datasets/` in it; those that begin with `./` or `../`, in the folder of the spec.";
-    E107: "A model is neither in the manifest nor a folder.",
-        "Name a model of datasets/manifest.toml, a folder in the Hugging Face layout, `scratch` or `remote`.";
+    E107: "A model is neither in the manifest nor a folder or GGUF file.",
+        "Name a model of datasets/manifest.toml, a folder in the Hugging Face layout, a GGUF file, `scratch` or `remote`.";
     E108: "A data set is neither in the manifest nor a file.",
         "Name a data set of datasets/manifest.toml, or a JSON-lines file.";
     E109: "A file that `include` names cannot be read.",

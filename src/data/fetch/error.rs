@@ -150,6 +150,17 @@ pub enum FetchError {
         /// The bytes that are missing.
         needed: u64,
     },
+    /// A file cannot be taken out of the archive that has it.
+    #[error("cannot take `{file}` out of `{archive}`")]
+    Archive {
+        /// The archive.
+        archive: String,
+        /// The file.
+        file: String,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
     /// A file could not be written.
     #[error("cannot write `{path}`")]
     Write {

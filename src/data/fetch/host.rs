@@ -15,6 +15,7 @@ use super::{
     error::FetchError,
     hub_cache,
     listing::{Announced, Listing, is_usable},
+    package_index,
 };
 use crate::data::{
     Kind,
@@ -31,6 +32,8 @@ pub struct Endpoints {
     pub github: String,
     /// GitHub's host of raw files.
     pub github_raw: String,
+    /// The index of Python packages, without a slash at the end.
+    pub pypi: String,
     /// Sent to the hub only.
     pub hub_token: Option<String>,
     /// The folder of the hub's own programs, which is read before anything is downloaded.
@@ -45,6 +48,7 @@ impl fmt::Debug for Endpoints {
             .field("hub", &self.hub)
             .field("github", &self.github)
             .field("github_raw", &self.github_raw)
+            .field("pypi", &host_of(&self.pypi))
             .field("hub_token", &token)
             .field("hub_cache", &self.hub_cache)
             .finish()
@@ -53,11 +57,14 @@ impl fmt::Debug for Endpoints {
 
 impl Endpoints {
     /// The public hosts; `HF_ENDPOINT` names another hub, `HF_TOKEN` an account of it, `HF_HOME` or
-    /// `HF_HUB_CACHE` the folder of the hub's own programs.
+    /// `HF_HUB_CACHE` the folder of the hub's own programs, `PIP_INDEX_URL` another index of packages.
     pub fn from_environment() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
         let hub = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        let pypi = variable("PIP_INDEX_URL");
+        let pypi = pypi.unwrap_or_else(|| "https://pypi.org/simple".to_owned());
         Self {
+            pypi: pypi.trim().trim_end_matches('/').to_owned(),
             hub: hub.trim_end_matches('/').to_owned(),
             github: "https://github.com".to_owned(),
             github_raw: "https://raw.githubusercontent.com".to_owned(),
@@ -78,6 +85,8 @@ impl Endpoints {
             Host::GithubRelease => {
                 format!("{github}/{repository}/releases/download/{revision}/{file}")
             }
+            // The page that has the address.
+            Host::Pypi => format!("{}/{repository}/", self.pypi),
         }
     }
 
@@ -86,7 +95,7 @@ impl Endpoints {
         let kind = match remote.host {
             Host::HubModel => "models",
             Host::HubDataset => "datasets",
-            Host::Github | Host::GithubRelease => return None,
+            Host::Github | Host::GithubRelease | Host::Pypi => return None,
         };
         let (hub, repository) = (&self.hub, &remote.repository);
         Some(format!(
@@ -126,6 +135,23 @@ impl Client {
     /// The address of a file, for [`Client::get`].
     pub(super) fn file(&self, remote: &Remote, revision: &str, file: &str) -> String {
         self.endpoints.file(remote, revision, file)
+    }
+
+    /// The address of a wheel, as the index lists it.
+    pub(super) fn wheel(&self, remote: &Remote, archive: &str) -> Result<String, FetchError> {
+        let page = self.endpoints.file(remote, &remote.revision, archive);
+        let html = self
+            .get(remote, &page, 0)?
+            .into_body()
+            .read_to_string()
+            .map_err(|source| FetchError::Listing {
+                repository: remote.repository.clone(),
+                source: Box::new(source),
+            })?;
+        package_index::link(&html, &page, archive).ok_or_else(|| FetchError::NoSuchFile {
+            repository: remote.repository.clone(),
+            pattern: archive.to_owned(),
+        })
     }
 
     /// Requests `url` from byte `start` on; a status other than success or 416 is an error.
@@ -282,7 +308,9 @@ fn escaped(path: &str) -> String {
 
 fn host_of(url: &str) -> String {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    host.split('/').next().unwrap_or(host).to_owned()
+    let host = host.split('/').next().unwrap_or(host);
+    // A name and a password before it are nobody's business.
+    host.rsplit('@').next().unwrap_or(host).to_owned()
 }
 
 #[cfg(test)]
@@ -296,6 +324,7 @@ mod tests {
             hub: "https://h".to_owned(),
             github: "https://g".to_owned(),
             github_raw: "https://r".to_owned(),
+            pypi: "https://u:secret@p/simple".to_owned(),
             hub_token: Some("secret".to_owned()),
             hub_cache: None,
         };
@@ -307,6 +336,7 @@ mod tests {
                 files: Vec::new(),
                 optional: Vec::new(),
                 sha256: BTreeMap::new(),
+                archive: None,
             };
             endpoints.file(&remote, "main", "d/a b")
         };

@@ -38,7 +38,7 @@ impl Repository {
         let kind = match remote.host {
             Host::HubModel => "models",
             Host::HubDataset => "datasets",
-            Host::Github | Host::GithubRelease => return None,
+            Host::Github | Host::GithubRelease | Host::Pypi => return None,
         };
         let name = remote.repository.replace('/', "--");
         let folder = hub?.join(format!("{kind}--{name}"));
@@ -111,6 +111,7 @@ mod tests {
             files: files.iter().map(|name| (*name).to_owned()).collect(),
             optional: vec!["extra.json".to_owned()],
             sha256: BTreeMap::new(),
+            archive: None,
         }
     }
 

@@ -10,7 +10,9 @@ mod error;
 mod host;
 mod hub_cache;
 mod listing;
+mod package_index;
 mod space;
+mod zip;
 
 use std::{
     fs::{self, File},
@@ -194,18 +196,50 @@ impl Fetcher {
             files: std::collections::BTreeMap::new(),
         };
         space::check(listing, folder)?;
+        let revision = listing.commit.as_ref().unwrap_or(&remote.revision);
+        let archive = match &remote.archive {
+            Some(archive) => Some(self.bring_archive(remote, archive, folder, on_progress)?),
+            None => None,
+        };
         for (name, announced) in &listing.files {
             let wanted = Wanted {
                 remote,
-                revision: listing.commit.as_ref().unwrap_or(&remote.revision),
+                revision,
                 name,
+                url: self.client.file(remote, revision, name),
                 bytes: announced.bytes,
                 sha256: announced.sha256.as_deref(),
             };
-            let found = wanted.download(&self.client, folder, on_progress)?;
+            let found = match &archive {
+                Some(archive) => wanted.unpack(archive, folder)?,
+                None => wanted.download(&self.client, folder, on_progress)?,
+            };
             lock.files.insert(name.clone(), found);
         }
+        if let Some(archive) = archive {
+            fs::remove_file(&archive).map_err(|source| write_error(&archive, source))?;
+        }
         Ok(lock)
+    }
+
+    /// Downloads the archive that has the files of an entry.
+    fn bring_archive(
+        &self,
+        remote: &Remote,
+        archive: &str,
+        folder: &Path,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<PathBuf, FetchError> {
+        let wanted = Wanted {
+            remote,
+            revision: &remote.revision,
+            name: archive,
+            url: self.client.wheel(remote, archive)?,
+            bytes: None,
+            sha256: remote.sha256.get(archive).map(String::as_str),
+        };
+        wanted.download(&self.client, folder, on_progress)?;
+        Ok(folder.join(archive))
     }
 
     /// Keeps other processes from downloading the same entry. The file stays.

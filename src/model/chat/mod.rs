@@ -5,9 +5,9 @@ mod json;
 mod message;
 mod template;
 
-use std::{fmt::Write as _, path::Path, time::SystemTime};
+use std::{fmt::Write as _, time::SystemTime};
 
-use super::{error::ModelError, settings::ChatFormat};
+use super::{error::ModelError, files::SmallFiles, settings::ChatFormat};
 
 pub use message::Message;
 
@@ -23,11 +23,11 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Reads the template of a model's folder, if there is one.
-    pub(super) fn from_folder(folder: &Path) -> Result<Self, ModelError> {
+    /// Reads the template of a model, if there is one.
+    pub(super) fn from_model(files: &SmallFiles) -> Result<Self, ModelError> {
         Ok(Self {
             format: ChatFormat::default(),
-            template: ChatTemplate::from_folder(folder)?,
+            template: ChatTemplate::from_model(files)?,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -14,10 +14,7 @@ use minijinja::{
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, Value as Json, json};
 
-use crate::model::{
-    error::ModelError,
-    files::{read_bytes, read_object},
-};
+use crate::model::{error::ModelError, files::SmallFiles};
 
 use super::{
     date,
@@ -54,12 +51,12 @@ pub(super) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Reads the template of a model's folder, if there is one.
-    pub(super) fn from_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
-        let config_path = folder.join(CONFIG);
-        let config = read_object(&config_path)?;
-        let file = folder.join(FILE);
-        let (path, source) = if let Some(bytes) = read_bytes(&file)? {
+    /// Reads the template of a model, if there is one.
+    pub(super) fn from_model(files: &SmallFiles) -> Result<Option<Self>, ModelError> {
+        let config_path = files.path(CONFIG);
+        let config = files.object(CONFIG)?;
+        let file = files.path(FILE);
+        let (path, source) = if let Some(bytes) = files.bytes(FILE)? {
             let source = String::from_utf8(bytes).map_err(|error| ModelError::Json {
                 path: file.clone(),
                 problem: format!("it is not UTF-8: {}", error.utf8_error()),
@@ -76,7 +73,7 @@ impl ChatTemplate {
                 None => return Ok(None),
             }
         };
-        let others = read_object(&folder.join("special_tokens_map.json"))?;
+        let others = files.object("special_tokens_map.json")?;
         Ok(Some(Self {
             date: SystemTime::UNIX_EPOCH + FIXED_DATE,
             path,
@@ -254,7 +251,9 @@ mod tests {
         let config = json!({"chat_template": source, "bos_token": {"content": "<s>"},
                             "eos_token": "</s>"});
         fs::write(folder.path().join(CONFIG), config.to_string()).unwrap();
-        ChatTemplate::from_folder(folder.path()).unwrap().unwrap()
+        ChatTemplate::from_model(&SmallFiles::of_folder(folder.path()))
+            .unwrap()
+            .unwrap()
     }
 
     fn render(source: &str, messages: &[Message]) -> String {
@@ -278,7 +277,7 @@ mod tests {
         let file = folder.path().join(FILE);
         let config = json!({"chat_template": "from the configuration"});
         fs::write(folder.path().join(CONFIG), config.to_string()).unwrap();
-        let read = || ChatTemplate::from_folder(folder.path());
+        let read = || ChatTemplate::from_model(&SmallFiles::of_folder(folder.path()));
         assert_eq!(read().unwrap().unwrap().source, "from the configuration");
 
         // transformers fails, too: `open(…, encoding="utf-8")`.

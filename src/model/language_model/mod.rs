@@ -14,8 +14,9 @@ use super::{
     config::{self, DecoderConfig},
     decoder::Decoder,
     error::ModelError,
-    files::{read_bytes, read_object, write_bytes, write_json},
+    files::{write_bytes, write_json},
     settings::{AdapterSettings, Dtype, ModelSettings},
+    stored::Stored,
     tokenizer::Tokenizer,
     tokenizer_config,
     weights::{self, Archive, Checkpoint},
@@ -58,30 +59,43 @@ const COMPANIONS: [&str; 3] = [
 ];
 
 impl LanguageModel {
-    /// Reads a folder in the Hugging Face layout, frozen, with weights of the given type.
-    pub fn load(folder: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
+    /// Reads a folder in the Hugging Face layout or a GGUF file, frozen, with weights of the given type.
+    pub fn load(path: &Path, dtype: Dtype, device: &Device) -> Result<Self, ModelError> {
         let device = device.clone().inner();
         check_dtype(dtype, &device)?;
-        if folder.join(peft::CONFIG).is_file() {
+        if path.join(peft::CONFIG).is_file() {
             return Err(ModelError::Adapter(format!(
                 "`{}` has the `{}` of an adapter; pass its base model, and this folder as the adapter, \
                  or move the adapter away",
-                folder.display(),
+                path.display(),
                 peft::CONFIG
             )));
         }
-        let mut config = DecoderConfig::from_file(&folder.join("config.json"))?;
-        let tokenizer = Tokenizer::from_folder(folder)?;
-        let archive = Archive::open_folder(folder)?;
-        let decoder = read_decoder(&mut config, archive, dtype, &device)?;
+        let stored = Stored::open(path)?;
+        let mut config = stored.config()?;
+        let files = stored.small_files()?;
+        let tokenizer = Tokenizer::from_model(&files)?;
+        let decoder = match &stored {
+            Stored::Folder(folder) => {
+                read_decoder(&mut config, Archive::open_folder(folder)?, dtype, &device)?
+            }
+            Stored::Gguf(file) => {
+                let mut weights = file.weights(&config);
+                let decoder = Decoder::build(&config, &device, |parameter| {
+                    weights.read(parameter, dtype.of_tensors(), &device)
+                })?;
+                weights.finish()?;
+                decoder
+            }
+        };
         warn_about(&config, &tokenizer);
-        for warning in tokenizer_config::disagreements(&tokenizer, folder)? {
+        for warning in tokenizer_config::disagreements(&tokenizer, &files)? {
             tracing::warn!("{warning}");
         }
-        let generation = read_object(&folder.join(GENERATION))?;
+        let generation = files.object(GENERATION)?;
         let stop_tokens = config::token_ids(generation.get("eos_token_id")).map_err(|problem| {
             ModelError::Json {
-                path: folder.join(GENERATION),
+                path: files.path(GENERATION),
                 problem,
             }
         })?;
@@ -92,7 +106,7 @@ impl LanguageModel {
         };
         let mut companions = Vec::new();
         for name in COMPANIONS {
-            if let Some(bytes) = read_bytes(&folder.join(name))? {
+            if let Some(bytes) = files.bytes(name)? {
                 companions.push((name, bytes));
             }
         }
@@ -102,7 +116,7 @@ impl LanguageModel {
             tokenizer,
             stop_tokens,
             kv_cache: ModelSettings::kv_cache(),
-            chat: Chat::from_folder(folder)?,
+            chat: Chat::from_model(&files)?,
             dtype,
             adapter: None,
             generation,

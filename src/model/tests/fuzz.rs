@@ -9,7 +9,7 @@ use crate::{
     fuzz::{Case, fuzz, law, named},
     model::{
         AdapterKind, Chat, ChatFormat, DecoderConfig, Dtype, LanguageModel, Message, Tokenizer,
-        adapter::peft, fixture, read_tensors, weights::Archive, write_tensors,
+        adapter::peft, files::SmallFiles, fixture, read_tensors, weights::Archive, write_tensors,
     },
 };
 
@@ -361,7 +361,8 @@ fn chat_templates_render_or_are_refused() {
         .collect();
         let path = case.folder.join("tokenizer_config.json");
         fs::write(&path, Value::from(config).to_string()).unwrap();
-        let Some(mut chat) = named(Chat::from_folder(case.folder), &path)? else {
+        let Some(mut chat) = named(Chat::from_model(&SmallFiles::of_folder(case.folder)), &path)?
+        else {
             return Ok(());
         };
         chat.format = ChatFormat::Template;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -120,20 +121,25 @@ impl Archive {
 
     /// Releases the memory of a part of a file that has been read; otherwise the file would stay in
     /// memory in addition to the weights.
-    #[expect(unsafe_code, reason = "the advice is unsafe for other kinds of maps")]
     fn forget(&self, name: &str, part: &[u8]) {
         let Some(place) = self.places.get(name) else {
             return;
         };
         let map = &self.files[*place].1;
         let offset = part.as_ptr() as usize - map.as_ptr() as usize;
-        // SAFETY: the map is of a file and is never written to, so that a later access reads its
-        // pages from the file again.
-        let advised =
-            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, part.len()) };
-        if let Err(error) = advised {
-            tracing::debug!(%error, "the system keeps a file in memory");
-        }
+        forget(map, offset..offset + part.len());
+    }
+}
+
+/// Releases the memory of a part of a file that has been read.
+#[expect(unsafe_code, reason = "the advice is unsafe for other kinds of maps")]
+pub(in crate::model) fn forget(map: &Mmap, part: Range<usize>) {
+    // SAFETY: the map is of a file and is never written to, so that a later access reads its
+    // pages from the file again.
+    let advised =
+        unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, part.start, part.len()) };
+    if let Err(error) = advised {
+        tracing::debug!(%error, "the system keeps a file in memory");
     }
 }
 
@@ -204,7 +210,7 @@ fn cut_off(path: &Path, bytes: &[u8]) -> Option<ModelError> {
     unsafe_code,
     reason = "mapping a file is unsafe; reading it instead costs a copy"
 )]
-fn map(path: &Path) -> std::io::Result<Mmap> {
+pub(in crate::model) fn map(path: &Path) -> std::io::Result<Mmap> {
     let file = File::open(path)?;
     // SAFETY: this program and the safetensors library write files of weights under another name
     // and rename them, so that mapped bytes do not change. Editing a file in place while it is read

@@ -123,7 +123,7 @@ fn instead(names: &[String]) -> Option<String> {
     }
     if let Some(name) = first(&|name| has_end(name, &["gguf"])) {
         return Some(format!(
-            "there is only `{name}`, and GGUF is not supported; use the original checkpoint, `{WHOLE}`"
+            "there is no `{WHOLE}`, but `{name}`; write the path of that file"
         ));
     }
     let name = first(&|name| has_end(name, &["h5", "msgpack", "onnx", "npz", "ckpt"]))?;
@@ -166,7 +166,10 @@ pub(super) fn disguised(bytes: &[u8]) -> Option<&'static str> {
             b"\x80\x02\x8a\x0a",
             "it is a pickled checkpoint; convert it to safetensors",
         ),
-        (b"GGUF", "it is a GGUF file, which is not supported"),
+        (
+            b"GGUF",
+            "it is a GGUF file; give it a name that ends in `.gguf`",
+        ),
         (b"<", "it is a web page or XML; fetch the file again"),
     ];
     if bytes.is_empty() {
@@ -198,7 +201,7 @@ mod tests {
         insta::assert_snapshot!(problem(&[("model-00002-of-00002.safetensors", ""), ("model-00001-of-00002.safetensors", "")]), @"`MODEL`: there are shards such as `model-00001-of-00002.safetensors`, but no `model.safetensors.index.json` that says what they hold; fetch it too");
         insta::assert_snapshot!(problem(&[("consolidated.safetensors", "")]), @"`MODEL`: there is no `model.safetensors`, but `consolidated.safetensors`; rename it if it has the tensors of transformers");
         insta::assert_snapshot!(problem(&[("adapter_model.safetensors", "")]), @"`MODEL`: there is only the adapter `adapter_model.safetensors`; name its base model, and pass this folder as its adapter");
-        insta::assert_snapshot!(problem(&[("model-q4_k_m.gguf", "GGUF")]), @"`MODEL`: there is only `model-q4_k_m.gguf`, and GGUF is not supported; use the original checkpoint, `model.safetensors`");
+        insta::assert_snapshot!(problem(&[("model-q4_k_m.gguf", "GGUF")]), @"`MODEL`: there is no `model.safetensors`, but `model-q4_k_m.gguf`; write the path of that file");
         insta::assert_snapshot!(problem(&[("tf_model.h5", "")]), @"`MODEL`: there is only `tf_model.h5`; convert it to `model.safetensors`, for example with `save_pretrained` of transformers");
     }
 

@@ -20,7 +20,7 @@ use crate::disk::atomic::{self, Flush};
 
 use super::{error::ModelError, parameter::Layout};
 
-pub(super) use archive::Archive;
+pub(super) use archive::{Archive, forget, map};
 pub(super) use names::Checkpoint;
 
 use archive::{in_memory, wrong_type};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::report::PointReport;
 use crate::{
     data::{Kind as DataKind, TaskFormat},
-    model::ModelSettings,
+    model::{ModelSettings, is_model},
     reward::CustomSettings,
     settings::one_of,
     spec::{
@@ -123,7 +123,7 @@ fn model(report: &mut PointReport<'_>, key: &str, base: &str) -> String {
         return base.to_owned();
     }
     let whole = report.around.path(base, report.folder(key));
-    if whole.is_dir() && !base.is_empty() {
+    if is_model(&whole) && !base.is_empty() {
         return whole.to_string_lossy().into_owned();
     }
     let names = names.unwrap_or_default();
@@ -136,7 +136,7 @@ fn model(report: &mut PointReport<'_>, key: &str, base: &str) -> String {
         "" => format!("`{key}` names no model"),
         base => format!("unknown model `{base}`"),
     };
-    let label = "neither a name of datasets/manifest.toml nor a folder";
+    let label = "neither a name of datasets/manifest.toml nor a folder or GGUF file";
     let problem = Problem::new(Code::E107, place, title, label);
     report.add(match nearest(base, names.iter().chain(others).copied()) {
         Some(name) => problem.replace(
@@ -145,7 +145,7 @@ fn model(report: &mut PointReport<'_>, key: &str, base: &str) -> String {
             format!("did you mean `{name}`?"),
         ),
         None => problem.help(format!(
-            "write {}, the path of a folder in the Hugging Face layout{}",
+            "write {}, the path of a folder in the Hugging Face layout or of a GGUF file{}",
             one_of(&names),
             if others.len() == 1 {
                 " or `remote`"

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::report::PointReport;
 use crate::{
     data::{Cache, Resolved},
-    model::DecoderConfig,
+    model::{DecoderConfig, config_of_model},
     spec::{read::layered::Setting, settings::Settings},
 };
 
@@ -63,7 +63,7 @@ fn lengths<'a>(
 
 /// The longest sequence that a model reads, in tokens, where that is known without a download.
 fn positions(report: &PointReport<'_>, base: &str) -> Option<usize> {
-    let config = |folder: &Path| DecoderConfig::from_file(&folder.join("config.json")).ok();
+    let config = |path: &Path| config_of_model(path).ok();
     let entry = report
         .around
         .manifest

@@ -15,7 +15,7 @@ adapter = { kind = \"dorra\", r = 64.0, dropout = 1.0, targets = \"q_proj\" }
      --> x.toml:3:8
       |
     3 | base = "qwen2.5-coder-7b-instrct"
-      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^ neither a name of datasets/manifest.toml nor a folder
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^ neither a name of datasets/manifest.toml nor a folder or GGUF file
       |
     help: did you mean `qwen2.5-coder-7b-instruct`?
       |

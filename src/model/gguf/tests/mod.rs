@@ -1,0 +1,4 @@
+mod blocks;
+mod files;
+mod fixture;
+mod fuzz;
