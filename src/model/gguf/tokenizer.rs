@@ -49,21 +49,10 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
     }
     let tokens = Tokens::read(metadata)?;
     let splitting = pre_tokenizer::find(metadata.text(&key("pre"))?.unwrap_or("default"))?;
-    let named = |rest: &str| -> Result<Option<&str>, String> {
-        let key = key(&format!("{rest}_token_id"));
-        let Some(id) = metadata.token(&key)? else {
-            return Ok(None);
-        };
-        let name = tokens.names.get(id as usize).copied();
-        let problem = || {
-            format!(
-                "`{key}` is `{id}`, but there are {} tokens",
-                tokens.names.len()
-            )
-        };
-        name.map(Some).ok_or_else(problem)
-    };
-    let (bos, eos) = (named("bos")?, named("eos")?);
+    let (bos, eos) = (
+        tokens.named(metadata, "bos")?,
+        tokens.named(metadata, "eos")?,
+    );
     let adds = |rest: &str, default: bool| -> Result<bool, String> {
         Ok(metadata.switch(&key(rest))?.unwrap_or(default))
     };
@@ -87,11 +76,31 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
             "vocab": tokens.vocabulary()?, "merges": merges(metadata)?,
         },
     });
+    Ok(vec![
+        ("tokenizer.json", tokenizer),
+        (
+            "tokenizer_config.json",
+            beside(metadata, &tokens, bos, eos)?.into(),
+        ),
+        (
+            "generation_config.json",
+            json!({"eos_token_id": stops(metadata, &tokens)?}),
+        ),
+    ])
+}
+
+/// What the `tokenizer_config.json` of the model has.
+fn beside(
+    metadata: &Metadata,
+    tokens: &Tokens<'_>,
+    bos: Option<&str>,
+    eos: Option<&str>,
+) -> Result<Map<String, Json>, String> {
     let mut beside = Map::new();
     beside.insert("tokenizer_class".into(), "PreTrainedTokenizerFast".into());
     beside.insert("clean_up_tokenization_spaces".into(), false.into());
     for (rest, name) in [("padding", "pad"), ("unknown", "unk")] {
-        if let Some(token) = named(rest)? {
+        if let Some(token) = tokens.named(metadata, rest)? {
             beside.insert(format!("{name}_token"), token.into());
         }
     }
@@ -103,10 +112,15 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
     if let Some(template) = metadata.text("tokenizer.chat_template")? {
         beside.insert("chat_template".into(), template.into());
     }
+    Ok(beside)
+}
+
+/// The tokens that end a text, each once.
+fn stops(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Vec<u32>, String> {
     let mut stops: Vec<u32> = Vec::new();
     for rest in ["eos", "eot", "eom"] {
-        named(rest)?;
-        stops.extend(metadata.token(&key(&format!("{rest}_token_id")))?);
+        tokens.named(metadata, rest)?;
+        stops.extend(metadata.token(&format!("tokenizer.ggml.{rest}_token_id"))?);
     }
     stops.extend(tokens.ends());
     let mut kept = Vec::new();
@@ -115,11 +129,7 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
             kept.push(stop);
         }
     }
-    Ok(vec![
-        ("tokenizer.json", tokenizer),
-        ("tokenizer_config.json", beside.into()),
-        ("generation_config.json", json!({"eos_token_id": kept})),
-    ])
+    Ok(kept)
 }
 
 /// The tokens with their types.
@@ -146,6 +156,20 @@ impl<'a> Tokens<'a> {
             ));
         }
         Ok(Self { names, types })
+    }
+
+    /// The token that the file names, such as `bos`.
+    fn named(&self, metadata: &Metadata, rest: &str) -> Result<Option<&'a str>, String> {
+        let key = format!("tokenizer.ggml.{rest}_token_id");
+        let Some(id) = metadata.token(&key)? else {
+            return Ok(None);
+        };
+        let name = self.names.get(id as usize).copied();
+        let problem = || {
+            let count = self.names.len();
+            format!("`{key}` is `{id}`, but there are {count} tokens")
+        };
+        name.map(Some).ok_or_else(problem)
     }
 
     fn each(&self) -> impl Iterator<Item = (usize, &'a str, u64)> {

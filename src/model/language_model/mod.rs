@@ -104,12 +104,11 @@ impl LanguageModel {
         } else {
             stop_tokens
         };
-        let mut companions = Vec::new();
-        for name in COMPANIONS {
-            if let Some(bytes) = files.bytes(name)? {
-                companions.push((name, bytes));
-            }
-        }
+        let companions = COMPANIONS
+            .into_iter()
+            .filter_map(|name| Some((name, files.bytes(name).transpose()?)))
+            .map(|(name, bytes)| Ok((name, bytes?)))
+            .collect::<Result<_, ModelError>>()?;
         Ok(Self {
             config,
             decoder,
