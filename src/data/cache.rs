@@ -106,7 +106,9 @@ impl Cache {
             .collect::<Option<Vec<_>>>()?;
         match entry.kind() {
             Kind::Model => Some(match first.as_slice() {
-                [only] if only.ends_with(".gguf") => folder.join(only),
+                [only] if Path::new(only).extension().is_some_and(|end| end == "gguf") => {
+                    folder.join(only)
+                }
                 _ => folder,
             }),
             Kind::Migrations | Kind::Benchmark => first.first().map(|name| folder.join(name)),

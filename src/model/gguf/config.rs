@@ -48,26 +48,7 @@ pub(super) fn read(header: &Header) -> Result<Map<String, Json>, String> {
     let count = |rest: &str| needed(metadata.count(&key(rest))?, &key(rest));
     let hidden_size = count("embedding_length")?;
     let heads = count("attention.head_count")?;
-    let head_dim = match metadata.count(&key("attention.key_length"))? {
-        Some(width) => width,
-        None => hidden_size / heads.max(1),
-    };
-    for rest in ["attention.value_length", "rope.dimension_count"] {
-        if let Some(width) = metadata.count(&key(rest))?
-            && width != head_dim
-        {
-            return Err(format!(
-                "`{}` is `{width}`, expected the width of a head, `{head_dim}`",
-                key(rest)
-            ));
-        }
-    }
-    if metadata.switch(&key("attention.causal"))? == Some(false) {
-        return Err(format!(
-            "`{}` is `false`: the model is an encoder",
-            key("attention.causal")
-        ));
-    }
+    let head_dim = head_dim(metadata, name, hidden_size / heads.max(1))?;
     let eps = key("attention.layer_norm_rms_epsilon");
     let embedding = header.tensors.get(EMBEDDING);
     let rows = embedding.and_then(|tensor| tensor.shape.first().copied());
@@ -107,6 +88,30 @@ pub(super) fn read(header: &Header) -> Result<Map<String, Json>, String> {
         Json::Object(config) => Ok(config),
         _ => unreachable!("the literal above is an object"),
     }
+}
+
+/// The width of a head, of which all must turn; `default` is its share of the residual stream.
+fn head_dim(metadata: &Metadata, name: &str, default: usize) -> Result<usize, String> {
+    let key = |rest: &str| format!("{name}.{rest}");
+    let head_dim = metadata.count(&key("attention.key_length"))?;
+    let head_dim = head_dim.unwrap_or(default);
+    for rest in ["attention.value_length", "rope.dimension_count"] {
+        if let Some(width) = metadata.count(&key(rest))?
+            && width != head_dim
+        {
+            return Err(format!(
+                "`{}` is `{width}`, expected the width of a head, `{head_dim}`",
+                key(rest)
+            ));
+        }
+    }
+    if metadata.switch(&key("attention.causal"))? == Some(false) {
+        return Err(format!(
+            "`{}` is `false`: the model is an encoder",
+            key("attention.causal")
+        ));
+    }
+    Ok(head_dim)
 }
 
 /// Refuses what is no whole language model.

@@ -49,20 +49,7 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
     }
     let tokens = Tokens::read(metadata)?;
     let splitting = pre_tokenizer::find(metadata.text(&key("pre"))?.unwrap_or("default"))?;
-    let named = |rest: &str| -> Result<Option<&str>, String> {
-        let key = key(&format!("{rest}_token_id"));
-        let Some(id) = metadata.token(&key)? else {
-            return Ok(None);
-        };
-        let name = tokens.names.get(id as usize).copied();
-        let problem = || {
-            format!(
-                "`{key}` is `{id}`, but there are {} tokens",
-                tokens.names.len()
-            )
-        };
-        name.map(Some).ok_or_else(problem)
-    };
+    let named = |rest: &str| tokens.named(metadata, rest);
     let (bos, eos) = (named("bos")?, named("eos")?);
     let adds = |rest: &str, default: bool| -> Result<bool, String> {
         Ok(metadata.switch(&key(rest))?.unwrap_or(default))
@@ -87,26 +74,43 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
             "vocab": tokens.vocabulary()?, "merges": merges(metadata)?,
         },
     });
+    Ok(vec![
+        ("tokenizer.json", tokenizer),
+        ("tokenizer_config.json", beside(metadata, &tokens)?.into()),
+        (
+            "generation_config.json",
+            json!({"eos_token_id": stops(metadata, &tokens)?}),
+        ),
+    ])
+}
+
+/// What `tokenizer_config.json` has: the names of special tokens, and the chat template.
+fn beside(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Map<String, Json>, String> {
     let mut beside = Map::new();
     beside.insert("tokenizer_class".into(), "PreTrainedTokenizerFast".into());
     beside.insert("clean_up_tokenization_spaces".into(), false.into());
-    for (rest, name) in [("padding", "pad"), ("unknown", "unk")] {
-        if let Some(token) = named(rest)? {
-            beside.insert(format!("{name}_token"), token.into());
-        }
-    }
-    for (name, token) in [("bos", bos), ("eos", eos)] {
-        if let Some(token) = token {
+    for (rest, name) in [
+        ("bos", "bos"),
+        ("eos", "eos"),
+        ("padding", "pad"),
+        ("unknown", "unk"),
+    ] {
+        if let Some(token) = tokens.named(metadata, rest)? {
             beside.insert(format!("{name}_token"), token.into());
         }
     }
     if let Some(template) = metadata.text("tokenizer.chat_template")? {
         beside.insert("chat_template".into(), template.into());
     }
+    Ok(beside)
+}
+
+/// The tokens that end a completion: those that the file names, and special ones with known names.
+fn stops(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Vec<u32>, String> {
     let mut stops: Vec<u32> = Vec::new();
     for rest in ["eos", "eot", "eom"] {
-        named(rest)?;
-        stops.extend(metadata.token(&key(&format!("{rest}_token_id")))?);
+        tokens.named(metadata, rest)?;
+        stops.extend(metadata.token(&format!("tokenizer.ggml.{rest}_token_id"))?);
     }
     stops.extend(tokens.ends());
     let mut kept = Vec::new();
@@ -115,11 +119,7 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
             kept.push(stop);
         }
     }
-    Ok(vec![
-        ("tokenizer.json", tokenizer),
-        ("tokenizer_config.json", beside.into()),
-        ("generation_config.json", json!({"eos_token_id": kept})),
-    ])
+    Ok(kept)
 }
 
 /// The tokens with their types.
@@ -152,6 +152,22 @@ impl<'a> Tokens<'a> {
         let types = self.types.iter().copied();
         let all = self.names.iter().copied().zip(types).enumerate();
         all.map(|(id, (name, kind))| (id, name, kind))
+    }
+
+    /// The name of the token whose number a key has, if the key is there.
+    fn named(&self, metadata: &Metadata, rest: &str) -> Result<Option<&'a str>, String> {
+        let key = format!("tokenizer.ggml.{rest}_token_id");
+        let Some(id) = metadata.token(&key)? else {
+            return Ok(None);
+        };
+        let name = self.names.get(id as usize).copied();
+        let problem = || {
+            format!(
+                "`{key}` is `{id}`, but there are {} tokens",
+                self.names.len()
+            )
+        };
+        name.map(Some).ok_or_else(problem)
     }
 
     /// The numbers of all tokens, by their names.

@@ -12,7 +12,7 @@ pub(super) enum Value {
     Number(f64),
     Bool(bool),
     Text(String),
-    List(Vec<Value>),
+    List(Vec<Self>),
 }
 
 impl Value {

@@ -75,19 +75,7 @@ impl LanguageModel {
         let mut config = stored.config()?;
         let files = stored.small_files()?;
         let tokenizer = Tokenizer::from_model(&files)?;
-        let decoder = match &stored {
-            Stored::Folder(folder) => {
-                read_decoder(&mut config, Archive::open_folder(folder)?, dtype, &device)?
-            }
-            Stored::Gguf(file) => {
-                let mut weights = file.weights(&config);
-                let decoder = Decoder::build(&config, &device, |parameter| {
-                    weights.read(parameter, dtype.of_tensors(), &device)
-                })?;
-                weights.finish()?;
-                decoder
-            }
-        };
+        let decoder = read_weights(&stored, &mut config, dtype, &device)?;
         warn_about(&config, &tokenizer);
         for warning in tokenizer_config::disagreements(&tokenizer, &files)? {
             tracing::warn!("{warning}");
@@ -147,6 +135,28 @@ impl LanguageModel {
             write_bytes(&folder.join(name), bytes)?;
         }
         Ok(())
+    }
+}
+
+/// Reads every parameter of a model.
+fn read_weights(
+    stored: &Stored,
+    config: &mut DecoderConfig,
+    dtype: Dtype,
+    device: &Device,
+) -> Result<Decoder, ModelError> {
+    match stored {
+        Stored::Folder(folder) => {
+            read_decoder(config, Archive::open_folder(folder)?, dtype, device)
+        }
+        Stored::Gguf(file) => {
+            let mut weights = file.weights(config);
+            let decoder = Decoder::build(config, device, |parameter| {
+                weights.read(parameter, dtype.of_tensors(), device)
+            })?;
+            weights.finish()?;
+            Ok(decoder)
+        }
     }
 }
 

@@ -195,7 +195,7 @@ fn only_llama_has_rows_in_another_order() {
     let in_file = |row: usize| row / 16 * 16 + row % 8 * 2 + row % 16 / 8;
     for architecture in ["qwen2", "qwen3"] {
         let other = parameters(&mut model_of(&edited(|header| {
-            turn_into(header, architecture)
+            turn_into(header, architecture);
         })));
         let (rows, file) = (numbers(&llama[q]), numbers(&other[q]));
         for row in 0..32 {
