@@ -106,11 +106,7 @@ impl Cache {
             .collect::<Option<Vec<_>>>()?;
         match entry.kind() {
             Kind::Model => Some(match first.as_slice() {
-                [only]
-                    if Path::new(only)
-                        .extension()
-                        .is_some_and(|ending| ending == "gguf") =>
-                {
+                [only] if Path::new(only).extension().is_some_and(|end| end == "gguf") => {
                     folder.join(only)
                 }
                 _ => folder,

@@ -1,4 +1,4 @@
-//! One file out of a ZIP archive, such as a wheel of `PyPI`.
+//! One file out of a ZIP archive, such as a wheel of Python packages.
 //!
 //! The crate `zip` does much more: it writes, encrypts, and reads kinds of compression that wheels do not have.
 //! What is needed of the format is one page long.

@@ -49,12 +49,6 @@ pub(super) fn read(header: &Header) -> Result<Map<String, Json>, String> {
     let hidden_size = count("embedding_length")?;
     let heads = count("attention.head_count")?;
     let head_dim = head_dim(metadata, name, hidden_size / heads.max(1))?;
-    if metadata.switch(&key("attention.causal"))? == Some(false) {
-        return Err(format!(
-            "`{}` is `false`: the model is an encoder",
-            key("attention.causal")
-        ));
-    }
     let eps = key("attention.layer_norm_rms_epsilon");
     let embedding = header.tensors.get(EMBEDDING);
     let rows = embedding.and_then(|tensor| tensor.shape.first().copied());
@@ -96,11 +90,11 @@ pub(super) fn read(header: &Header) -> Result<Map<String, Json>, String> {
     }
 }
 
-/// The width of a head, which must be that of its values and of its rotation; `usual` if the file has none.
-fn head_dim(metadata: &Metadata, name: &str, usual: usize) -> Result<usize, String> {
+/// The width of a head, of which all must turn; `default` is its share of the residual stream.
+fn head_dim(metadata: &Metadata, name: &str, default: usize) -> Result<usize, String> {
     let key = |rest: &str| format!("{name}.{rest}");
-    let width = metadata.count(&key("attention.key_length"))?;
-    let head_dim = width.unwrap_or(usual);
+    let head_dim = metadata.count(&key("attention.key_length"))?;
+    let head_dim = head_dim.unwrap_or(default);
     for rest in ["attention.value_length", "rope.dimension_count"] {
         if let Some(width) = metadata.count(&key(rest))?
             && width != head_dim
@@ -110,6 +104,12 @@ fn head_dim(metadata: &Metadata, name: &str, usual: usize) -> Result<usize, Stri
                 key(rest)
             ));
         }
+    }
+    if metadata.switch(&key("attention.causal"))? == Some(false) {
+        return Err(format!(
+            "`{}` is `false`: the model is an encoder",
+            key("attention.causal")
+        ));
     }
     Ok(head_dim)
 }

@@ -49,10 +49,8 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
     }
     let tokens = Tokens::read(metadata)?;
     let splitting = pre_tokenizer::find(metadata.text(&key("pre"))?.unwrap_or("default"))?;
-    let (bos, eos) = (
-        tokens.named(metadata, "bos")?,
-        tokens.named(metadata, "eos")?,
-    );
+    let named = |rest: &str| tokens.named(metadata, rest);
+    let (bos, eos) = (named("bos")?, named("eos")?);
     let adds = |rest: &str, default: bool| -> Result<bool, String> {
         Ok(metadata.switch(&key(rest))?.unwrap_or(default))
     };
@@ -78,10 +76,7 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
     });
     Ok(vec![
         ("tokenizer.json", tokenizer),
-        (
-            "tokenizer_config.json",
-            beside(metadata, &tokens, bos, eos)?.into(),
-        ),
+        ("tokenizer_config.json", beside(metadata, &tokens)?.into()),
         (
             "generation_config.json",
             json!({"eos_token_id": stops(metadata, &tokens)?}),
@@ -89,23 +84,18 @@ pub(super) fn read(metadata: &Metadata) -> Result<Vec<(&'static str, Json)>, Str
     ])
 }
 
-/// What the `tokenizer_config.json` of the model has.
-fn beside(
-    metadata: &Metadata,
-    tokens: &Tokens<'_>,
-    bos: Option<&str>,
-    eos: Option<&str>,
-) -> Result<Map<String, Json>, String> {
+/// What `tokenizer_config.json` has: the names of special tokens, and the chat template.
+fn beside(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Map<String, Json>, String> {
     let mut beside = Map::new();
     beside.insert("tokenizer_class".into(), "PreTrainedTokenizerFast".into());
     beside.insert("clean_up_tokenization_spaces".into(), false.into());
-    for (rest, name) in [("padding", "pad"), ("unknown", "unk")] {
+    for (rest, name) in [
+        ("bos", "bos"),
+        ("eos", "eos"),
+        ("padding", "pad"),
+        ("unknown", "unk"),
+    ] {
         if let Some(token) = tokens.named(metadata, rest)? {
-            beside.insert(format!("{name}_token"), token.into());
-        }
-    }
-    for (name, token) in [("bos", bos), ("eos", eos)] {
-        if let Some(token) = token {
             beside.insert(format!("{name}_token"), token.into());
         }
     }
@@ -115,7 +105,7 @@ fn beside(
     Ok(beside)
 }
 
-/// The tokens that end a text, each once.
+/// The tokens that end a completion: those that the file names, and special ones with known names.
 fn stops(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Vec<u32>, String> {
     let mut stops: Vec<u32> = Vec::new();
     for rest in ["eos", "eot", "eom"] {
@@ -158,7 +148,13 @@ impl<'a> Tokens<'a> {
         Ok(Self { names, types })
     }
 
-    /// The token that the file names, such as `bos`.
+    fn each(&self) -> impl Iterator<Item = (usize, &'a str, u64)> {
+        let types = self.types.iter().copied();
+        let all = self.names.iter().copied().zip(types).enumerate();
+        all.map(|(id, (name, kind))| (id, name, kind))
+    }
+
+    /// The name of the token whose number a key has, if the key is there.
     fn named(&self, metadata: &Metadata, rest: &str) -> Result<Option<&'a str>, String> {
         let key = format!("tokenizer.ggml.{rest}_token_id");
         let Some(id) = metadata.token(&key)? else {
@@ -166,16 +162,12 @@ impl<'a> Tokens<'a> {
         };
         let name = self.names.get(id as usize).copied();
         let problem = || {
-            let count = self.names.len();
-            format!("`{key}` is `{id}`, but there are {count} tokens")
+            format!(
+                "`{key}` is `{id}`, but there are {} tokens",
+                self.names.len()
+            )
         };
         name.map(Some).ok_or_else(problem)
-    }
-
-    fn each(&self) -> impl Iterator<Item = (usize, &'a str, u64)> {
-        let types = self.types.iter().copied();
-        let all = self.names.iter().copied().zip(types).enumerate();
-        all.map(|(id, (name, kind))| (id, name, kind))
     }
 
     /// The numbers of all tokens, by their names.

@@ -75,19 +75,7 @@ impl LanguageModel {
         let mut config = stored.config()?;
         let files = stored.small_files()?;
         let tokenizer = Tokenizer::from_model(&files)?;
-        let decoder = match &stored {
-            Stored::Folder(folder) => {
-                read_decoder(&mut config, Archive::open_folder(folder)?, dtype, &device)?
-            }
-            Stored::Gguf(file) => {
-                let mut weights = file.weights(&config);
-                let decoder = Decoder::build(&config, &device, |parameter| {
-                    weights.read(parameter, dtype.of_tensors(), &device)
-                })?;
-                weights.finish()?;
-                decoder
-            }
-        };
+        let decoder = read_weights(&stored, &mut config, dtype, &device)?;
         warn_about(&config, &tokenizer);
         for warning in tokenizer_config::disagreements(&tokenizer, &files)? {
             tracing::warn!("{warning}");
@@ -104,11 +92,12 @@ impl LanguageModel {
         } else {
             stop_tokens
         };
-        let companions = COMPANIONS
-            .into_iter()
-            .filter_map(|name| Some((name, files.bytes(name).transpose()?)))
-            .map(|(name, bytes)| Ok((name, bytes?)))
-            .collect::<Result<_, ModelError>>()?;
+        let mut companions = Vec::new();
+        for name in COMPANIONS {
+            if let Some(bytes) = files.bytes(name)? {
+                companions.push((name, bytes));
+            }
+        }
         Ok(Self {
             config,
             decoder,
@@ -146,6 +135,28 @@ impl LanguageModel {
             write_bytes(&folder.join(name), bytes)?;
         }
         Ok(())
+    }
+}
+
+/// Reads every parameter of a model.
+fn read_weights(
+    stored: &Stored,
+    config: &mut DecoderConfig,
+    dtype: Dtype,
+    device: &Device,
+) -> Result<Decoder, ModelError> {
+    match stored {
+        Stored::Folder(folder) => {
+            read_decoder(config, Archive::open_folder(folder)?, dtype, device)
+        }
+        Stored::Gguf(file) => {
+            let mut weights = file.weights(config);
+            let decoder = Decoder::build(config, device, |parameter| {
+                weights.read(parameter, dtype.of_tensors(), device)
+            })?;
+            weights.finish()?;
+            Ok(decoder)
+        }
     }
 }
 
