@@ -370,7 +370,7 @@ fn a_pack_whose_plan_is_not_that_of_its_spec_is_found() {
     );
     let plan = |change: fn(&mut Json)| {
         forged(&path, &other, |folder| {
-            edit(&folder.join("experiment.json"), &change);
+            edit(&folder.join("experiment.json"), change);
         });
         verify(&other, &["--cells", "0"])
     };
