@@ -163,10 +163,8 @@ pub(super) fn train_with(
     let Some(draw) = draw.prepare(learner.model(), observer)? else {
         return Ok(Outcome::before_the_first_step(learner.into_model()));
     };
-    let frozen = Frozen {
-        start,
-        teacher: inputs.teacher,
-    };
+    let teacher = inputs.teacher;
+    let frozen = Frozen { start, teacher };
     let mut method = method(&task, settings, reward_fn, frozen, draw, inputs.ranks)?;
     let mut run = Run {
         settings,
@@ -282,8 +280,8 @@ impl Run<'_> {
                 None
             } else {
                 let taken = method.step(&mut self.learner, context, &mut || observer.should_stop());
-                if let Err(TrainError::Teacher { .. }) = &taken {
-                    // No update was made, so that nothing of the steps before is lost.
+                // It has made no update, so that nothing is lost.
+                if matches!(taken, Err(TrainError::Teacher { .. })) {
                     self.save(observer)?;
                 }
                 taken?
