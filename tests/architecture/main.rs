@@ -111,7 +111,7 @@ fn modules_import_only_what_the_map_allows() {
             );
         }
         assert!(
-            !file.code.contains("super::super"),
+            !file.code.contains("super::super::"),
             "src/{}: write `crate::`",
             file.path
         );
