@@ -45,6 +45,27 @@ fn the_shipped_world_is_the_one_of_its_seed() {
 }
 
 #[test]
+fn the_second_world_is_the_one_of_its_seed() {
+    let world = World::new(8);
+    let second = |file: &str| root().join("datasets/tiny_second").join(file);
+    let sets = world.sets();
+    let shipped: Vec<_> = sets
+        .iter()
+        .filter(|set| second(set.file).exists())
+        .collect();
+    assert_eq!(shipped.len(), 4);
+    for set in shipped {
+        assert!(
+            fs::read_to_string(second(set.file)).unwrap() == set.lines,
+            "{} changed",
+            set.file
+        );
+    }
+    let tokenizer = fs::read_to_string(second("tokenizer.json")).unwrap();
+    assert_eq!(tokenizer, world.tokenizer().unwrap());
+}
+
+#[test]
 fn python_returns_the_results_that_the_universe_states() {
     // Oracle: Python's own functions.
     const CHECK: &str = "
