@@ -661,7 +661,7 @@ fn a_spec_without_anything_to_download_needs_no_connection() {
     );
 
     assert_eq!((status, stderr.as_str()), (0, ""));
-    assert!(stdout.contains("mini_arena  ") && stdout.contains("tiny-migrations  "));
+    assert!(stdout.contains("mini_arena  ") && stdout.contains("tiny-migrations-mixed  "));
 }
 
 /// Made by Python's `zipfile`: `a.txt`, and `d/b.gguf`, a hundred times `abc`, deflated.

@@ -41,6 +41,7 @@ fn a_training_that_diverges_records_its_samples_once_even_after_a_kill() {
         base.as_str(),
         "train.algorithm=\"sft\"",
         "train.sft.batch_size=2",
+        "train.target_log_prob_rows=0",
     ];
     let settings = [SETTINGS, &more].concat();
     let [quiet, killed] = ["quiet", "killed"].map(|name| {

@@ -70,7 +70,8 @@ fn ranks_that_are_killed_go_on_as_another_number_of_ranks_to_the_same_bytes() {
     kill(found[0], Signal::KILL);
     let output = worker.wait_with_output().unwrap();
     let text = errors(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    // As of whatever may pass by itself: it is tried again later.
+    assert_eq!(output.status.code(), Some(69), "{text}");
     assert!(
         text.contains(" of 3 has ended: killed by SIGKILL"),
         "{text}"

@@ -275,7 +275,7 @@ fn lists_have_a_line_for_each_job_and_for_each_sample() {
     // By hand: a training, and three benchmarks on two models.
     assert_eq!(runs.len(), 7);
     let training = runs.iter().find(|run| run["kind"] == "train").unwrap();
-    assert_eq!(training["settings.train.lr.peak"], "0.0002");
+    assert_eq!(training["settings.train.lr.peak"], "0.0004");
     assert_eq!(training["rows"], "grpo");
     assert_eq!(training["measures.last.loss"], "0.15");
     assert_eq!(
