@@ -140,7 +140,7 @@ def check_jobs(browser):
     browser.run(f"{section}.querySelector('details').open = true")
     browser.wait(f"{section}.querySelector('details table')")
     shown = browser.run(f"{section}.querySelector('details').textContent")
-    expect("train.lr.peak" in shown and "tests/fixtures/untrained_and_grpo.toml:" in shown, "a setting does not say what set it")
+    expect("train.lr.peak" in shown and "experiments/presets/tiny.toml:" in shown, "a setting does not say what set it")
 
 
 def check_themes(browser):
