@@ -50,7 +50,7 @@ for path in glob.glob(root + "/wandb/wandb/offline-run-*/run-*.wandb"):
         if record.WhichOneof("record_type") == "history":
             items = {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
             if "loss" in items:
-                losses.append([record.history.step.num, items["loss"]])
+                losses.append([record.history.step.num, float(items["loss"])])
 found["wandb"] = wandb
 import trackio
 os.environ["TRACKIO_DIR"] = root + "/trackio"
@@ -61,7 +61,7 @@ for path in glob.glob(root + "/trackio/*.db"):
         losses = trackio_found.setdefault(name.split(" ")[0], [])
         metrics = json.loads(metrics)
         if "loss" in metrics:
-            losses.append([step, metrics["loss"]])
+            losses.append([step, float(metrics["loss"])])
 found["trackio"] = trackio_found
 print("FOUND" + json.dumps(found))
 "#;
