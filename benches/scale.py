@@ -120,7 +120,7 @@ def ranks(program, folder, rounds=5):
     def train(name, threads, count):
         results = folder / name
         around = {**os.environ, "RECODE_RESULTS": str(results), "RAYON_NUM_THREADS": str(threads)}
-        spec = ROOT / "experiments" / "quickstart.toml"
+        spec = ROOT / "tests" / "fixtures" / "untrained_and_grpo.toml"
         options = ["--set", f"run.ranks={count}", "--only", "train-"]
         done = subprocess.run([program, "run", spec, *options], cwd=ROOT, env=around, text=True, capture_output=True)
         if done.returncode != 0:
