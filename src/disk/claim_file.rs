@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::owner::Owner;
 
-/// The time between two signs of life.
+/// The time between two heartbeats.
 const BEAT: Duration = Duration::from_secs(15);
 
-/// How long a claim without a sign of life counts.
+/// How long a claim without a heartbeat counts.
 pub(super) const LEASE: Duration = Duration::from_mins(2);
 
 /// What a claim file says.
@@ -68,7 +68,7 @@ fn numbers() -> String {
 pub(super) struct ClaimFile {
     path: PathBuf,
     content: Content,
-    /// Ends the thread that gives signs of life.
+    /// Ends the thread that sends heartbeats.
     end: Option<Sender<()>>,
     beats: Option<JoinHandle<()>>,
 }
@@ -96,7 +96,7 @@ impl ClaimFile {
             }
         }
         let (end, ended) = mpsc::channel();
-        // This very file: if another process replaces it, its claim gets no sign of life from here.
+        // This very file: if another process replaces it, its claim gets no heartbeat from here.
         let file = File::options().write(true).open(path)?;
         let beats = thread::spawn(move || {
             while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {

@@ -1,4 +1,4 @@
-//! One connection between two ranks: frames, signs of life, and how long a rank is waited for.
+//! One connection between two ranks: frames, heartbeats, and how long a rank is waited for.
 
 use std::{
     io::{self, Read, Write},
@@ -11,23 +11,23 @@ use std::{
 
 use super::RankError;
 
-/// So long without a sign of life means that a process hangs, or that its node or the network is down.
+/// So long without a heartbeat means that a process hangs, or that its node or the network is down.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// As many signs of life fit into that time.
+/// As many heartbeats fit into that time.
 const BEATS: u32 = 12;
 
-/// What stands in place of a frame's length in a sign of life.
-const SIGN_OF_LIFE: u64 = u64::MAX;
+/// A heartbeat is a length that no frame has.
+const HEARTBEAT: u64 = u64::MAX;
 
 /// How long ranks wait for one another.
 ///
-/// Waits are counted in signs of life and not in time, because a queue may suspend all processes of a job for hours.
+/// Waits are counted in heartbeats and not in time, because a queue may suspend all processes of a job for hours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The time between two signs of life.
+    /// The time between two heartbeats.
     beat: Duration,
-    /// How many signs of life a rank gives at most before it is expected to have done its part.
+    /// How many heartbeats a rank sends at most before it is expected to have done its part.
     beats: u32,
 }
 
@@ -43,7 +43,7 @@ impl Limits {
         }
     }
 
-    /// The time between two signs of life.
+    /// The time between two heartbeats.
     pub(super) fn beat(self) -> Duration {
         self.beat
     }
@@ -153,8 +153,8 @@ impl Link {
         let mut beats = 0;
         loop {
             let length = self.read(8)?;
-            let length = length.try_into().map_or(SIGN_OF_LIFE, u64::from_le_bytes);
-            if length != SIGN_OF_LIFE {
+            let length = length.try_into().map_or(HEARTBEAT, u64::from_le_bytes);
+            if length != HEARTBEAT {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 if length > longest {
                     let what = "a message that is too long";
@@ -176,11 +176,11 @@ impl Link {
         }
     }
 
-    /// Gives a sign of life, unless something is being sent, which is one too.
+    /// Sends a heartbeat, unless something is being sent, which is one too.
     pub(super) fn beat(&self) {
         if let Ok(_writing) = self.writing.try_lock() {
             // Who waits for the other rank hears of an error.
-            let _ = (&self.socket).write_all(&SIGN_OF_LIFE.to_le_bytes());
+            let _ = (&self.socket).write_all(&HEARTBEAT.to_le_bytes());
         }
     }
 
@@ -229,11 +229,11 @@ impl Link {
     }
 }
 
-/// The connections of a rank, over which it gives signs of life until they are dropped.
+/// The connections of a rank, over which it sends heartbeats until they are dropped.
 #[derive(Debug)]
 pub(super) struct Links {
     links: Arc<Vec<Link>>,
-    /// Its end ends the thread that gives signs of life.
+    /// Its end ends the thread that sends heartbeats.
     _living: mpsc::Sender<()>,
 }
 

@@ -64,7 +64,7 @@ pub enum RankError {
     },
     /// The process of a rank hangs, or is out of reach.
     #[error(
-        "rank {rank} has given no sign of life for {seconds:.0} s: its process is stopped, or its node or the network is \
+        "rank {rank} has sent no heartbeat for {seconds:.0} s: its process is stopped, or its node or the network is \
          down"
     )]
     Silent {

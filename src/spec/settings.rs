@@ -77,7 +77,7 @@ settings! {
         #[key(Kind::Text)]
         pub network: Option<String>,
         /// How long a process that lives is waited for until it has done its part, at most; then the job fails, and can go
-        /// on from its last checkpoint. One that gives no sign of life is not waited for longer than a minute.
+        /// on from its last checkpoint. One that sends no heartbeat is not waited for longer than a minute.
         #[key(Kind::TimeLength, default = "1h", source = "ours")]
         pub rank_timeout: TimeLength,
         /// What each job needs.

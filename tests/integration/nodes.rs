@@ -86,7 +86,7 @@ fn a_training_over_several_nodes_ends_with_the_bytes_of_one() {
     let (code, text) = end(all);
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains("rank 2 has given no sign of life for 30 s"),
+        text.contains("rank 2 has sent no heartbeat for 30 s"),
         "{text}"
     );
     assert!(matches!(dir.state().unwrap(), JobState::Failed { .. }));
@@ -131,7 +131,7 @@ fn a_helper_on_this_machine_that_hangs_is_not_waited_for() {
     let text = errors(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
-        text.contains("rank 1 has given no sign of life for 30 s")
+        text.contains("rank 1 has sent no heartbeat for 30 s")
             && text.contains("run the job again to go on from its last checkpoint"),
         "{text}"
     );

@@ -115,7 +115,7 @@ fn shares_follow_one_another() {
 }
 
 #[test]
-fn a_rank_that_gives_no_sign_of_life_is_not_waited_for() {
+fn a_rank_that_sends_no_heartbeat_is_not_waited_for() {
     let (link, _silent) = UnixStream::pair().unwrap();
 
     let error = Local::lead(vec![link], Duration::from_millis(60)).unwrap_err();

@@ -163,12 +163,12 @@ fn a_rank_that_does_not_come_is_named() {
     });
 }
 
-/// A process that is stopped keeps its connections and gives no sign of life.
+/// A process that is stopped keeps its connections and sends no heartbeat.
 #[test]
 fn a_rank_that_is_stopped_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let meeting = meeting(folder.path(), 2, Duration::from_millis(600));
-    // This one gives a sign of life every five seconds.
+    // This one sends a heartbeat every five seconds.
     let file = changed(meeting.file(), "patience", serde_json::json!(PATIENCE));
     thread::scope(|scope| {
         let stopped = scope.spawn(move || join(&file, 1).unwrap());
