@@ -143,3 +143,19 @@ fn a_rank_that_lives_and_does_not_do_its_part_is_waited_for_so_long() {
         assert!(matches!(error, RankError::Late { rank: 1, .. }), "{error}");
     });
 }
+
+#[test]
+fn heartbeats_that_came_while_all_ranks_worked_are_no_wait() {
+    let (link, other) = UnixStream::pair().unwrap();
+    let patience = Duration::from_millis(1200);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut second = Local::follow(other, patience).unwrap();
+            thread::sleep(2 * patience);
+            super::Exchange::trade(&mut second, vec![vec![], vec![]]).unwrap();
+        });
+        let mut first = Local::lead(vec![link], patience).unwrap();
+        thread::sleep(2 * patience);
+        super::Exchange::trade(&mut first, vec![vec![], vec![]]).unwrap();
+    });
+}
