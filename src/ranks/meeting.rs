@@ -63,8 +63,12 @@ impl Invitation {
         (self.ranks / self.nodes.max(1)).max(1)
     }
 
-    /// Joins the others as a rank.
-    pub fn join(&self, rank: usize) -> Result<Nodes, RankError> {
+    /// Joins the others as a rank, and waits for those after it as long as `is_wanted`.
+    pub fn join(
+        &self,
+        rank: usize,
+        is_wanted: &mut dyn FnMut() -> bool,
+    ) -> Result<Nodes, RankError> {
         let limits = Limits::new(self.patience);
         let socket = TcpStream::connect(self.address).map_err(|source| RankError::Refused {
             address: self.address,
@@ -78,9 +82,15 @@ impl Invitation {
             port: listener.local_addr()?.port(),
         };
         let mut links = vec![self.call(socket, self.address, 0, caller)?];
-        let addresses = match Message::receive(&links[0])? {
-            Message::Addresses(addresses) if addresses.len() + 1 == self.ranks => addresses,
-            other => return Err(other.unexpected(0)),
+        let addresses = match Message::receive(&links[0]) {
+            Ok(Message::Addresses(addresses)) if addresses.len() + 1 == self.ranks => addresses,
+            Ok(other) => return Err(other.unexpected(0)),
+            Err(RankError::Lost { .. }) => {
+                let source = io::Error::other("it has ended, or awaits no such rank");
+                let address = self.address;
+                return Err(RankError::Refused { address, source });
+            }
+            Err(error) => return Err(error),
         };
         for (index, address) in addresses.iter().enumerate().take(rank.saturating_sub(1)) {
             let socket = TcpStream::connect(address).map_err(|source| RankError::Refused {
@@ -90,7 +100,7 @@ impl Invitation {
             links.push(self.call(socket, *address, index + 1, caller)?);
         }
         let later = rank + 1..self.ranks;
-        self.accept(&listener, later, &mut links, &mut || true)?;
+        self.accept(&listener, later, &mut links, is_wanted)?;
         Ok(Nodes::new(rank, links, self.ranks_here(), limits))
     }
 

@@ -49,7 +49,10 @@ pub fn help(folder: &Path, parent: Option<u32>, way: Way<'_>) -> Result<(), Work
             let link = UnixStream::from(link.map_err(RankError::from)?);
             (Ranks::new(Local::follow(link, patience)?), None)
         }
-        Way::Rank(file, rank) => (Ranks::new(Invitation::read(file)?.join(rank)?), None),
+        Way::Rank(file, rank) => (
+            Ranks::new(Invitation::read(file)?.join(rank, &mut || !stop.is_set())?),
+            None,
+        ),
         Way::Node(file, node) => {
             let invitation = Invitation::read(file)?;
             let here = invitation.ranks_here();
@@ -60,7 +63,10 @@ pub fn help(folder: &Path, parent: Option<u32>, way: Way<'_>) -> Result<(), Work
             let threads = use_threads(here);
             let first = node * here;
             let others = Helpers::join(folder, file, first + 1..first + here, threads)?;
-            (Ranks::new(invitation.join(first)?), Some(others))
+            {
+                let nodes = invitation.join(first, &mut || !stop.is_set())?;
+                (Ranks::new(nodes), Some(others))
+            }
         }
     };
     let ended = help_with(folder, &ranks, stop);

@@ -21,7 +21,7 @@ fn meeting(folder: &Path, ranks: usize, patience: Duration) -> Meeting {
 }
 
 fn join(file: &Path, rank: usize) -> Result<Nodes, RankError> {
-    Invitation::read(file)?.join(rank)
+    Invitation::read(file)?.join(rank, &mut || true)
 }
 
 /// Runs `act` as each of `count` ranks at the same time; the results are in the order of ranks.
@@ -151,7 +151,7 @@ fn a_rank_that_does_not_come_is_named() {
         scope.spawn(move || {
             let invitation = Invitation::read(&file).unwrap();
             came.send(()).unwrap();
-            let _ = invitation.join(1);
+            let _ = invitation.join(1, &mut || true);
         });
         // Nobody else is wanted once the helper of rank 2 has ended, say; rank 1 may or may not have joined by then.
         let error = meeting.wait(&mut || has_come.try_recv().is_err());
