@@ -46,12 +46,7 @@ impl Drawing<'_> {
         if curriculum.is_off() || !self.settings.algorithm.has_reward() {
             return Ok(Some(Draw::default()));
         }
-        let measured = if self.ranks.is_first() {
-            Some(self.rates(model, observer)?)
-        } else {
-            None
-        };
-        let Some(rates): Option<Vec<f64>> = self.ranks.first_says(measured)? else {
+        let Some(rates) = self.rates(model, observer)? else {
             return Ok(None);
         };
         let count = |wanted: fn(f64) -> bool| rates.iter().filter(|rate| wanted(**rate)).count();
@@ -68,34 +63,51 @@ impl Drawing<'_> {
         }))
     }
 
-    /// The pass rate of each row; those that an earlier start has measured are not measured again.
+    /// The pass rate of each row, as the first rank has measured it; those that an earlier start has measured are not
+    /// measured again.
     fn rates(
         &self,
         model: &LanguageModel,
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<f64>>, TrainError> {
-        let count = self.task.rows.len();
-        let file = self.folder.join(FILE);
-        let mut rates: Vec<f64> = kept::read(&file, self.identity);
-        while rates.len() < count {
-            let rows = rates.len()..(rates.len() + ROWS).min(count);
-            let mut should_stop = || observer.should_stop();
-            let (task, reward_fn) = (self.task, self.reward_fn);
-            let more = pass_rates(
-                model,
-                task,
-                self.settings,
-                reward_fn,
-                rows,
-                &mut should_stop,
-            )?;
-            let Some(more) = more else {
+        let (first, file) = (self.ranks.is_first(), self.folder.join(FILE));
+        let known = first.then(|| kept::read::<f64>(&file, self.identity));
+        let mut rates: Vec<f64> = self.ranks.first_says(known)?;
+        while rates.len() < self.task.rows.len() {
+            let more = first.then(|| self.more(model, observer, &file, rates));
+            // The others wait for some rows only, not for all.
+            let Some(all) = self.ranks.first_says(more.transpose()?)? else {
                 return Ok(None);
             };
-            rates.extend(more);
-            rates = kept::keep(&file, self.identity, rates)
-                .map_err(|source| TrainError::Observe { step: 0, source })?;
+            rates = all;
         }
         Ok(Some(rates))
+    }
+
+    /// The rates with those of the next rows; `None` if it has to stop.
+    fn more(
+        &self,
+        model: &LanguageModel,
+        observer: &mut dyn Observer,
+        file: &Path,
+        mut rates: Vec<f64>,
+    ) -> Result<Option<Vec<f64>>, TrainError> {
+        let rows = rates.len()..(rates.len() + ROWS).min(self.task.rows.len());
+        let mut should_stop = || observer.should_stop();
+        let more = pass_rates(
+            model,
+            self.task,
+            self.settings,
+            self.reward_fn,
+            rows,
+            &mut should_stop,
+        )?;
+        let Some(more) = more else {
+            return Ok(None);
+        };
+        rates.extend(more);
+        let kept = kept::keep(file, self.identity, rates);
+        kept.map(Some)
+            .map_err(|source| TrainError::Observe { step: 0, source })
     }
 }
