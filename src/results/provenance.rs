@@ -45,8 +45,8 @@ pub struct Attempt {
     /// What judges completions: the versions of Python and of libraries, and the sandbox.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub judge: BTreeMap<String, String>,
-    /// The endpoint of a remote model or teacher, and the cost of all completions of the job so far: tokens, and
-    /// dollars if the spec gives prices.
+    /// The endpoint of a remote model, and the cost of all completions of the job so far, or that of a teacher, and the
+    /// cost of this attempt: tokens, and dollars if the spec gives prices.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remote: BTreeMap<String, String>,
     /// The operations of the model that a slower implementation computed; none if it was killed.

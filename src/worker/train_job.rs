@@ -58,6 +58,11 @@ pub(super) fn train_job(
         settings.max_steps,
     );
     let ended = prepared.train(work, settings, dir, leader.ranks(), &mut log);
+    if let Some(teacher) = &teacher {
+        // Also of an attempt that failed or was stopped: its questions have been paid for.
+        context.attempt.remote = teacher.facts();
+        dir.write_attempt(context.attempt)?;
+    }
     let outcome = ended.map_err(|error| match error {
         TrainError::Diverged { .. } => WorkerError::Diverged {
             path: dir.non_finite(),
@@ -73,7 +78,6 @@ pub(super) fn train_job(
     let model_digest = save(&outcome.model, work, &dir.model())?;
     let mut warnings = log.warnings;
     if let Some(teacher) = &teacher {
-        context.attempt.remote = teacher.facts();
         warnings.push(teacher.warning());
     }
     warnings.extend(no_update(dir)?);

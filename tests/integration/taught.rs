@@ -152,6 +152,8 @@ fn a_training_goes_on_after_its_teacher_was_away_and_is_not_replayed() {
     let provenance: Value = serde_json::from_str(&of("provenance.json")).unwrap();
     let attempts = provenance["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2);
+    // By hand: the attempt that failed has paid for a known text and two completions.
+    assert_eq!(attempts[0]["remote"]["completion_tokens"], "3");
     assert_eq!(attempts[1]["remote"]["endpoint"], address);
     assert_eq!(attempts[1]["remote"]["weights_compared"], "false");
     let outcome = of("outcome.json");
