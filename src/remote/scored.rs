@@ -72,7 +72,7 @@ pub(super) fn read(text: &str, tokens: &[u32]) -> Result<Scored, String> {
     let of_place = |place: usize| match given[place] {
         Some(value) if value > NO_PROBABILITY && value <= ROUNDING => Ok(value),
         value => Err(format!(
-            "the log-probability of token {} of {count} (number {}) is `{}`, expected a finite number of at most 0",
+            "the log-probability of token {} of {count} (number {}) is `{}`, expected a finite number of at most {ROUNDING}",
             place + 1,
             tokens[place],
             value.map_or_else(|| "null".to_owned(), |value| value.to_string())

@@ -101,8 +101,8 @@ pub struct RolloutRecord {
     pub generation_batches: usize,
     /// Groups that the step learned from.
     pub kept_groups: usize,
-    /// The mean divergence of a token from the reference, as the KL estimator measures it, or the exact one from
-    /// a teacher; `None` if the loss has neither.
+    /// The mean divergence of a token from the reference, as the KL estimator measures it, or that from a
+    /// teacher, exact or estimated by k1, which may be below 0; `None` if the loss has neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kl: Option<f64>,
     /// The mean entropy of a token in nats; `None` if there was no update.

@@ -232,7 +232,8 @@ fn lost(row: &str, source: RemoteError) -> io::Error {
 /// Whether a server's text of a token says which token it is: a part of a character has no text, and vLLM can be
 /// asked to write numbers in place of texts.
 fn is_comparable(text: &str) -> bool {
-    !text.contains(char::REPLACEMENT_CHARACTER)
+    // Byte-level vocabularies have other characters for bytes beyond ASCII.
+    plain(text).is_ascii()
         && !["token_id:", "bytes:", "<0x"]
             .iter()
             .any(|mark| text.starts_with(mark))
