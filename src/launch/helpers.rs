@@ -160,7 +160,7 @@ impl Drop for Helpers {
             let _: io::Result<()> = child.kill();
             let _ = child.wait();
         }
-        // The processes that it has started end when their connections do. If it is killed, they live on.
+        // Its processes end when their connections do. Slurm does not end them if `srun` is killed, so `srun` is asked first.
         if let Some(mut child) = self.elsewhere.take() {
             for _ in 0..2 {
                 if end_within(&mut child, PATIENCE).is_some() {

@@ -32,6 +32,12 @@ impl Sharing {
         }
     }
 
+    /// How a job is shared that so many ranks share: one rank is on one machine.
+    #[must_use]
+    pub fn of(self, ranks: usize) -> Self {
+        if ranks == 1 { Self::among(1) } else { self }
+    }
+
     /// The ranks on each machine.
     pub fn ranks_here(&self) -> usize {
         (self.ranks / self.nodes.max(1)).max(1)

@@ -9,7 +9,7 @@ use super::{
     upstream::{do_again_for_their_models, restore_upstream},
 };
 use crate::{
-    launch::{Ended, Order, Sharing},
+    launch::{Ended, Order},
     plan::{Job, JobId},
     results::{Holder, JobState, exit_code, in_words},
 };
@@ -236,10 +236,8 @@ impl Scheduler<'_> {
             Err(error) => return self.fail(track, in_words(&error), false),
         };
         let logs = track.dir.attempt(attempt);
-        let sharing = match track.job.work.ranks(self.settings.sharing.ranks) {
-            1 => Sharing::among(1),
-            _ => self.settings.sharing,
-        };
+        let sharing = self.settings.sharing;
+        let sharing = sharing.of(track.job.work.ranks(sharing.ranks));
         let order = Order {
             folder: track.dir.path(),
             attempt,

@@ -142,10 +142,7 @@ fn run_with(
     }
     let number = origin.attempt.unwrap_or_else(|| dir.last_attempt().max(1));
     let mut attempt = Attempt::begin(&job, number);
-    let sharing = match job.work.ranks(origin.sharing.ranks) {
-        1 => Sharing::among(1),
-        _ => origin.sharing,
-    };
+    let sharing = origin.sharing.of(job.work.ranks(origin.sharing.ranks));
     attempt.ranks = sharing.ranks;
     let devices = job.work.backend.devices();
     let devices = &devices[..devices.len().min(sharing.ranks_here())];
