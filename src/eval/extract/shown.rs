@@ -166,12 +166,18 @@ impl<'a> Program<'a> {
         reached.iter().any(remembers) || self.statements.iter().any(is_made)
     }
 
-    /// Whether a call changes an object of the program: `memo.update(…)`.
+    /// Whether a call changes an object of the program, or passes one to a function that may: `memo.update(…)`,
+    /// `go(x, memo)`.
     fn changes_data(&self, call: &Call) -> bool {
         let is_changing = |method: &String| CHANGING.contains(&method.as_str());
+        let is_function = |name: &String| self.effects.contains_key(name.as_str());
         let is_data = |root: &String| {
             self.bound.contains(root.as_str()) && !self.imported.contains(root.as_str())
         };
+        let is_passed = |name: &String| is_data(name) && !is_function(name);
+        if call.roots.iter().any(is_function) && call.arguments.iter().any(is_passed) {
+            return true;
+        }
         call.method.as_ref().is_some_and(is_changing) && call.roots.iter().any(is_data)
     }
 

@@ -132,6 +132,8 @@ const REMEMBERING: &[&str] = &[
     "memo = {}\ndef run(x):\n    if x not in memo:\n        memo[x] = 2 if x >= 3000 else run(x + 1)\n    return memo[x]",
     "memo = {}\ndef run(x):\n    if x not in memo:\n        memo.update({x: 2 if x >= 3000 else run(x + 1)})\n    return memo[x]",
     "class S:\n    def __init__(self):\n        self.memo = {}\n    def go(self, x):\n        if x not in self.memo:\n            self.memo[x] = 2 if x >= 3000 else self.go(x + 1)\n        return self.memo[x]\ns = S()\ndef run(x):\n    return s.go(x)",
+    "memo = {}\ndef go(x, known):\n    if x not in known:\n        known[x] = 2 if x >= 3000 else go(x + 1, known)\n    return known[x]\ndef run(x):\n    return go(x, memo)",
+    "class S:\n    memo = {}\n    def go(self, x):\n        if x not in self.memo:\n            self.memo[x] = 2 if x >= 3000 else self.go(x + 1)\n        return self.memo[x]\ndef run(x):\n    return S().go(x)",
 ];
 
 const FILL: &str = "for i in range(2900, 0, -100):\n    run(i)";

@@ -100,7 +100,7 @@ pub struct Effects {
     /// The calls that it makes.
     pub calls: Vec<Call>,
     /// Whether an earlier call may change what a later one does, although no name shows it: a function has a
-    /// decorator, such as `lru_cache`, or a default that can change; a class has such a method.
+    /// decorator, such as `lru_cache`, or a default that can change; a class has such a method or attribute.
     pub may_remember: bool,
 }
 
@@ -299,6 +299,8 @@ mod tests {
             ("class f:\n    def g(self): return 1", false),
             ("class f:\n    @cache\n    def g(self): return 1", true),
             ("@cache\nclass f:\n    a = 1", true),
+            ("class f:\n    a = 1", false),
+            ("class f:\n    a = {}", true),
         ] {
             let names = only(source);
             assert_eq!(names.effects["f"].may_remember, expected, "{source}");

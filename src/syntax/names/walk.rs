@@ -143,7 +143,13 @@ impl Walk {
             self.change(&change);
         }
         self.names.calls.append(&mut inner.calls);
-        let may_remember = !class.decorator_list.is_empty()
+        let holds_data = class.body.iter().any(|part| match part {
+            Stmt::Assign(part) => can_change(&part.value),
+            Stmt::AnnAssign(part) => part.value.as_deref().is_some_and(can_change),
+            _ => false,
+        });
+        let may_remember = holds_data
+            || !class.decorator_list.is_empty()
             || inner.effects.values().any(|method| method.may_remember);
         self.define(name, inner, may_remember);
     }
