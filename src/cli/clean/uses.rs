@@ -94,7 +94,7 @@ fn of_specs(uses: &mut Uses, store: &Store) {
             .unwrap_or(&path)
             .display()
             .to_string();
-        let jobs = jobs_of_spec(&path, &mut included);
+        let jobs = jobs_of_spec(&path, &mut included, store);
         match jobs {
             Ok(jobs) => uses.add(jobs, &shown, store),
             Err(why) => mistaken.push((path, format!("the jobs of {shown} are not known: {why}"))),
@@ -105,14 +105,31 @@ fn of_specs(uses: &mut Uses, store: &Store) {
     uses.unknown.extend(unknown.map(|(_, why)| why));
 }
 
-/// The jobs of a spec; the files that it includes are added to others.
-fn jobs_of_spec(path: &Path, included: &mut BTreeSet<PathBuf>) -> Result<Vec<JobId>, String> {
+/// The jobs of a spec, and those whose models it reads; the files that it includes are added to others.
+fn jobs_of_spec(
+    path: &Path,
+    included: &mut BTreeSet<PathBuf>,
+    store: &Store,
+) -> Result<Vec<JobId>, String> {
     let loaded = load_file(path, &[]).map_err(Failure::into_message)?;
     let (experiment, around) = loaded.map_err(|_| "it has mistakes, which `recode check` lists")?;
     let files = experiment.files().into_iter().skip(1);
     included.extend(files.map(|file| canonical(&file)));
     let plan = spec_arguments::plan(&experiment, &around).map_err(Failure::into_message)?;
-    Ok(plan.jobs.into_iter().map(|job| job.id).collect())
+    let folder = canonical(&store.root().join("jobs"));
+    let models = plan
+        .jobs
+        .iter()
+        .flat_map(|job| [&job.work.model_path, &job.work.teacher_path]);
+    // A model may be the result of a job, named by its folder.
+    let read = models.flatten().filter_map(|path| {
+        let path = canonical(path);
+        let name = path.strip_prefix(&folder).ok()?.iter().next()?.to_str()?;
+        Some(JobId(name.to_owned()))
+    });
+    let read: Vec<JobId> = read.collect();
+    let jobs = plan.jobs.into_iter().map(|job| job.id);
+    Ok(jobs.chain(read).collect())
 }
 
 fn canonical(path: &Path) -> PathBuf {
