@@ -250,9 +250,13 @@ class Mirror:
             self.state = {}
 
     def of(self, key):
-        # An evaluation of the model that a training starts with is of step 0.
-        new = {"run": None, "number": 1, "first": None, "metrics_step": -1, "evaluations_step": -1, "done": False}
-        return self.state.setdefault(key, new)
+        known = self.state.setdefault(key, {})
+        # An evaluation of the model that a training starts with is of step 0. Earlier versions noted one `step`.
+        step = known.pop("step", -1)
+        new = {"run": None, "number": 1, "first": None, "metrics_step": step, "evaluations_step": step, "done": False}
+        for name, value in new.items():
+            known.setdefault(name, value)
+        return known
 
     def of_job(self, job):
         """What is known of a job; nothing, if it was begun again from nothing: that is another run."""
@@ -346,8 +350,7 @@ def main():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another process sends this experiment")
-            return
+            sys.exit("another process sends this experiment")
         mirror = Mirror(about)
         while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
             for job in mirror.jobs:

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 use crate::{plan::tests::fixture::plan_of, results::JobDir};
 
-/// Modules `mlflow`, `wandb` and `trackio` that write each call as a line of JSON.
+/// Modules `mlflow`, `wandb` and `trackio` that write each call as a line: run, metric, step.
 const FAKE: &str = include_str!("fake_tracker.py");
 
 fn settings(python: &Path, tracker: TrackerName) -> ReportSettings {
