@@ -128,8 +128,11 @@ fn connect_baselines(plan: &Plan, rows: &mut [SheetRow]) {
             let mut jobs = row.runs.values().flatten().map(|run| &run.job);
             jobs.any(|job| cell.baseline.values().any(|baseline| baseline == job))
         };
+        let place = rows.iter().position(|row| row.labels == labels);
+        // Points that make one row may have one another as baselines; a row is not compared with itself.
         let baseline = rows.iter().position(has_a_job);
-        if let Some(row) = rows.iter_mut().find(|row| row.labels == labels) {
+        let baseline = baseline.filter(|baseline| Some(*baseline) != place);
+        if let Some(row) = place.and_then(|place| rows.get_mut(place)) {
             row.baseline = row.baseline.or(baseline);
         }
     }
