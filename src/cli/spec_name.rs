@@ -20,7 +20,7 @@ pub(super) fn named(written: PathBuf) -> PathBuf {
     if written.is_file() || !is_name {
         return written;
     }
-    let root = Surroundings::root_of(Path::new("."));
+    let root = project();
     let experiments = root.join("experiments");
     let mut with_ending = written.clone().into_os_string();
     with_ending.push(".toml");
@@ -49,16 +49,25 @@ pub(super) fn is_in_project() -> bool {
     root.join("datasets/manifest.toml").is_file()
 }
 
+/// The folder of the project or, where there is none, the current one, in which the experiments are laid out.
+fn project() -> PathBuf {
+    if is_in_project() {
+        Surroundings::root_of(Path::new("."))
+    } else {
+        std::env::current_dir().unwrap_or_default()
+    }
+}
+
 /// Whether a spec is not there, but comes with the program.
 pub(super) fn is_only_shipped(spec: &Path) -> bool {
-    let root = Surroundings::root_of(Path::new("."));
+    let root = project();
     let within = spec.strip_prefix(&root).unwrap_or(spec);
     !spec.exists() && within.to_str().and_then(shipped::experiment).is_some()
 }
 
 /// Says of a spec that comes with the program that it is not in this folder.
 pub(super) fn not_laid_out(spec: &Path) -> Failure {
-    let root = Surroundings::root_of(Path::new("."));
+    let root = project();
     let text = format!(
         "`{}` comes with the program, but is not in this folder",
         spec.display()

@@ -51,7 +51,10 @@ fn jobs(folder: &Path, spec: &str) -> Vec<String> {
 
 #[test]
 fn the_first_run_lays_out_the_experiments_and_their_jobs_are_those_of_the_checkout() {
-    let folder = tempfile::tempdir().unwrap();
+    // A folder of data in a folder around it makes no project of it.
+    let around = tempfile::tempdir().unwrap();
+    fs::create_dir(around.path().join("datasets")).unwrap();
+    let folder = tempfile::tempdir_in(around.path()).unwrap();
     let (_, first, _) = ended(&recode(folder.path(), &[]));
     assert!(first.starts_with("recode run quickstart "), "{first}");
     let (code, _, listed) = ended(&recode(folder.path(), &["run"]));
