@@ -183,11 +183,9 @@ impl Client {
                 status,
                 page: remote.page(),
             }),
-            404 => Err(FetchError::NotFound {
-                url: url.to_owned(),
-            }),
+            404 => Err(FetchError::NotFound { url: public(url) }),
             status => Err(FetchError::Status {
-                url: url.to_owned(),
+                url: public(url),
                 status,
             }),
         }
@@ -306,6 +304,15 @@ fn escaped(path: &str) -> String {
     })
 }
 
+/// An address without the name and the password that may be in it.
+fn public(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    format!("{scheme}://{}/{path}", host_of(url))
+}
+
 fn host_of(url: &str) -> String {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split('/').next().unwrap_or(host);
@@ -316,6 +323,12 @@ fn host_of(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_has_no_password() {
+        assert_eq!(public("https://u:p@a.b/c/d/"), "https://a.b/c/d/");
+        assert_eq!(public("https://a.b/c@d"), "https://a.b/c@d");
+    }
 
     #[test]
     fn addresses_are_those_of_the_hosts() {

@@ -81,7 +81,7 @@ fn find(file: &mut File, name: &str) -> io::Result<Entry> {
     let end = &end[place..];
     let (size, offset) = (u32_at(end, 12), u32_at(end, 16));
     if size > LARGEST || offset == u32::MAX {
-        return Err(damaged("it is larger than 4 GB"));
+        return Err(damaged("it, or its directory, is too large"));
     }
     file.seek(SeekFrom::Start(offset.into()))?;
     let mut directory = Vec::new();
