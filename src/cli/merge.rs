@@ -9,7 +9,7 @@ use super::{
     model_arguments::{DTYPES, Place, dtype, named, open_backend, unreadable},
     output,
 };
-use crate::model::{config_of_model, is_gguf, is_model};
+use crate::model::{config_of_model, is_model, is_stored_as_gguf};
 
 /// Arguments of `recode merge`.
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => Place::find(&arguments.adapter, "name it with `--base`")?,
     };
     if let Place::Folder(path) = &place
-        && (arguments.adapter_only || !is_only_gguf(path))
+        && (arguments.adapter_only || !is_stored_as_gguf(path))
     {
         let text = format!("`{}` has no adapter to merge", path.display());
         return Err(Failure::text(Exit::Usage, text));
@@ -76,11 +76,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     output::result(&arguments.out.display().to_string());
     Ok(Exit::Done)
-}
-
-/// Whether a model is a GGUF file or a folder with one, of which a plain folder can be made.
-fn is_only_gguf(path: &Path) -> bool {
-    is_gguf(path) || !path.join("config.json").is_file()
 }
 
 /// A folder or a GGUF file, or the folder of a name.

@@ -76,7 +76,7 @@ pub use settings::{
     AdapterKind, AdapterSettings, ChatFormat, Dtype, ModelSettings, SamplingSettings,
     ScratchSettings, Targets,
 };
-pub use stored::{config_of_model, is_model};
+pub use stored::{config_of_model, is_model, is_stored_as_gguf};
 #[cfg(test)]
 pub(crate) use tests::fixture;
 pub use token_batch::TokenBatch;

@@ -9,6 +9,11 @@ use super::{
     gguf::{GgufFile, is_gguf},
 };
 
+/// Whether the model at a path is read from a GGUF file.
+pub fn is_stored_as_gguf(path: &Path) -> bool {
+    is_gguf(path) || !files_of(path).is_empty()
+}
+
 /// An open model, of which nothing large has been read.
 #[derive(Debug)]
 pub(super) enum Stored {

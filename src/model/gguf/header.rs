@@ -55,7 +55,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Header, String> {
     }
     match cursor.u32()? {
         2 | 3 => {}
-        version if version.swap_bytes() <= 3 => {
+        version if (1..=3).contains(&version.swap_bytes()) => {
             return Err("it is written for big-endian machines, which is not supported".to_owned());
         }
         version => {
