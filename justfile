@@ -157,6 +157,8 @@ wheel *arguments: build
         # Only the last step of the build is done again.
         RECODE_GLIBC=$2 cargo rustc --release --locked --quiet --bin recode -- -C "linker=$PWD/packaging/zig_cc"
     fi
+    # The container files take the wheel that is there.
+    rm -f dist/recode-*.whl
     packaging/wheel.py "$program" dist "${options[@]}"
 
 # Install the wheel into a fresh environment and run the quickstart there: just test-wheel [--glibc 2.28]

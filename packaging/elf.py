@@ -77,7 +77,10 @@ class Program:
         for version in set().union(*self.versions.values()):
             name, _, number = version.partition("_")
             if name == "GLIBC":
-                # GLIBC_PRIVATE is an error that no tag can express.
+                # Versions without a number, and the glibc that brought them.
+                number = {"ABI_DT_RELR": "2.36"}.get(number, number)
+                if not number[:1].isdigit():
+                    raise SystemExit(f"the program needs {version}, which no tag of a wheel can express")
                 found.append(tuple(int(part) for part in number.split(".")[:2]))
         return max(found, default=None)
 
