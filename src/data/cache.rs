@@ -80,7 +80,8 @@ impl Cache {
                 },
                 None => Resolved::Missing {
                     what: format!("`{}`, a part of this project, is not there", path.display()),
-                    how: "restore it with `git checkout -- datasets`".to_owned(),
+                    how: "restore it with `recode init`, or in a checkout with `git checkout -- datasets`"
+                        .to_owned(),
                 },
             },
             Source::Remote(remote) => self

@@ -15,10 +15,15 @@ pub fn create(path: &Path) -> io::Result<()> {
 
 /// What is free on the disk that has a folder, or will have it; nothing if the system does not say.
 pub fn free_bytes(folder: &Path) -> Option<u64> {
-    let folder = std::path::absolute(folder).ok()?;
-    let existing = folder.ancestors().find(|folder| folder.exists())?;
-    let found = rustix::fs::statvfs(existing).ok()?;
+    let found = rustix::fs::statvfs(&existing(folder)?).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The nearest folder around a path that is there.
+pub fn existing(folder: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(folder).ok()?;
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    Some(there.to_path_buf())
 }
 
 /// The folder that a variable names, if it is set.

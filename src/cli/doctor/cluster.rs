@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{Named, existing};
+use super::Named;
 use crate::{
     cli::results_folder,
+    disk::folders::existing,
     engine::slurm::{Client, SlurmError},
     results::in_words,
 };

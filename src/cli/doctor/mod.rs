@@ -3,13 +3,7 @@
 mod cluster;
 mod gpu;
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
@@ -202,13 +196,6 @@ fn backends() -> Vec<Named> {
         backends.extend(libraries.map(|(name, missing)| Named { name, missing }));
     }
     backends
-}
-
-/// The nearest folder around a path that is there.
-fn existing(folder: &Path) -> Option<PathBuf> {
-    let folder = std::path::absolute(folder).ok()?;
-    let there = folder.ancestors().find(|folder| folder.exists())?;
-    Some(there.to_path_buf())
 }
 
 fn disk() -> Vec<Disk> {
